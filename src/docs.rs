@@ -103,7 +103,7 @@ pub fn headings(markdown: &str) -> Vec<String> {
 
 /// What a browser asks for.
 #[derive(Debug, Clone, Copy)]
-pub enum Asked<'a> {
+pub enum DocsQuery<'a> {
     /// A page: its path and its Markdown.
     Page(&'static str, &'static str),
     /// Where these words stand.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use taosd::fuzzing::mcp::{
-    Answer, Catalogue, Completion, Done, Era, Message, Packed, Refusal, Request, Told, answer, era_of, read,
+    Answer, Catalogue, Completion, Done, Era, Message, Packed, Refusal, Request, ResultBody, answer, era_of, read,
 };
 use taosd::rest::reply::Body;
 
@@ -93,11 +93,11 @@ impl Catalogue for Nothing {
 
     fn call(&self, request: &Request, _: &str, _: Map<String, Value>) -> Done<()> {
         let _ = request.response("answer");
-        Ok(Told::object(&json!({"forms": request.has_forms()})).into())
+        Ok(ResultBody::object(&json!({"forms": request.has_forms()})).into())
     }
 
-    fn resources(&self, _: Option<&str>) -> Result<Told, Refusal> {
-        Ok(Told::default())
+    fn resources(&self, _: Option<&str>) -> Result<ResultBody, Refusal> {
+        Ok(ResultBody::default())
     }
 
     fn templates(&self) -> Value {
@@ -105,7 +105,7 @@ impl Catalogue for Nothing {
     }
 
     fn read(&self, _: Era, _: &str) -> Done<()> {
-        Ok(Told::default().into())
+        Ok(ResultBody::default().into())
     }
 
     fn prompts(&self) -> Value {
@@ -113,15 +113,15 @@ impl Catalogue for Nothing {
     }
 
     fn prompt(&self, _: &Request, _: &str, _: &Map<String, Value>) -> Done<()> {
-        Ok(Told::default().into())
+        Ok(ResultBody::default().into())
     }
 
     fn complete(&self, asked: &Completion<'_>) -> Done<()> {
         let _ = asked.known(asked.argument);
-        Ok(Told::default().into())
+        Ok(ResultBody::default().into())
     }
 
     fn listen(&self, _: &Request) -> Done<()> {
-        Ok(Told::default().into())
+        Ok(ResultBody::default().into())
     }
 }

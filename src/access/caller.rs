@@ -85,13 +85,13 @@ pub(crate) struct Who {
     account: String,
     scopes: Scopes,
     /// What approved requests give its agent, each until its end.
-    lent: Vec<Lent>,
+    lent: Vec<TemporaryScopes>,
     credential: Option<Credential>,
 }
 
 /// Scopes that an approved request gives an agent for a time.
 #[derive(Debug)]
-struct Lent {
+struct TemporaryScopes {
     scopes: Scopes,
     until: Option<Micros>,
 }
@@ -123,13 +123,13 @@ pub fn power_of(holder: &Holder) -> Scopes {
 
 /// What approved requests give the agent behind a credential. A key that only lets requests through to its agent is
 /// nobody.
-fn lent_to(holder: &Holder) -> Vec<Lent> {
+fn lent_to(holder: &Holder) -> Vec<TemporaryScopes> {
     let Some(agent) = holder.agent.as_ref().filter(|_| holder.key_type != Some(KeyType::External)) else {
         return Vec::new();
     };
     let scopes = |texts: Vec<String>| Scopes::parse(texts.iter().map(String::as_str)).unwrap_or_default();
     let lent = agent.lent().into_iter();
-    lent.map(|lent| Lent { scopes: scopes(lent.granted.scope), until: lent.until.map(Micros) }).collect()
+    lent.map(|lent| TemporaryScopes { scopes: scopes(lent.granted.scope), until: lent.until.map(Micros) }).collect()
 }
 
 impl Who {

@@ -13,7 +13,7 @@ use super::challenge;
 use super::fingerprints::Fingerprints;
 use super::lookup::agentex;
 use super::lookup::bearer::{Presented, presented, secret_of};
-use super::lookup::credential_lookup::{CredentialLookup, Found, NotFound, Standing};
+use super::lookup::credential_lookup::{CredentialLookup, Identified, NotFound, Standing};
 use super::presence::Presence;
 use super::record::{CallRecord, Watch};
 use super::refusal::{Bad, nobody};
@@ -111,8 +111,8 @@ impl Gate {
 
     fn admit_to(&self, head: &Head, need: &Need) -> Result<Caller, ApiError> {
         match self.lookup.find(head, need).map_err(|why| self.turn_away(head, need, why))? {
-            Found::Caller(caller, audience) => self.pass(head, need, caller, audience),
-            Found::Key(caller) => self.pass_as(head, need, caller),
+            Identified::Caller(caller, audience) => self.pass(head, need, caller, audience),
+            Identified::Key(caller) => self.pass_as(head, need, caller),
         }
     }
 

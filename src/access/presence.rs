@@ -25,13 +25,13 @@ pub const HOURS: usize = 24;
 /// When agents were last seen in this run of the daemon, to the second, and how often in each of the last hours.
 #[derive(Debug, Default)]
 pub struct Presence {
-    seen: Mutex<HashMap<String, Seen>>,
+    seen: Mutex<HashMap<String, AgentActivity>>,
     version: AtomicU64,
 }
 
 /// What was seen of an agent.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct AgentActivity {
     last: Micros,
     /// The newest hour in which it called.
     newest: i64,
@@ -39,7 +39,7 @@ struct Seen {
     calls: [u32; HOURS],
 }
 
-impl Seen {
+impl AgentActivity {
     fn hour(at: Micros) -> i64 {
         at.0.div_euclid(HOUR)
     }
@@ -85,7 +85,7 @@ impl Presence {
                 known.last = at;
             }
             None => {
-                let mut first = Seen { last: at, newest: Seen::hour(at), calls: [0; HOURS] };
+                let mut first = AgentActivity { last: at, newest: AgentActivity::hour(at), calls: [0; HOURS] };
                 first.count(at);
                 seen.insert(agent_id.to_owned(), first);
             }

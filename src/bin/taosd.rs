@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         }
         Command::Backup { settings, file } => settings.load().and_then(|config| offline::backup(&config, &file)),
         Command::Restore { settings, file, dry_run: dry, json } => {
-            settings.load().and_then(|config| offline::restore(&config, &file, offline::Way { dry, json }))
+            settings.load().and_then(|config| offline::restore(&config, &file, offline::RestoreMode { dry, json }))
         }
         Command::Compact(settings) => settings.load().and_then(|config| offline::compact(&config)),
         Command::Config { command } => match command {

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::timeout_at;
 
-use super::http::{ClientError, Progress, Request, Sink, Way};
+use super::http::{ClientError, Direction, Progress, Request, Sink};
 use crate::threads::lock;
 
 /// What comes of it by then.
@@ -40,7 +40,7 @@ impl Limit {
 
     fn tell(&self, done: usize, total: Option<u64>) {
         if let Some(progress) = &self.progress {
-            progress(Way::In, done as u64, total);
+            progress(Direction::In, done as u64, total);
         }
     }
 }
@@ -112,7 +112,7 @@ impl Body for Outgoing {
         let piece = self.rest.len().min(most);
         let piece = self.rest.split_to(piece);
         if let Some(progress) = &self.progress {
-            progress(Way::Out, self.total - self.rest.len() as u64, Some(self.total));
+            progress(Direction::Out, self.total - self.rest.len() as u64, Some(self.total));
         }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }

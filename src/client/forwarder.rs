@@ -16,18 +16,18 @@ type Then = Box<dyn FnOnce(Result<Response, ClientError>) + Send>;
 /// A request, where it goes and what happens then.
 type ForwardJob = (Target, Request, Then);
 /// How many places each holder has.
-type Taken = Arc<Mutex<HashMap<String, usize>>>;
+type PlacesTaken = Arc<Mutex<HashMap<String, usize>>>;
 
 /// The thread that carries requests; it ends with this.
 pub struct Forwarder {
     jobs: mpsc::UnboundedSender<ForwardJob>,
-    taken: Taken,
+    taken: PlacesTaken,
 }
 
 /// A place among the requests to one server; it is free again when this goes.
 pub struct ForwardSlot {
     key: String,
-    taken: Taken,
+    taken: PlacesTaken,
 }
 
 impl Forwarder {

@@ -73,11 +73,11 @@ pub type Sink = Arc<Mutex<dyn Write + Send>>;
 
 /// Told how many bytes of a body have passed, and of how many, where that is known: of the request's on its way out, of
 /// the answer's on its way in.
-pub type Progress = Arc<dyn Fn(Way, u64, Option<u64>) + Send + Sync>;
+pub type Progress = Arc<dyn Fn(Direction, u64, Option<u64>) + Send + Sync>;
 
 /// Which way a body goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// To the server.
     Out,
     /// From the server.

@@ -27,7 +27,7 @@ pub struct Relay {
 
 /// One way from a listener to a socket. Dropping it closes the listener and its connections, and waits until that is
 /// done, so that the address is free again.
-pub struct Way {
+pub struct RelayHandle {
     task: AbortHandle,
     closed: Receiver<()>,
 }
@@ -35,7 +35,7 @@ pub struct Way {
 /// How long a closing way is waited for.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-impl Drop for Way {
+impl Drop for RelayHandle {
     fn drop(&mut self) {
         self.task.abort();
         // The sender is dropped, and nothing ever sent: the error is what is waited for.
@@ -63,13 +63,13 @@ impl Relay {
     ///
     /// # Errors
     /// Where the listener cannot be watched.
-    pub fn carry(&self, listener: TcpListener, path: &Path) -> io::Result<Way> {
+    pub fn carry(&self, listener: TcpListener, path: &Path) -> io::Result<RelayHandle> {
         listener.set_nonblocking(true)?;
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (open, closed) = channel();
         let task = self.runtime.spawn(accept(open, listener, path.to_owned()));
-        Ok(Way { task: task.abort_handle(), closed })
+        Ok(RelayHandle { task: task.abort_handle(), closed })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::jobs::events::tripwire::TripwireAlarm;
 use crate::jobs::events::webhook::WebhookSender;
 use crate::jobs::operations::Jobs;
 use crate::jobs::start_up::{core_knowledge, first_start};
-use crate::jobs::upkeep::audit_head::Teller;
+use crate::jobs::upkeep::audit_head::HeadLogger;
 use crate::jobs::upkeep::endings::Endings;
 use crate::jobs::upkeep::expiry::Expiry;
 use crate::jobs::upkeep::leases::{self, Leases};
@@ -270,7 +270,7 @@ impl DataUpkeep {
             app.notifier(),
             app.config.watch(|now| seconds(now.limits.backup_interval)),
             backup_is_fresh,
-            app.box_key.clone().map(|key| Teller::new(Arc::clone(&app.store), key)),
+            app.box_key.clone().map(|key| HeadLogger::new(Arc::clone(&app.store), key)),
         );
         Ok(Self { _sweeper: sweeper, _scheduler: having("the scheduler's thread", scheduler)? })
     }

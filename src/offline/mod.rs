@@ -21,7 +21,7 @@ use crate::say;
 use crate::store::{self, FILE, OpenError, Store, StoreError, StoreOptions};
 
 pub use compact::compact;
-pub use restore::{Way, restore};
+pub use restore::{RestoreMode, restore};
 
 /// The database file of a data directory.
 pub fn database(config: &Config) -> PathBuf {
@@ -88,7 +88,7 @@ pub fn backup(config: &Config, file: &Path) -> Result<(), DaemonError> {
     let database = database(config);
     there_is(&database)?;
     is_free_for_a_backup(file, &database)?;
-    store::copy_to(&database, file, &store::Wanted::always()).map_err(|error| failed(file, error))?;
+    store::copy_to(&database, file, &store::StillWanted::always()).map_err(|error| failed(file, error))?;
     own_inside(&config.data_dir, file).map_err(|e| DaemonError::Io(file.display().to_string(), e))?;
     let bytes = fs::metadata(file).map_err(|e| DaemonError::Io(file.display().to_string(), e))?.len();
     let done = format!("{}: {bytes} bytes, checked", file.display());

@@ -12,11 +12,11 @@ use crate::daemon::DaemonError;
 use crate::jobs::start_up::first_start;
 use crate::jobs::start_up::restore::{self, Restored};
 use crate::store::OpenError;
-use crate::store::rights::Taken;
+use crate::store::rights::TakenRight;
 
 /// How a restore is made and told.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Way {
+pub struct RestoreMode {
     /// Nothing is changed.
     pub dry: bool,
     /// Told as one JSON object.
@@ -29,7 +29,7 @@ pub struct Way {
 /// # Errors
 /// The directory is in use (exit code 3), the file is no sound database of this program (4), or it cannot be done (1);
 /// nothing has changed then.
-pub fn restore(config: &Config, file: &Path, way: Way) -> Result<(), DaemonError> {
+pub fn restore(config: &Config, file: &Path, way: RestoreMode) -> Result<(), DaemonError> {
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let shown = Copying::of(file, &config.data_dir);
     let done = restore::restore(&config.data_dir, file, way.dry);
@@ -79,7 +79,7 @@ fn tell(config: &Config, file: &Path, done: &Restored, dry: bool) -> String {
     }
     if !done.changed.taken.is_empty() {
         add(format!("{} rights that were taken since the backup stay taken:", done.changed.taken.len()));
-        for Taken { right, backup, restored } in &done.changed.taken {
+        for TakenRight { right, backup, restored } in &done.changed.taken {
             add(format!("  {}: {} -> {}", plain(right), plain(backup), plain(restored)));
         }
     }

@@ -9,14 +9,14 @@ use super::service::Outcome;
 /// Takes a body. Dropped before its end, it undoes what it has done: the client has gone, or was refused.
 pub trait Intake: Send {
     /// Takes the next piece. On a pool thread.
-    fn piece(self: Box<Self>, bytes: Bytes) -> Taken;
+    fn piece(self: Box<Self>, bytes: Bytes) -> IntakeStep;
 
     /// The body is complete. On a pool thread.
     fn end(self: Box<Self>) -> Outcome;
 }
 
 /// What came of a piece.
-pub enum Taken {
+pub enum IntakeStep {
     /// The next one, please.
     More(Box<dyn Intake>),
     /// It is being worked on; nobody waits on a thread.
@@ -26,16 +26,16 @@ pub enum Taken {
 }
 
 /// What is made of what was said.
-type Then = Box<dyn FnOnce(Taken) -> Taken + Send>;
+type Then = Box<dyn FnOnce(IntakeStep) -> IntakeStep + Send>;
 
 /// What another thread will say of a piece.
 pub struct Later {
-    said: oneshot::Receiver<Taken>,
+    said: oneshot::Receiver<IntakeStep>,
     then: Option<Then>,
 }
 
 /// Says what came of a piece; dropping it says nothing, and the request fails.
-pub struct Sayer(oneshot::Sender<Taken>);
+pub struct Sayer(oneshot::Sender<IntakeStep>);
 
 /// A wait for what another thread says, and who says it.
 pub fn later() -> (Sayer, Later) {
@@ -45,7 +45,7 @@ pub fn later() -> (Sayer, Later) {
 
 impl Sayer {
     /// Says it, from any thread.
-    pub fn say(self, taken: Taken) {
+    pub fn say(self, taken: IntakeStep) {
         // Where the client has gone, the intake is dropped here.
         let _ = self.0.send(taken);
     }
@@ -54,7 +54,7 @@ impl Sayer {
 impl Later {
     /// The same, with `then` made of what is said. It runs on the runtime's thread: it wraps, and does no work.
     #[must_use]
-    pub fn then(self, then: impl FnOnce(Taken) -> Taken + Send + 'static) -> Self {
+    pub fn then(self, then: impl FnOnce(IntakeStep) -> IntakeStep + Send + 'static) -> Self {
         let before = self.then;
         let both = move |taken| match before {
             Some(before) => then(before(taken)),
@@ -64,7 +64,7 @@ impl Later {
     }
 
     /// What was said; `None` if nobody will. Runtime thread only.
-    pub(crate) async fn said(self) -> Option<Taken> {
+    pub(crate) async fn said(self) -> Option<IntakeStep> {
         let taken = self.said.await.ok()?;
         Some(match self.then {
             Some(then) => then(taken),

@@ -10,7 +10,7 @@ use super::route::{FREE_TEXT, Route};
 pub type Params = Vec<String>;
 
 /// What a lookup ends in.
-pub enum Found<P: 'static, C: 'static, A: 'static> {
+pub enum RouteMatch<P: 'static, C: 'static, A: 'static> {
     /// This route, with its parameters.
     Route(&'static Route<P, C, A>, Params),
     /// The path is known, the method is not: these are (HEAD and OPTIONS included).
@@ -107,15 +107,15 @@ impl<P, C, A> Router<P, C, A> {
     }
 
     /// Finds the route of a request. HEAD finds the route of GET.
-    pub fn find(&self, method: &Method, path: &[String]) -> Found<P, C, A> {
+    pub fn find(&self, method: &Method, path: &[String]) -> RouteMatch<P, C, A> {
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let closed = self.by_length.get(&path.len()).into_iter().flatten();
         // The first path that matches decides: a word that stands in a path is never a parameter of another.
         let Some(entry) = closed.chain(&self.open_ended).find(|entry| entry.matches(path)) else {
-            return Found::Nothing;
+            return RouteMatch::Nothing;
         };
         if let Some(route) = entry.routes.iter().find(|route| route.method == *wanted) {
-            return Found::Route(route, entry.params(path));
+            return RouteMatch::Route(route, entry.params(path));
         }
         let mut allowed = BTreeSet::from(["OPTIONS"]);
         for route in &entry.routes {
@@ -124,6 +124,6 @@ impl<P, C, A> Router<P, C, A> {
                 allowed.insert("HEAD");
             }
         }
-        Found::OtherMethod(allowed)
+        RouteMatch::OtherMethod(allowed)
     }
 }

@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 
 use super::error::ApiError;
 use super::head::Head;
-use super::intake::Taken;
+use super::intake::IntakeStep;
 use super::reply::Reply;
 use super::stream::{Promise, Wait};
 
@@ -95,8 +95,8 @@ pub trait Service: Send + Sync + 'static {
     fn run(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted, body: Bytes) -> Outcome;
 
     /// Begins a request whose body comes piece by piece. On a pool thread, before any of it is read.
-    fn begin(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted) -> Taken {
-        Taken::Ended(self.run(head, plan, admitted, Bytes::new()))
+    fn begin(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted) -> IntakeStep {
+        IntakeStep::Ended(self.run(head, plan, admitted, Bytes::new()))
     }
 
     /// Renders an error of the edge's own in the dialect of the request's path; `head` is `None` where the request

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::copy::Wanted;
+use super::copy::StillWanted;
 use super::open::{self, APPLICATION_ID, OpenError};
 use super::{Result, StoreError, VERSION, audit, objects};
 
@@ -32,14 +32,14 @@ type Look = fn(&mut Connection) -> Looked;
 /// # Errors
 /// Where the file cannot be opened at all.
 pub fn check(path: &Path) -> Result<Vec<Finding>> {
-    check_while(path, &Wanted::always())
+    check_while(path, &StillWanted::always())
 }
 
 /// Like [`check`], as long as it is wanted; what was not looked at by then counts as not sound.
 ///
 /// # Errors
 /// As there.
-pub(super) fn check_while(path: &Path, wanted: &Wanted) -> Result<Vec<Finding>> {
+pub(super) fn check_while(path: &Path, wanted: &StillWanted) -> Result<Vec<Finding>> {
     // A database in use has a WAL; one without is not in use.
     let mut conn = match open::reading(path, open::at_rest(path)).map_err(StoreError::from) {
         Err(StoreError::Damaged(why)) => return Ok(vec![Finding { name: "structure", result: Err(why) }]),

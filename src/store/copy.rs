@@ -40,13 +40,13 @@ pub fn backup_dir(data_dir: &Path) -> Result<PathBuf> {
 const STEPS: i32 = 4096;
 const WORK: Duration = Duration::from_millis(10);
 
-type Write = fn(&Path, Medium, &Path, &Wanted) -> Result<()>;
+type Write = fn(&Path, Medium, &Path, &StillWanted) -> Result<()>;
 
 /// Whether a copy is still wanted: asked all the time while it is made.
 #[derive(Clone)]
-pub struct Wanted(Arc<dyn Fn() -> bool + Send + Sync>);
+pub struct StillWanted(Arc<dyn Fn() -> bool + Send + Sync>);
 
-impl Wanted {
+impl StillWanted {
     /// However long it takes.
     pub fn always() -> Self {
         Self(Arc::new(|| true))
@@ -105,7 +105,7 @@ impl Drop for Copied {
 /// # Errors
 /// The store's: what stands in the way of reading or writing, `Damaged` with what the check found, or `Unavailable` where
 /// it is not `wanted` any more.
-pub fn copy_beside(from: &Path, place: &Path, wanted: &Wanted) -> Result<Copied> {
+pub fn copy_beside(from: &Path, place: &Path, wanted: &StillWanted) -> Result<Copied> {
     let medium = open::medium(from).map_err(|error| of_file(from, &error))?;
     copy_as(from, medium, place, compactly, wanted)
 }
@@ -115,14 +115,14 @@ pub fn copy_beside(from: &Path, place: &Path, wanted: &Wanted) -> Result<Copied>
 /// # Errors
 /// As there.
 pub fn copy_at_rest(from: &Path, place: &Path) -> Result<Copied> {
-    copy_as(from, open::at_rest(from), place, compactly, &Wanted::always())
+    copy_as(from, open::at_rest(from), place, compactly, &StillWanted::always())
 }
 
 /// Puts a copy of the database at `from`, which may be in use, at `place`.
 ///
 /// # Errors
 /// As [`copy_beside`] and [`Copied::settle`].
-pub fn copy_to(from: &Path, place: &Path, wanted: &Wanted) -> Result<()> {
+pub fn copy_to(from: &Path, place: &Path, wanted: &StillWanted) -> Result<()> {
     copy_beside(from, place, wanted)?.settle()
 }
 
@@ -131,10 +131,10 @@ pub fn copy_to(from: &Path, place: &Path, wanted: &Wanted) -> Result<()> {
 /// # Errors
 /// As there.
 pub fn copy_pages(from: &Path, place: &Path) -> Result<Copied> {
-    copy_as(from, open::at_rest(from), place, pages, &Wanted::always())
+    copy_as(from, open::at_rest(from), place, pages, &StillWanted::always())
 }
 
-fn copy_as(from: &Path, medium: Medium, place: &Path, write: Write, wanted: &Wanted) -> Result<Copied> {
+fn copy_as(from: &Path, medium: Medium, place: &Path, write: Write, wanted: &StillWanted) -> Result<Copied> {
     let given_up = |error| if wanted.now() { error } else { StoreError::Unavailable("the copy was given up".into()) };
     let copied = Copied { part: part_of(place), place: place.to_owned() };
     let to = copied.path();
@@ -168,7 +168,7 @@ pub fn sync_dir_of(path: &Path) -> io::Result<()> {
 }
 
 /// Writes what is in the file, without its free pages, in a form that can give space back.
-fn compactly(from: &Path, medium: Medium, to: &Path, wanted: &Wanted) -> Result<()> {
+fn compactly(from: &Path, medium: Medium, to: &Path, wanted: &StillWanted) -> Result<()> {
     let mut source = open::to_be_copied(from, medium)?;
     let (mut slept, wanted) = (Instant::now(), wanted.clone());
     // The card also has commits to write.
@@ -187,7 +187,7 @@ fn compactly(from: &Path, medium: Medium, to: &Path, wanted: &Wanted) -> Result<
     source.close().map_err(|(_, error)| error.into())
 }
 
-fn pages(from: &Path, medium: Medium, to: &Path, _: &Wanted) -> Result<()> {
+fn pages(from: &Path, medium: Medium, to: &Path, _: &StillWanted) -> Result<()> {
     let source = open::reading(from, medium)?;
     // One snapshot for all steps: without it every commit in between would begin the copy anew.
     let snapshot = source.unchecked_transaction()?;
@@ -199,7 +199,7 @@ fn pages(from: &Path, medium: Medium, to: &Path, _: &Wanted) -> Result<()> {
     target.close().map_err(|(_, error)| error.into())
 }
 
-fn sound(file: &Path, wanted: &Wanted) -> Result<()> {
+fn sound(file: &Path, wanted: &StillWanted) -> Result<()> {
     let wrong: Vec<String> = check::check_while(file, wanted)?
         .into_iter()
         .filter_map(|finding| finding.result.err().map(|wrong| format!("{}: {wrong}", finding.name)))

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::agents::{self, AgentFilter, AgentStatus, Seen};
+use super::agents::{self, AgentFilter, AgentStatus, AgentViewer};
 use super::audit::{self, AuditFilter};
 use super::grants::{self, GrantFilter, Grantee, On};
 use super::knowledge::ItemFilter;
@@ -34,7 +34,7 @@ fn many_grants(conn: &Connection) {
     .unwrap();
 }
 
-fn agents_as(conn: &Connection, seen: &Seen) {
+fn agents_as(conn: &Connection, seen: &AgentViewer) {
     let status = AgentFilter { status: Some(AgentStatus::Running), ..AgentFilter::default() };
     let space = AgentFilter { space_id: Some("s".into()), ..AgentFilter::default() };
     let only = AgentFilter { only: Some(vec!["a".into()]), ..AgentFilter::default() };
@@ -49,7 +49,7 @@ fn agents_as(conn: &Connection, seen: &Seen) {
 
 fn lists(conn: &Connection) {
     let (user, agent) = (Grantee::User("u".into()), Grantee::Agent("a200".into()));
-    let everyone = [Seen::All, Seen::By(user.clone()), Seen::By(agent.clone())];
+    let everyone = [AgentViewer::All, AgentViewer::By(user.clone()), AgentViewer::By(agent.clone())];
     everyone.iter().for_each(|seen| agents_as(conn, seen));
     grants_and_keys(conn, &user, &agent);
     many_grants(conn);
@@ -87,7 +87,7 @@ fn lists(conn: &Connection) {
     grants_and_keys(conn, &user, &agent);
 }
 
-fn operations_as(conn: &Connection, seen: &Seen) {
+fn operations_as(conn: &Connection, seen: &AgentViewer) {
     let filters = [
         OperationFilter::default(),
         OperationFilter { status: Some(OperationStatus::Failed), ..OperationFilter::default() },
@@ -143,7 +143,7 @@ fn small_lists(conn: &Connection) {
     agent_keys::list(conn, "a", &numbered("name"), &mut |_| true).unwrap();
     deployments::list(conn, "a", &numbered("promoted_at"), &mut |_| true).unwrap();
     for by in ["updated_at", "created_at", "registered_at", "name", "id"] {
-        registrations::list(conn, &Seen::All, None, &numbered(by), &mut |_| true).unwrap();
+        registrations::list(conn, &AgentViewer::All, None, &numbered(by), &mut |_| true).unwrap();
     }
     channels::of_user(conn, "u").unwrap();
     tripwires::of_agent(conn, "a").unwrap();
@@ -197,7 +197,7 @@ fn grants_and_keys(conn: &Connection, user: &Grantee, agent: &Grantee) {
     }
     keys_of(conn);
     let numbered = Numbered { limit: 10, offset: 0, by: "updated_at".into(), descending: true };
-    for seen in [Seen::By(user.clone()), Seen::By(agent.clone())] {
+    for seen in [AgentViewer::By(user.clone()), AgentViewer::By(agent.clone())] {
         registrations::list(conn, &seen, None, &numbered, &mut |_| true).unwrap();
         registrations::cards(conn, &seen, None, &mut |_| true).unwrap();
     }
@@ -242,7 +242,7 @@ fn a_principal_with_many_grants_sees_the_same_as_one_with_few_and_page_by_page()
     .unwrap();
     let tx = conn.transaction().unwrap();
     many_grants(&tx);
-    let walk = |seen: &Seen| {
+    let walk = |seen: &AgentViewer| {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = Page { limit: 7, after: after.clone() };
@@ -262,8 +262,8 @@ fn a_principal_with_many_grants_sees_the_same_as_one_with_few_and_page_by_page()
         }
     };
     let everything: Vec<String> = (1..=300).map(|n| format!("a{n:03}")).collect();
-    let (user, agent) = (Seen::By(Grantee::User("u".into())), Seen::By(Grantee::Agent("a200".into())));
-    assert_eq!(walk(&Seen::All), everything);
+    let (user, agent) = (AgentViewer::By(Grantee::User("u".into())), AgentViewer::By(Grantee::Agent("a200".into())));
+    assert_eq!(walk(&AgentViewer::All), everything);
     assert_eq!(walk(&user), everything);
     assert_eq!(walk(&agent), everything, "it holds a grant on itself");
     tx.execute("DELETE FROM grants WHERE id = 'ha200'", []).unwrap();

@@ -71,7 +71,7 @@ use rusqlite::Connection;
 
 pub use check::{Finding, check, look, recognise};
 pub use copy::{
-    BACKUPS, Copied, PART_SUFFIX, Wanted, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of,
+    BACKUPS, Copied, PART_SUFFIX, StillWanted, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of,
 };
 pub use dir::{DirLock, TOKEN_FILE, lock_dir, own};
 pub use error::{Result, StoreError};
@@ -390,7 +390,7 @@ fn round_off(conn: &Connection) -> Result<()> {
 /// Copies a database that is about to be brought up, for those who must go back.
 fn keep_before_upgrade(path: &Path, dir: &Path) -> Result<()> {
     let kept = backup_dir(dir)?.join(format!("before-schema-{VERSION}.db"));
-    copy_to(path, &kept, &Wanted::always())?;
+    copy_to(path, &kept, &StillWanted::always())?;
     log::info!("{} will be upgraded; the old database is kept as {}", path.display(), kept.display());
     Ok(())
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
 use super::agents::visible::Visible;
-use super::agents::{AgentStatus, Seen};
+use super::agents::{AgentStatus, AgentViewer};
 use super::clauses::Clauses;
 use super::grants::Grantee;
 use super::page::{Numbered, Take, each};
@@ -160,11 +160,11 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<RegisteredAgent>> {
 
 /// Where the agents come from that are seen. An agent sees itself alone here, whatever its grants; a restricted
 /// credential what it is restricted to.
-fn visible(conn: &Connection, seen: &Seen, only: Option<&[String]>) -> Result<Visible> {
+fn visible(conn: &Connection, seen: &AgentViewer, only: Option<&[String]>) -> Result<Visible> {
     match (seen, only) {
-        (Seen::By(Grantee::Agent(id)), None) => Ok(Visible::Own(id.clone())),
-        (Seen::By(Grantee::Agent(id)), Some(only)) if only.contains(id) => Ok(Visible::Own(id.clone())),
-        (Seen::By(Grantee::Agent(_)), Some(_)) => Visible::of(conn, &Seen::All, Some(&[])),
+        (AgentViewer::By(Grantee::Agent(id)), None) => Ok(Visible::Own(id.clone())),
+        (AgentViewer::By(Grantee::Agent(id)), Some(only)) if only.contains(id) => Ok(Visible::Own(id.clone())),
+        (AgentViewer::By(Grantee::Agent(_)), Some(_)) => Visible::of(conn, &AgentViewer::All, Some(&[])),
         _ => Visible::of(conn, seen, only),
     }
 }
@@ -176,7 +176,7 @@ fn visible(conn: &Connection, seen: &Seen, only: Option<&[String]>) -> Result<Vi
 /// The store's.
 pub fn list(
     conn: &Connection,
-    seen: &Seen,
+    seen: &AgentViewer,
     only: Option<&[String]>,
     page: &Numbered,
     take: Take<'_, RegisteredAgent>,
@@ -213,7 +213,12 @@ pub fn list(
 ///
 /// # Errors
 /// The store's.
-pub fn cards(conn: &Connection, seen: &Seen, only: Option<&[String]>, take: Take<'_, (String, String)>) -> Result<()> {
+pub fn cards(
+    conn: &Connection,
+    seen: &AgentViewer,
+    only: Option<&[String]>,
+    take: Take<'_, (String, String)>,
+) -> Result<()> {
     let mut clauses = Clauses::default();
     let from = visible(conn, seen, only)?.from(&mut clauses, Micros::now());
     clauses.and("a.archived_at IS NULL AND json_type(r.metadata, '$.agent_card.metadata') = 'object'");

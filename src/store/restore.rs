@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::migrate::MigrateError;
 use super::open::{self, OpenError};
-use super::rights::{self, Rights, Taken};
+use super::rights::{self, Rights, TakenRight};
 use super::{Result, StoreError, VERSION, audit, joins, meta, objects};
 use crate::time::Micros;
 
@@ -65,7 +65,7 @@ pub struct Changed {
     /// Credentials that stay revoked, expired or deleted.
     pub dead: usize,
     /// Rights that were taken since the backup and stay taken.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<TakenRight>,
 }
 
 /// Ends every session and every token signed before, and keeps dead what has died since the backup, all in one

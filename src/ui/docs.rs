@@ -6,7 +6,7 @@ use super::core::assets::packed;
 use super::core::filters;
 use super::core::frame::Assets;
 use super::core::view::html;
-use crate::docs::{self, Asked, Heading, Hit};
+use crate::docs::{self, DocsQuery, Heading, Hit};
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use hyper::http::StatusCode;
@@ -42,10 +42,10 @@ struct Page<'a> {
 }
 
 /// A page of the documentation, or what a search found.
-pub(crate) fn page(input: &Input, asked: &Asked<'_>) -> Reply {
+pub(crate) fn page(input: &Input, asked: &DocsQuery<'_>) -> Reply {
     let path = match asked {
-        Asked::Page(path, _) => path,
-        Asked::Search(_) => "",
+        DocsQuery::Page(path, _) => path,
+        DocsQuery::Search(_) => "",
     };
     let mut page = Page {
         assets: Assets::new(),
@@ -62,11 +62,11 @@ pub(crate) fn page(input: &Input, asked: &Asked<'_>) -> Reply {
         hits: None,
     };
     match asked {
-        Asked::Search(q) => {
+        DocsQuery::Search(q) => {
             page.q = q;
             page.hits = Some(docs::search(q));
         }
-        Asked::Page(path, markdown) => {
+        DocsQuery::Page(path, markdown) => {
             page.title = docs::first_heading(markdown).unwrap_or_else(|| (*path).to_owned());
             let body = docs::body(markdown);
             let (lead, rest) = body.split_at(body.find("</h1>").map_or(0, |at| at + "</h1>".len()));

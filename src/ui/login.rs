@@ -15,8 +15,8 @@ use super::core::view::{html, refusal_of};
 use crate::access::lookup::cookie;
 use crate::api::App;
 use crate::api::engine::call::{Call, Handled, Step};
-use crate::api::engine::inside::Asked;
 use crate::api::engine::site;
+use crate::api::engine::subrequest::Subrequest;
 use crate::api::taos::links::is_own_path;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -85,7 +85,7 @@ pub(super) fn open(app: &App, input: Input) -> Handled {
     let form = Form::read(&input.raw);
     let next = next_of(form.get("next").unwrap_or("/ui/"));
     let body = json!({"token": form.get("token").unwrap_or_default().trim()}).to_string();
-    let asked = Asked::new(app, &input.head, Method::POST, "/api/sessions")?;
+    let asked = Subrequest::new(app, &input.head, Method::POST, "/api/sessions")?;
     let outcome = asked.public(app, &body.into());
     Ok(Step::Later(Outcome::Then(
         Box::new(outcome),
@@ -105,7 +105,7 @@ pub(super) fn open(app: &App, input: Input) -> Handled {
 
 /// `POST /ui/logout`.
 pub(super) fn close(app: &App, call: Call) -> Handled {
-    let asked = Asked::new(app, &call.input.head, Method::DELETE, "/api/sessions/current")?;
+    let asked = Subrequest::new(app, &call.input.head, Method::DELETE, "/api/sessions/current")?;
     let outcome = asked.run(app, &call.caller, &hyper::body::Bytes::new());
     Ok(Step::Later(Outcome::Then(
         Box::new(outcome),

@@ -15,7 +15,7 @@ use crate::api::{self, App};
 use crate::rest::error::Dialect;
 use crate::rest::head::Head;
 use crate::rest::route::{Access, Answer};
-use crate::rest::router::Found;
+use crate::rest::router::RouteMatch;
 
 /// A page: path, the action that opens it, the route's id, its title, what makes it.
 type Page = (&'static str, Action, &'static str, &'static str, serve::Show);
@@ -86,6 +86,6 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
 
 /// What makes the page of this address.
 pub(crate) fn page_of(app: &App, head: &Head) -> Option<serve::Show> {
-    let Found::Route(route, _) = app.router.find(&Method::GET, &head.segments) else { return None };
+    let RouteMatch::Route(route, _) = app.router.find(&Method::GET, &head.segments) else { return None };
     PAGES.iter().find(|(_, _, id, ..)| *id == route.id).map(|(.., show)| *show)
 }

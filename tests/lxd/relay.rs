@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use taosd::client::relay::{Relay, Way};
+use taosd::client::relay::{Relay, RelayHandle};
 
 use super::bed::Folder;
 
@@ -21,7 +21,7 @@ fn echo(path: &Path) {
     });
 }
 
-fn carry(relay: &Relay, path: &Path) -> (Way, SocketAddr) {
+fn carry(relay: &Relay, path: &Path) -> (RelayHandle, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     (relay.carry(listener, path).unwrap(), address)

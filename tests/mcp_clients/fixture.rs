@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use taosd::fuzzing::mcp::{
-    CAPABILITIES_KEY, Catalogue, Completion, Doing, Done, Era, Packed, Refusal, Request, Told, completed,
+    CAPABILITIES_KEY, Catalogue, Completion, Doing, Done, Era, Packed, Refusal, Request, ResultBody, completed,
 };
 
 use super::rounds;
@@ -23,7 +23,7 @@ pub struct Streamed {
     /// What comes first.
     pub notices: Vec<Value>,
     /// The result; `None`: the stream stays open.
-    pub end: Option<Told>,
+    pub end: Option<ResultBody>,
 }
 
 /// Tools that answer at once, and their content.
@@ -50,7 +50,7 @@ fn content(name: &str) -> Option<Value> {
 
 /// A tool's result of one text.
 pub fn said(text: &str) -> Done<Streamed> {
-    Ok(Told::object(&json!({"content": [{"type": "text", "text": text}], "isError": false})).into())
+    Ok(ResultBody::object(&json!({"content": [{"type": "text", "text": text}], "isError": false})).into())
 }
 
 /// All tools.
@@ -74,7 +74,7 @@ fn progress(request: &Request) -> Streamed {
         let params = json!({"progressToken": token, "progress": done, "total": 100});
         json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
     };
-    let end = Told::object(&json!({"content": [{"type": "text", "text": "done"}], "isError": false}));
+    let end = ResultBody::object(&json!({"content": [{"type": "text", "text": "done"}], "isError": false}));
     Streamed { notices: [0, 50, 100].map(notice).to_vec(), end: Some(end) }
 }
 
@@ -108,12 +108,12 @@ impl Catalogue for Fixture {
 
     fn call(&self, request: &Request, name: &str, _: Map<String, Value>) -> Done<Streamed> {
         if let Some(content) = content(name) {
-            return Ok(Told::object(&json!({"content": content, "isError": false})).into());
+            return Ok(ResultBody::object(&json!({"content": content, "isError": false})).into());
         }
         match name {
             "test_error_handling" => {
                 let text = "This tool intentionally returns an error for testing";
-                Ok(Told::object(&json!({"content": [{"type": "text", "text": text}], "isError": true})).into())
+                Ok(ResultBody::object(&json!({"content": [{"type": "text", "text": text}], "isError": true})).into())
             }
             "test_tool_with_progress" => Ok(Doing::Work(progress(request))),
             "test_missing_capability" => sampling_only(request),
@@ -122,10 +122,10 @@ impl Catalogue for Fixture {
         }
     }
 
-    fn resources(&self, _: Option<&str>) -> Result<Told, Refusal> {
+    fn resources(&self, _: Option<&str>) -> Result<ResultBody, Refusal> {
         let shown = |name: &str, kind: &str| json!({"uri": format!("test://{name}"), "name": name, "description": "A fixture.", "mimeType": kind});
         let all = [shown("static-text", "text/plain"), shown("static-binary", "image/png")];
-        Ok(Told::object(&json!({"resources": all})))
+        Ok(ResultBody::object(&json!({"resources": all})))
     }
 
     fn templates(&self) -> Value {
@@ -146,7 +146,7 @@ impl Catalogue for Fixture {
                 json!({"uri": uri, "mimeType": "application/json", "text": data.to_string()})
             }
         };
-        Ok(Told::object(&json!({"contents": [one]})).kept_for(0).into())
+        Ok(ResultBody::object(&json!({"contents": [one]})).kept_for(0).into())
     }
 
     fn prompts(&self) -> Value {
@@ -188,7 +188,7 @@ impl Catalogue for Fixture {
             rounds::PROMPT => return rounds::prompt(request),
             _ => return Err(Refusal::params("There is no such prompt.")),
         };
-        Ok(Told::object(&json!({"messages": messages})).into())
+        Ok(ResultBody::object(&json!({"messages": messages})).into())
     }
 
     fn complete(&self, asked: &Completion<'_>) -> Done<Streamed> {

@@ -1,7 +1,7 @@
 //! The suite's tools that need something of the client's user before they are done, in one round or more.
 
 use serde_json::{Map, Value, json};
-use taosd::fuzzing::mcp::{CAPABILITIES_KEY, Done, Refusal, Request, Told};
+use taosd::fuzzing::mcp::{CAPABILITIES_KEY, Done, Refusal, Request, ResultBody};
 
 use super::fixture::{Streamed, said};
 
@@ -34,7 +34,7 @@ fn roots() -> Value {
 }
 
 fn asks(requests: &Value, state: Option<&str>) -> Done<Streamed> {
-    Ok(Told::asking(requests, state.map(seal).as_deref()).into())
+    Ok(ResultBody::asking(requests, state.map(seal).as_deref()).into())
 }
 
 /// A state that nobody else can make.
@@ -118,7 +118,7 @@ pub fn prompt(request: &Request) -> Done<Streamed> {
     match filled(request, "user_context", "context").and_then(Value::as_str) {
         Some(context) => {
             let content = json!({"type": "text", "text": format!("Use this context: {context}")});
-            Ok(Told::object(&json!({"messages": [{"role": "user", "content": content}]})).into())
+            Ok(ResultBody::object(&json!({"messages": [{"role": "user", "content": content}]})).into())
         }
         None => asks(&json!({"user_context": form("What context should the prompt use?", "context", "string")}), None),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use serde_json::Value;
-use taosd::fuzzing::mcp::{Answer, Told, answer};
+use taosd::fuzzing::mcp::{Answer, ResultBody, answer};
 use taosd::rest::reply::{Body, Reply};
 
 use super::fixture::{Fixture, Streamed};
@@ -59,7 +59,7 @@ fn serve(client: TcpStream) -> Option<()> {
     }
 }
 
-fn result(end: Told, era: taosd::fuzzing::mcp::Era, id: &Value) -> String {
+fn result(end: ResultBody, era: taosd::fuzzing::mcp::Era, id: &Value) -> String {
     match end.reply(era, id).body {
         Body::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Body::Stream(_) | Body::Pulled(_) => String::new(),

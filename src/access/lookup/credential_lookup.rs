@@ -37,7 +37,7 @@ pub struct CredentialLookup {
 }
 
 /// The principal behind a request, and what its credential is for.
-pub enum Found {
+pub enum Identified {
     /// A credential of its own, or a token for this audience.
     Caller(Caller, Audience),
     /// A key, on a route that takes keys: its scopes are judged where it is exchanged.
@@ -105,7 +105,7 @@ impl CredentialLookup {
     ///
     /// # Errors
     /// [`NotFound`].
-    pub fn find(&self, head: &Head, need: &Need) -> Result<Found, NotFound> {
+    pub fn find(&self, head: &Head, need: &Need) -> Result<Identified, NotFound> {
         // A page that was tricked has a browser send what it likes, the credential too.
         if need.dialect == Dialect::Mcp
             && head.headers.contains_key(ORIGIN)
@@ -118,7 +118,7 @@ impl CredentialLookup {
             _ if need.classes.contains(&Class::InQuery) => in_query(head).unwrap_or_else(|| presented(head)),
             _ => presented(head),
         };
-        let own = |caller| Found::Caller(caller, Audience::Api);
+        let own = |caller| Identified::Caller(caller, Audience::Api);
         match presented {
             // A key from outside is nobody but for what is sent on to its agent.
             Presented::Secret(Kind::AgentKey, hash) if need.dialect == Dialect::Agentex => {
@@ -128,7 +128,7 @@ impl CredentialLookup {
                 Ok(own(self.holder(head, kind, &hash)?))
             }
             Presented::Secret(..) | Presented::Malformed => Err(Bad::Unverifiable.into()),
-            Presented::Key(key) => self.key(head, need, key.map(|(_, hash)| hash)).map(Found::Key),
+            Presented::Key(key) => self.key(head, need, key.map(|(_, hash)| hash)).map(Identified::Key),
             Presented::Token(text) => self.token(head, text),
             Presented::Nothing if head.peer.is_tcp() => match cookie::session(head) {
                 // What a browser sends by itself counts for nothing there.
@@ -207,10 +207,10 @@ impl CredentialLookup {
     }
 
     /// The principal of a short-lived token.
-    fn token(&self, head: &Head, text: &str) -> Result<Found, NotFound> {
+    fn token(&self, head: &Head, text: &str) -> Result<Identified, NotFound> {
         let (hash, state) = (SecretHash::of(text), self.store.state());
         if let Some(caller) = self.cache.get(&hash, state, head) {
-            return Ok(Found::Caller(caller, Audience::Api));
+            return Ok(Identified::Caller(caller, Audience::Api));
         }
         let claims = self.verified(text, hash)?;
         let holder = self.behind_token(&claims)?;
@@ -221,7 +221,7 @@ impl CredentialLookup {
             Audience::Api => self.cache.put(hash, &caller, state, head.arrived),
             Audience::Mcp | Audience::Service { .. } => caller,
         };
-        Ok(Found::Caller(caller, claims.audience.clone()))
+        Ok(Identified::Caller(caller, claims.audience.clone()))
     }
 
     /// What a short-lived token says. Its signature is verified once.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::record::{self, METADATA, show};
-use super::{DELETED, Named, checked, find, metadata, no_agent, register, text};
+use super::{AgentRef, DELETED, checked, find, metadata, no_agent, register, text};
 use crate::access::{Action, AgentRole};
 use crate::api::agents::{archive, seen_by};
 use crate::api::engine::api_route::ApiRoute;
@@ -181,20 +181,20 @@ fn card(text: &str) -> Result<Value, ApiError> {
     json::parse(text.as_bytes()).ok().filter(Value::is_object).ok_or_else(refused)
 }
 
-fn read(app: &App, call: &Call, named: &Named) -> Handled {
+fn read(app: &App, call: &Call, named: &AgentRef) -> Handled {
     let entry = app.store.read(|conn| find(conn, &call.caller, named, AgentRole::Viewer))?;
     Ok(Reply::ok(&show(&entry)).decided(Decided::ByDatabase).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {
-    read(app, &call, &Named::Id(text(&call, 0)))
+    read(app, &call, &AgentRef::Id(text(&call, 0)))
 }
 
 fn get_by_name(app: &App, call: Call) -> Handled {
-    read(app, &call, &Named::Name(text(&call, 0)))
+    read(app, &call, &AgentRef::Name(text(&call, 0)))
 }
 
-fn remove(app: &App, call: Call, named: Named) -> Handled {
+fn remove(app: &App, call: Call, named: AgentRef) -> Handled {
     let jobs = std::sync::Arc::clone(&app.jobs);
     call.write(app, move |tx| {
         let entry = find(tx.conn, tx.caller, &named, AgentRole::Owner)?;
@@ -205,11 +205,11 @@ fn remove(app: &App, call: Call, named: Named) -> Handled {
 }
 
 fn delete(app: &App, call: Call) -> Handled {
-    let named = Named::Id(text(&call, 0));
+    let named = AgentRef::Id(text(&call, 0));
     remove(app, call, named)
 }
 
 fn delete_by_name(app: &App, call: Call) -> Handled {
-    let named = Named::Name(text(&call, 0));
+    let named = AgentRef::Name(text(&call, 0));
     remove(app, call, named)
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::record::{METADATA, stored};
-use super::{DELETED, Named, checked, find, metadata, no_deployment, text};
+use super::{AgentRef, DELETED, checked, find, metadata, no_deployment, text};
 use crate::access::{Action, AgentRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -94,7 +94,7 @@ pub const ROUTES: &[ApiRoute] = &[
 
 /// A deployment on the wire.
 #[derive(Debug, Serialize)]
-struct Shown<'a> {
+struct DeploymentView<'a> {
     id: &'a str,
     agent_id: &'a str,
     docker_image: &'a str,
@@ -109,8 +109,8 @@ struct Shown<'a> {
     expires_at: Option<String>,
 }
 
-fn show(d: &Deployment) -> Shown<'_> {
-    Shown {
+fn show(d: &Deployment) -> DeploymentView<'_> {
+    DeploymentView {
         id: &d.id,
         agent_id: &d.agent_id,
         docker_image: &d.docker_image,
@@ -181,7 +181,7 @@ fn create(app: &App, call: Call) -> Handled {
     let said = call.input.body.value(&METADATA).and_then(Value::as_object).cloned();
     let said = metadata::merged(None, said.as_ref())?;
     call.write(app, move |tx| {
-        let named = Named::Id(tx.input.param(0).to_owned());
+        let named = AgentRef::Id(tx.input.param(0).to_owned());
         let entry = find(tx.conn, tx.caller, &named, AgentRole::Editor)?;
         let body = &tx.input.body;
         let deployment = Deployment {
@@ -198,7 +198,7 @@ fn create(app: &App, call: Call) -> Handled {
 
 fn list(app: &App, call: Call) -> Handled {
     let (page, mut list) = paging::page(&call.input, "agentex-deployments", "created_at", true)?;
-    let named = Named::Id(text(&call, 0));
+    let named = AgentRef::Id(text(&call, 0));
     app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Viewer)?;
         let mut take = |row| list.push_next(page.offset, &show(&row));
@@ -214,7 +214,7 @@ fn living(conn: &rusqlite::Connection, agent_id: &str, id: &str) -> Result<Deplo
 }
 
 fn get(app: &App, call: Call) -> Handled {
-    let (named, id) = (Named::Id(text(&call, 0)), text(&call, 1));
+    let (named, id) = (AgentRef::Id(text(&call, 0)), text(&call, 1));
     let found = app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Viewer)?;
         living(conn, &entry.id, &id)
@@ -224,7 +224,7 @@ fn get(app: &App, call: Call) -> Handled {
 
 /// Agent and deployment that the path names, for a change.
 fn both(tx: &Tx<'_>, needed: AgentRole) -> Result<(RegisteredAgent, Deployment), ApiError> {
-    let named = Named::Id(tx.input.param(0).to_owned());
+    let named = AgentRef::Id(tx.input.param(0).to_owned());
     let entry = find(tx.conn, tx.caller, &named, needed)?;
     let deployment = living(tx.conn, &entry.id, tx.input.param(1))?;
     Ok((entry, deployment))

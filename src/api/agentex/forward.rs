@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::header::{CACHE_CONTROL, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::{Method, StatusCode};
 
-use super::{Named, by_name, find, row};
+use super::{AgentRef, by_name, find, row};
 use crate::access::{Action, AgentRole, Sender};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -53,7 +53,7 @@ pub const ROUTES: &[ApiRoute] =
     &[forwarding(Method::GET, "agentex_forward_get"), forwarding(Method::POST, "agentex_forward_post")];
 
 fn forward(app: &App, input: Input) -> Handled {
-    let named = Named::Name(input.param(0).to_owned());
+    let named = AgentRef::Name(input.param(0).to_owned());
     let (entry, input) = match app.gate.sender(&input.head, &NEED)? {
         Sender::Key { agent_id } => {
             let entry = app.store.read(|conn| by_name(conn, named.text()))?;

@@ -4,7 +4,7 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
-use super::{AGENT_ID, AGENT_NAME, Named, checked, find, no_deployment, role, text};
+use super::{AGENT_ID, AGENT_NAME, AgentRef, checked, find, no_deployment, role, text};
 use crate::access::{Action, AgentRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -70,7 +70,7 @@ fn show(item: &HistoryItem) -> Value {
 
 fn list(app: &App, call: Call) -> Handled {
     let (page, mut list) = paging::page(&call.input, "agentex-history", "deployment_timestamp", true)?;
-    let named = Named::in_fields(&call.input.query)?;
+    let named = AgentRef::in_fields(&call.input.query)?;
     app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Viewer)?;
         let mut take = |row| list.push_next(page.offset, &show(&row));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::agents::NAME;
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
-use super::{AGENT_ID, AGENT_NAME, Named, at_least, checked, find, no_key, reach, role, text};
+use super::{AGENT_ID, AGENT_NAME, AgentRef, at_least, checked, find, no_key, reach, role, text};
 use crate::access::{Action, AgentRole, Caller, Scopes};
 use crate::api::agents::frozen;
 use crate::api::engine::api_route::ApiRoute;
@@ -193,7 +193,7 @@ fn create(app: &App, call: Call) -> Handled {
     }
     call.write(app, |tx| {
         let body = &tx.input.body;
-        let named = Named::in_fields(body)?;
+        let named = AgentRef::in_fields(body)?;
         let (key_type, name) = (named_type(body), body.text(&NAME).unwrap_or_default());
         if is_id(name) {
             return Err(ApiError::field("name", "must not have the form of an id"));
@@ -216,7 +216,7 @@ fn create(app: &App, call: Call) -> Handled {
 
 fn list(app: &App, call: Call) -> Handled {
     let (page, mut list) = paging::page(&call.input, "agentex-keys", "created_at", false)?;
-    let named = Named::in_fields(&call.input.query)?;
+    let named = AgentRef::in_fields(&call.input.query)?;
     app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Editor)?;
         let mut take = |row| list.push_next(page.offset, &show(&row));
@@ -239,7 +239,7 @@ fn by_id(conn: &Connection, caller: &Caller, id: &str) -> Result<(AgentKeyRecord
 fn by_name(
     conn: &Connection,
     call: &Caller,
-    named: &Named,
+    named: &AgentRef,
     name: &str,
     of: Option<KeyType>,
 ) -> Result<(AgentKeyRecord, AgentRole), ApiError> {
@@ -263,7 +263,7 @@ fn get(app: &App, call: Call) -> Handled {
 
 fn get_by_name(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
-    let (named, of) = (Named::in_fields(query)?, named_type(query));
+    let (named, of) = (AgentRef::in_fields(query)?, named_type(query));
     let (key, _) = app.store.read(|conn| by_name(conn, &call.caller, &named, call.input.param(0), of))?;
     Ok(Reply::ok(&show(&key)).into())
 }
@@ -285,7 +285,7 @@ fn delete(app: &App, call: Call) -> Handled {
 fn delete_by_name(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let query = &tx.input.query;
-        let (named, of) = (Named::in_fields(query)?, named_type(query));
+        let (named, of) = (AgentRef::in_fields(query)?, named_type(query));
         let (key, role) = by_name(tx.conn, tx.caller, &named, tx.input.param(0), of)?;
         end(tx, &key, role)?;
         Ok(Reply::ok(&format!("Agent api_key '{}' deleted", key.name)))

@@ -11,7 +11,7 @@ mod metadata;
 mod paging;
 mod record;
 mod register;
-mod seen;
+mod visible;
 
 use hyper::http::Method;
 
@@ -29,7 +29,7 @@ pub use forward::ROUTES as FORWARD;
 pub use history::ROUTES as HISTORY;
 pub use keys::ROUTES as KEYS;
 pub use left_out::ROUTES as LEFT_OUT;
-use seen::{Named, at_least, by_name, find, no_agent, no_deployment, no_key, reach, role};
+use visible::{AgentRef, at_least, by_name, find, no_agent, no_deployment, no_key, reach, role};
 
 /// One of the two ways to name an agent. Of any length: what no agent has is not found.
 pub(super) const AGENT_ID: Field = Field::unbounded("agent_id", "The agent's id. Send this or agent_name.");

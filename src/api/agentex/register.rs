@@ -25,7 +25,7 @@ use crate::store::is_id;
 use crate::store::registrations::{self, AcpType, InputType, RegisteredAgent, RegisteredBy, Registration};
 
 /// What a registration says.
-struct Wanted {
+struct RegistrationRequest {
     name: String,
     description: String,
     input_type: Option<InputType>,
@@ -46,7 +46,7 @@ fn is_name(text: &str) -> bool {
         && !is_id(text)
 }
 
-impl Wanted {
+impl RegistrationRequest {
     fn read(body: &Fields) -> Result<Self, ApiError> {
         let text = |field: &Field| body.text(field).map(str::to_owned);
         let wanted = Self {
@@ -98,7 +98,7 @@ impl Wanted {
 
 /// The same name gives back what is readable already; only a name that nobody holds makes an agent.
 pub(super) fn build(app: &App, call: Call) -> Handled {
-    let wanted = Wanted::read(&call.input.body)?;
+    let wanted = RegistrationRequest::read(&call.input.body)?;
     call.write(app, move |tx| {
         if tx.caller.agent_id().is_some() {
             return Err(codes::CREATE_NOT_ALLOWED.into());
@@ -116,7 +116,7 @@ pub(super) fn build(app: &App, call: Call) -> Handled {
 }
 
 /// A real creation: row, owner's grant and what is kept of it, in this one transaction.
-fn make(tx: &Tx<'_>, wanted: &Wanted) -> Result<RegisteredAgent, ApiError> {
+fn make(tx: &Tx<'_>, wanted: &RegistrationRequest) -> Result<RegisteredAgent, ApiError> {
     let slug = name::free_slug(tx.conn, &name::slug_of(&wanted.name))?;
     let scopes = ax_scopes::of_new_agent(tx.caller.credential_scopes());
     let mut birth = create::Birth::named(slug, wanted.name.clone(), &scopes);
@@ -133,7 +133,7 @@ fn again(tx: &Tx<'_>, id: &str) -> Result<RegisteredAgent, ApiError> {
 }
 
 pub(super) fn register(app: &App, call: Call) -> Handled {
-    let wanted = Wanted::read(&call.input.body)?;
+    let wanted = RegistrationRequest::read(&call.input.body)?;
     call.write(app, move |tx| {
         let (entry, role) = match target(tx, &wanted)? {
             Some((entry, role)) => (update(tx, &wanted, entry)?, role),
@@ -154,7 +154,7 @@ pub(super) fn register(app: &App, call: Call) -> Handled {
 }
 
 /// The agent that is registered, with the caller's role on it; `None`: a new one.
-fn target(tx: &Tx<'_>, wanted: &Wanted) -> Result<Option<(RegisteredAgent, AgentRole)>, ApiError> {
+fn target(tx: &Tx<'_>, wanted: &RegistrationRequest) -> Result<Option<(RegisteredAgent, AgentRole)>, ApiError> {
     let named = by_name(tx.conn, &wanted.name)?;
     if let Some(own) = tx.caller.agent_id() {
         if let Some(id) = wanted.agent_id.as_deref().filter(|id| *id != own) {
@@ -188,7 +188,7 @@ fn target(tx: &Tx<'_>, wanted: &Wanted) -> Result<Option<(RegisteredAgent, Agent
 }
 
 /// Registers an agent that there is. Writes nothing if nothing but the time would differ.
-fn update(tx: &Tx<'_>, wanted: &Wanted, entry: RegisteredAgent) -> Result<RegisteredAgent, ApiError> {
+fn update(tx: &Tx<'_>, wanted: &RegistrationRequest, entry: RegisteredAgent) -> Result<RegisteredAgent, ApiError> {
     let renamed = agents::by_name(tx.conn, &wanted.name)?.is_none();
     if renamed {
         let slug = name::free_slug(tx.conn, &name::slug_of(&wanted.name))?;
@@ -226,7 +226,7 @@ fn update(tx: &Tx<'_>, wanted: &Wanted, entry: RegisteredAgent) -> Result<Regist
 }
 
 /// Adds an item to the agent's history if what is known of it after this registration has another commit than before.
-fn note_commit(tx: &Tx<'_>, entry: &RegisteredAgent, wanted: &Wanted) -> Result<(), ApiError> {
+fn note_commit(tx: &Tx<'_>, entry: &RegisteredAgent, wanted: &RegistrationRequest) -> Result<(), ApiError> {
     use crate::store::{history, new_id};
     // Of a deployment the agent's own row says nothing: what is said lies over it.
     let said = wanted.metadata.as_ref().filter(|_| wanted.deployment.is_some());

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::access::{self, AgentRole, Caller};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store::agents::{self, AgentFilter, LiveAgent, Seen};
+use crate::store::agents::{self, AgentFilter, AgentViewer, LiveAgent};
 
 /// The live agent of this name, if the caller has at least `needed` on it.
 ///
@@ -18,8 +18,8 @@ pub fn find(conn: &Connection, caller: &Caller, name: &str, needed: AgentRole) -
 }
 
 /// Whose eyes the registry is looked at with.
-pub fn seen_by(caller: &Caller) -> Seen {
-    if caller.is_admin() { Seen::All } else { Seen::By(caller.grantee()) }
+pub fn seen_by(caller: &Caller) -> AgentViewer {
+    if caller.is_admin() { AgentViewer::All } else { AgentViewer::By(caller.grantee()) }
 }
 
 /// A filter that shows all the caller's credential may touch.

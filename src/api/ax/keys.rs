@@ -13,7 +13,7 @@ use crate::access::{self, Action, AgentRole, Caller, Class, SpaceRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
-use crate::api::engine::descent::{self, Ended};
+use crate::api::engine::descent::{self, EndedWith};
 use crate::api::engine::paging::{CURSOR, Listing};
 use crate::limits::PAGE_MAX;
 use crate::rest::class::{AD, UA, UA_AD};
@@ -386,7 +386,7 @@ pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<PatRe
 }
 
 /// The key that the path names and what ended with it. A dead one stays as it is.
-fn end(tx: &Tx<'_>) -> Result<(PatRecord, Ended), ApiError> {
+fn end(tx: &Tx<'_>) -> Result<(PatRecord, EndedWith), ApiError> {
     let key = find(tx.conn, tx.caller, tx.input.param(0))?;
     let ended = descent::end_with_all(tx, &key.id)?;
     Ok((key, ended))

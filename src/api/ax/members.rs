@@ -16,7 +16,7 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
-use crate::store::grants::{Given, GrantRole, Grantee, On};
+use crate::store::grants::{GrantRole, Grantee, On, RoleGrant};
 use crate::store::spaces::{self, Member};
 use crate::store::{self, agents, grants, users};
 use crate::time::Micros;
@@ -92,23 +92,23 @@ fn list(app: &App, call: Call) -> Handled {
 }
 
 /// Whom the request names. An agent that the caller may not see is none.
-fn named(conn: &Connection, caller: &Caller, username: Option<&str>, agent: Option<&str>) -> Result<Named, ApiError> {
+fn named(conn: &Connection, caller: &Caller, username: Option<&str>, agent: Option<&str>) -> Result<Invitee, ApiError> {
     let unknown = || ApiError::from(codes::PRINCIPAL_NOT_FOUND);
     match (username, agent) {
         (Some(name), None) => {
             let user = users::by_username(conn, name)?.ok_or_else(unknown)?;
-            Ok(Named { name: user.username, grantee: Grantee::User(user.id) })
+            Ok(Invitee { name: user.username, grantee: Grantee::User(user.id) })
         }
         (None, Some(name)) => {
             let live = change::find(conn, caller, name, AgentRole::Viewer).map_err(|_| unknown())?;
             let name = live.agent.given_name.unwrap_or(live.agent.slug);
-            Ok(Named { name, grantee: Grantee::Agent(live.agent.id) })
+            Ok(Invitee { name, grantee: Grantee::Agent(live.agent.id) })
         }
         _ => Err(ApiError::field("username", "must be there, or agent, and not both").in_dialect(Dialect::Ax)),
     }
 }
 
-struct Named {
+struct Invitee {
     name: String,
     grantee: Grantee,
 }
@@ -118,7 +118,7 @@ fn add(app: &App, call: Call) -> Handled {
         let (space_id, body) = (tx.input.param(0), &tx.input.body);
         access::require_space(tx.conn, tx.caller, space_id, SpaceRole::Owner)?;
         access::require_lasting(tx.conn, tx.caller, &On::space(space_id))?;
-        let Named { name, grantee } = named(tx.conn, tx.caller, body.text(&USERNAME), body.text(&AGENT))?;
+        let Invitee { name, grantee } = named(tx.conn, tx.caller, body.text(&USERNAME), body.text(&AGENT))?;
         let role: GrantRole = body.word(&ROLE)?.ok_or_else(|| ApiError::field("role", "is missing"))?;
         let expires_at = body.integer(&EXPIRES_IN_SECONDS).map(|seconds| tx.now.plus(seconds * Micros::SECOND));
         let on = On::space(space_id);
@@ -127,7 +127,7 @@ fn add(app: &App, call: Call) -> Handled {
             return Err(codes::TOO_MANY_MEMBERS.into());
         }
         if before.as_ref().is_none_or(|grant| grant.role != role || grant.expires_at != expires_at) {
-            let given = Given { grantee: &grantee, on: &on, role, granted_by: &tx.caller.actor(), expires_at };
+            let given = RoleGrant { grantee: &grantee, on: &on, role, granted_by: &tx.caller.actor(), expires_at };
             grants::give(tx.conn, &store::new_id(), &given, tx.now)?;
             tx.audit(on.to_string())?;
         }

@@ -130,9 +130,9 @@ fn state(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
     })
 }
 
-type Shown = fn(&App, &LiveAgent, &str, Micros) -> Value;
+type ShowAgent = fn(&App, &LiveAgent, &str, Micros) -> Value;
 
-fn of_all(app: &App, call: &Call, show: Shown) -> Result<Reply, ApiError> {
+fn of_all(app: &App, call: &Call, show: ShowAgent) -> Result<Reply, ApiError> {
     let now = Micros::now();
     let list = listing(call)?.under("agents", false);
     listed(app, call, None, list, |conn, live| {
@@ -140,7 +140,7 @@ fn of_all(app: &App, call: &Call, show: Shown) -> Result<Reply, ApiError> {
     })
 }
 
-fn of_one(app: &App, call: &Call, show: Shown) -> Handled {
+fn of_one(app: &App, call: &Call, show: ShowAgent) -> Handled {
     let shown = app.store.read(|conn| {
         let live = change::find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?;
         let agent_type = profiles::of(conn, &live.agent.id)?.agent_type;

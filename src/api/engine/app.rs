@@ -9,10 +9,10 @@ use hyper::http::StatusCode;
 use super::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use super::idempotency::InFlight;
 use super::joins::Joins;
-use super::kept::KeptReplies;
 use super::logins::Logins;
 use super::metrics::RequestMetrics;
 use super::paging;
+use super::reply_cache::ReplyCache;
 use crate::access::{BoxKey, Caller, Gate};
 use crate::client::forwarder::Forwarder;
 use crate::config::{Config, LiveConfig};
@@ -47,7 +47,7 @@ use crate::time::Clock;
 pub type RefusalPage = fn(&ApiError, &Head) -> Reply;
 
 /// The page of the documentation that a browser gets.
-pub type DocPage = fn(&Input, &docs::Asked<'_>) -> Reply;
+pub type DocPage = fn(&Input, &docs::DocsQuery<'_>) -> Reply;
 
 /// A page for people that the console's frame goes around.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ pub struct App {
     /// Downloads of backups on their way.
     pub backup_downloads: Arc<Places>,
     /// Replies that may be given again.
-    pub kept: KeptReplies,
+    pub kept: ReplyCache,
     /// Counters.
     pub metrics: RequestMetrics,
     /// How the automatic backups are doing.
@@ -221,7 +221,7 @@ impl App {
             uploads: Places::new(limits::UPLOADS),
             downloads: Places::new(limits::DOWNLOADS),
             backup_downloads: Places::new(limits::BACKUP_DOWNLOADS),
-            kept: KeptReplies::default(),
+            kept: ReplyCache::default(),
             metrics: RequestMetrics::default(),
             backups: Arc::default(),
             access_log: parts.access_log,

@@ -9,7 +9,7 @@ use crate::closed_set::closed_set;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
-use crate::store::credentials::{self, Made, Maker};
+use crate::store::credentials::{self, MadeCredential, Maker};
 use crate::time::Micros;
 
 closed_set! {
@@ -60,18 +60,18 @@ pub fn end(tx: &Tx<'_>, maker: &Maker, wished: Micros) -> Result<Micros, ApiErro
 
 /// What was revoked beside a credential, and what it made that still lives.
 #[derive(Debug, Default)]
-pub struct Ended {
+pub struct EndedWith {
     /// Revoked with it.
-    pub with_it: Vec<Made>,
+    pub with_it: Vec<MadeCredential>,
     /// Alive.
-    pub living: Vec<Made>,
+    pub living: Vec<MadeCredential>,
 }
 
 /// Revokes a credential and what the request says goes with it, each with its audit row. A dead one stays as it is.
 ///
 /// # Errors
 /// `forbidden` where the caller would free itself from what it lives by, or the store's.
-pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<Ended, ApiError> {
+pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<EndedWith, ApiError> {
     let cascade = tx.input.query.text(&CASCADE).and_then(|word| word.parse().ok()).unwrap_or(Cascade::Keys);
     let own = tx.caller.maker().credential;
     if cascade == Cascade::None
@@ -82,7 +82,7 @@ pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<Ended, ApiError> {
         return Err(ApiError::new(codes::FORBIDDEN)
             .detail("This credential made the caller's own credential, so the caller may not use cascade=none."));
     }
-    let mut ended = Ended::default();
+    let mut ended = EndedWith::default();
     for made in credentials::kept_below(tx.conn, id, tx.now)? {
         let goes = cascade == Cascade::All && may_end(tx, &made)?;
         place(tx, &mut ended, made, goes)?;
@@ -106,7 +106,7 @@ pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<Ended, ApiError> {
     Ok(ended)
 }
 
-fn place(tx: &Tx<'_>, ended: &mut Ended, made: Made, goes: bool) -> Result<(), ApiError> {
+fn place(tx: &Tx<'_>, ended: &mut EndedWith, made: MadeCredential, goes: bool) -> Result<(), ApiError> {
     if goes {
         revoke(tx, &made.id)?;
         ended.with_it.push(made);
@@ -124,13 +124,13 @@ fn revoke(tx: &Tx<'_>, id: &str) -> Result<(), ApiError> {
 }
 
 /// True if the caller may still end this credential of an agent.
-fn may_end(tx: &Tx<'_>, made: &Made) -> Result<bool, ApiError> {
+fn may_end(tx: &Tx<'_>, made: &MadeCredential) -> Result<bool, ApiError> {
     let Some(agent) = &made.agent_id else { return Ok(true) };
     Ok(access::role_on(tx.conn, tx.caller, agent)? >= Some(AgentRole::Editor))
 }
 
 /// Such a list as told.
-pub fn show(made: &[Made]) -> Vec<Value> {
-    let one = |made: &Made| json!({"credential_id": made.id, "kind": made.kind, "name": made.label, "agent_id": made.agent_id});
+pub fn show(made: &[MadeCredential]) -> Vec<Value> {
+    let one = |made: &MadeCredential| json!({"credential_id": made.id, "kind": made.kind, "name": made.label, "agent_id": made.agent_id});
     made.iter().map(one).collect()
 }

@@ -13,7 +13,7 @@ use super::call::{Call, Handled, Nested, Step};
 use super::frozen::WhileNotFrozen;
 use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
-use super::kept::Before;
+use super::reply_cache::StateBefore;
 use super::site;
 use crate::access::{self, Action, Caller, Presented, Watch};
 use crate::http::edge::host;
@@ -22,10 +22,10 @@ use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::Head;
 use crate::rest::input::Input;
-use crate::rest::intake::Taken;
+use crate::rest::intake::IntakeStep;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, BodyKind, Repeat};
-use crate::rest::router::{self, Found, Params};
+use crate::rest::router::{self, Params, RouteMatch};
 use crate::rest::service::{Outcome, Service};
 use crate::rest::stream;
 use crate::store::idempotency::RequestKey;
@@ -66,8 +66,8 @@ impl Dispatcher {
             return dialect_of(head);
         }
         match self.app.router.find(&head.method, &head.segments) {
-            Found::Route(route, _) => route.dialect,
-            Found::Nothing | Found::OtherMethod(_) => dialect_of(head),
+            RouteMatch::Route(route, _) => route.dialect,
+            RouteMatch::Nothing | RouteMatch::OtherMethod(_) => dialect_of(head),
         }
     }
 
@@ -91,12 +91,12 @@ impl Dispatcher {
 
 impl Dispatcher {
     /// What a reply to this caller goes by, if its rights are known by more than this request.
-    fn before(&self, caller: &Caller) -> Option<Before> {
-        Some(Before { rights: caller.rights_read()?, seen: self.app.gate.presence.version() })
+    fn before(&self, caller: &Caller) -> Option<StateBefore> {
+        Some(StateBefore { rights: caller.rights_read()?, seen: self.app.gate.presence.version() })
     }
 
     /// Tags what a read answers, and keeps it where it may be given again.
-    fn keep(&self, ended: Outcome, route: &ApiRoute, head: &Head, before: Option<Before>) -> Outcome {
+    fn keep(&self, ended: Outcome, route: &ApiRoute, head: &Head, before: Option<StateBefore>) -> Outcome {
         match ended {
             Outcome::Done(mut reply) if reply.status == StatusCode::OK && route.method == Method::GET => {
                 if route.is_tagged() {
@@ -184,20 +184,20 @@ impl Service for Dispatcher {
         }
         let found = self.app.router.find(&head.method, &head.segments);
         // Where no credential is looked at, none can vouch for a request under a foreign name.
-        let is_checked = matches!(&found, Found::Route(route, _) if route.action().is_some());
+        let is_checked = matches!(&found, RouteMatch::Route(route, _) if route.action().is_some());
         if head.foreign_host && !is_checked && !host::is_exempt(head) {
             return Err(refuse(codes::HOST_NOT_ALLOWED.into()));
         }
         match found {
-            Found::Route(route, params) => {
+            RouteMatch::Route(route, params) => {
                 let most = self.app.config.read(|now| match route.body {
                     BodyKind::Multipart(_) => now.limits.max_upload_bytes + UPLOAD_OVERHEAD,
                     _ => now.limits.max_body_bytes,
                 });
                 Ok((Plan { route, params }, most))
             }
-            Found::Nothing => Err(refuse(codes::NOT_FOUND.into())),
-            Found::OtherMethod(methods) => {
+            RouteMatch::Nothing => Err(refuse(codes::NOT_FOUND.into())),
+            RouteMatch::OtherMethod(methods) => {
                 let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
                 if head.method == Method::OPTIONS {
                     return Err(Reply::no_content().with(ALLOW, &allow));
@@ -219,26 +219,26 @@ impl Service for Dispatcher {
         matches!(plan.route.body, BodyKind::Multipart(_))
     }
 
-    fn begin(&self, head: Arc<Head>, plan: Plan, admitted: Admitted) -> Taken {
+    fn begin(&self, head: Arc<Head>, plan: Plan, admitted: Admitted) -> IntakeStep {
         let (route, request_id) = (plan.route, head.request_id.clone());
         let (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) =
             (&route.access, admitted)
         else {
-            return Taken::Ended(Outcome::Done(render(&codes::INTERNAL.into(), route.dialect, &request_id)));
+            return IntakeStep::Ended(Outcome::Done(render(&codes::INTERNAL.into(), route.dialect, &request_id)));
         };
         let input = match Input::new(head, route, plan.params, &Bytes::new()) {
             Ok(input) => input,
-            Err(error) => return Taken::Ended(Outcome::Done(render(&error, route.dialect, &request_id))),
+            Err(error) => return IntakeStep::Ended(Outcome::Done(render(&error, route.dialect, &request_id))),
         };
         let mut call = Call::of(&self.app, *caller, input, *action);
         call.growth = growth::of(route);
         if let Err(error) = call.check_allowance() {
-            return Taken::Ended(Outcome::Done(render(&error, route.dialect, &request_id)));
+            return IntakeStep::Ended(Outcome::Done(render(&error, route.dialect, &request_id)));
         }
         let watch = Arc::clone(&call.watch);
         match handler(&self.app, call) {
-            Ok(Step::Intake(intake)) => Taken::More(intake),
-            handled => Taken::Ended(finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id)),
+            Ok(Step::Intake(intake)) => IntakeStep::More(intake),
+            handled => IntakeStep::Ended(finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id)),
         }
     }
 

@@ -63,10 +63,10 @@ pub fn is_kept(error: &ApiError) -> bool {
 #[derive(Default)]
 pub struct InFlight(Mutex<HashMap<RequestKey, ([u8; 32], Signal)>>);
 
-type Held<'a> = MutexGuard<'a, HashMap<RequestKey, ([u8; 32], Signal)>>;
+type InFlightGuard<'a> = MutexGuard<'a, HashMap<RequestKey, ([u8; 32], Signal)>>;
 
 impl InFlight {
-    fn lock(&self) -> Held<'_> {
+    fn lock(&self) -> InFlightGuard<'_> {
         lock(&self.0)
     }
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::access::Throttle;
-use crate::access::held::{Full, Held, Room};
+use crate::access::secret_map::{Full, Room, SecretMap};
 use crate::limits::{JOIN_INTERVAL, JOIN_LIFE, JOINS_PENDING, JOINS_PER_MINUTE, JOINS_TOLD_PER_HOUR};
 use crate::secret::SecretHash;
 use crate::time::Micros;
@@ -37,7 +37,7 @@ pub struct WaitingJoin {
 
 /// How a caller asks whether it was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum PollPace {
     /// In time.
     InTime,
     /// Too soon: from now on it has to wait longer.
@@ -47,7 +47,7 @@ pub enum Asked {
 /// What waits, and how much of it may come.
 #[derive(Debug)]
 pub struct Joins {
-    waiting: Held<WaitingJoin>,
+    waiting: SecretMap<WaitingJoin>,
     peers: Throttle,
     told: Throttle,
 }
@@ -56,7 +56,7 @@ impl Default for Joins {
     fn default() -> Self {
         let (most, of_owner) = JOINS_PENDING;
         Self {
-            waiting: Held::new(Room { life: JOIN_LIFE, most, of_owner }),
+            waiting: SecretMap::new(Room { life: JOIN_LIFE, most, of_owner }),
             peers: Throttle::new(JOINS_PER_MINUTE),
             told: Throttle::hourly(JOINS_TOLD_PER_HOUR),
         }
@@ -125,7 +125,7 @@ impl Joins {
     }
 
     /// Notes that the caller of a join asks; `None` if there is no such join.
-    pub fn asked(&self, device: &SecretHash, now: Instant) -> Option<Asked> {
+    pub fn asked(&self, device: &SecretHash, now: Instant) -> Option<PollPace> {
         self.waiting.change(device, now, |one| {
             let too_soon = now < one.next;
             if too_soon {
@@ -133,7 +133,7 @@ impl Joins {
             }
             // A poll that comes a little early on a busy machine is none.
             one.next = now + one.pause.saturating_sub(Duration::from_millis(500));
-            if too_soon { Asked::TooSoon } else { Asked::InTime }
+            if too_soon { PollPace::TooSoon } else { PollPace::InTime }
         })
     }
 
@@ -178,10 +178,10 @@ mod tests {
         let (joins, start) = (Joins::default(), Instant::now());
         joins.put(hash(1), "a", join(1, "a"), start).unwrap();
         let at = |seconds| joins.asked(&hash(1), start + Duration::from_secs(seconds));
-        assert_eq!(at(1), Some(Asked::InTime));
-        assert_eq!(at(2), Some(Asked::TooSoon));
-        assert_eq!(at(7), Some(Asked::TooSoon), "ten seconds now");
-        assert_eq!(at(30), Some(Asked::InTime));
+        assert_eq!(at(1), Some(PollPace::InTime));
+        assert_eq!(at(2), Some(PollPace::TooSoon));
+        assert_eq!(at(7), Some(PollPace::TooSoon), "ten seconds now");
+        assert_eq!(at(30), Some(PollPace::InTime));
         assert_eq!(joins.asked(&hash(2), start), None);
         assert_eq!(at(700), None);
     }

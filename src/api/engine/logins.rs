@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::access::held::{Held, Room};
+use crate::access::secret_map::{Room, SecretMap};
 use crate::access::{BoxKey, Throttle};
 use crate::config::Watched;
 use crate::secret::SecretHash;
@@ -29,13 +29,13 @@ const CLIENT_IDS: &str = "taosd 2026 ids of dynamically registered OAuth clients
 #[derive(Debug)]
 pub struct Logins {
     /// Links that log somebody in once.
-    pub links: Held<LoginLink>,
+    pub links: SecretMap<LoginLink>,
     /// Programs that wait for a person.
-    pub asked: Held<Asked>,
+    pub asked: SecretMap<AuthorizationRequest>,
     /// What a click gave.
-    pub codes: Held<Code>,
+    pub codes: SecretMap<Code>,
     /// Programs without a browser that wait for a person.
-    pub devices: Held<Device>,
+    pub devices: SecretMap<Device>,
     /// Wrong user codes of a user.
     pub user_codes: Throttle,
     /// Registrations of a peer.
@@ -56,10 +56,10 @@ impl Logins {
             |key| key.derive(CLIENT_IDS),
         );
         Self {
-            links: Held::new(LINKS),
-            asked: Held::new(ASKED),
-            codes: Held::new(CODES),
-            devices: Held::new(DEVICES),
+            links: SecretMap::new(LINKS),
+            asked: SecretMap::new(ASKED),
+            codes: SecretMap::new(CODES),
+            devices: SecretMap::new(DEVICES),
             user_codes: Throttle::new(USER_CODES),
             registrations: Throttle::new(registrations),
             client_key,
@@ -101,7 +101,7 @@ pub struct Client {
 
 /// A program's request that waits for a person.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct AuthorizationRequest {
     /// Who asks.
     pub client: Client,
     /// Scope words.

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::prompts;
 use super::resources;
+use super::result_body::ResultBody;
 use super::server::{Completed, Completion};
-use super::told::Told;
 use crate::access::{Caller, space_role_on};
 use crate::docs;
 use crate::store::{self, context};
@@ -54,10 +54,10 @@ pub fn kind(asked: &Completion<'_>) -> Option<Kind> {
 }
 
 /// The answer: those of the values that begin with what is there, at most a hundred.
-pub fn told(values: impl IntoIterator<Item = String>, begun: &str) -> Told {
+pub fn told(values: impl IntoIterator<Item = String>, begun: &str) -> ResultBody {
     let mut fitting = values.into_iter().filter(|value| value.starts_with(begun));
     let values: Vec<String> = fitting.by_ref().take(VALUES).collect();
-    Told::object(&json!({"completion": {"values": values, "hasMore": fitting.next().is_some()}}))
+    ResultBody::object(&json!({"completion": {"values": values, "hasMore": fitting.next().is_some()}}))
 }
 
 /// The pages of the documentation.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::envelope::Request;
 use super::refusal::Refusal;
-use super::told::Told;
+use super::result_body::ResultBody;
 use crate::api::engine::logins::Logins;
 use crate::limits::ANSWER_CHARS;
 use crate::rest::error::ApiError;
@@ -22,9 +22,9 @@ const ANSWER: &str = "answer";
 const LIFE: i64 = 600;
 
 /// How far asking has come.
-pub enum Asked {
+pub enum Elicitation {
     /// The user is still to be asked.
-    Form(Told),
+    Form(ResultBody),
     /// What the user answered; empty: nothing.
     Answer(String),
 }
@@ -48,7 +48,7 @@ pub fn ask(
     principal: &str,
     request: &Request,
     arguments: &Map<String, Value>,
-) -> Result<Asked, Refusal> {
+) -> Result<Elicitation, Refusal> {
     let now = Micros::now().0 / Micros::SECOND;
     let seal = |until: i64| {
         let sorted: std::collections::BTreeMap<_, _> = arguments.iter().collect();
@@ -63,11 +63,11 @@ pub fn ask(
         }
         // What is no answer is asked for again.
         if let Some(answer) = request.response(ANSWER).and_then(answer) {
-            return Ok(Asked::Answer(answer));
+            return Ok(Elicitation::Answer(answer));
         }
     }
     let form = json!({ANSWER: {"method": "elicitation/create", "params": form(arguments)}});
-    Ok(Asked::Form(Told::asking(&form, Some(&encoded(&seal(now + LIFE))))))
+    Ok(Elicitation::Form(ResultBody::asking(&form, Some(&encoded(&seal(now + LIFE))))))
 }
 
 fn encoded(sealed: &[u8]) -> String {

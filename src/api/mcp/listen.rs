@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::era::Era;
 use super::resources::{self, Resource};
-use super::told::Told;
+use super::result_body::ResultBody;
 use crate::access::{Caller, space_role_on};
 use crate::jobs::events::feed::Feed;
 use crate::jobs::events::streams;
@@ -264,7 +264,7 @@ impl Feed for Notices {
     }
 
     fn farewell(&self) -> Option<String> {
-        let result = Told::default().with_meta(ID_KEY, self.id.clone()).result(Era::Modern);
+        let result = ResultBody::default().with_meta(ID_KEY, self.id.clone()).result(Era::Modern);
         Some(format!("event: message\ndata: {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{result}}}\n\n", self.id))
     }
 }

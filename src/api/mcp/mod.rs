@@ -16,20 +16,20 @@
 //! 13. `ours` - what the box offers
 //! 14. [`protocol`] - the protocol without that
 
+mod catalogue;
 mod complete;
 mod elicit;
 mod envelope;
 mod era;
 mod listen;
-mod ours;
 mod packed;
 mod prompts;
 mod refusal;
 mod resources;
+mod result_body;
 mod results;
 mod schema;
 mod server;
-mod told;
 mod tools;
 
 /// The protocol without what the box offers: for the tests that put other things behind it, and for the fuzzer.
@@ -39,15 +39,15 @@ pub mod protocol {
     pub use super::era::{Era, of as era_of};
     pub use super::packed::Packed;
     pub use super::refusal::Refusal;
+    pub use super::result_body::ResultBody;
     pub use super::server::{Answer, Catalogue, Completion, Doing, Done, answer};
-    pub use super::told::Told;
 }
 
 use hyper::http::Method;
 use serde_json::Value;
 
+use self::catalogue::{BoxCatalogue, Work};
 use self::era::Era;
-use self::ours::{Ours, Work};
 use self::server::{Answer, Doing};
 use super::engine::api_route::ApiRoute;
 use super::engine::app::App;
@@ -81,7 +81,7 @@ pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::POST, "/mcp", Dialec
     .failing(&[codes::ORIGIN_NOT_ALLOWED, codes::PAT_NOT_ALLOWED, codes::NOT_ACCEPTABLE])];
 
 fn serve(app: &App, call: Call) -> Handled {
-    let answer = server::answer(&Ours { app, call: &call }, &call.input.head.headers, &call.input.raw);
+    let answer = server::answer(&BoxCatalogue { app, call: &call }, &call.input.head.headers, &call.input.raw);
     Ok(match answer {
         Answer::Reply(reply) => reply.into(),
         Answer::Work(work, era, id) => Step::Nested(Box::new(nested(work, call.caller, era, id))),

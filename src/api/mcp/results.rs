@@ -7,7 +7,7 @@ use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::refusal::{INTERNAL, Refusal};
-use super::told::Told;
+use super::result_body::ResultBody;
 use crate::api::engine::idempotency::REPLAYED;
 use crate::limits::{TOOL_FILE_BYTES, TOOL_RESULT_BYTES};
 use crate::rest::codes;
@@ -20,7 +20,7 @@ use crate::threads::lock;
 ///
 /// # Errors
 /// What is no result: 401, and what the box itself is to blame for.
-pub fn of(tool: &Tool, reply: Reply, about: &str) -> Result<Told, Refusal> {
+pub fn of(tool: &Tool, reply: Reply, about: &str) -> Result<ResultBody, Refusal> {
     let status = reply.status;
     let replayed = reply.headers.contains_key(REPLAYED);
     let told = if status.is_client_error() || status.is_server_error() {
@@ -36,17 +36,17 @@ pub fn of(tool: &Tool, reply: Reply, about: &str) -> Result<Told, Refusal> {
 }
 
 /// A refusal as a result: a model reads it and can do what `fix` says.
-pub fn failed(error: &ApiError) -> Told {
+pub fn failed(error: &ApiError) -> ResultBody {
     failure(error.status().as_u16(), error.envelope(Dialect::Taos))
 }
 
-fn failure(status: u16, envelope: Value) -> Told {
+fn failure(status: u16, envelope: Value) -> ResultBody {
     let mut all = Map::from_iter([("status".to_owned(), json!(status))]);
     if let Value::Object(envelope) = envelope {
         all.extend(envelope);
     }
     let text = Value::Object(all).to_string();
-    Told::members(format!("\"content\":[{{\"type\":\"text\",\"text\":{}}}],\"isError\":true", json!(text)))
+    ResultBody::members(format!("\"content\":[{{\"type\":\"text\",\"text\":{}}}],\"isError\":true", json!(text)))
 }
 
 fn is_json(reply: &Reply) -> bool {
@@ -62,7 +62,7 @@ fn bytes(reply: &Reply) -> &[u8] {
 }
 
 /// The refusal of a route, which speaks taOS here.
-fn refused(reply: &Reply) -> Result<Told, Refusal> {
+fn refused(reply: &Reply) -> Result<ResultBody, Refusal> {
     let status = reply.status.as_u16();
     let mut envelope: Value = serde_json::from_slice(bytes(reply)).unwrap_or_else(|_| json!({}));
     if status == 401 || status >= 500 {
@@ -88,13 +88,13 @@ fn no_result(status: u16, envelope: Value, reply: &Reply) -> Refusal {
 }
 
 /// JSON as it is, and the same as text.
-fn structured(json: &str) -> Told {
+fn structured(json: &str) -> ResultBody {
     let text = Value::from(json).to_string();
     let content = format!("\"content\":[{{\"type\":\"text\",\"text\":{text}}}]");
-    Told::members(format!("{content},\"structuredContent\":{json},\"isError\":false"))
+    ResultBody::members(format!("{content},\"structuredContent\":{json},\"isError\":false"))
 }
 
-fn object(tool: &Tool, reply: &Reply) -> Result<Told, Refusal> {
+fn object(tool: &Tool, reply: &Reply) -> Result<ResultBody, Refusal> {
     let bytes = bytes(reply);
     let is_whole = tool.without.is_empty() && bytes.first() == Some(&b'{') && bytes.len() <= TOOL_RESULT_BYTES;
     if is_whole && let Ok(text) = std::str::from_utf8(bytes) {
@@ -174,7 +174,7 @@ fn next_cursor(reply: &Reply) -> Option<&str> {
 }
 
 /// A file: text as text, an image as an image, anything else as a blob.
-fn file(reply: Reply, about: &str) -> Result<Told, Refusal> {
+fn file(reply: Reply, about: &str) -> Result<ResultBody, Refusal> {
     let kind = reply.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
     let content = match reply.body {
         Body::Bytes(bytes) => bytes.to_vec(),
@@ -215,7 +215,7 @@ fn file(reply: Reply, about: &str) -> Result<Told, Refusal> {
             }
         }
     };
-    Ok(Told::object(&json!({"content": [block], "isError": false})))
+    Ok(ResultBody::object(&json!({"content": [block], "isError": false})))
 }
 
 #[cfg(test)]
@@ -225,7 +225,7 @@ mod tests {
 
     const TOOL: Tool = Tool::new("a_b", Effect::Reads, "").leaving_out(&["value"]);
 
-    fn result(told: Result<Told, Refusal>) -> Value {
+    fn result(told: Result<ResultBody, Refusal>) -> Value {
         serde_json::from_str(&told.unwrap().result(super::super::era::Era::Legacy)).unwrap()
     }
 

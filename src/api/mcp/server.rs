@@ -11,7 +11,7 @@ use super::envelope::{self, Message, Request};
 use super::era::{self, Era, LEGACY, SUPPORTED};
 use super::packed::Packed;
 use super::refusal::{METHOD_NOT_FOUND, Refusal};
-use super::told::{Told, server_info};
+use super::result_body::{ResultBody, server_info};
 use crate::rest::reply::Reply;
 
 /// For how long a client may keep what seldom changes, in milliseconds.
@@ -24,15 +24,15 @@ const KEPT_SHORTLY: u64 = 5_000;
 /// What a method comes to.
 pub enum Doing<W> {
     /// The result.
-    Told(Told),
+    Told(ResultBody),
     /// The reply as it is.
     Reply(Reply),
     /// Work that ends in one of these.
     Work(W),
 }
 
-impl<W> From<Told> for Doing<W> {
-    fn from(told: Told) -> Self {
+impl<W> From<ResultBody> for Doing<W> {
+    fn from(told: ResultBody) -> Self {
         Self::Told(told)
     }
 }
@@ -99,7 +99,7 @@ pub trait Catalogue {
     ///
     /// # Errors
     /// -32602 for a bad cursor.
-    fn resources(&self, cursor: Option<&str>) -> Result<Told, Refusal>;
+    fn resources(&self, cursor: Option<&str>) -> Result<ResultBody, Refusal>;
     /// The member `resourceTemplates` of a list.
     fn templates(&self) -> Value;
     /// Reads a resource.
@@ -166,23 +166,23 @@ fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request, headers: &He
     let told = match (request.method.as_str(), era) {
         ("server/discover", Era::Modern) => discover(catalogue.instructions()),
         ("initialize", Era::Legacy) => initialize(request, catalogue.instructions())?,
-        ("ping", Era::Legacy) => Told::default(),
+        ("ping", Era::Legacy) => ResultBody::default(),
         ("subscriptions/listen", Era::Modern) => return catalogue.listen(request),
         ("tools/list", _) => {
             only_page(request)?;
-            let told = Told::default().kept_for(KEPT);
+            let told = ResultBody::default().kept_for(KEPT);
             return Ok(Doing::Reply(told.reply_with(&catalogue.tools(), era, &request.id, headers)));
         }
         ("tools/call", _) => return catalogue.call(request, wanted(request, "name")?, arguments(request)?),
         ("resources/list", _) => catalogue.resources(cursor(request)?)?.kept_for(KEPT_SHORTLY),
         ("resources/templates/list", _) => {
             only_page(request)?;
-            Told::object(&json!({"resourceTemplates": catalogue.templates()})).kept_for(KEPT_LONG)
+            ResultBody::object(&json!({"resourceTemplates": catalogue.templates()})).kept_for(KEPT_LONG)
         }
         ("resources/read", _) => return catalogue.read(era, wanted(request, "uri")?),
         ("prompts/list", _) => {
             only_page(request)?;
-            Told::object(&json!({"prompts": catalogue.prompts()})).kept_for(KEPT)
+            ResultBody::object(&json!({"prompts": catalogue.prompts()})).kept_for(KEPT)
         }
         ("prompts/get", _) => return catalogue.prompt(request, wanted(request, "name")?, &arguments(request)?),
         ("completion/complete", _) => return catalogue.complete(&Completion::of(request)?),
@@ -204,8 +204,8 @@ fn capabilities(streams: bool) -> Value {
     json!({"tools": {}, "resources": resources, "prompts": {}, "completions": {}})
 }
 
-fn discover(instructions: &str) -> Told {
-    Told::object(&json!({
+fn discover(instructions: &str) -> ResultBody {
+    ResultBody::object(&json!({
         "supportedVersions": SUPPORTED,
         "capabilities": capabilities(true),
         "instructions": instructions,
@@ -213,10 +213,10 @@ fn discover(instructions: &str) -> Told {
     .kept_for(KEPT)
 }
 
-fn initialize(request: &Request, instructions: &str) -> Result<Told, Refusal> {
+fn initialize(request: &Request, instructions: &str) -> Result<ResultBody, Refusal> {
     let asked = wanted(request, "protocolVersion")?;
     let version = if LEGACY.contains(&asked) { asked } else { LEGACY[0] };
-    Ok(Told::object(&json!({
+    Ok(ResultBody::object(&json!({
         "protocolVersion": version,
         "capabilities": capabilities(false),
         "serverInfo": server_info(),

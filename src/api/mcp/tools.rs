@@ -98,7 +98,7 @@ impl Offered {
         caller: &Caller,
         arguments: Map<String, Value>,
         added: Map<String, Value>,
-    ) -> Result<Asked, ApiError> {
+    ) -> Result<ToolCall, ApiError> {
         let bytes = arguments.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
         let mut checked =
             field::check(&fields(self.route, self.tool), arguments, Unknown::Refused).map_err(ApiError::fields)?;
@@ -126,7 +126,7 @@ impl Offered {
         let in_query = |name: &str| self.route.query.iter().any(|field| field.name == name);
         let (query, body): (Map<_, _>, Map<_, _>) = checked.into_iter().partition(|(name, _)| in_query(name));
         let input = request(self.route, head, params, Fields::new(query), Fields::new(body));
-        Ok(Asked { input: Input { body_bytes: bytes, ..input }, key })
+        Ok(ToolCall { input: Input { body_bytes: bytes, ..input }, key })
     }
 }
 
@@ -157,7 +157,7 @@ pub fn request(route: &ApiRoute, outer: &Head, params: Vec<String>, query: Field
 }
 
 /// A call that is ready to be made.
-pub struct Asked {
+pub struct ToolCall {
     /// What is sent to the route.
     pub input: Input,
     /// The key, where the call has one.

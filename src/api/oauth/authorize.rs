@@ -15,7 +15,7 @@ use crate::access::scopes::ax_scopes;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
-use crate::api::engine::logins::{Answer, Asked};
+use crate::api::engine::logins::{Answer, AuthorizationRequest};
 use crate::config::Config;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -86,7 +86,7 @@ fn authorize(app: &App, input: Input) -> Handled {
         Err((error, detail)) => return Ok(back(&uri, error, &detail, state.as_deref(), &issuer).into()),
     };
     let answer = Answer::Redirect { uri: uri.clone(), state: state.clone(), challenge };
-    let waiting = Asked { client, words, audience, issuer: issuer.clone(), answer, seen_by: None };
+    let waiting = AuthorizationRequest { client, words, audience, issuer: issuer.clone(), answer, seen_by: None };
     let id = ConsentId::generate();
     if app.logins.asked.put(id.hash, &input.head.peer.key(), waiting, Instant::now()).is_err() {
         let detail = "Too many programs wait for a decision.";

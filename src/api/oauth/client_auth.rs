@@ -19,7 +19,7 @@ const HEADER: usize = 4096;
 
 /// Who a client says it is.
 #[derive(Debug)]
-pub struct Shown {
+pub struct ClientCredentials {
     /// Its id.
     pub id: String,
     /// What it proves that with.
@@ -31,7 +31,7 @@ pub struct Shown {
 ///
 /// # Errors
 /// `invalid_request` for two ids that differ or two secrets; `invalid_client` for a header that is none.
-pub fn shown(input: &Input, form: &Form) -> Result<Option<Shown>, ApiError> {
+pub fn shown(input: &Input, form: &Form) -> Result<Option<ClientCredentials>, ApiError> {
     let of_form = form.get("client_id");
     let secret = form.get("client_secret");
     match basic(input)? {
@@ -43,9 +43,9 @@ pub fn shown(input: &Input, form: &Form) -> Result<Option<Shown>, ApiError> {
                 return Err(bad("Send the client secret either in the Authorization header or in the form."));
             }
             let secret = Some(password).filter(|text| !text.is_empty()).map(Plaintext::new);
-            Ok(Some(Shown { id, secret, in_header: true }))
+            Ok(Some(ClientCredentials { id, secret, in_header: true }))
         }
-        None => Ok(of_form.map(|id| Shown {
+        None => Ok(of_form.map(|id| ClientCredentials {
             id: id.to_owned(),
             secret: secret.map(|text| Plaintext::new(text.to_owned())),
             in_header: false,
@@ -57,7 +57,7 @@ pub fn shown(input: &Input, form: &Form) -> Result<Option<Shown>, ApiError> {
 ///
 /// # Errors
 /// As there, and `invalid_request` if it does not.
-pub fn needed(input: &Input, form: &Form) -> Result<Shown, ApiError> {
+pub fn needed(input: &Input, form: &Form) -> Result<ClientCredentials, ApiError> {
     shown(input, form)?.ok_or_else(|| bad("client_id is missing."))
 }
 
@@ -91,7 +91,7 @@ fn refusal(in_header: bool) -> ApiError {
     if in_header { refusal.header(WWW_AUTHENTICATE, "Basic realm=\"taosd\"") } else { refusal }
 }
 
-impl Shown {
+impl ClientCredentials {
     /// The refusal of this client; it counts as a failed login of the peer.
     pub fn refused(&self, app: &App, input: &Input) -> ApiError {
         app.gate.failed(&input.head, &NEED, refusal(self.in_header))

@@ -17,7 +17,7 @@ use crate::api::ax;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
-use crate::api::engine::logins::{Answer, Asked, Code, Decision, Logins};
+use crate::api::engine::logins::{Answer, AuthorizationRequest, Code, Decision, Logins};
 use crate::limits::{OAUTH_GRANTS_OF_AGENT, OAUTH_GRANTS_OF_USER};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -162,7 +162,7 @@ fn show(app: &App, input: Input) -> Handled {
 }
 
 /// The page itself.
-fn form(app: &App, input: &Input, viewer: &Caller, asked: &Asked) -> Result<Reply, ApiError> {
+fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest) -> Result<Reply, ApiError> {
     let request = input.param(0);
     let own = ax_scopes::issuer_of_agents(viewer.scopes());
     let held: Vec<&str> =
@@ -272,7 +272,7 @@ fn led_to(to: &str) -> Reply {
     Reply::ok(&json!({"redirect_to": to}))
 }
 
-fn denied(logins: &Logins, asked: &Asked) -> String {
+fn denied(logins: &Logins, asked: &AuthorizationRequest) -> String {
     match &asked.answer {
         Answer::Redirect { uri, state, .. } => {
             let said = [("error", "access_denied"), ("error_description", "The person has refused.")];
@@ -288,7 +288,7 @@ fn denied(logins: &Logins, asked: &Asked) -> String {
 }
 
 /// The agent, made if it is new, and the words that are granted.
-fn settle(tx: &Tx<'_>, asked: &Asked, to: &ActAs) -> Result<(Option<String>, String), ApiError> {
+fn settle(tx: &Tx<'_>, asked: &AuthorizationRequest, to: &ActAs) -> Result<(Option<String>, String), ApiError> {
     let user = tx.caller.user();
     if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
         return Err(ApiError::limit_reached("grants to programs by this user", OAUTH_GRANTS_OF_USER));
@@ -316,7 +316,7 @@ fn settle(tx: &Tx<'_>, asked: &Asked, to: &ActAs) -> Result<(Option<String>, Str
 }
 
 /// What is asked for, ticked, and held by the session.
-fn granted(tx: &Tx<'_>, asked: &Asked, class: Class) -> Result<String, ApiError> {
+fn granted(tx: &Tx<'_>, asked: &AuthorizationRequest, class: Class) -> Result<String, ApiError> {
     let ticked = tx.input.body.texts(&TICKED).unwrap_or_default();
     let held = ax_scopes::consentable(class, &own(tx.caller.scopes(), class));
     let known = ax_scopes::consentable(class, &Scopes::all());
@@ -347,7 +347,7 @@ pub(super) fn own(scopes: &Scopes, class: Class) -> Scopes {
 fn allowed(
     tx: &Tx<'_>,
     logins: &Logins,
-    asked: &Asked,
+    asked: &AuthorizationRequest,
     agent_id: Option<String>,
     words: String,
 ) -> Result<String, ApiError> {

@@ -16,7 +16,7 @@ use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::engine::logins::{Answer, Asked, Code, DEVICE_INTERVAL, DEVICES, Decision, Device};
+use crate::api::engine::logins::{Answer, AuthorizationRequest, Code, DEVICE_INTERVAL, DEVICES, Decision, Device};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
@@ -185,7 +185,7 @@ fn typed(app: &App, call: Call) -> Handled {
         return Err(codes::USER_CODE_NOT_FOUND.into());
     };
     let answer = Answer::Device { code: device, peer: found.peer, user_code: code.unwrap_or_default() };
-    let asked = Asked {
+    let asked = AuthorizationRequest {
         client: found.client,
         words: found.words,
         audience: found.audience,
@@ -200,7 +200,7 @@ fn typed(app: &App, call: Call) -> Handled {
 }
 
 /// The reply to a program that asks with its device code.
-enum Told {
+enum DeviceReply {
     Pending,
     TooSoon(u64),
     Denied,
@@ -220,37 +220,37 @@ pub(super) fn poll(app: &App, input: Input, form: &Form) -> Handled {
     if app.logins.devices.look(&hash, now).is_some_and(|device| device.client.hash != client) {
         return Err(super::token::invalid_grant(app, &input, "The device code was given to another client."));
     }
-    let told = app.logins.devices.change(&hash, now, |device| told(device, now)).unwrap_or(Told::Over);
+    let told = app.logins.devices.change(&hash, now, |device| told(device, now)).unwrap_or(DeviceReply::Over);
     match told {
-        Told::Pending => Err(codes::AUTHORIZATION_PENDING.into()),
-        Told::TooSoon(seconds) => Err(ApiError::new(codes::SLOW_DOWN)
+        DeviceReply::Pending => Err(codes::AUTHORIZATION_PENDING.into()),
+        DeviceReply::TooSoon(seconds) => Err(ApiError::new(codes::SLOW_DOWN)
             .detail(format!("Wait {seconds} seconds between two questions."))
             .with("interval", seconds)),
-        Told::Denied => Err(codes::ACCESS_DENIED.into()),
-        Told::Over => over(&input),
-        Told::Allowed(code) => grant(app, input, *code, shown.id),
+        DeviceReply::Denied => Err(codes::ACCESS_DENIED.into()),
+        DeviceReply::Over => over(&input),
+        DeviceReply::Allowed(code) => grant(app, input, *code, shown.id),
     }
 }
 
-fn told(device: &mut Device, now: Instant) -> Told {
+fn told(device: &mut Device, now: Instant) -> DeviceReply {
     let last = device.polled.replace(now);
     match &device.decision {
-        Some(Decision::Denied) => return Told::Denied,
-        Some(Decision::Given) => return Told::Over,
+        Some(Decision::Denied) => return DeviceReply::Denied,
+        Some(Decision::Given) => return DeviceReply::Over,
         _ => {}
     }
     if last.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(device.interval)) {
         device.interval += DEVICE_INTERVAL;
-        return Told::TooSoon(device.interval);
+        return DeviceReply::TooSoon(device.interval);
     }
     match device.decision.take() {
         Some(Decision::Allowed(code)) => {
             device.decision = Some(Decision::Given);
-            Told::Allowed(code)
+            DeviceReply::Allowed(code)
         }
         other => {
             device.decision = other;
-            Told::Pending
+            DeviceReply::Pending
         }
     }
 }
@@ -290,19 +290,19 @@ mod tests {
     fn who_asks_too_soon_waits_longer_each_time() {
         let (mut device, start) = (device(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(matches!(told(&mut device, at(0)), Told::Pending));
-        assert!(matches!(told(&mut device, at(4)), Told::TooSoon(10)));
-        assert!(matches!(told(&mut device, at(13)), Told::TooSoon(15)));
-        assert!(matches!(told(&mut device, at(28)), Told::Pending));
+        assert!(matches!(told(&mut device, at(0)), DeviceReply::Pending));
+        assert!(matches!(told(&mut device, at(4)), DeviceReply::TooSoon(10)));
+        assert!(matches!(told(&mut device, at(13)), DeviceReply::TooSoon(15)));
+        assert!(matches!(told(&mut device, at(28)), DeviceReply::Pending));
     }
 
     #[test]
     fn a_no_is_told_at_once_and_a_second_yes_never() {
         let (mut device, start) = (device(), Instant::now());
-        assert!(matches!(told(&mut device, start), Told::Pending));
+        assert!(matches!(told(&mut device, start), DeviceReply::Pending));
         device.decision = Some(Decision::Denied);
-        assert!(matches!(told(&mut device, start), Told::Denied));
+        assert!(matches!(told(&mut device, start), DeviceReply::Denied));
         device.decision = Some(Decision::Given);
-        assert!(matches!(told(&mut device, start + Duration::from_secs(60)), Told::Over));
+        assert!(matches!(told(&mut device, start + Duration::from_secs(60)), DeviceReply::Over));
     }
 }

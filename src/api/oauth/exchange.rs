@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::client_auth::Shown;
+use super::client_auth::ClientCredentials;
 use super::form::Form;
 use super::target::Target;
 use super::token::needed;
@@ -52,7 +52,7 @@ pub(super) fn token_exchange(app: &App, input: Input, form: &Form) -> Handled {
 }
 
 /// An agent's key is the client: its public part the id, the whole key the secret.
-pub(super) fn client_credentials(app: &App, input: Input, form: &Form, shown: &Shown) -> Handled {
+pub(super) fn client_credentials(app: &App, input: Input, form: &Form, shown: &ClientCredentials) -> Handled {
     if !shown.id.starts_with(AGENT_KEY) {
         let known = shown.proved(app, &input)?;
         let why = if known.has_secret() { "This client acts for people alone." } else { "This client has no secret." };

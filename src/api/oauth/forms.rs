@@ -14,8 +14,8 @@ use crate::access::lookup::cookie;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Handled, Step};
-use crate::api::engine::inside::Asked;
 use crate::api::engine::site;
+use crate::api::engine::subrequest::Subrequest;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
@@ -79,7 +79,7 @@ fn follow(app: &App, input: Input) -> Handled {
         return Ok(Reader::stranger(app, &input).refused(TITLE, &codes::CSRF_REFUSED.into()).into());
     }
     let body = json!({"link": input.param(0)}).to_string();
-    let asked = Asked::new(app, &input.head, Method::POST, "/api/sessions")?;
+    let asked = Subrequest::new(app, &input.head, Method::POST, "/api/sessions")?;
     let outcome = asked.public(app, &body.into());
     then(app, input, None, outcome, |_, reply, told| {
         let to = told["path"].as_str().unwrap_or("/");
@@ -110,7 +110,7 @@ fn within(app: &App, input: Input, target: &str, page: &str, body: fn(&Form) -> 
         Err(error) => return Ok(Reader::stranger(app, &input).refused(TITLE, &error).into()),
     };
     let Some(viewer) = app.gate.viewer(&input.head)? else { return Ok(login::first(page).into()) };
-    let asked = Asked::new(app, &input.head, Method::POST, target)?;
+    let asked = Subrequest::new(app, &input.head, Method::POST, target)?;
     let outcome = asked.run(app, &viewer, &Bytes::from(body(&form).to_string()));
     then(app, input, Some(viewer), outcome, |reader, _, told| {
         let to = told["redirect_to"].as_str().unwrap_or("/");

@@ -7,7 +7,7 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::client_auth::{self, Shown};
+use super::client_auth::{self, ClientCredentials};
 use super::form;
 use super::token::needed;
 use super::{issuer, posted, public};
@@ -130,7 +130,7 @@ fn offered(app: &App, input: &Input) -> Result<(), ApiError> {
     }
 }
 
-fn client(app: &App, input: &Input, shown: &Shown) -> Result<Asker, ApiError> {
+fn client(app: &App, input: &Input, shown: &ClientCredentials) -> Result<Asker, ApiError> {
     let known = shown.proved(app, input)?;
     match known.row.filter(|row| row.can_introspect) {
         Some(row) => {

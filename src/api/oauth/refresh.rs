@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::form::Form;
 use super::target::Target;
-use super::token::{Given, invalid_grant, issue, needed};
+use super::token::{TokenGrant, invalid_grant, issue, needed};
 use super::{NEED, audience, client, issuer};
 use crate::access::{self, Action, Principal};
 use crate::api::engine::app::App;
@@ -63,7 +63,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &Form, id: String) -> Handl
         let expires_at = until(&config, &grant, tx.now);
         oauth_grants::rotate(tx.conn, &grant.id, &next, previous.as_deref(), tx.now, expires_at)?;
         tx.audit_as("oauth.grant.refresh", format!("credential:{}", grant.id))?;
-        let given = Given { refresh: next, ..given(tx, &grant, expires_at)? };
+        let given = TokenGrant { refresh: next, ..given(tx, &grant, expires_at)? };
         issue(tx, &gate, &config, &given, &id, &words)
     })
 }
@@ -118,12 +118,12 @@ fn narrowed(words: &str, asked: Option<&str>) -> Result<String, ApiError> {
 }
 
 /// The grant as tokens are made of it.
-fn given(tx: &Tx<'_>, grant: &Grant, expires_at: Micros) -> Result<Given, ApiError> {
+fn given(tx: &Tx<'_>, grant: &Grant, expires_at: Micros) -> Result<TokenGrant, ApiError> {
     let (agent, space_id) = match tx.caller.principal() {
         Principal::Agent { id, name, space_id, .. } => (Some((id.clone(), name.clone())), space_id.clone()),
         Principal::User(_) => (None, access::default_space(tx.conn, tx.caller)?),
     };
-    Ok(Given {
+    Ok(TokenGrant {
         id: grant.id.clone(),
         audience: grant.audience.clone(),
         user_id: tx.caller.user().id.clone(),

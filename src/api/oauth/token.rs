@@ -224,7 +224,7 @@ fn is_verifier(text: &str) -> bool {
 }
 
 /// A grant, as its tokens are made of it.
-pub(super) struct Given {
+pub(super) struct TokenGrant {
     /// The id of its credential.
     pub id: String,
     /// Whom its tokens are for.
@@ -242,7 +242,7 @@ pub(super) struct Given {
 }
 
 /// Makes the grant that a code stands for.
-pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &Code) -> Result<Given, ApiError> {
+pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &Code) -> Result<TokenGrant, ApiError> {
     let user = tx.caller.user();
     let (mut agent, mut space_id, mut owner) = (None, None, user.id.clone());
     if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
@@ -307,7 +307,7 @@ pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &Code) -> Result<Given, A
         None => access::default_space(tx.conn, tx.caller)?,
     };
     let audience = code.audience.clone();
-    Ok(Given { id, audience, user_id: owner, agent, space_id, expires_at, refresh: issued })
+    Ok(TokenGrant { id, audience, user_id: owner, agent, space_id, expires_at, refresh: issued })
 }
 
 /// The reply with an access token of a grant, narrowed to these words, and its refresh token.
@@ -315,7 +315,7 @@ pub(super) fn issue(
     tx: &Tx<'_>,
     gate: &Gate,
     config: &Config,
-    given: &Given,
+    given: &TokenGrant,
     client_id: &str,
     words: &str,
 ) -> Result<Reply, ApiError> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::decide;
 use super::fields;
-use super::tell::{self, Told};
+use super::tell::{self, RequestNews};
 use crate::access::{self, Principal, SpaceRole, resolve_space};
 use crate::api::engine::call::Tx;
 use crate::limits::TEXT_BYTES;
@@ -137,7 +137,7 @@ pub(super) fn put(
 ///
 /// # Errors
 /// The store's.
-pub fn answered_by(tx: &Tx<'_>, parent: &Message, reply: &str) -> Result<Option<Told>, ApiError> {
+pub fn answered_by(tx: &Tx<'_>, parent: &Message, reply: &str) -> Result<Option<RequestNews>, ApiError> {
     let Principal::User(user) = tx.caller.principal() else { return Ok(None) };
     if parent.message_type != "question" {
         return Ok(None);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::ask::{self, Question};
 use super::fields;
-use super::tell::{self, Told};
+use super::tell::{self, RequestNews};
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
 use crate::api::engine::call::Tx;
 use crate::config::Requests;
@@ -27,7 +27,7 @@ const HOUR: i64 = 3600 * Micros::SECOND;
 
 /// What an agent asks for, checked.
 #[derive(Debug)]
-pub struct Asked {
+pub struct RequestDraft {
     kind: RequestKind,
     what: What,
     reason: String,
@@ -49,13 +49,13 @@ enum What {
 }
 
 /// What asking came to.
-pub enum Made {
+pub enum RequestOutcome {
     /// The agent has it already.
     NotNeeded,
     /// It waits for the same thing already.
     Same(Box<Request>),
     /// A new request, and who is told of it.
-    New(Box<(Request, Told)>),
+    New(Box<(Request, RequestNews)>),
 }
 
 /// Fields that belong to a kind.
@@ -72,7 +72,7 @@ const OF_KIND: &[(&Field, RequestKind)] = &[
 ///
 /// # Errors
 /// 422.
-pub fn wanted(body: &Fields) -> Result<Asked, ApiError> {
+pub fn wanted(body: &Fields) -> Result<RequestDraft, ApiError> {
     let kind: RequestKind = body.word(&fields::KIND)?.ok_or_else(|| ApiError::field("kind", "must be there"))?;
     for (field, of) in OF_KIND.iter().filter(|(field, _)| body.value(field).is_some()) {
         if *of != kind {
@@ -90,10 +90,10 @@ pub fn wanted(body: &Fields) -> Result<Asked, ApiError> {
     };
     let reason = body.text(&fields::REASON).unwrap_or("").to_owned();
     let life = body.integer(&fields::LIFE);
-    Ok(Asked { kind, what, reason, duration, life, space: None, by_ask: false, by_client: None })
+    Ok(RequestDraft { kind, what, reason, duration, life, space: None, by_ask: false, by_client: None })
 }
 
-impl Asked {
+impl RequestDraft {
     /// A question to the owner.
     pub fn question(question: Question, space: Option<String>) -> Self {
         let what = What::Question(question);
@@ -169,17 +169,22 @@ fn has_it(conn: &Connection, caller: &Caller, what: &What, target: &Target, now:
 /// # Errors
 /// `recently_denied`, `rate_limited`, `too_many_requests_pending`, `too_many_questions`, those of the space that a
 /// question is put in, or the store's.
-pub fn create(tx: &Tx<'_>, asked: &Asked, settings: Requests, to_webhook: bool) -> Result<Made, ApiError> {
+pub fn create(
+    tx: &Tx<'_>,
+    asked: &RequestDraft,
+    settings: Requests,
+    to_webhook: bool,
+) -> Result<RequestOutcome, ApiError> {
     let agent_id = tx.caller.agent_id().ok_or(codes::AGENT_REQUIRED)?;
     let target = target(tx.conn, &asked.what)?;
     if has_it(tx.conn, tx.caller, &asked.what, &target, tx.now)? {
-        return Ok(Made::NotNeeded);
+        return Ok(RequestOutcome::NotNeeded);
     }
     let told = asked.told().to_string();
     let same = *blake3::hash(format!("{} {told}", asked.kind).as_bytes()).as_bytes();
     let is_open = asked.by_client.is_none();
     if let Some(pending) = rows::pending_like(tx.conn, agent_id, &same, tx.now)?.filter(|_| is_open) {
-        return Ok(Made::Same(Box::new(pending)));
+        return Ok(RequestOutcome::Same(Box::new(pending)));
     }
     bounds(tx, asked, agent_id, &same)?;
     let id = store::new_id();
@@ -213,12 +218,12 @@ pub fn create(tx: &Tx<'_>, asked: &Asked, settings: Requests, to_webhook: bool) 
     }
     let mut told = tell::deciders(tx, &request, to_webhook)?;
     told.put = message;
-    Ok(Made::New(Box::new((request, told))))
+    Ok(RequestOutcome::New(Box::new((request, told))))
 }
 
 /// Writes down what the user of the agent's client said to a question. It is nobody's decision on this box, and whoever
 /// may decide is not asked any more.
-fn close(tx: &Tx<'_>, request: &Request, answer: &str) -> Result<Made, ApiError> {
+fn close(tx: &Tx<'_>, request: &Request, answer: &str) -> Result<RequestOutcome, ApiError> {
     if answer.trim().is_empty() {
         rows::withdraw(tx.conn, &request.id, tx.now)?;
     } else {
@@ -227,11 +232,11 @@ fn close(tx: &Tx<'_>, request: &Request, answer: &str) -> Result<Made, ApiError>
     }
     let request = rows::by_id(tx.conn, &request.id)?.ok_or(codes::INTERNAL)?;
     let told = tell::changed(tx.conn, &request, tx.now)?;
-    Ok(Made::New(Box::new((request, told))))
+    Ok(RequestOutcome::New(Box::new((request, told))))
 }
 
 /// Lets one more request of an agent pass.
-fn bounds(tx: &Tx<'_>, asked: &Asked, agent_id: &str, same: &[u8; 32]) -> Result<(), ApiError> {
+fn bounds(tx: &Tx<'_>, asked: &RequestDraft, agent_id: &str, same: &[u8; 32]) -> Result<(), ApiError> {
     let denied_for = i64::try_from(DENIED_FOR.as_micros()).unwrap_or(i64::MAX);
     if let Some(denied) = rows::denied_since(tx.conn, agent_id, same, tx.now.plus(-denied_for))? {
         return Err(ApiError::new(codes::RECENTLY_DENIED).with("request_id", denied.id).with("note", denied.note));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::fields;
 use super::show::{self, stored};
-use super::tell::{self, Told};
+use super::tell::{self, RequestNews};
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
 use crate::api::engine::call::Tx;
 use crate::limits::{ANSWER_CHARS, GRANTS_OF_AGENT, SPACE_MEMBERS};
@@ -13,7 +13,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
-use crate::store::grants::{self, Given, GrantRole, Grantee, On};
+use crate::store::grants::{self, GrantRole, Grantee, On, RoleGrant};
 use crate::store::requests::{self as rows, Decision, Request, RequestKind, RequestState};
 use crate::store::{self, agents, news, spaces};
 use crate::time::Micros;
@@ -119,7 +119,7 @@ struct Outcome {
 /// # Errors
 /// `request_not_found`, `request_decided`, 422 for what is more than was asked, `scope_exceeds_issuer` and those of the
 /// resource for what the decider does not hold, or the store's.
-pub fn approve(tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Request, Told), ApiError> {
+pub fn approve(tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Request, RequestNews), ApiError> {
     let request = pending(tx, id)?;
     choice.fits(request.kind)?;
     let outcome = match request.kind {
@@ -145,7 +145,7 @@ pub fn approve(tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Request, Told)
     if let (Some(on), Some(role)) = (target, outcome.role) {
         let grantee = Grantee::Agent(request.agent_id.clone());
         let by = tx.caller.actor();
-        let given = Given { grantee: &grantee, on, role, granted_by: &by, expires_at: outcome.until };
+        let given = RoleGrant { grantee: &grantee, on, role, granted_by: &by, expires_at: outcome.until };
         grants::lend(tx.conn, &store::new_id(), &given, id, tx.now)?;
     }
     decided(tx, id)
@@ -155,7 +155,7 @@ pub fn approve(tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Request, Told)
 ///
 /// # Errors
 /// `request_not_found`, `request_decided`, or the store's.
-pub fn deny(tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Request, Told), ApiError> {
+pub fn deny(tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Request, RequestNews), ApiError> {
     pending(tx, id)?;
     let user = tx.caller.user();
     let decision = Decision {
@@ -178,7 +178,7 @@ pub fn deny(tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Request, Told)
 ///
 /// # Errors
 /// `request_not_found`, `request_not_in_force`, or the store's.
-pub fn revoke(tx: &Tx<'_>, id: &str) -> Result<(Request, Told), ApiError> {
+pub fn revoke(tx: &Tx<'_>, id: &str) -> Result<(Request, RequestNews), ApiError> {
     super::find(tx.conn, tx.caller, id, tx.now)?;
     if !rows::revoke(tx.conn, id, tx.now)? {
         return Err(codes::REQUEST_NOT_IN_FORCE.into());
@@ -186,7 +186,7 @@ pub fn revoke(tx: &Tx<'_>, id: &str) -> Result<(Request, Told), ApiError> {
     decided(tx, id)
 }
 
-fn decided(tx: &Tx<'_>, id: &str) -> Result<(Request, Told), ApiError> {
+fn decided(tx: &Tx<'_>, id: &str) -> Result<(Request, RequestNews), ApiError> {
     tx.audit(format!("request:{id}"))?;
     let request = rows::by_id(tx.conn, id)?.ok_or(codes::INTERNAL)?;
     let mut told = tell::changed(tx.conn, &request, tx.now)?;
@@ -341,7 +341,7 @@ fn confirm(request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
 ///
 /// # Errors
 /// `request_not_found`, `request_decided`, or the store's.
-pub fn withdraw(tx: &Tx<'_>, id: &str) -> Result<(Request, Told), ApiError> {
+pub fn withdraw(tx: &Tx<'_>, id: &str) -> Result<(Request, RequestNews), ApiError> {
     pending(tx, id)?;
     if !rows::withdraw(tx.conn, id, tx.now)? {
         return Err(codes::REQUEST_DECIDED.into());

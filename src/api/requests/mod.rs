@@ -16,10 +16,10 @@ use crate::store::requests::{self, Request, Viewer};
 use crate::time::Micros;
 
 pub use ask::{answered_by, question};
-pub use create::{Asked, Made, create, wanted};
+pub use create::{RequestDraft, RequestOutcome, create, wanted};
 pub use decide::{Choice, approve, deny, has_room, revoke, withdraw};
 pub use show::{RECORD, RESULT, answer_of, show};
-pub use tell::{Told, after, ended, not_needed, of_join, people, topic_of};
+pub use tell::{RequestNews, after, ended, not_needed, of_join, people, topic_of};
 
 /// Whose eyes requests are looked at with.
 pub fn viewer(caller: &Caller) -> Viewer {

@@ -21,7 +21,7 @@ pub fn topic_of(agent_id: &str) -> String {
 }
 
 /// Who is to be told, once it is on disk.
-pub struct Told {
+pub struct RequestNews {
     agent_id: String,
     space_id: Option<String>,
     event: Value,
@@ -35,7 +35,7 @@ pub struct Told {
     decided_join: Option<String>,
 }
 
-impl Told {
+impl RequestNews {
     /// Tells them. Quick; on the writer's thread.
     pub fn tell(self, streams: &Streams) {
         streams.wake(&topic_of(&self.agent_id));
@@ -52,7 +52,7 @@ impl Told {
 }
 
 /// Tells them with what an application has.
-pub fn after(app: &App) -> impl Fn(Told) + Send + 'static {
+pub fn after(app: &App) -> impl Fn(RequestNews) + Send + 'static {
     let streams = std::sync::Arc::clone(&app.streams);
     // People's channels go by it as well, where there is no webhook.
     let webhook = std::sync::Arc::clone(&app.webhook);
@@ -76,14 +76,14 @@ pub fn after(app: &App) -> impl Fn(Told) + Send + 'static {
 ///
 /// # Errors
 /// The store's.
-pub fn changed(conn: &Connection, request: &Request, now: Micros) -> store::Result<Told> {
+pub fn changed(conn: &Connection, request: &Request, now: Micros) -> store::Result<RequestNews> {
     let deciders = deciders_of(conn, request, now)?;
     let space_id = agents::by_id(conn, &request.agent_id)?.map(|live| live.agent.space_id);
     let names: Vec<String> = deciders.iter().map(|(_, name)| name.clone()).collect();
     let agent = format!("agent:{}", request.agent_id);
     // The agent hears of it too, so nothing stands in it that the agent may not know.
     let shown = if request.kind == RequestKind::Grant { vec![request.owner.clone()] } else { names };
-    Ok(Told {
+    Ok(RequestNews {
         agent_id: request.agent_id.clone(),
         space_id,
         event: record(request, &shown, now),
@@ -107,8 +107,8 @@ fn deciders_of(conn: &Connection, request: &Request, now: Micros) -> store::Resu
 }
 
 /// The event of a decided join: whoever waits for it looks again.
-pub fn of_join(id: &str) -> Told {
-    Told {
+pub fn of_join(id: &str) -> RequestNews {
+    RequestNews {
         agent_id: id.to_owned(),
         space_id: None,
         event: Value::Null,
@@ -131,8 +131,8 @@ pub fn people(
     (title, message): (&str, &str),
     to_webhook: bool,
     now: Micros,
-) -> store::Result<Told> {
-    let mut told = Told { decided_join: None, ..of_join(request_id) };
+) -> store::Result<RequestNews> {
+    let mut told = RequestNews { decided_join: None, ..of_join(request_id) };
     let title = in_one_line(title);
     for (user_id, _) in people {
         let id = store::new_id();
@@ -160,7 +160,7 @@ pub fn people(
 }
 
 /// Notifies each who may decide a new request, in its transaction.
-pub(super) fn deciders(tx: &Tx<'_>, request: &Request, to_webhook: bool) -> store::Result<Told> {
+pub(super) fn deciders(tx: &Tx<'_>, request: &Request, to_webhook: bool) -> store::Result<RequestNews> {
     let mut told = changed(tx.conn, request, tx.now)?;
     let (title, message) = (title(request), message(request));
     for (user_id, _) in deciders_of(tx.conn, request, tx.now)? {

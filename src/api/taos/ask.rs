@@ -12,7 +12,7 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Step, Written};
 use crate::api::engine::dispatch::render;
-use crate::api::requests::{self, Asked, Made};
+use crate::api::requests::{self, RequestDraft, RequestOutcome};
 use crate::jobs::events::streams::Streams;
 use crate::limits::{ANSWER_CHARS, QUESTION_CHARS, QUESTION_OPTIONS, TOOL_WAIT};
 use crate::rest::codes;
@@ -165,7 +165,7 @@ fn ask(app: &App, call: Call) -> Handled {
     }
     let body = &call.input.body;
     let question = requests::question(body, QUESTION_CHARS.1, QUESTION_OPTIONS[1])?;
-    let asked = Asked::question(question, body.text(&SPACE).filter(|id| !id.is_empty()).map(str::to_owned))
+    let asked = RequestDraft::question(question, body.text(&SPACE).filter(|id| !id.is_empty()).map(str::to_owned))
         .answered(body.text(&CLIENT_ANSWER).map(str::to_owned));
     let until = call.input.head.arrived + seconds(body.integer(&WAIT));
     let (settings, to_webhook) = app.config.read(|now| (now.requests, now.webhook.is_some()));
@@ -173,9 +173,9 @@ fn ask(app: &App, call: Call) -> Handled {
     let waiting = Waiting::of(app, &call, until);
     call.write(app, move |tx| {
         let (question, told) = match requests::create(tx, &asked, settings, to_webhook)? {
-            Made::New(made) => (made.0, Some(made.1)),
-            Made::Same(question) => (*question, None),
-            Made::NotNeeded => return Err(codes::INTERNAL.into()),
+            RequestOutcome::New(made) => (made.0, Some(made.1)),
+            RequestOutcome::Same(question) => (*question, None),
+            RequestOutcome::NotNeeded => return Err(codes::INTERNAL.into()),
         };
         let reply = Reply::ok(&show(&question, tx.now));
         let after: After = Box::new(move |reply, claim| {

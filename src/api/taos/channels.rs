@@ -176,14 +176,14 @@ fn find(conn: &Connection, caller: &Caller, username: &str, id: &str) -> Result<
 }
 
 /// What was asked for, checked as far as one can without the stored channel.
-struct Wanted {
+struct ChannelInput {
     url: Option<String>,
     secret: Option<Plaintext>,
     events: Option<String>,
     min_level: Option<Level>,
 }
 
-impl Wanted {
+impl ChannelInput {
     fn read(body: &Fields) -> Result<Self, ApiError> {
         let events = body.texts(&EVENTS).map(|words| {
             let known = words.iter().all(|word| word.parse::<ChannelEvent>().is_ok());
@@ -229,7 +229,7 @@ fn check(sender: &ChannelSender, channel: &Channel, secret: Option<&Plaintext>) 
 }
 
 /// Takes over what was asked for.
-fn apply(sender: &ChannelSender, channel: &mut Channel, wanted: Wanted) -> Result<(), ApiError> {
+fn apply(sender: &ChannelSender, channel: &mut Channel, wanted: ChannelInput) -> Result<(), ApiError> {
     if let Some(url) = wanted.url {
         channel.url = url;
     }
@@ -268,7 +268,7 @@ fn list(app: &App, call: Call) -> Handled {
 
 fn create(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    let (wanted, kind) = (Wanted::read(body)?, body.word(&KIND)?);
+    let (wanted, kind) = (ChannelInput::read(body)?, body.word(&KIND)?);
     let kind: ChannelKind = kind.ok_or_else(|| ApiError::field("kind", "is missing"))?;
     let sender = Arc::clone(&app.channels);
     call.write(app, move |tx| {
@@ -301,7 +301,7 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn update(app: &App, call: Call) -> Handled {
-    let wanted = Wanted::read(&call.input.body)?;
+    let wanted = ChannelInput::read(&call.input.body)?;
     let sender = Arc::clone(&app.channels);
     call.write(app, move |tx| {
         let mut channel = find(tx.conn, tx.caller, tx.input.param(0), tx.input.param(1))?;

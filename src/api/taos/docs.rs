@@ -44,7 +44,7 @@ fn front(app: &App, input: Input) -> Handled {
     let words = input.query.text(&Q).map(str::trim).filter(|words| !words.is_empty());
     let Some(words) = words else { return serve(app, &input, "agents/README") };
     let reply = if wants_html(input.header(&ACCEPT).unwrap_or("")) {
-        (app.doc_page)(&input, &docs::Asked::Search(words))
+        (app.doc_page)(&input, &docs::DocsQuery::Search(words))
     } else {
         Reply::typed(StatusCode::OK, "text/markdown; charset=utf-8", found(words))
     };
@@ -77,7 +77,7 @@ fn serve(app: &App, input: &Input, path: &str) -> Handled {
         return if for_browser { Ok((app.refusal_page)(&error, &input.head).into()) } else { Err(error) };
     };
     let reply = if for_browser {
-        (app.doc_page)(input, &docs::Asked::Page(path, markdown))
+        (app.doc_page)(input, &docs::DocsQuery::Page(path, markdown))
     } else {
         Reply::typed(StatusCode::OK, "text/markdown; charset=utf-8", markdown)
     };

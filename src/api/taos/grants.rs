@@ -17,7 +17,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::{Decided, Reply};
 use crate::rest::route::Answer;
-use crate::store::grants::{self, Given, Grant, GrantFilter, GrantRole, Grantee, On};
+use crate::store::grants::{self, Grant, GrantFilter, GrantRole, Grantee, On, RoleGrant};
 use crate::store::{self, agents, spaces, users};
 use crate::time::Micros;
 
@@ -165,7 +165,7 @@ fn create(app: &App, call: Call) -> Handled {
             has_room(tx.conn, &on)?;
         }
         if before.as_ref().is_none_or(|grant| grant.role != role || grant.expires_at != expires_at) {
-            let given = Given { grantee: &grantee, on: &on, role, granted_by: &tx.caller.actor(), expires_at };
+            let given = RoleGrant { grantee: &grantee, on: &on, role, granted_by: &tx.caller.actor(), expires_at };
             grants::give(tx.conn, &store::new_id(), &given, tx.now)?;
             tx.audit(on.to_string())?;
         }

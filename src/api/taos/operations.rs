@@ -21,7 +21,7 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
-use crate::store::agents::Seen;
+use crate::store::agents::AgentViewer;
 use crate::store::operations::{self, Operation, OperationFilter, OperationKind, OperationStatus};
 use crate::time::Micros;
 
@@ -179,7 +179,7 @@ fn list(app: &App, call: Call) -> Handled {
         kind: query.word(&KIND)?,
         agent: query.text(&AGENT).map(str::to_owned),
     };
-    let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
+    let seen = if call.caller.is_admin() { AgentViewer::All } else { AgentViewer::By(call.caller.grantee()) };
     let own = call.caller.principal_key();
     let mut take = |op: Operation| list.push((op.created_at, op.id.clone()), &show(&op));
     app.store.lookup(|conn| operations::list(conn, &seen, &own, &filter, &page, &mut take))?;

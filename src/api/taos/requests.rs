@@ -14,7 +14,7 @@ use crate::api::engine::call::{After, Call, Handled, Step, Tx, Written};
 use crate::api::engine::joins::Joins;
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::api::requests::fields::{self, NOTE};
-use crate::api::requests::{self, Choice, Made, RECORD, RESULT, Told, show};
+use crate::api::requests::{self, Choice, RECORD, RESULT, RequestNews, RequestOutcome, show};
 use crate::api::taos::awaited::Awaited;
 use crate::api::taos::joins::decide as join;
 use crate::limits::{DECIDED_AT_ONCE, TOOL_WAIT};
@@ -210,7 +210,7 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 /// A reply that is sent once those who are concerned were told.
-fn telling(app: &App) -> impl FnOnce(Reply, Vec<Told>) -> Written + Send + 'static {
+fn telling(app: &App) -> impl FnOnce(Reply, Vec<RequestNews>) -> Written + Send + 'static {
     let tell = requests::after(app);
     move |reply, told| {
         let after: After = Box::new(move |reply, _| {
@@ -236,9 +236,9 @@ fn create(app: &App, call: Call) -> Handled {
     let awaited = Awaited::of(app, &call, Action::RequestsCreate, call.input.body.integer(&WAIT));
     call.write(app, move |tx| {
         let (request, told) = match requests::create(tx, &asked, settings, to_webhook)? {
-            Made::NotNeeded => return Ok(Written::Reply(Reply::ok(&requests::not_needed()))),
-            Made::Same(request) => (*request, None),
-            Made::New(made) => (made.0, Some(made.1)),
+            RequestOutcome::NotNeeded => return Ok(Written::Reply(Reply::ok(&requests::not_needed()))),
+            RequestOutcome::Same(request) => (*request, None),
+            RequestOutcome::New(made) => (made.0, Some(made.1)),
         };
         let (shown, place) = (shown(tx, &request)?, format!("/api/requests/{}", request.id));
         let (reply, awaited) = match told {
@@ -312,7 +312,7 @@ fn get(app: &App, call: Call) -> Handled {
 fn step(
     app: &App,
     call: Call,
-    work: impl FnOnce(&Tx<'_>, &str) -> Result<(Value, Told), ApiError> + Send + 'static,
+    work: impl FnOnce(&Tx<'_>, &str) -> Result<(Value, RequestNews), ApiError> + Send + 'static,
 ) -> Handled {
     let telling = telling(app);
     call.write(app, move |tx| {
@@ -322,7 +322,7 @@ fn step(
 }
 
 /// The record of a request that has changed.
-fn with_record(tx: &Tx<'_>, (request, told): (Request, Told)) -> Result<(Value, Told), ApiError> {
+fn with_record(tx: &Tx<'_>, (request, told): (Request, RequestNews)) -> Result<(Value, RequestNews), ApiError> {
     Ok((shown(tx, &request)?, told))
 }
 
@@ -338,14 +338,14 @@ impl Deciding {
         Self { joins: Arc::clone(&app.joins), most_keys: app.config.read(|now| now.ax.max_agent_pats) }
     }
 
-    fn approve(&self, tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Value, Told), ApiError> {
+    fn approve(&self, tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Value, RequestNews), ApiError> {
         match join::find(tx.conn, &self.joins, tx.caller, id)? {
             Some(found) => join::approve(tx, found, choice, self.most_keys),
             None => with_record(tx, requests::approve(tx, id, choice)?),
         }
     }
 
-    fn deny(&self, tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Value, Told), ApiError> {
+    fn deny(&self, tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Value, RequestNews), ApiError> {
         match join::find(tx.conn, &self.joins, tx.caller, id)? {
             Some(found) => join::deny(tx, found, note),
             None => with_record(tx, requests::deny(tx, id, note)?),

@@ -125,7 +125,7 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 /// What was asked for, checked.
-struct Wanted {
+struct IssueRequest {
     scopes: Option<Scopes>,
     lifetime: Option<i64>,
     grace: i64,
@@ -133,7 +133,7 @@ struct Wanted {
 
 fn issue(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    let wanted = Wanted {
+    let wanted = IssueRequest {
         scopes: scope::asked(body)?,
         lifetime: body.integer(&EXPIRES_IN_DAYS).map(|days| days * Micros::DAY),
         grace: body.integer(&GRACE_SECONDS).unwrap_or(0) * Micros::SECOND,
@@ -166,7 +166,7 @@ fn scopes(caller: &Caller, agent: &Agent, asked: Option<Scopes>) -> Result<Scope
 
 /// Checks what can be checked now; what follows the commit issues the token and puts it into the container, one
 /// delivery to an agent after the other.
-fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result<Written, ApiError> {
+fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: IssueRequest) -> Result<Written, ApiError> {
     scopes(tx.caller, &agent, wanted.scopes.clone())?;
     tx.charge(crate::api::engine::slow::ROWS);
     let asker = Asker { maker: tx.caller.maker(), request_id: tx.caller.request_id().to_owned() };
@@ -205,7 +205,7 @@ fn shown(delivered: &Delivered) -> Reply {
 }
 
 /// Revokes the old token, or gives it its grace, and stores the new one: one transaction, one commit.
-fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError> {
+fn replace(tx: &Tx<'_>, agent: &Agent, wanted: IssueRequest) -> Result<Reply, ApiError> {
     let scopes = scopes(tx.caller, agent, wanted.scopes)?;
     let expires_at = wanted.lifetime.map(|lifetime| tx.now.plus(lifetime));
     credentials::delete_pending(tx.conn, &agent.id)?;

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::client::relay::{Relay, Way};
+use crate::client::relay::{Relay, RelayHandle};
 use crate::containers::{ContainerName, INSIDE_ADDRESS};
 use crate::threads::lock;
 
@@ -33,7 +33,7 @@ struct State {
 struct Open {
     boot: String,
     socket: PathBuf,
-    _way: Way,
+    _way: RelayHandle,
 }
 
 impl Proxies {

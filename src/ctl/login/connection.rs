@@ -25,7 +25,7 @@ pub const NO_LOGIN: &str = "none";
 
 /// What the flags say.
 #[derive(Debug, Default)]
-pub struct Given {
+pub struct LoginFlags {
     /// `--url`.
     pub url: Option<String>,
     /// `--token`.
@@ -49,7 +49,7 @@ pub struct Connection {
 
 /// What a file keeps: a token, and the one server it is for.
 #[derive(Debug)]
-pub struct Kept {
+pub struct SavedLogin {
     /// The server; the token goes nowhere else.
     pub server: Server,
     /// The token.
@@ -62,15 +62,15 @@ pub struct Kept {
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-impl From<Kept> for Connection {
-    fn from(kept: Kept) -> Self {
-        let Kept { server, token, source, space_id } = kept;
+impl From<SavedLogin> for Connection {
+    fn from(kept: SavedLogin) -> Self {
+        let SavedLogin { server, token, source, space_id } = kept;
         Self { server, token: Some(token), source, space_id }
     }
 }
 
 /// A place where something may be kept; looked at only when its turn comes.
-pub type LoginSource<'a> = &'a dyn Fn() -> Result<Option<Kept>, Failure>;
+pub type LoginSource<'a> = &'a dyn Fn() -> Result<Option<SavedLogin>, Failure>;
 
 impl Connection {
     /// Where its token is from, in words that tell a person what to change.
@@ -87,7 +87,7 @@ impl Connection {
     }
 }
 
-impl Given {
+impl LoginFlags {
     /// The server that flags or environment name.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Given {
 ///
 /// # Errors
 /// What is given cannot be used.
-pub fn choose(given: &Given, env: Env<'_>, places: &[LoginSource<'_>]) -> Result<Connection, Failure> {
+pub fn choose(given: &LoginFlags, env: Env<'_>, places: &[LoginSource<'_>]) -> Result<Connection, Failure> {
     let named = given.server(env)?;
     let local = || Server::local(env);
     if let Some(token) = given.token()? {
@@ -147,7 +147,7 @@ pub fn choose(given: &Given, env: Env<'_>, places: &[LoginSource<'_>]) -> Result
 }
 
 /// The environment's token belongs to the environment's URL, if there is one.
-fn may_use_environment(given: &Given, env: Env<'_>, named: Option<&Server>) -> Result<bool, Failure> {
+fn may_use_environment(given: &LoginFlags, env: Env<'_>, named: Option<&Server>) -> Result<bool, Failure> {
     match env("TAOS_URL") {
         Some(url) if given.url.is_some() => Ok(Server::parse(&url).ok().as_ref() == named),
         _ => Ok(true),
@@ -216,22 +216,22 @@ mod tests {
 
     /// Server and token chosen, for `--url`, `--token`, an environment, and a login saved for A.
     fn chosen(url: Option<&str>, token: Option<&str>, env: &[(&str, &str)]) -> (String, String) {
-        let given = Given { url: url.map(str::to_owned), token: token.map(plain), token_file: None };
+        let given = LoginFlags { url: url.map(str::to_owned), token: token.map(plain), token_file: None };
         let lookup = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let connection = choose(&given, &lookup, &[&|| Ok(None), &|| Ok(kept(A, "saved"))]).unwrap();
         let token = connection.token.map_or(String::new(), |token| token.reveal().to_owned());
         (connection.server.to_string(), token)
     }
 
-    fn kept(url: &str, token: &str) -> Option<Kept> {
+    fn kept(url: &str, token: &str) -> Option<SavedLogin> {
         let (server, source) = (Server::parse(url).unwrap(), token.to_owned());
-        Some(Kept { server, token: plain(token), source, space_id: None })
+        Some(SavedLogin { server, token: plain(token), source, space_id: None })
     }
 
     #[test]
     fn the_nearest_place_wins_one_of_another_server_is_passed_over_and_a_broken_one_ends_it() {
         let by = |url: Option<&str>, places: &[LoginSource<'_>]| {
-            let given = Given { url: url.map(str::to_owned), ..Given::default() };
+            let given = LoginFlags { url: url.map(str::to_owned), ..LoginFlags::default() };
             choose(&given, &|_| None, places).map(|connection| connection.source)
         };
         let (project, profile): (LoginSource<'_>, LoginSource<'_>) =

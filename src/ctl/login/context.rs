@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use super::connection::{self, Given, Kept, LoginSource, SAVED_LOGIN};
+use super::connection::{self, LoginFlags, LoginSource, SAVED_LOGIN, SavedLogin};
 use super::credentials::{self, Saved};
 use super::session::Session;
 use super::{profile, project};
@@ -22,7 +22,7 @@ const ARGV_WARNING: &str = "warning: others on this machine can read --token in 
 #[derive(Debug)]
 pub struct Context {
     /// Server and token as given.
-    pub given: Given,
+    pub given: LoginFlags,
     /// The profile to use whatever else is set.
     pub profile: Option<String>,
     /// Print JSON; other forms for programs are made of it at the end.
@@ -44,7 +44,7 @@ impl Context {
         let format = text("format");
         let format = Format::choose(format.as_deref(), matches.get_flag("json"), matches.get_flag("quiet"));
         let given =
-            Given { url: text("url"), token: text("token").map(Plaintext::new), token_file: text("token-file") };
+            LoginFlags { url: text("url"), token: text("token").map(Plaintext::new), token_file: text("token-file") };
         if given.token.is_some() {
             complain(ARGV_WARNING);
         }
@@ -62,7 +62,7 @@ impl Context {
 
     /// What a command without global flags has: the environment, and this much time.
     pub fn without_flags(timeout: Duration) -> Self {
-        Self { given: Given::default(), profile: None, json: true, timeout, key: String::new() }
+        Self { given: LoginFlags::default(), profile: None, json: true, timeout, key: String::new() }
     }
 
     /// The session with the server that flags, environment, project, profile or saved login name, or that of this
@@ -114,10 +114,10 @@ impl Context {
     }
 }
 
-fn saved_login() -> Result<Option<Kept>, Failure> {
+fn saved_login() -> Result<Option<SavedLogin>, Failure> {
     let saved = Context::find_home()?.map(|home| credentials::load(&home)).transpose()?.flatten();
     Ok(saved.map(|saved| {
         let Saved { server, token, space_id, .. } = saved;
-        Kept { server, token, source: SAVED_LOGIN.to_owned(), space_id }
+        SavedLogin { server, token, source: SAVED_LOGIN.to_owned(), space_id }
     }))
 }

@@ -9,7 +9,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::connection::{Kept, checked};
+use super::connection::{SavedLogin, checked};
 use super::context::Context;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::home::{ACTIVE, Home, PROFILES, is_name};
@@ -159,7 +159,7 @@ pub fn active(home: &Home) -> Result<Option<String>, Failure> {
 ///
 /// # Errors
 /// It does not verify.
-pub fn in_use() -> Result<Option<Kept>, Failure> {
+pub fn in_use() -> Result<Option<SavedLogin>, Failure> {
     let Some(home) = Context::find_home()? else { return Ok(None) };
     active(&home)?.map(|name| kept(&home, &name)).transpose()
 }
@@ -168,11 +168,11 @@ pub fn in_use() -> Result<Option<Kept>, Failure> {
 ///
 /// # Errors
 /// There is none, or it does not verify.
-pub fn kept(home: &Home, name: &str) -> Result<Kept, Failure> {
+pub fn kept(home: &Home, name: &str) -> Result<SavedLogin, Failure> {
     let profile = load(home, name)?;
     let token = verify(&profile).map_err(|problems| unverified(name, &problems))?;
     let (server, source) = (Server::parse(&profile.url)?, format!("profile {name}"));
-    Ok(Kept { server, token, source, space_id: profile.space_id })
+    Ok(SavedLogin { server, token, source, space_id: profile.space_id })
 }
 
 /// The failure of a profile with these problems.

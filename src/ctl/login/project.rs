@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-use super::connection::{Kept, checked};
+use super::connection::{SavedLogin, checked};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::home::is_name;
 use crate::ctl::core::private;
@@ -24,7 +24,7 @@ pub const CONFIG: &str = "config.toml";
 ///
 /// # Errors
 /// Its files are not their owner's alone, or not what they should be.
-pub fn here() -> Result<Option<Kept>, Failure> {
+pub fn here() -> Result<Option<SavedLogin>, Failure> {
     // Without a working directory there is no project.
     let Ok(start) = env::current_dir() else { return Ok(None) };
     let Some(folder) = nearest(&start) else { return Ok(None) };
@@ -37,7 +37,7 @@ fn nearest(start: &Path) -> Option<PathBuf> {
     start.ancestors().map(|dir| dir.join(FOLDER)).find(|folder| own(folder) && own(&folder.join(CONFIG)))
 }
 
-fn load(folder: &Path) -> Result<Kept, Failure> {
+fn load(folder: &Path) -> Result<SavedLogin, Failure> {
     let file = folder.join(CONFIG);
     private::check_dir(folder)?;
     let wrong = |what: &str| {
@@ -54,5 +54,5 @@ fn load(folder: &Path) -> Result<Kept, Failure> {
     }
     let token = private::read(&folder.join(name))?.ok_or_else(|| wrong("the token file is not there"))?;
     let token = checked(&String::from_utf8_lossy(&token))?;
-    Ok(Kept { server, token, source: file.display().to_string(), space_id: texts.get("space_id").cloned() })
+    Ok(SavedLogin { server, token, source: file.display().to_string(), space_id: texts.get("space_id").cloned() })
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, json};
 
 use super::upload::progress;
 use crate::api::safe_file_name;
-use crate::client::http::{Response, Way};
+use crate::client::http::{Direction, Response};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
@@ -60,7 +60,7 @@ pub(super) fn fetch(context: &Context, matches: &ArgMatches, route: &str, id: &s
     let reply = session.send_dressed(route, &path::target(route, &[id], &Map::new()), &|request| {
         lock(&part).again();
         let request = request.with_sink(part.clone(), context.timeout);
-        match progress(context, Way::In) {
+        match progress(context, Direction::In) {
             Some(progress) => request.with_progress(progress),
             None => request,
         }

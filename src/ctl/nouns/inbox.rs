@@ -14,7 +14,7 @@ use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::follow::{List, Wanted};
+use crate::ctl::verbs::follow::{List, MessageQuery};
 use crate::ctl::verbs::names;
 use crate::limits::PAGE_MAX;
 
@@ -62,7 +62,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     if let Some(space) = names::space_or_own(&session, space)? {
         query.insert("space_id".to_owned(), json!(space));
     }
-    let wanted = Wanted { query };
+    let wanted = MessageQuery { query };
     let messages = if matches.get_flag("wait") {
         let end = end(matches, None);
         loop {

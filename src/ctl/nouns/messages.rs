@@ -11,7 +11,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::follow::{List, Wanted, print, seq_of};
+use crate::ctl::verbs::follow::{List, MessageQuery, print, seq_of};
 use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
@@ -106,6 +106,6 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let last = list.messages.last().map(seq_of).transpose()?.unwrap_or(0).max(list.last_seq);
     query.shift_remove("before_seq");
     query.shift_remove("after_seq");
-    Wanted { query }.each(&session, last, None, |message| Ok(!print(message, context.json)?))?;
+    MessageQuery { query }.each(&session, last, None, |message| Ok(!print(message, context.json)?))?;
     Ok(Output::default())
 }

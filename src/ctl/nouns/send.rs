@@ -16,7 +16,7 @@ use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::follow::{Wanted, line, seq_of};
+use crate::ctl::verbs::follow::{MessageQuery, line, seq_of};
 use crate::ctl::verbs::names;
 use crate::ctl::verbs::patience::patiently;
 
@@ -167,7 +167,7 @@ fn reply(
 ) -> Result<Output, Failure> {
     let query = Map::from_iter([("space_id".to_owned(), message["space_id"].clone())]);
     let mut found = None;
-    Wanted { query }.each(session, seq_of(message)?, end, |other| {
+    MessageQuery { query }.each(session, seq_of(message)?, end, |other| {
         let answers = other["parent_id"] == message["id"] && other["author"] != message["author"];
         if answers {
             found = Some(other.clone());

@@ -52,7 +52,7 @@ fn command(name: &'static str) -> Command {
 }
 
 /// What the flags say.
-struct Wanted<'a> {
+struct MintOptions<'a> {
     agent: &'a str,
     /// The `.taos` folder.
     folder: Option<PathBuf>,
@@ -96,7 +96,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     keep::told(context.json, wanted.print.then_some(token), told)
 }
 
-fn wanted(matches: &ArgMatches) -> Result<Wanted<'_>, Failure> {
+fn wanted(matches: &ArgMatches) -> Result<MintOptions<'_>, Failure> {
     let dir = matches.get_one::<String>("save-to").map(Path::new);
     if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
         let detail = format!("{} is not a directory.", dir.display());
@@ -119,7 +119,7 @@ fn wanted(matches: &ArgMatches) -> Result<Wanted<'_>, Failure> {
         let failure = |error| Failure::usage(format!("{}: {error}", dir.display()), "Name a directory you can enter.");
         dir.canonicalize().map(|dir| dir.join(project::FOLDER)).map_err(failure)
     };
-    Ok(Wanted { agent, folder: dir.map(absolute).transpose()?, profile, print })
+    Ok(MintOptions { agent, folder: dir.map(absolute).transpose()?, profile, print })
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> Result<&'a str, Failure> {
@@ -151,7 +151,7 @@ fn token_path(folder: &Path, agent: &str) -> PathBuf {
 /// Saves the key where it was asked for; the file it is in.
 fn save(
     session: &Session<'_>,
-    wanted: &Wanted<'_>,
+    wanted: &MintOptions<'_>,
     agent: &Value,
     issued: &Value,
     token: &str,

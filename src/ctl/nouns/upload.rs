@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde_json::Value;
 
 use crate::api::FileKind;
-use crate::client::http::{Progress, Way};
+use crate::client::http::{Direction, Progress};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags;
 use crate::ctl::core::input;
@@ -86,7 +86,7 @@ fn put(session: &Session<'_>, file: &str, space: Option<&str>, name: &str, kind:
     let content_type = format!("multipart/form-data; boundary={boundary}");
     let reply = session.send_dressed(route, route.path, &|request| {
         let request = request.with_body(&content_type, body.clone());
-        match progress(session.context, Way::Out) {
+        match progress(session.context, Direction::Out) {
             Some(progress) => request.with_progress(progress),
             None => request,
         }
@@ -147,7 +147,7 @@ fn kind_of(name: &str) -> &'static str {
 }
 
 /// Shows on stderr how far a transfer is, where a person looks at it.
-pub(super) fn progress(context: &Context, shown: Way) -> Option<Progress> {
+pub(super) fn progress(context: &Context, shown: Direction) -> Option<Progress> {
     if context.json || !io::stderr().is_terminal() {
         return None;
     }

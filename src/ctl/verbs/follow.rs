@@ -17,12 +17,12 @@ const WAIT: u64 = 30;
 
 /// Which messages are followed.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct MessageQuery {
     /// What the list is asked beside its place.
     pub query: Map<String, Value>,
 }
 
-impl Wanted {
+impl MessageQuery {
     /// A list of messages, waited for until `end`.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Wanted {
     /// Hands over every message after `after`, oldest first, until `take` has enough or `end` has come. True if it had.
     ///
     /// # Errors
-    /// Those of [`Wanted::wait`], and those of `take`.
+    /// Those of [`MessageQuery::wait`], and those of `take`.
     pub fn each(
         &self,
         session: &Session<'_>,

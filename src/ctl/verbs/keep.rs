@@ -15,7 +15,7 @@ use crate::ctl::login::session::Session;
 use crate::say::complain;
 
 /// Where a secret shall go.
-pub struct Keep {
+pub struct SecretDestination {
     file: Option<PathBuf>,
     print: bool,
 }
@@ -27,7 +27,7 @@ pub fn args() -> [Arg; 2] {
     [save.help("Write the token to this file, which only you can read"), print.help("Print the token")]
 }
 
-impl Keep {
+impl SecretDestination {
     /// What was asked for; a file is tried, so that no secret is made in vain.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value};
 
-use super::keep::{self, Keep};
+use super::keep::{self, SecretDestination};
 use super::names;
 use super::paging::{self, Reach};
 use super::period::{self, Period};
@@ -288,7 +288,7 @@ impl Verb {
         if let Some(question) = self.ask.filter(|_| parameters.is_empty() && !matches.get_flag("yes")) {
             ask::confirm(question)?;
         }
-        let keep = matches!(self.show, Show::Kept).then(|| Keep::asked(matches)).transpose()?;
+        let keep = matches!(self.show, Show::Kept).then(|| SecretDestination::asked(matches)).transpose()?;
         let session = context.session()?;
         if let Some(warning) = self.warn.and_then(|warn| warn(&session, matches, parameters)) {
             ask::warn(&warning, matches.get_flag("yes"))?;

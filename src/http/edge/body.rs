@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use hyper::body::{Body, Bytes, Incoming};
 
-use super::body_shares::{Bounds, Held};
+use super::body_shares::{Bounds, HeldBytes};
 use super::io::Wire;
 
 /// Turns of the event loop after which a body that was sent along with its head has come through the parser.
@@ -64,7 +64,7 @@ impl Collecting {
         &mut self,
         limit: u64,
         wire: &Wire,
-        held: &mut Held,
+        held: &mut HeldBytes,
         bounds: Bounds,
     ) -> Option<Result<Bytes, BodyError>> {
         let mut rest = pin!(self.rest(limit, wire, held, bounds));
@@ -86,7 +86,7 @@ impl Collecting {
         &mut self,
         limit: u64,
         wire: &Wire,
-        held: &mut Held,
+        held: &mut HeldBytes,
         bounds: Bounds,
     ) -> Result<Bytes, BodyError> {
         loop {
@@ -123,7 +123,7 @@ fn growth(all: &Vec<u8>, more: usize, expected: Option<u64>) -> usize {
 }
 
 /// The next data of a body, however little; `None` at its end.
-async fn next_data(body: &mut Incoming, wire: &Wire, held: &Held) -> Result<Option<Bytes>, BodyError> {
+async fn next_data(body: &mut Incoming, wire: &Wire, held: &HeldBytes) -> Result<Option<Bytes>, BodyError> {
     loop {
         let frame = poll_fn(|cx| {
             if held.poll_cut(cx) {
@@ -148,7 +148,7 @@ pub(super) async fn piece(
     body: &mut Incoming,
     left: &mut u64,
     wire: &Wire,
-    held: &mut Held,
+    held: &mut HeldBytes,
     bounds: Bounds,
 ) -> Result<Option<Bytes>, BodyError> {
     let mut all: Vec<u8> = Vec::new();

@@ -55,7 +55,7 @@ struct Reading {
 }
 
 /// What one body holds; given back on drop.
-pub(super) struct Held {
+pub(super) struct HeldBytes {
     shares: Rc<BodyShares>,
     caller: String,
     reading: Rc<Reading>,
@@ -64,10 +64,10 @@ pub(super) struct Held {
 
 impl BodyShares {
     /// A body that holds nothing yet.
-    pub(super) fn open(self: &Rc<Self>, caller: String, meters: &Arc<Meters>) -> Held {
+    pub(super) fn open(self: &Rc<Self>, caller: String, meters: &Arc<Meters>) -> HeldBytes {
         let reading = Rc::<Reading>::default();
         self.callers.borrow_mut().entry(caller.clone()).or_default().bodies.push(reading.clone());
-        Held { shares: self.clone(), caller, reading, gauge: Gauge::empty(meters.clone(), |m| &m.body_bytes) }
+        HeldBytes { shares: self.clone(), caller, reading, gauge: Gauge::empty(meters.clone(), |m| &m.body_bytes) }
     }
 
     /// Takes a body of somebody who holds more than `than` bytes; false if there is none.
@@ -94,7 +94,7 @@ impl BodyShares {
     }
 }
 
-impl Held {
+impl HeldBytes {
     /// Counts bytes that have arrived; false, and nothing counted, if there is no room for them.
     pub(super) fn more(&mut self, by: u64, bounds: Bounds) -> bool {
         let own = self.shares.callers.borrow().get(&self.caller).map_or(0, |caller| caller.bytes);
@@ -156,7 +156,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
         let bytes = self.leave().bytes.get();
         self.shares.total.set(self.shares.total.get() - bytes);
@@ -167,7 +167,7 @@ impl Drop for Held {
 mod tests {
     use super::*;
 
-    fn open(shares: &Rc<BodyShares>, caller: &str) -> Held {
+    fn open(shares: &Rc<BodyShares>, caller: &str) -> HeldBytes {
         shares.open(caller.to_owned(), &Arc::default())
     }
 

@@ -19,7 +19,7 @@ use super::stalled::Stalled;
 use crate::http::pool::Pool;
 use crate::http::worker_shares::WorkerShares;
 use crate::limits::Limits;
-use crate::rest::intake::Taken;
+use crate::rest::intake::IntakeStep;
 use crate::rest::service::{Outcome, Service, Work};
 
 /// What comes back from the pool.
@@ -31,7 +31,7 @@ pub(super) enum PoolAnswer<S: Service> {
     /// The request is done, or postponed; whose share the work counted in.
     Outcome(Outcome, Option<u64>),
     /// What came of a piece of a body.
-    Taken(Taken),
+    Taken(IntakeStep),
     /// The next piece of a reply; `None` at its end.
     Piece(std::io::Result<Option<Bytes>>),
 }

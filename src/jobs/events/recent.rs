@@ -8,7 +8,7 @@ use crate::store::{Result, Store};
 use crate::threads::lock;
 
 /// A message, and its text on the wire.
-pub struct Told {
+pub struct RecentMessage {
     /// The message.
     pub message: Message,
     /// What [`Recent::get`] was given for it.
@@ -18,7 +18,7 @@ pub struct Told {
 /// The last one. It holds as long as nothing at all was committed since it was read.
 #[derive(Default)]
 pub struct Recent {
-    last: Mutex<Option<(u64, Arc<Told>)>>,
+    last: Mutex<Option<(u64, Arc<RecentMessage>)>>,
 }
 
 impl Recent {
@@ -32,7 +32,7 @@ impl Recent {
         conn: &rusqlite::Connection,
         place: i64,
         show: impl FnOnce(&Message) -> String,
-    ) -> Result<Option<Arc<Told>>> {
+    ) -> Result<Option<Arc<RecentMessage>>> {
         let state = store.state();
         if let Some((_, told)) =
             lock(&self.last).as_ref().filter(|(of, told)| *of == state && told.message.place == place)
@@ -40,7 +40,7 @@ impl Recent {
             return Ok(Some(Arc::clone(told)));
         }
         let Some(message) = find::by_place(conn, place)? else { return Ok(None) };
-        let told = Arc::new(Told { text: show(&message), message });
+        let told = Arc::new(RecentMessage { text: show(&message), message });
         *lock(&self.last) = Some((state, Arc::clone(&told)));
         Ok(Some(told))
     }

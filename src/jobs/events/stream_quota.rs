@@ -9,24 +9,24 @@ use crate::rest::error::ApiError;
 use crate::threads::lock;
 
 /// The number of streams by principal.
-type Held = Arc<Mutex<HashMap<String, u64>>>;
+type StreamCounts = Arc<Mutex<HashMap<String, u64>>>;
 
 /// Bounds the streams of each principal.
 pub(super) struct StreamQuota {
-    held: Held,
+    held: StreamCounts,
     most: Watched<u64>,
 }
 
 /// A principal's hold on one stream; given back on drop.
 pub(super) struct StreamPlace {
-    held: Held,
+    held: StreamCounts,
     principal: String,
 }
 
 impl StreamQuota {
     /// `most`: streams of one principal.
     pub(super) fn new(most: Watched<u64>) -> Self {
-        Self { held: Held::default(), most }
+        Self { held: StreamCounts::default(), most }
     }
 
     /// A place for one more stream of this principal.

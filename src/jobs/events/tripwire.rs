@@ -44,7 +44,7 @@ pub struct TripwireAlarm {
 }
 
 /// What was written, and what is still to be done for it.
-struct Told {
+struct AlarmWritten {
     users: Vec<String>,
     operation: Option<Operation>,
 }
@@ -76,7 +76,7 @@ impl TripwireAlarm {
         let (alarm, to_webhook) = (Arc::clone(self), self.to_webhook.now());
         store.submit(
             move |conn| write(conn, &touch, times, to_webhook),
-            move |written: store::Result<Told>| match written {
+            move |written: store::Result<AlarmWritten>| match written {
                 Ok(told) => alarm.tell(told),
                 Err(error) => log::error!("the use of a tripwire could not be written down: {error}"),
             },
@@ -105,7 +105,7 @@ impl TripwireAlarm {
         }
     }
 
-    fn tell(&self, told: Told) {
+    fn tell(&self, told: AlarmWritten) {
         let (Some(streams), Some(webhook)) = (self.streams.upgrade(), self.webhook.upgrade()) else { return };
         if let (Some(op), Some(jobs)) = (&told.operation, self.jobs.upgrade()) {
             progress::take_up(&jobs, op);
@@ -118,9 +118,9 @@ impl TripwireAlarm {
     }
 }
 
-fn write(conn: &Connection, touch: &Touch, times: u64, to_webhook: bool) -> store::Result<Told> {
+fn write(conn: &Connection, touch: &Touch, times: u64, to_webhook: bool) -> store::Result<AlarmWritten> {
     let (wire, now) = (&touch.wire, Micros::now());
-    let none = Told { users: Vec::new(), operation: None };
+    let none = AlarmWritten { users: Vec::new(), operation: None };
     let Some(live) = agents::by_id(conn, &wire.agent_id)? else { return Ok(none) };
     let agent = live.agent;
     tripwires::touch(conn, &wire.id, times, now, &touch.peer)?;
@@ -146,7 +146,7 @@ fn write(conn: &Connection, touch: &Touch, times: u64, to_webhook: bool) -> stor
         topic: Some("tripwire"),
     };
     notifier::write(conn, &agent.owner_user_id, &notice, to_webhook, now)?;
-    Ok(Told { users: vec![agent.owner_user_id], operation })
+    Ok(AlarmWritten { users: vec![agent.owner_user_id], operation })
 }
 
 fn freeze_agent(

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::delivery::Terms;
 use super::deploy::remove;
-use super::progress::{Ended, agent_of, asker, step};
+use super::progress::{OperationResult, agent_of, asker, step};
 use super::{delivery, lifecycle, mounts};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
 use crate::jobs::operations::{Jobs, OperationError, within};
@@ -38,7 +38,7 @@ type Moved = Option<(ContainerName, Option<String>)>;
 /// Stop, snapshot, rename, then one transaction that ends credentials and grants. Where an earlier try got past the
 /// rename, only the transaction is left to do; where the runtime says that there is no container, the record alone is
 /// archived.
-pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = subject(jobs, op)?;
     let (name, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
     let state = match driver.get(&name, within(CALL)) {
@@ -119,7 +119,7 @@ fn rename(driver: &dyn Driver, from: &ContainerName, to: &ContainerName, agent: 
 }
 
 /// The transaction that archives.
-fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> Ended {
+fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> OperationResult {
     let (agent, now) = (agent.clone(), Micros::now());
     let id = agent.id.clone();
     let ended = json!({
@@ -177,7 +177,7 @@ fn archived_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, OperationError
 
 /// Renames the container back, brings the record back, delivers a fresh token, starts. A failure archives it again:
 /// nothing is left half restored.
-pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = archived_of(jobs, op)?;
     let (from, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
     // The name was chosen and kept in the row before anything was touched, so that a crash can be recovered from.
@@ -203,7 +203,7 @@ fn bring_back(
     slug: &str,
     to: &ContainerName,
     from: &ContainerName,
-) -> Ended {
+) -> OperationResult {
     let revived = revive(jobs, op, agent, slug, to).and_then(|live| finish_restore(jobs, op, &live, to).map(|()| live));
     match revived {
         Ok(live) => Ok(restored(&live)),
@@ -295,7 +295,7 @@ fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &Containe
 
 /// Deletes exactly the stored container, then the record. A container that is gone is fine; any other failure keeps the
 /// row.
-pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = archived_of(jobs, op)?;
     let (name, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
     step(jobs, op, "deleting the container", 10)?;
@@ -307,7 +307,7 @@ pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 }
 
 /// Ends an archiving that a crash cut: finished if the container has its archive's name, undone if not.
-pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = subject(jobs, op)?;
     let driver = jobs.driver()?;
     let to = archived_name(&agent)?;
@@ -324,7 +324,7 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 }
 
 /// Ends a restoring that a crash cut: finished if the container has its new name, undone if not.
-pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let (slug, to) = wanted_name(op)?;
     let driver = jobs.driver()?;
     if let Ok(live) = agent_of(jobs, op) {
@@ -347,7 +347,7 @@ pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 }
 
 /// Ends a purging that a crash cut: finished.
-pub fn recover_purge(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+pub fn recover_purge(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     if op.agent_id.is_none() || archived_of(jobs, op).is_err() {
         return Ok(json!({"status": "purged", "id": op.agent_id}));
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::store::{self, BACKUPS, FILE, PART_SUFFIX, StoreError, Wanted};
+use crate::store::{self, BACKUPS, FILE, PART_SUFFIX, StillWanted, StoreError};
 use crate::time::Micros;
 
 pub use crate::limits::BACKUPS_KEPT as KEPT;
@@ -38,7 +38,7 @@ pub struct Backup {
 ///
 /// # Errors
 /// The store's; the copy is as before.
-pub fn refresh(data_dir: &Path, wanted: &Wanted) -> store::Result<()> {
+pub fn refresh(data_dir: &Path, wanted: &StillWanted) -> store::Result<()> {
     store::copy_to(&data_dir.join(FILE), &store::backup_dir(data_dir)?.join(FILE), wanted)
 }
 
@@ -86,7 +86,7 @@ pub fn time_of_latest(data_dir: &Path) -> Option<Micros> {
 ///
 /// # Errors
 /// The store's; there is no new backup then.
-pub fn create(data_dir: &Path, now: Micros, settled: bool, wanted: &Wanted) -> store::Result<Backup> {
+pub fn create(data_dir: &Path, now: Micros, settled: bool, wanted: &StillWanted) -> store::Result<Backup> {
     let dir = store::backup_dir(data_dir)?;
     let stem = format!("{PREFIX}{}", now.millis().replace(['-', ':'], ""));
     let (to, hash_file) = (dir.join(format!("{stem}{SUFFIX}")), dir.join(format!("{stem}{HASH_SUFFIX}")));

@@ -9,7 +9,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::delivery::Terms;
-use super::progress::{Ended, agent_of, asker, is_cancelled, step};
+use super::progress::{OperationResult, agent_of, asker, is_cancelled, step};
 use super::{delivery, lifecycle, mounts};
 use crate::containers::{
     ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status, Until,
@@ -77,7 +77,7 @@ impl DeploySpec {
 }
 
 /// Carries out a deployment.
-pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
+pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
     let agent = agent_of(jobs, op)?;
     match attempt(jobs, op, &agent, env) {
         Ok(()) => Ok(json!({"status": "success", "name": agent.slug, "id": agent.id})),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::error::OperationError;
 use super::mounts;
-use super::progress::{Ended, agent_of, step};
+use super::progress::{OperationResult, agent_of, step};
 use crate::closed_set::closed_set;
 use crate::containers::{ContainerName, Driver};
 use crate::jobs::operations::{Jobs, within};
@@ -54,7 +54,7 @@ impl From<LifecycleAction> for OperationKind {
 }
 
 /// Carries an action out on the container of the operation's agent.
-pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Ended {
+pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> OperationResult {
     let agent = agent_of(jobs, op)?;
     if agent.is_frozen() {
         return Err(OperationError::Frozen);

@@ -17,12 +17,12 @@ use crate::jobs::operations::{Jobs, OperationError, within};
 const CALL: u64 = 20;
 
 /// A folder that was found fit, held open: it is the same one as long as its device and number are.
-struct Held {
+struct OpenFolder {
     folder: Metadata,
     _open: OwnedFd,
 }
 
-impl PartialEq for Held {
+impl PartialEq for OpenFolder {
     fn eq(&self, other: &Self) -> bool {
         (self.folder.dev(), self.folder.ino()) == (other.folder.dev(), other.folder.ino())
     }
@@ -39,7 +39,7 @@ pub fn check(roots: &[PathBuf], sources: &[PathBuf]) -> Result<(), OperationErro
     hold(roots, sources).map(|_| ())
 }
 
-fn hold(roots: &[PathBuf], sources: &[PathBuf]) -> Result<Vec<Held>, OperationError> {
+fn hold(roots: &[PathBuf], sources: &[PathBuf]) -> Result<Vec<OpenFolder>, OperationError> {
     sources.iter().map(|source| hold_one(roots, source).map_err(|why| unfit(source, &why))).collect()
 }
 
@@ -47,7 +47,7 @@ fn unfit(source: &Path, why: &str) -> OperationError {
     OperationError::UnfitMount(format!("The mounted folder {} {why}.", source.display()))
 }
 
-fn hold_one(roots: &[PathBuf], source: &Path) -> Result<Held, String> {
+fn hold_one(roots: &[PathBuf], source: &Path) -> Result<OpenFolder, String> {
     let mut why = "is not below one of mount_roots".to_owned();
     for root in roots {
         let Ok(root) = root.canonicalize() else { continue };
@@ -63,7 +63,7 @@ fn hold_one(roots: &[PathBuf], source: &Path) -> Result<Held, String> {
 }
 
 /// Opens each folder from `/` on from within the one before, so that what was looked at is what is gone through.
-fn open_all(source: &Path) -> Result<Held, String> {
+fn open_all(source: &Path) -> Result<OpenFolder, String> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = |dir: BorrowedFd<'_>, name: &Path| {
         openat(dir, name, flags, Mode::empty())
@@ -80,7 +80,7 @@ fn open_all(source: &Path) -> Result<Held, String> {
         is_safe(&metadata(&dir)?, &metadata(&inner)?)?;
         dir = inner;
     }
-    Ok(Held { folder: metadata(&dir)?, _open: dir })
+    Ok(OpenFolder { folder: metadata(&dir)?, _open: dir })
 }
 
 fn metadata(dir: &OwnedFd) -> Result<Metadata, String> {
@@ -100,7 +100,7 @@ fn is_safe(dir: &Metadata, inner: &Metadata) -> Result<(), String> {
 }
 
 /// The kernel's own name of what was opened is the path that the runtime is told.
-fn is_where_it_was(held: Held, source: &Path) -> Result<Held, String> {
+fn is_where_it_was(held: OpenFolder, source: &Path) -> Result<OpenFolder, String> {
     let told = fs::read_link(format!("/proc/self/fd/{}", held._open.as_raw_fd())).map_err(|error| error.to_string())?;
     if told == source { Ok(held) } else { Err("was moved just now".into()) }
 }

@@ -12,11 +12,11 @@ use crate::jobs::operations::backups;
 use crate::jobs::operations::{Jobs, OperationError};
 use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
-use crate::store::{self, Wanted, audit};
+use crate::store::{self, StillWanted, audit};
 use crate::time::Micros;
 
 /// A carried-out operation's result, or why it failed.
-pub type Ended = Result<Value, OperationError>;
+pub type OperationResult = Result<Value, OperationError>;
 
 /// The audit's action for a kind of operation.
 pub fn action(kind: OperationKind) -> &'static str {
@@ -108,7 +108,7 @@ fn carry_out(jobs: &Arc<Jobs>, id: &str, env: &Env) {
     finish(jobs, &op, ended);
 }
 
-fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
+fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
     match op.kind {
         OperationKind::Start => lifecycle::run(jobs, op, LifecycleAction::Start),
         OperationKind::Stop => lifecycle::run(jobs, op, LifecycleAction::Stop),
@@ -122,7 +122,7 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
         OperationKind::Restore => archive::restore(jobs, op),
         OperationKind::Purge => archive::purge(jobs, op),
         OperationKind::Backup => {
-            let (settled, wanted) = (jobs.clock.settled().is_some(), Wanted::unless(jobs.ends()));
+            let (settled, wanted) = (jobs.clock.settled().is_some(), StillWanted::unless(jobs.ends()));
             Ok(json!(backups::create(jobs.store.dir(), Micros::now(), settled, &wanted)?))
         }
         // A bulk operation is its parts, as freezing and thawing are; the start-up migration carries itself out.
@@ -133,7 +133,7 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
 }
 
 /// Ends an operation: its row, its audit row and, if it was the last part of a bulk operation, that one too.
-pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
+pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: OperationResult) {
     if let Err(error) = &ended {
         let cause = error.cause().unwrap_or_else(|| "-".into());
         log::warn!("operation {} ({}) ended with {error} ({cause})", op.id, op.kind);
@@ -153,7 +153,7 @@ pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
 ///
 /// # Errors
 /// The store's.
-pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
+pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &OperationResult, now: Micros) -> store::Result<()> {
     let resource = op.agent_id.as_deref().map_or_else(|| format!("operation:{}", op.id), |id| format!("agent:{id}"));
     let outcome = if ended.is_ok() { audit::AuditOutcome::Ok } else { audit::AuditOutcome::Failed };
     let entry = audit::AuditEntry::new(
@@ -177,7 +177,7 @@ pub fn cancel_waiting(conn: &rusqlite::Connection, op: &Operation, now: Micros) 
     settle(conn, op, &Err(OperationError::Cancelled), now)
 }
 
-fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
+fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &OperationResult, now: Micros) -> store::Result<()> {
     if op.kind == OperationKind::Deploy && ended.is_err() {
         end_deploying(conn, op, now)?;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::lifecycle::{container, open_way};
-use super::progress::{Ended, agent_of, step};
+use super::progress::{OperationResult, agent_of, step};
 use super::{Jobs, OperationError, inbox, mounts, within};
 use crate::containers::{ContainerName, Driver, Error, Status};
 use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery, Wake};
@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const CALL: u64 = 40;
 
 /// Starts or thaws the container of the operation's agent. What waits for it is settled with that.
-pub fn wake(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+pub fn wake(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = agent_of(jobs, op)?;
     if agent.is_frozen() {
         return Err(OperationError::Frozen);
@@ -58,7 +58,7 @@ fn note_awake(jobs: &Arc<Jobs>, agent: &Agent, started: bool) -> store::Result<(
 }
 
 /// Stops or freezes the container of the operation's agent, unless it is needed by now.
-pub fn sleep(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+pub fn sleep(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = agent_of(jobs, op)?;
     if agent.is_frozen() {
         return Err(OperationError::Frozen);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::operations::delivery::{self, Asker, Terms};
-use super::operations::progress::{self, Ended};
+use super::operations::progress::{self, OperationResult};
 use super::operations::{Jobs, OperationError, within};
 use super::operations::{archive, deploy, freeze, lifecycle, mounts};
 use crate::containers::{ContainerName, ContainerState, Detail, Driver, Error, Runtime, Status};
@@ -114,7 +114,7 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
 }
 
 fn end(jobs: &Arc<Jobs>, op: &Operation) {
-    let mut ended: Ended = Err(OperationError::Interrupted);
+    let mut ended: OperationResult = Err(OperationError::Interrupted);
     for attempt in 1..=TRIES {
         ended = recover(jobs, op);
         if !ended.as_ref().is_err_and(OperationError::is_unreachable) || attempt == TRIES {
@@ -126,7 +126,7 @@ fn end(jobs: &Arc<Jobs>, op: &Operation) {
 }
 
 /// The defined end of each kind.
-fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     match op.kind {
         OperationKind::Deploy => {
             deploy::roll_back(jobs, &progress::agent_of(jobs, op)?, deploy::Left::Record)?;

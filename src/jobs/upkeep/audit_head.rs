@@ -66,13 +66,13 @@ pub fn signed(store: &Store, key: &BoxKey) -> store::Result<Option<SignedHead>> 
 }
 
 /// Writes the head to the log: at the start, every hour if it has changed, and at the stop.
-pub struct Teller {
+pub struct HeadLogger {
     store: Arc<Store>,
     key: Arc<BoxKey>,
     told: Option<(Instant, i64)>,
 }
 
-impl Teller {
+impl HeadLogger {
     /// Of this store, signed with this key.
     pub fn new(store: Arc<Store>, key: Arc<BoxKey>) -> Self {
         Self { store, key, told: None }

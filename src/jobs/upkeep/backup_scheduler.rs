@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::audit_head::Teller;
+use super::audit_head::HeadLogger;
 use crate::config::Watched;
 use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::jobs::events::space::Space;
 use crate::jobs::operations::backups;
 use crate::store::notifications::Level;
-use crate::store::{self, FILE, OpenError, Store, StoreError, Wanted};
+use crate::store::{self, FILE, OpenError, StillWanted, Store, StoreError};
 use crate::threads::{Pause, Periodic, lock};
 use crate::time::Micros;
 
@@ -61,7 +61,7 @@ pub fn start(
     notifier: Notifier,
     interval: Watched<Duration>,
     fresh: bool,
-    teller: Option<Teller>,
+    teller: Option<HeadLogger>,
 ) -> std::io::Result<Periodic> {
     let covered = fresh.then_some(0);
     health.lock().covered = covered;
@@ -83,7 +83,7 @@ struct Work {
     /// Whether the admins know of the present trouble.
     told: bool,
     /// Tells the head of the audit, where it can be signed.
-    teller: Option<Teller>,
+    teller: Option<HeadLogger>,
 }
 
 impl Work {
@@ -103,7 +103,7 @@ impl Work {
             // Read first: what is committed meanwhile may or may not be in the copy.
             let (version, light) = (self.store.version(), self.store.light_version());
             if self.covered != Some(version) || (self.light != light && backups::is_old(&dir, Micros::now())) {
-                let result = backups::refresh(&dir, &Wanted::unless(pause.ends()));
+                let result = backups::refresh(&dir, &StillWanted::unless(pause.ends()));
                 if result.is_err() && pause.ends().load(Ordering::Relaxed) {
                     log::info!("the automatic backup was given up: the daemon stops");
                     break;
@@ -192,7 +192,7 @@ pub fn refresh_at_stop(dir: &Path, covered: bool) {
             }
         }
         Ok(_lock) => {
-            let wanted = Wanted::within(LAST_COPY);
+            let wanted = StillWanted::within(LAST_COPY);
             match backups::refresh(dir, &wanted) {
                 Ok(()) => {}
                 Err(_) if !wanted.now() => log::warn!(

@@ -79,9 +79,9 @@ impl Drop for Endings {
 
 /// What is given now, and until when by the monotonic clock.
 #[derive(Default)]
-struct Given(HashMap<(Ending, String), (End, Instant)>);
+struct Ends(HashMap<(Ending, String), (End, Instant)>);
 
-impl Given {
+impl Ends {
     /// Takes over what the database says. What is known keeps its end, unless that was set anew.
     fn take(&mut self, ends: Vec<End>, now: Micros, clock: Instant) {
         let mut fresh = HashMap::new();
@@ -116,7 +116,7 @@ fn left(end: &End, now: Micros) -> Duration {
 }
 
 fn serve(shared: &Monitor<State>, store: &Store, clock: &Clock, ended: &dyn Fn(&str)) {
-    let mut given = Given::default();
+    let mut given = Ends::default();
     let mut wait = Duration::ZERO;
     loop {
         let mut state = shared.lock();
@@ -146,7 +146,7 @@ fn serve(shared: &Monitor<State>, store: &Store, clock: &Clock, ended: &dyn Fn(&
 }
 
 /// Writes down what is over. The requests that are to be told of.
-fn turn(given: &mut Given, store: &Store, clock: &Clock) -> store::Result<Vec<String>> {
+fn turn(given: &mut Ends, store: &Store, clock: &Clock) -> store::Result<Vec<String>> {
     let (ends, any) =
         store.read(|conn| Ok::<_, StoreError>((requests::ends(conn)?, !requests::untold(conn, 1)?.is_empty())))?;
     given.take(ends, Micros::now(), Instant::now());
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_known_keeps_its_end_until_that_is_set_anew() {
-        let (mut given, clock) = (Given::default(), Instant::now());
+        let (mut given, clock) = (Ends::default(), Instant::now());
         let now = Micros(1000 * Micros::SECOND);
         given.take(vec![end(1010, 1000)], now, clock);
         // The host's clock went back: the end stays where it was.
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_clock_in_doubt_ends_nothing_and_one_that_is_believed_does() {
-        let (mut given, clock) = (Given::default(), Instant::now());
+        let (mut given, clock) = (Ends::default(), Instant::now());
         // By the host's clock it is long over, by the monotonic one it is not.
         given.take(vec![end(1010, 1000)], Micros(1000 * Micros::SECOND), clock);
         assert!(given.due(clock, || None).is_empty());

@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// A lease that ran out, and what its task is now.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedLease {
     /// The task.
     pub task: Task,
     /// The ids of those it depends on.
@@ -89,7 +89,7 @@ impl Leases {
     pub fn start(
         store: &Store,
         notifier: Notifier,
-        ended: impl Fn(&Ended) + Send + 'static,
+        ended: impl Fn(&EndedLease) + Send + 'static,
     ) -> Result<Self, StartError> {
         let (now, clock) = (Micros::now(), Instant::now());
         let mut state = State::default();
@@ -144,7 +144,7 @@ fn left(lease: &Lease, now: Micros) -> Duration {
     Duration::from_micros(u64::try_from(left).unwrap_or(0))
 }
 
-fn serve(shared: &Monitor<State>, notifier: &Notifier, ended: &dyn Fn(&Ended)) {
+fn serve(shared: &Monitor<State>, notifier: &Notifier, ended: &dyn Fn(&EndedLease)) {
     let mut state = shared.lock();
     let mut pause = Duration::ZERO;
     while !state.closed {
@@ -176,8 +176,8 @@ fn serve(shared: &Monitor<State>, notifier: &Notifier, ended: &dyn Fn(&Ended)) {
 }
 
 /// Ends leases in one transaction, and tells the people whose tasks are blocked by it.
-fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<Ended>> {
-    let told: Arc<Mutex<Vec<Ended>>> = Arc::default();
+fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<EndedLease>> {
+    let told: Arc<Mutex<Vec<EndedLease>>> = Arc::default();
     let telling = Arc::clone(&told);
     notifier.tell(move |conn| {
         let mut notices = Vec::new();
@@ -188,7 +188,7 @@ fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<Ended>>
                 notices.push((task.owner_user_id.clone(), notice(&task)));
             }
             let depends_on = tasks::dependencies_of(conn, task.seq)?;
-            all.push(Ended { task, depends_on });
+            all.push(EndedLease { task, depends_on });
         }
         *lock(&telling) = all;
         Ok(notices)

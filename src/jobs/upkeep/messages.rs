@@ -14,7 +14,7 @@ use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::jobs::events::streams::{Streams, space};
 use crate::limits::{CLIENT_ID_LIFE, SWEEP_BATCH, seconds};
 use crate::store::messages::overdue::{self, Overdue};
-use crate::store::messages::retention::{self, Keep};
+use crate::store::messages::retention::{self, Retention};
 use crate::store::messages::{settle, tidy};
 use crate::store::notifications::Level;
 use crate::store::{self, Store, Swept};
@@ -66,8 +66,15 @@ impl Upkeep {
         let shared = Arc::<Monitor<State>>::default();
         // What was due while the daemon was off is told now.
         shared.lock().due = Some(Micros(0));
-        let fulfiller =
-            Keeper { shared: Arc::clone(&shared), store, streams, notifier, clock, config, after: String::new() };
+        let fulfiller = MessageKeeper {
+            shared: Arc::clone(&shared),
+            store,
+            streams,
+            notifier,
+            clock,
+            config,
+            after: String::new(),
+        };
         let thread = std::thread::Builder::new().name("messages".into()).spawn(move || fulfiller.serve())?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -106,7 +113,7 @@ impl Drop for Upkeep {
     }
 }
 
-struct Keeper {
+struct MessageKeeper {
     shared: Arc<Monitor<State>>,
     store: Arc<Store>,
     streams: Arc<Streams>,
@@ -118,7 +125,7 @@ struct Keeper {
     after: String,
 }
 
-impl Keeper {
+impl MessageKeeper {
     fn serve(mut self) {
         let mut next_round = Instant::now();
         loop {
@@ -221,7 +228,7 @@ impl Keeper {
     fn trim(&self, space_id: &str) {
         let settings = self.config.read(|now| now.workspace);
         let days = i64::try_from(settings.message_days).unwrap_or(i64::MAX);
-        let keep = Keep {
+        let keep = Retention {
             messages: settings.messages_per_space,
             bytes: settings.message_bytes_per_space,
             since: self.clock.judging().plus(-days.saturating_mul(Micros::DAY)),

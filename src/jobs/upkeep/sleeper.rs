@@ -76,7 +76,7 @@ impl Sleeper {
     /// Where there is no thread to be had.
     pub fn start(tools: Tools) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<State>>::default();
-        let keeper = Keeper { shared: Arc::clone(&shared), tools, idle: HashMap::new(), written: HashMap::new() };
+        let keeper = SleepKeeper { shared: Arc::clone(&shared), tools, idle: HashMap::new(), written: HashMap::new() };
         let thread = std::thread::Builder::new().name("sleeper".into()).spawn(move || keeper.serve())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
@@ -123,7 +123,7 @@ impl Drop for Sleeper {
     }
 }
 
-struct Keeper {
+struct SleepKeeper {
     shared: Arc<Monitor<State>>,
     tools: Tools,
     /// Since when each agent that may be put to sleep has been idle, and when it was last seen then.
@@ -132,7 +132,7 @@ struct Keeper {
     written: HashMap<String, Instant>,
 }
 
-impl Keeper {
+impl SleepKeeper {
     fn serve(mut self) {
         let mut patience = Duration::ZERO;
         let mut next_tick = Instant::now();

@@ -71,7 +71,7 @@ pub struct LiveAgent {
 
 /// Who looks at the registry: decides which rows there are.
 #[derive(Debug, Clone)]
-pub enum Seen {
+pub enum AgentViewer {
     /// Every agent.
     All,
     /// Those the principal holds a grant on, and itself.
@@ -195,7 +195,7 @@ pub struct AgentFilter {
 /// The store's.
 pub fn list(
     conn: &Connection,
-    seen: &Seen,
+    seen: &AgentViewer,
     filter: &AgentFilter,
     page: &Page,
     take: Take<'_, LiveAgent>,
@@ -277,7 +277,7 @@ impl AgentFilter {
 
 record! {
     /// What names a live agent and its container, read without the agent's texts.
-    pub struct Named from "agents a" {
+    pub struct AgentName from "agents a" {
         /// The id.
         pub id: String = "a.id",
         /// The slug.
@@ -291,16 +291,16 @@ record! {
 ///
 /// # Errors
 /// The store's.
-pub fn named(conn: &Connection, seen: &Seen, limit: u64) -> Result<Vec<Named>> {
+pub fn named(conn: &Connection, seen: &AgentViewer, limit: u64) -> Result<Vec<AgentName>> {
     let visible = Visible::of(conn, seen, None)?;
     let mut clauses = Clauses::default();
     let from = visible.from(&mut clauses, Micros::now());
     clauses.and("a.archived_at IS NULL");
     let limit = clauses.bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let (columns, rest, order) = (Named::COLUMNS, clauses.text(), visible.order());
+    let (columns, rest, order) = (AgentName::COLUMNS, clauses.text(), visible.order());
     let mut statement =
         conn.prepare_cached(&format!("SELECT {columns} FROM {from} {rest} ORDER BY {order} LIMIT {limit}"))?;
-    let rows = statement.query_map(clauses.values(), Named::read)?;
+    let rows = statement.query_map(clauses.values(), AgentName::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -83,7 +83,7 @@ fn parts(text: &str, shortest: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::agents::{AgentFilter, Seen, list};
+    use crate::store::agents::{AgentFilter, AgentViewer, list};
     use crate::store::page::Page;
     use proptest::prelude::*;
 
@@ -113,7 +113,7 @@ mod tests {
         loop {
             let before = all.len() as u64;
             let page = Page { limit, after: after.clone() };
-            list(conn, &Seen::All, &filter, &page, &mut |live| {
+            list(conn, &AgentViewer::All, &filter, &page, &mut |live| {
                 let is_on_page = (all.len() as u64) < before + limit;
                 if is_on_page {
                     after = Some((live.agent.created_at, live.agent.id));

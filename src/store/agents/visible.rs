@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::{Seen, names};
+use super::{AgentViewer, names};
 use crate::store::Result;
 use crate::store::clauses::Clauses;
 use crate::store::grants::{self, Grantee};
@@ -48,16 +48,16 @@ impl Visible {
     ///
     /// # Errors
     /// The store's.
-    pub(in crate::store) fn of(conn: &Connection, seen: &Seen, only: Option<&[String]>) -> Result<Self> {
+    pub(in crate::store) fn of(conn: &Connection, seen: &AgentViewer, only: Option<&[String]>) -> Result<Self> {
         let only = only.map(|ids| serde_json::Value::from(ids.to_vec()).to_string());
         Ok(match (seen, only) {
-            (Seen::All, None) => Self::All,
-            (Seen::All, Some(only)) => Self::Only(only, None),
-            (Seen::By(principal), Some(only)) => Self::Only(only, Some(principal.clone())),
-            (Seen::By(principal), None) if grants::are_more_than(conn, principal, FEW)? => {
+            (AgentViewer::All, None) => Self::All,
+            (AgentViewer::All, Some(only)) => Self::Only(only, None),
+            (AgentViewer::By(principal), Some(only)) => Self::Only(only, Some(principal.clone())),
+            (AgentViewer::By(principal), None) if grants::are_more_than(conn, principal, FEW)? => {
                 Self::Many(principal.clone())
             }
-            (Seen::By(principal), None) => Self::Few(principal.clone()),
+            (AgentViewer::By(principal), None) => Self::Few(principal.clone()),
         })
     }
 

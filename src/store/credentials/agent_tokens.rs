@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Credential, CredentialState, Made};
+use super::{Credential, CredentialState, MadeCredential};
 use crate::secret::SecretHash;
 use crate::store::Result;
 use crate::time::Micros;
@@ -157,9 +157,9 @@ pub fn set_scopes(conn: &Connection, id: &str, scopes: &str) -> Result<()> {
 ///
 /// # Errors
 /// The store's.
-pub fn others_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<Vec<Made>> {
-    let mut statement = conn.prepare_cached(&format!("{} {OTHERS_OF_AGENT}", Made::SELECT))?;
-    let rows = statement.query_map(params![agent_id, now], Made::read)?;
+pub fn others_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<Vec<MadeCredential>> {
+    let mut statement = conn.prepare_cached(&format!("{} {OTHERS_OF_AGENT}", MadeCredential::SELECT))?;
+    let rows = statement.query_map(params![agent_id, now], MadeCredential::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -33,7 +33,7 @@ const MADE: &str = "JOIN below ON c.made_by = below.id
 record! {
     /// A credential that another was used to make.
     #[derive(PartialEq, Eq)]
-    pub struct Made from "credentials c" {
+    pub struct MadeCredential from "credentials c" {
         /// The id.
         pub id: String = "c.id",
         /// What it is.
@@ -94,7 +94,7 @@ pub fn is_below(conn: &Connection, id: &str, other: &str) -> Result<bool> {
 ///
 /// # Errors
 /// The store's.
-pub fn living_below(conn: &Connection, id: &str, now: Micros) -> Result<Vec<Made>> {
+pub fn living_below(conn: &Connection, id: &str, now: Micros) -> Result<Vec<MadeCredential>> {
     list(conn, "c.user_id IS NOT NULL", id, now)
 }
 
@@ -102,14 +102,15 @@ pub fn living_below(conn: &Connection, id: &str, now: Micros) -> Result<Vec<Made
 ///
 /// # Errors
 /// The store's.
-pub fn kept_below(conn: &Connection, id: &str, now: Micros) -> Result<Vec<Made>> {
+pub fn kept_below(conn: &Connection, id: &str, now: Micros) -> Result<Vec<MadeCredential>> {
     list(conn, "c.user_id IS NULL", id, now)
 }
 
-fn list(conn: &Connection, which: &str, id: &str, now: Micros) -> Result<Vec<Made>> {
-    let sql = format!("{BELOW} {} {MADE} AND {which} ORDER BY c.issued_at, c.id LIMIT {LISTED}", Made::SELECT);
+fn list(conn: &Connection, which: &str, id: &str, now: Micros) -> Result<Vec<MadeCredential>> {
+    let sql =
+        format!("{BELOW} {} {MADE} AND {which} ORDER BY c.issued_at, c.id LIMIT {LISTED}", MadeCredential::SELECT);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![id, now], Made::read)?;
+    let rows = statement.query_map(params![id, now], MadeCredential::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -13,7 +13,9 @@ pub use agent_tokens::{
     activate, active_hash, agent_token, delete_pending, end_all_of_agent, is_pending, others_of_agent, pending,
     retire_agent_token, revoke_agent_tokens, revoke_all_of_agent, revoked_since, set_agent_scopes, set_scopes,
 };
-pub use descent::{Made, Terms, is_below, kept_below, living_below, made_by, reparent, revoke, scopes_of, terms_of};
+pub use descent::{
+    MadeCredential, Terms, is_below, kept_below, living_below, made_by, reparent, revoke, scopes_of, terms_of,
+};
 pub use holder::{Holder, Holding, Lent, find, find_by_id, find_exchangeable, find_session};
 pub use sets::{CredentialState, KeyAudience, KeyType};
 pub use upkeep::{Of, add_fingerprints, expire, forget_dead, is_due, sweep, touch};

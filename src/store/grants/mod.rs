@@ -174,7 +174,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
 
 /// A role to be given.
 #[derive(Debug)]
-pub struct Given<'a> {
+pub struct RoleGrant<'a> {
     /// To whom.
     pub grantee: &'a Grantee,
     /// On what.
@@ -200,14 +200,14 @@ pub fn put(
     granted_by: &str,
     now: Micros,
 ) -> Result<()> {
-    give(conn, id, &Given { grantee, on, role, granted_by, expires_at: None }, now)
+    give(conn, id, &RoleGrant { grantee, on, role, granted_by, expires_at: None }, now)
 }
 
 /// Gives a role, or changes the one given before.
 ///
 /// # Errors
 /// The store's.
-pub fn give(conn: &Connection, id: &str, given: &Given<'_>, now: Micros) -> Result<()> {
+pub fn give(conn: &Connection, id: &str, given: &RoleGrant<'_>, now: Micros) -> Result<()> {
     insert(conn, id, given, None, now)
 }
 
@@ -215,11 +215,11 @@ pub fn give(conn: &Connection, id: &str, given: &Given<'_>, now: Micros) -> Resu
 ///
 /// # Errors
 /// The store's.
-pub fn lend(conn: &Connection, id: &str, given: &Given<'_>, request_id: &str, now: Micros) -> Result<()> {
+pub fn lend(conn: &Connection, id: &str, given: &RoleGrant<'_>, request_id: &str, now: Micros) -> Result<()> {
     insert(conn, id, given, Some(request_id), now)
 }
 
-fn insert(conn: &Connection, id: &str, given: &Given<'_>, request_id: Option<&str>, now: Micros) -> Result<()> {
+fn insert(conn: &Connection, id: &str, given: &RoleGrant<'_>, request_id: Option<&str>, now: Micros) -> Result<()> {
     let (to, on) = (given.grantee.id(), given.on);
     let (agent, space) = (on.agent_id(), on.space_id());
     let (role, by, end) = (given.role, given.granted_by, given.expires_at);

@@ -57,7 +57,7 @@ pub enum Span {
 
 /// Which messages to list.
 #[derive(Debug, Clone)]
-pub struct Wanted<'a> {
+pub struct MessageFilter<'a> {
     /// The space.
     pub space_id: &'a str,
     /// Whose eyes it is seen with.
@@ -76,7 +76,7 @@ pub struct Wanted<'a> {
 
 /// What was found, and whether there is more of it.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct MessagePage {
     /// The messages.
     pub messages: Vec<Message>,
     /// Whether there may be more in the same direction.
@@ -87,14 +87,14 @@ pub struct Found {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, wanted: &Wanted<'_>, span: Span) -> Result<Found> {
+pub fn list(conn: &Connection, wanted: &MessageFilter<'_>, span: Span) -> Result<MessagePage> {
     let Some(read) = wanted.unread else {
         let mut places = places(conn, wanted, span, wanted.limit + 1)?;
         let more = places.len() as u64 > wanted.limit;
         places.truncate(usize::try_from(wanted.limit).unwrap_or(usize::MAX));
         let all = places.len();
         let messages = by_places(conn, places.into_iter().map(|(place, _)| Ok(place)), wanted.max_bytes)?;
-        return Ok(Found { more: more || messages.len() < all, messages });
+        return Ok(MessagePage { more: more || messages.len() < all, messages });
     };
     let (mut found, mut span) = (Vec::new(), span);
     let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
@@ -114,7 +114,7 @@ pub fn list(conn: &Connection, wanted: &Wanted<'_>, span: Span) -> Result<Found>
     messages.retain(|message| message.author != wanted.reader);
     more |= messages.len() > limit;
     messages.truncate(limit);
-    Ok(Found { messages, more })
+    Ok(MessagePage { messages, more })
 }
 
 impl Span {
@@ -128,7 +128,7 @@ impl Span {
 
 /// Places of messages with their place in the space. Each part of the union is a walk along one index that ends at the
 /// limit.
-fn places(conn: &Connection, wanted: &Wanted<'_>, span: Span, limit: u64) -> Result<Vec<(i64, i64)>> {
+fn places(conn: &Connection, wanted: &MessageFilter<'_>, span: Span, limit: u64) -> Result<Vec<(i64, i64)>> {
     let (compare, seq, order) = match span {
         Span::Before(seq) => ("<", seq, "DESC"),
         Span::After(seq) => (">", seq, "ASC"),
@@ -182,7 +182,7 @@ fn places(conn: &Connection, wanted: &Wanted<'_>, span: Span, limit: u64) -> Res
 /// The store's.
 pub fn after(conn: &Connection, space_id: &str, reader: &str, after: i64, limit: u64) -> Result<Vec<(i64, i64)>> {
     let wanted =
-        Wanted { space_id, reader, channel: None, addressed: false, unread: None, limit, max_bytes: usize::MAX };
+        MessageFilter { space_id, reader, channel: None, addressed: false, unread: None, limit, max_bytes: usize::MAX };
     places(conn, &wanted, Span::After(after), limit)
 }
 
@@ -198,8 +198,15 @@ pub fn first_of_the_newest(
     after: i64,
     kept: u64,
 ) -> Result<Option<i64>> {
-    let wanted =
-        Wanted { space_id, reader, channel: None, addressed: false, unread: None, limit: kept, max_bytes: usize::MAX };
+    let wanted = MessageFilter {
+        space_id,
+        reader,
+        channel: None,
+        addressed: false,
+        unread: None,
+        limit: kept,
+        max_bytes: usize::MAX,
+    };
     let newest = places(conn, &wanted, Span::Before(i64::MAX), kept + 1)?;
     let beyond = newest.len() as u64 > kept && newest.last().is_some_and(|(_, seq)| *seq > after);
     let at = usize::try_from(kept).unwrap_or(usize::MAX).saturating_sub(1);
@@ -217,7 +224,7 @@ pub fn replies(
     after_place: i64,
     limit: u64,
     max_bytes: usize,
-) -> Result<Found> {
+) -> Result<MessagePage> {
     let sql = "SELECT place FROM messages WHERE parent_id = ?1 AND place > ?2
         AND (addressee IS NULL OR addressee = ?3 OR author = ?3) ORDER BY place LIMIT ?4";
     let mut statement = conn.prepare_cached(sql)?;
@@ -225,5 +232,5 @@ pub fn replies(
     let mut messages = by_places(conn, places, max_bytes)?;
     let more = messages.len() as u64 > limit;
     messages.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(Found { messages, more })
+    Ok(MessagePage { messages, more })
 }

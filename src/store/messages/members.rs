@@ -29,7 +29,7 @@ const NAMED: &[&str] =
 
 /// Somebody in a space.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Named {
+pub struct NamedMember {
     /// `user:ID` or `agent:ID`.
     pub principal: String,
     /// The name.
@@ -40,13 +40,13 @@ pub struct Named {
 ///
 /// # Errors
 /// The store's.
-pub fn named(conn: &Connection, space_id: &str, name: &str, now: Micros) -> Result<Vec<Named>> {
+pub fn named(conn: &Connection, space_id: &str, name: &str, now: Micros) -> Result<Vec<NamedMember>> {
     let lower = name.to_ascii_lowercase();
     let mut found = Vec::new();
     let mut look = |sql: &str, kind: &str| -> Result<()> {
         let mut statement = conn.prepare_cached(sql)?;
         let row = statement.query_row(params![lower, space_id, now], |row| {
-            Ok(Named { principal: format!("{kind}:{}", row.get::<_, String>(0)?), name: row.get(1)? })
+            Ok(NamedMember { principal: format!("{kind}:{}", row.get::<_, String>(0)?), name: row.get(1)? })
         });
         found.extend(row.optional()?);
         Ok(())

@@ -283,7 +283,7 @@ pub fn count_of_tasks(conn: &Connection, space_id: &str, most: u64) -> Result<u6
 
 /// What of a message is needed to take it out of all that is counted.
 #[derive(Debug, Clone)]
-pub struct Gone {
+pub struct RemovedMessage {
     place: i64,
     seq: i64,
     author: String,
@@ -295,7 +295,7 @@ pub struct Gone {
 ///
 /// # Errors
 /// The store's.
-pub fn remove(conn: &Connection, space_id: &str, gone: &[Gone]) -> Result<()> {
+pub fn remove(conn: &Connection, space_id: &str, gone: &[RemovedMessage]) -> Result<()> {
     for one in gone {
         words::remove(conn, one.place)?;
         conn.prepare_cached(DELETE)?.execute([one.place])?;
@@ -312,7 +312,7 @@ pub fn remove(conn: &Connection, space_id: &str, gone: &[Gone]) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn delete(conn: &Connection, message: &Message) -> Result<()> {
-    let gone = Gone {
+    let gone = RemovedMessage {
         place: message.place,
         seq: message.seq,
         author: message.author.clone(),

@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::find::{self, Span, Wanted};
-use super::retention::Keep;
+use super::find::{self, MessageFilter, Span};
+use super::retention::Retention;
 use super::{members, overdue, reading, receipts, retention, search};
 use crate::store::messages::*;
 use crate::store::plans;
@@ -54,7 +54,8 @@ fn everything(conn: &Connection) {
         (Some("main"), true, None),
         (None, false, Some(&read)),
     ] {
-        let wanted = Wanted { space_id: "s", reader: me, channel, addressed, unread, limit: 10, max_bytes: 1000 };
+        let wanted =
+            MessageFilter { space_id: "s", reader: me, channel, addressed, unread, limit: 10, max_bytes: 1000 };
         find::list(conn, &wanted, Span::Before(i64::MAX)).unwrap();
         find::list(conn, &wanted, Span::After(0)).unwrap();
     }
@@ -78,7 +79,7 @@ fn everything(conn: &Connection) {
     overdue::next(conn).unwrap();
     overdue::due(conn, now, 10).unwrap();
     settle(conn, message.place).unwrap();
-    let keep = Keep { messages: 1, bytes: 1, since: Micros(5) };
+    let keep = Retention { messages: 1, bytes: 1, since: Micros(5) };
     retention::spaces_after(conn, "", 10).unwrap();
     retention::is_due(conn, "s", keep).unwrap();
     retention::sweep(conn, "s", keep, 10).unwrap();

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bits::MOST;
 pub use super::bits::Read;
-use super::{Gone, Message, receipts};
+use super::{Message, RemovedMessage, receipts};
 use crate::store::Result;
 use crate::time::Micros;
 
@@ -200,7 +200,7 @@ pub fn mark_all(conn: &Connection, space_id: &str, principal: &str, now: Micros)
 }
 
 /// Takes messages that were removed out of what the space's readers have seen, or had still to see.
-pub(super) fn removed(conn: &Connection, space_id: &str, gone: &[Gone]) -> Result<()> {
+pub(super) fn removed(conn: &Connection, space_id: &str, gone: &[RemovedMessage]) -> Result<()> {
     let mut statement = conn.prepare_cached(READERS)?;
     let principals: Vec<String> =
         statement.query_map([space_id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Gone, remove};
+use super::{RemovedMessage, remove};
 use crate::store::Result;
 use crate::time::Micros;
 
@@ -22,7 +22,7 @@ const CLIENT_IDS_ARE_DUE: &str = "SELECT EXISTS (SELECT 1 FROM message_client_id
 
 /// How much a space may keep.
 #[derive(Debug, Clone, Copy)]
-pub struct Keep {
+pub struct Retention {
     /// Messages.
     pub messages: u64,
     /// Bytes of them.
@@ -42,7 +42,7 @@ pub fn spaces_after(conn: &Connection, after: &str, limit: u64) -> Result<Vec<St
 }
 
 /// Up to `batch` messages of a space that may not stay. `None`: the space is gone, and so is all of it.
-fn surplus(conn: &Connection, space_id: &str, keep: Keep, batch: u64) -> Result<Option<Vec<Gone>>> {
+fn surplus(conn: &Connection, space_id: &str, keep: Retention, batch: u64) -> Result<Option<Vec<RemovedMessage>>> {
     let held = conn
         .prepare_cached(HELD)?
         .query_row([space_id], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?, row.get::<_, bool>(2)?)));
@@ -52,7 +52,7 @@ fn surplus(conn: &Connection, space_id: &str, keep: Keep, batch: u64) -> Result<
     let mut rows = statement.query(params![space_id, batch, !exists])?;
     let mut gone = Vec::new();
     while let Some(row) = rows.next()? {
-        let one = Gone {
+        let one = RemovedMessage {
             place: row.get(0)?,
             seq: row.get(1)?,
             author: row.get(2)?,
@@ -73,7 +73,7 @@ fn surplus(conn: &Connection, space_id: &str, keep: Keep, batch: u64) -> Result<
 ///
 /// # Errors
 /// The store's.
-pub fn is_due(conn: &Connection, space_id: &str, keep: Keep) -> Result<bool> {
+pub fn is_due(conn: &Connection, space_id: &str, keep: Retention) -> Result<bool> {
     Ok(surplus(conn, space_id, keep, 1)?.is_none_or(|gone| !gone.is_empty()))
 }
 
@@ -81,7 +81,7 @@ pub fn is_due(conn: &Connection, space_id: &str, keep: Keep) -> Result<bool> {
 ///
 /// # Errors
 /// The store's.
-pub fn sweep(conn: &Connection, space_id: &str, keep: Keep, batch: u64) -> Result<usize> {
+pub fn sweep(conn: &Connection, space_id: &str, keep: Retention, batch: u64) -> Result<usize> {
     match surplus(conn, space_id, keep, batch)? {
         Some(gone) => {
             remove(conn, space_id, &gone)?;

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{Operation, OperationKind, OperationStatus};
 use crate::store::Result;
-use crate::store::agents::Seen;
+use crate::store::agents::AgentViewer;
 use crate::store::agents::visible::{Visible, seen_by};
 use crate::store::clauses::Clauses;
 use crate::store::grants::Grantee;
@@ -29,7 +29,7 @@ pub struct OperationFilter {
 /// The store's.
 pub fn list(
     conn: &Connection,
-    seen: &Seen,
+    seen: &AgentViewer,
     actor_id: &str,
     filter: &OperationFilter,
     page: &Page,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use super::common::both;
-use super::{Agent, Channel, Client, Credential, Grant, Request, Rights, Source, Taken, User};
+use super::{Agent, Channel, Client, Credential, Grant, Request, Rights, Source, TakenRight, User};
 use crate::store::grants::GrantRole;
 use crate::store::{Result, users};
 use crate::time::Micros;
@@ -16,12 +16,12 @@ pub(super) struct Lesser<'a> {
     pub(super) now: &'a Rights,
     pub(super) backup: &'a Rights,
     pub(super) at: Micros,
-    pub(super) taken: Vec<Taken>,
+    pub(super) taken: Vec<TakenRight>,
 }
 
 impl Lesser<'_> {
     fn note(&mut self, right: String, backup: impl Into<String>, restored: impl Into<String>) {
-        self.taken.push(Taken { right, backup: backup.into(), restored: restored.into() });
+        self.taken.push(TakenRight { right, backup: backup.into(), restored: restored.into() });
     }
 
     pub(super) fn users(&mut self) -> Result<()> {

@@ -72,7 +72,7 @@ const TABLES: &[(&str, &str)] = &[
 
 /// A right that the backup gives and the restored database does not, or gives less of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Taken {
+pub struct TakenRight {
     /// Whose, and which: `user ann: role`.
     pub right: String,
     /// What the backup says.
@@ -264,7 +264,7 @@ fn all<T>(conn: &Connection, sql: &str, read: fn(&rusqlite::Row<'_>) -> rusqlite
 ///
 /// # Errors
 /// The store's.
-pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<Taken>> {
+pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<TakenRight>> {
     let backup = Rights::read(conn)?;
     let mut lesser = Lesser { conn, now, backup: &backup, at, taken: Vec::new() };
     lesser.users()?;

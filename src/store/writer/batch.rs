@@ -22,7 +22,7 @@ type Queue<'a> = (&'a Receiver<Box<dyn Job>>, &'a mut Pace);
 
 /// What the writer's thread tells the others.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct WriterState {
     /// Grows with every commit that changed something, before anybody is told of it.
     pub(super) version: AtomicU64,
     /// The same for commits that changed what is worth no new backup.
@@ -32,7 +32,7 @@ pub(super) struct Told {
     pub(super) committed: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
-impl Told {
+impl WriterState {
     /// Why the last commit that had something to write failed.
     pub(super) fn trouble(&self) -> MutexGuard<'_, Option<StoreError>> {
         lock(&self.trouble)
@@ -44,7 +44,13 @@ impl Told {
 pub type Last = fn(&Connection) -> Result<()>;
 
 /// Works until the queue is closed and empty.
-pub(super) fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told, condition: &Condition, last: Last) {
+pub(super) fn serve(
+    conn: Connection,
+    queue: &Receiver<Box<dyn Job>>,
+    told: &WriterState,
+    condition: &Condition,
+    last: Last,
+) {
     let (mut rescued, mut pace) = (false, Pace::default());
     while let Some(first) = pace.first(queue) {
         match condition.in_place() {
@@ -80,7 +86,7 @@ fn save_elsewhere(conn: &Connection) {
 }
 
 /// Runs `first` and what has queued up behind it in one transaction, and answers all of it after the commit.
-fn commit_batch(conn: &Connection, queue: Queue<'_>, first: Box<dyn Job>, told: &Told, last: Last) {
+fn commit_batch(conn: &Connection, queue: Queue<'_>, first: Box<dyn Job>, told: &WriterState, last: Last) {
     let mut ran = Vec::new();
     let before = conn.total_changes();
     let mut light = 0;

@@ -20,7 +20,7 @@ use rusqlite::Connection;
 
 use super::condition::Condition;
 use super::error::StoreError;
-use batch::{Last, Told, serve};
+use batch::{Last, WriterState, serve};
 use job::{Job, Work};
 
 pub use job::Label;
@@ -29,7 +29,7 @@ pub use job::Label;
 pub struct Writer {
     queue: Option<SyncSender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
-    told: Arc<Told>,
+    told: Arc<WriterState>,
 }
 
 impl Writer {
@@ -45,7 +45,7 @@ impl Writer {
     /// Where there is no thread to be had.
     pub fn start(conn: Connection, queue: usize, condition: Arc<Condition>, last: Last) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
-        let told = Arc::<Told>::default();
+        let told = Arc::<WriterState>::default();
         let telling = Arc::clone(&told);
         let work = move || serve(conn, &receiver, &telling, &condition, last);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(work)?;

@@ -14,7 +14,7 @@ use super::view::{Told, parsed, refusal_of};
 use crate::access::Caller;
 use crate::api::App;
 use crate::api::engine::call::{Call, Handled, Step};
-use crate::api::engine::inside::Asked;
+use crate::api::engine::subrequest::Subrequest;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::input::Input;
@@ -64,7 +64,7 @@ pub(crate) fn act(app: &App, call: Call) -> Handled {
     )))
 }
 
-fn ask(app: &App, input: &Input, form: &Form) -> Result<(Asked, Bytes), ApiError> {
+fn ask(app: &App, input: &Input, form: &Form) -> Result<(Subrequest, Bytes), ApiError> {
     if let (Some(typed), Some(expected)) = (form.get(TYPED), form.get(EXPECTED))
         && typed.trim() != expected
     {
@@ -73,7 +73,7 @@ fn ask(app: &App, input: &Input, form: &Form) -> Result<(Asked, Bytes), ApiError
     let (method, target) = form.get(DO).and_then(|what| what.split_once(' ')).ok_or(codes::NOT_FOUND)?;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| codes::NOT_FOUND)?;
     let target = filled(target, |name| form.value(name));
-    let asked = Asked::new(app, &input.head, method, &target)?;
+    let asked = Subrequest::new(app, &input.head, method, &target)?;
     let route = asked.route();
     // Not a page, and nothing that anybody may do without being somebody.
     if route.dialect == Dialect::Html || route.action().is_none() {

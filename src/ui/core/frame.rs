@@ -8,7 +8,7 @@ use super::done::Done;
 use super::query;
 use super::view::View;
 use crate::access::Principal;
-use crate::api::engine::inside::Asked;
+use crate::api::engine::subrequest::Subrequest;
 use crate::rest::error::ApiError;
 use crate::ui::requests;
 
@@ -101,7 +101,7 @@ const PLACES: &[(&str, &str, &str)] = &[
 /// The widest stream that there is.
 fn stream(view: &View<'_>) -> &'static str {
     const EVENTS: &str = "/api/events?types=request,operation,agent,notification";
-    match Asked::new(view.app, &view.input.head, Method::GET, EVENTS) {
+    match Subrequest::new(view.app, &view.input.head, Method::GET, EVENTS) {
         Ok(_) => EVENTS,
         Err(_) => "/api/notifications/stream",
     }

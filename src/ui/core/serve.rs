@@ -11,7 +11,7 @@ use super::view::{Known, Shown, Told, View, html};
 use crate::access::Caller;
 use crate::api::App;
 use crate::api::engine::call::{Call, Handled, Step};
-use crate::api::engine::inside::Asked;
+use crate::api::engine::subrequest::Subrequest;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::Head;
@@ -41,7 +41,7 @@ pub(crate) fn is_session(caller: &Caller) -> Result<(), ApiError> {
 /// Another page in the course of a request.
 pub(crate) fn again(app: &App, caller: &Caller, input: &Input, page: &str, told: Told) -> Outcome {
     let page = if is_page(page) { page.split('#').next().unwrap_or(page) } else { "/ui/" };
-    let asked = Asked::new(app, &input.head, Method::GET, page).and_then(|asked| asked.input(app, caller));
+    let asked = Subrequest::new(app, &input.head, Method::GET, page).and_then(|asked| asked.input(app, caller));
     match asked {
         Ok(input) => shown(app, caller.clone(), input, told, Known::new()),
         Err(error) => Outcome::Done(refusal(&error, &input.head)),

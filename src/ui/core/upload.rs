@@ -13,9 +13,9 @@ use super::view::refusal_of;
 use crate::access::Caller;
 use crate::api::App;
 use crate::api::engine::call::{Call, Handled, Step};
-use crate::api::engine::inside::Asked;
+use crate::api::engine::subrequest::Subrequest;
 use crate::rest::input::Input;
-use crate::rest::intake::{Intake, Taken};
+use crate::rest::intake::{Intake, IntakeStep};
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 
@@ -26,7 +26,7 @@ const ID: &str = "uploads_create";
 /// `POST /ui/upload?next=PAGE`.
 pub(crate) fn upload(app: &App, call: Call) -> Handled {
     is_session(&call.caller)?;
-    let begun = Asked::new(app, &call.input.head, Method::POST, ROUTE)
+    let begun = Subrequest::new(app, &call.input.head, Method::POST, ROUTE)
         .and_then(|asked| asked.with_body_of(&call.input.head).begin(app, &call.caller));
     let page = Page { app: app.handle(), caller: call.caller, input: call.input };
     match begun {
@@ -71,16 +71,16 @@ struct Onward {
     page: Page,
 }
 
-fn wrapped(taken: Taken, page: Page) -> Taken {
+fn wrapped(taken: IntakeStep, page: Page) -> IntakeStep {
     match taken {
-        Taken::More(intake) => Taken::More(Box::new(Onward { intake, page })),
-        Taken::Later(later) => Taken::Later(later.then(move |taken| wrapped(taken, page))),
-        Taken::Ended(outcome) => Taken::Ended(page.after(outcome)),
+        IntakeStep::More(intake) => IntakeStep::More(Box::new(Onward { intake, page })),
+        IntakeStep::Later(later) => IntakeStep::Later(later.then(move |taken| wrapped(taken, page))),
+        IntakeStep::Ended(outcome) => IntakeStep::Ended(page.after(outcome)),
     }
 }
 
 impl Intake for Onward {
-    fn piece(self: Box<Self>, bytes: Bytes) -> Taken {
+    fn piece(self: Box<Self>, bytes: Bytes) -> IntakeStep {
         wrapped(self.intake.piece(bytes), self.page)
     }
 

@@ -13,7 +13,7 @@ use super::form::Form;
 use super::frame::Frame;
 use crate::access::{Action, Caller};
 use crate::api::App;
-use crate::api::engine::inside::Asked;
+use crate::api::engine::subrequest::Subrequest;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
@@ -127,7 +127,7 @@ impl View<'_> {
         if let Some((_, reply)) = self.known.iter().find(|(asked, _)| asked == target) {
             return good(reply);
         }
-        match Asked::new(self.app, &self.input.head, Method::GET, target)?.read(self.app, self.caller) {
+        match Subrequest::new(self.app, &self.input.head, Method::GET, target)?.read(self.app, self.caller) {
             Ok(reply) => good(&reply),
             Err(outcome) => {
                 self.waiting.replace(Some((target.to_owned(), outcome)));

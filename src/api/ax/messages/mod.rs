@@ -1,7 +1,7 @@
 //! Messages: sent, read, marked, changed, searched, followed (aX contract, section 9; workspace contract, section 2).
 
+mod activity;
 mod change;
-mod doings;
 mod mark;
 pub(crate) mod mentions;
 mod read;
@@ -417,18 +417,18 @@ pub const ROUTES: &[ApiRoute] = &[
         .asking(&[SPACE, Field::integer("after_seq", 0, i64::MAX, "Start after this position.")])
         .answering(200, Answer::Other(&["text/event-stream"]))
         .failing(&[codes::SPACE_NOT_FOUND, codes::TOO_MANY_STREAMS]),
-    checked(Method::POST, "/api/v1/agents/processing-status", AG, Action::AgentsProcessing, doings::processing)
+    checked(Method::POST, "/api/v1/agents/processing-status", AG, Action::AgentsProcessing, activity::processing)
         .described(
             "agents_processing",
             "Report what the agent is working on",
             "Sent to those who follow the space now, and not stored.",
             DOC_STREAM,
         )
-        .taking(doings::PROCESSING, r#"{"message_id": "01890000-0000-7000-8000-000000000000", "status": "working"}"#)
+        .taking(activity::PROCESSING, r#"{"message_id": "01890000-0000-7000-8000-000000000000", "status": "working"}"#)
         .answering(202, OK)
         .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN]),
-    checked(Method::POST, "/api/v1/tool-calls", AG, Action::AgentsProcessing, doings::tool_call)
+    checked(Method::POST, "/api/v1/tool-calls", AG, Action::AgentsProcessing, activity::tool_call)
         .described("tool_calls", "Report a tool call", "Counted in the metrics, and not stored.", DOC_STREAM)
-        .taking(doings::TOOL_CALL, r#"{"tool_name": "search", "tool_call_id": "1", "status": "success"}"#)
+        .taking(activity::TOOL_CALL, r#"{"tool_name": "search", "tool_call_id": "1", "status": "success"}"#)
         .answering(202, OK),
 ];

@@ -26,7 +26,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
-use crate::store::messages::find::{self, Found, Span, Wanted};
+use crate::store::messages::find::{self, MessageFilter, MessagePage, Span};
 use crate::store::messages::receipts::{self, State};
 use crate::store::messages::{Message, reading, search as found_words};
 use crate::store::{self, Store, spaces};
@@ -239,13 +239,13 @@ impl Listing {
         looked.unwrap_or_else(|error| Outcome::Done(render(&error, dialect, &request_id)))
     }
 
-    fn find(&self, conn: &Connection) -> store::Result<Found> {
+    fn find(&self, conn: &Connection) -> store::Result<MessagePage> {
         let query = &self.call.input.query;
         let reader = match query.flag(&UNREAD_ONLY) {
             Some(true) => Some(reading::reader(conn, &self.space_id, &self.me)?),
             _ => None,
         };
-        let wanted = Wanted {
+        let wanted = MessageFilter {
             space_id: &self.space_id,
             reader: &self.me,
             channel: query.text(&CHANNEL).filter(|text| !text.is_empty()),
@@ -259,7 +259,7 @@ impl Listing {
         Ok(found)
     }
 
-    fn shown(&self, conn: &Connection, found: &Found, marked: u64) -> store::Result<Value> {
+    fn shown(&self, conn: &Connection, found: &MessagePage, marked: u64) -> store::Result<Value> {
         let reader = reading::reader(conn, &self.space_id, &self.me)?;
         let messages: Vec<Value> = found.messages.iter().map(show).collect();
         Ok(json!({

@@ -12,7 +12,7 @@ use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Tx, Written};
-use crate::api::requests::{self, Told};
+use crate::api::requests::{self, RequestNews};
 use crate::config::Workspace;
 use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::streams::{self, Streams};
@@ -27,7 +27,7 @@ use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store::messages::members::{self, Named};
+use crate::store::messages::members::{self, NamedMember};
 use crate::store::messages::receipts::{self, At, Receipt, State};
 use crate::store::messages::{self as rows, Message, NewMessage};
 use crate::store::{self, news, tasks};
@@ -102,7 +102,7 @@ struct Sent {
     /// Agents in containers that it is for.
     news_for: Vec<String>,
     /// The question that it answers.
-    answered: Option<Told>,
+    answered: Option<RequestNews>,
 }
 
 /// Checks what the table of fields cannot say.
@@ -145,7 +145,7 @@ fn due(body: &Fields, now: Micros) -> Result<Option<Micros>, ApiError> {
 /// Whom a message is for, and where it stands.
 struct Aim {
     channel: String,
-    addressee: Option<Named>,
+    addressee: Option<NamedMember>,
     parent: Option<Message>,
 }
 
@@ -177,12 +177,12 @@ fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
 }
 
 /// The other one of the two between whom a message is direct.
-fn other_of(message: &Message, me: &str) -> Option<Named> {
+fn other_of(message: &Message, me: &str) -> Option<NamedMember> {
     let addressee = message.addressee.clone()?;
     Some(if message.author == me {
-        Named { principal: addressee, name: message.channel.trim_start_matches(DIRECT).to_owned() }
+        NamedMember { principal: addressee, name: message.channel.trim_start_matches(DIRECT).to_owned() }
     } else {
-        Named { principal: message.author.clone(), name: message.author_name.clone() }
+        NamedMember { principal: message.author.clone(), name: message.author_name.clone() }
     })
 }
 
@@ -196,8 +196,8 @@ pub(super) fn mentioned_in(
     text: &str,
     readers: Option<[&str; 2]>,
     now: Micros,
-) -> Result<Vec<Named>, ApiError> {
-    let mut all: Vec<Named> = Vec::new();
+) -> Result<Vec<NamedMember>, ApiError> {
+    let mut all: Vec<NamedMember> = Vec::new();
     for name in mentions::names(text) {
         let mut found = members::named(conn, space_id, name, now)?;
         if let Some(bare) = mentions::without_dashes(name).filter(|_| found.is_empty()) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::access::{self, Caller, SpaceRole};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store::messages::members::Named;
+use crate::store::messages::members::NamedMember;
 use crate::store::messages::{Message, find};
 use crate::store::{self, agents};
 use crate::time::Micros;
@@ -22,7 +22,7 @@ fn stored(text: &str) -> Value {
 }
 
 /// Whom a message mentions.
-pub(super) fn mentioned(message: &Message) -> Vec<Named> {
+pub(super) fn mentioned(message: &Message) -> Vec<NamedMember> {
     serde_json::from_str(&message.mentions).unwrap_or_default()
 }
 

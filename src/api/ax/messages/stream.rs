@@ -17,7 +17,7 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::jobs::events::feed::{Feed, event};
 use crate::jobs::events::fetched::Fetched;
-use crate::jobs::events::recent::{Recent, Told};
+use crate::jobs::events::recent::{Recent, RecentMessage};
 use crate::jobs::events::streams;
 use crate::limits::REPLAYED_MESSAGES;
 use crate::rest::error::ApiError;
@@ -42,7 +42,7 @@ struct News {
     /// All that there was when the space was last woken has been found.
     all_found: bool,
     /// The message that was given last: on its way once the next is asked for.
-    given: Option<Arc<Told>>,
+    given: Option<Arc<RecentMessage>>,
     store: Arc<Store>,
     recent: Arc<Recent>,
     fetched: Arc<Fetched>,
@@ -53,8 +53,8 @@ impl News {
         Ok(access::space_role_on(conn, &self.caller, &self.space_id, Micros::now())?.is_some())
     }
 
-    fn shown(&self, told: &Told) -> String {
-        let Told { message, text } = told;
+    fn shown(&self, told: &RecentMessage) -> String {
+        let RecentMessage { message, text } = told;
         let mut all = format!("id: {}.{}\nevent: message\n{text}", self.space_id, message.seq);
         if message.author != self.me && mentioned(message).iter().any(|named| named.principal == self.me) {
             all.push_str("event: mention\n");

@@ -5,7 +5,7 @@ use super::create::{
 };
 use super::lease::lost;
 use super::read::find;
-use super::show::{Teller, actor, shown};
+use super::show::{TaskNews, actor, shown};
 use super::{ASSIGNEE, FENCE, MAX_ATTEMPTS};
 use crate::access::{Caller, SpaceRole};
 use crate::api::ax::allowance;
@@ -17,7 +17,7 @@ use crate::rest::service::Outcome;
 use crate::store::tasks::{self, Change, IN_PROGRESS, Task};
 
 pub(super) fn update(app: &App, call: Call) -> Handled {
-    let (teller, settings) = (Teller::new(app), app.config.read(|now| now.workspace));
+    let (teller, settings) = (TaskNews::new(app), app.config.read(|now| now.workspace));
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let task = find(tx.conn, tx.caller, tx.input.param(0), SpaceRole::Editor)?;

@@ -4,7 +4,7 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::show::{Teller, actor, shown};
+use super::show::{TaskNews, actor, shown};
 use super::{
     ASSIGNEE, DEADLINE, DEPENDS_ON, DESCRIPTION, MAX_ATTEMPTS, PRIORITY, REQUIREMENTS, SPACE_HINT, STATUS, TITLE,
 };
@@ -32,7 +32,7 @@ pub(super) fn bad(field: &str, problem: impl Into<String>) -> ApiError {
 }
 
 pub(super) fn create(app: &App, call: Call) -> Handled {
-    let (teller, settings) = (Teller::new(app), app.config.read(|now| now.workspace));
+    let (teller, settings) = (TaskNews::new(app), app.config.read(|now| now.workspace));
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let hint = body.object(&REQUIREMENTS).and_then(|object| object.text(&SPACE_HINT).map(str::to_owned));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::read::find;
-use super::show::{self, Teller, actor, shown};
+use super::show::{self, TaskNews, actor, shown};
 use super::{FENCE, SECONDS};
 use crate::access::SpaceRole;
 use crate::api::engine::app::App;
@@ -50,7 +50,7 @@ pub(super) fn given(task: &Task, view: &Value) -> Value {
 }
 
 pub(super) fn claim(app: &App, call: Call) -> Handled {
-    let teller = Teller::new(app);
+    let teller = TaskNews::new(app);
     call.write(app, move |tx| {
         let task = find(tx.conn, tx.caller, tx.input.param(0), SpaceRole::Editor)?;
         if task.holder.is_some() {
@@ -78,7 +78,7 @@ pub(super) fn claim(app: &App, call: Call) -> Handled {
 }
 
 pub(super) fn renew(app: &App, call: Call) -> Handled {
-    let teller = Teller::new(app);
+    let teller = TaskNews::new(app);
     call.write(app, move |tx| {
         let task = find(tx.conn, tx.caller, tx.input.param(0), SpaceRole::Editor)?;
         let fence = tx.input.body.integer(&FENCE).unwrap_or(0);
@@ -99,7 +99,7 @@ pub(super) fn renew(app: &App, call: Call) -> Handled {
 }
 
 pub(super) fn release(app: &App, call: Call) -> Handled {
-    let teller = Teller::new(app);
+    let teller = TaskNews::new(app);
     call.write(app, move |tx| {
         let task = find(tx.conn, tx.caller, tx.input.param(0), SpaceRole::Editor)?;
         let holds = task.holder.as_deref() == Some(tx.caller.principal_key().as_str());

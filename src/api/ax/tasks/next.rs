@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::create::{bad, priority, status};
 use super::lease::{given, seconds};
-use super::show::{Teller, actor, shown, topic};
+use super::show::{TaskNews, actor, shown, topic};
 use super::{FILTER_FIELD, WAIT};
 use crate::access::{Action, Gate, SpaceRole, require_space, resolve_space};
 use crate::api::ax::context::SPACE;
@@ -32,7 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Which task is wanted.
 #[derive(Debug, Clone)]
-struct Wanted {
+struct TaskFilter {
     space_id: String,
     status: String,
     least: Priority,
@@ -40,7 +40,7 @@ struct Wanted {
     assignee: String,
 }
 
-impl Wanted {
+impl TaskFilter {
     fn best(&self, conn: &Connection) -> store::Result<Option<Task>> {
         let best = tasks::next_free(conn, &self.space_id, &self.status, &self.assignee)?;
         Ok(best.filter(|task| task.priority <= self.least.rank()))
@@ -63,8 +63,8 @@ pub(super) fn next(app: &App, call: Call) -> Handled {
         store: Arc::clone(&app.store),
         gate: Arc::clone(&app.gate),
         streams: Arc::clone(&app.streams),
-        teller: Teller::new(app),
-        wanted: Wanted {
+        teller: TaskNews::new(app),
+        wanted: TaskFilter {
             space_id,
             status,
             least: priority(&filter).unwrap_or(Priority::Low),
@@ -83,8 +83,8 @@ struct Search {
     store: Arc<Store>,
     gate: Arc<Gate>,
     streams: Arc<Streams>,
-    teller: Teller,
-    wanted: Wanted,
+    teller: TaskNews,
+    wanted: TaskFilter,
     until: Instant,
     reservation: Option<Reservation>,
     call: Call,

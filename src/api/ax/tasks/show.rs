@@ -10,7 +10,7 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::Tx;
 use crate::jobs::events::feed::Event;
 use crate::jobs::events::streams::{Streams, space};
-use crate::jobs::upkeep::leases::{Ended, Leases};
+use crate::jobs::upkeep::leases::{EndedLease, Leases};
 use crate::jobs::upkeep::sleeper::Sleeper;
 use crate::store::tasks::{self, Actor, Lease, Priority, Task};
 use crate::store::{self, news};
@@ -77,13 +77,13 @@ pub fn topic(space_id: &str) -> String {
 
 /// Tells what became of tasks, after the commit: to those who wait for one, to the streams, to the clock of leases.
 #[derive(Clone)]
-pub(super) struct Teller {
+pub(super) struct TaskNews {
     streams: Arc<Streams>,
     leases: Arc<Leases>,
     sleeper: Arc<Sleeper>,
 }
 
-impl Teller {
+impl TaskNews {
     pub(super) fn new(app: &App) -> Self {
         Self { streams: Arc::clone(&app.streams), leases: Arc::clone(&app.leases), sleeper: Arc::clone(&app.sleeper) }
     }
@@ -138,7 +138,7 @@ fn publish(streams: &Streams, action: &'static str, task: &Task, view: &Value) {
 }
 
 /// Tells that a lease has run out.
-pub fn ended(streams: &Streams, ended: &Ended) {
+pub fn ended(streams: &Streams, ended: &EndedLease) {
     let action = if ended.task.status == tasks::BLOCKED { "blocked" } else { "lease_ended" };
     publish(streams, action, &ended.task, &show(&ended.task, &ended.depends_on));
 }

@@ -19,7 +19,7 @@ use crate::config::Workspace;
 use crate::jobs::events::places::Place;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
-use crate::rest::intake::{Intake, Taken, later};
+use crate::rest::intake::{Intake, IntakeStep, later};
 use crate::rest::multipart::{Event, Malformed, Multipart, PartHead};
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
@@ -285,10 +285,10 @@ impl Adding {
 }
 
 impl Intake for Upload {
-    fn piece(mut self: Box<Self>, bytes: Bytes) -> Taken {
+    fn piece(mut self: Box<Self>, bytes: Bytes) -> IntakeStep {
         let (reading, job) = (&mut self.reading, &self.job);
         if let Err(error) = self.parser.feed(&bytes, &mut |event| reading.take(event, job)) {
-            return Taken::Ended(self.job.refuse(&error));
+            return IntakeStep::Ended(self.job.refuse(&error));
         }
         self.write_out()
     }
@@ -308,10 +308,10 @@ impl Intake for Upload {
 
 impl Upload {
     /// Writes whole chunks, one after the other, and goes on with the body then.
-    fn write_out(mut self: Box<Self>) -> Taken {
-        let Some(file) = &mut self.reading.file else { return Taken::More(self) };
+    fn write_out(mut self: Box<Self>) -> IntakeStep {
+        let Some(file) = &mut self.reading.file else { return IntakeStep::More(self) };
         let adding = Adding::new(&self.job, file);
-        let Some(chunk) = file.chunk() else { return Taken::More(self) };
+        let Some(chunk) = file.chunk() else { return IntakeStep::More(self) };
         file.chunks += 1;
         let (sayer, later) = later();
         let store = Arc::clone(&self.job.store);
@@ -330,11 +330,11 @@ impl Upload {
                         }
                         Upload::write_out(self)
                     }
-                    Err(error) => Taken::Ended(self.job.refuse(&error)),
+                    Err(error) => IntakeStep::Ended(self.job.refuse(&error)),
                 });
             },
         );
-        Taken::Later(later)
+        IntakeStep::Later(later)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
-use crate::store::agents::{self, Agent, AgentFilter, Seen};
+use crate::store::agents::{self, Agent, AgentFilter, AgentViewer};
 use crate::store::page::Page;
 
 /// How long the runtime may take to list its containers.
@@ -55,7 +55,7 @@ pub(crate) fn logs(app: &App, call: Call) -> Handled {
 }
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
-    let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
+    let seen = if call.caller.is_admin() { AgentViewer::All } else { AgentViewer::By(call.caller.grantee()) };
     ask(app, call, None, move |jobs| {
         let driver = jobs.any_driver()?;
         let states = driver.list(Detail::Full, Instant::now() + CALL)?;

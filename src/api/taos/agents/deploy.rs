@@ -53,7 +53,7 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
     app.jobs.look(None, move |jobs| {
         let runtime = jobs.ask_runtime().map(|driver| driver.runtime().as_str()).map_err(ApiError::from);
         let (dialect, request_id) = (call.input.dialect, call.caller.request_id().to_owned());
-        let asked = Asked { display_name, scopes, model, wanted, env, roots, runtime, slow };
+        let asked = DeployRequest { display_name, scopes, model, wanted, env, roots, runtime, slow };
         let ended = call.write_to(&jobs.store, move |tx| asked.promise(tx, &config));
         fulfiller.keep(match ended {
             Ok(Step::Later(outcome)) => outcome,
@@ -69,7 +69,7 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
 }
 
 /// A deployment as it was asked for, and the runtime it is for.
-struct Asked {
+struct DeployRequest {
     display_name: String,
     scopes: Scopes,
     model: Option<String>,
@@ -80,7 +80,7 @@ struct Asked {
     slow: Slow,
 }
 
-impl Asked {
+impl DeployRequest {
     fn promise(self, tx: &Tx<'_>, config: &config::Config) -> Result<Written, ApiError> {
         access::may_create(tx.conn, tx.caller)?;
         let body = &tx.input.body;

@@ -16,7 +16,7 @@ use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store::agents::{self, Agent, Named, Seen};
+use crate::store::agents::{self, Agent, AgentName, AgentViewer};
 use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::{self, tasks};
 use crate::time::Micros;
@@ -93,7 +93,7 @@ pub(crate) fn bulk_restart(app: &App, call: Call) -> Handled {
 fn bulk(app: &App, call: Call, action: LifecycleAction) -> Handled {
     let runtime = app.jobs.driver().map(|_| ());
     let (slow, jobs) = (Slow::new(app, &call.input), Arc::clone(&app.jobs));
-    let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
+    let seen = if call.caller.is_admin() { AgentViewer::All } else { AgentViewer::By(call.caller.grantee()) };
     // Most agents have no container, and looking at each is nothing for the writer's thread.
     let edited = app.store.read(|conn| {
         let mut edited = agents::named(conn, &seen, BULK)?;
@@ -155,7 +155,7 @@ fn make_rest(
     caller: &Caller,
     bulk: &Operation,
     action: LifecycleAction,
-    rest: Vec<Named>,
+    rest: Vec<AgentName>,
 ) -> Result<(), ApiError> {
     let mut made = Vec::new();
     let all = make_parts(jobs, caller, bulk, action, rest, &mut made);
@@ -173,7 +173,7 @@ fn make_parts(
     caller: &Caller,
     bulk: &Operation,
     action: LifecycleAction,
-    mut rest: Vec<Named>,
+    mut rest: Vec<AgentName>,
     made: &mut Vec<Operation>,
 ) -> Result<(), ApiError> {
     while !rest.is_empty() {
@@ -198,7 +198,7 @@ fn parts_of(
     caller: &Caller,
     bulk: &Operation,
     action: LifecycleAction,
-    edited: Vec<Named>,
+    edited: Vec<AgentName>,
 ) -> Result<(Vec<Operation>, Map<String, Value>), ApiError> {
     let (mut parts, mut results) = (Vec::new(), Map::new());
     for agent in edited {

@@ -151,14 +151,14 @@ fn pending(op: &Operation) -> Reply {
 }
 
 /// Who hears of a change once it is on disk.
-pub(super) struct Told {
+pub(super) struct FreezeNews {
     freezes: bool,
     streams: Arc<Streams>,
     sleeper: Arc<Sleeper>,
     notifier: Notifier,
 }
 
-impl Told {
+impl FreezeNews {
     pub(super) fn of(app: &App, freezes: bool) -> Self {
         let (streams, sleeper) = (Arc::clone(&app.streams), Arc::clone(&app.sleeper));
         Self { freezes, streams, sleeper, notifier: app.notifier() }

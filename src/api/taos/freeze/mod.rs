@@ -6,7 +6,7 @@ mod change;
 use hyper::http::Method;
 use serde_json::json;
 
-use self::change::{Change, Told};
+use self::change::{Change, FreezeNews};
 use crate::access::{Action, AgentRole, Caller, Principal};
 use crate::api::agents::{find, frozen};
 use crate::api::engine::api_route::{ApiRoute, CheckedHandler};
@@ -132,7 +132,7 @@ fn thaw_all(app: &App, call: Call) -> Handled {
 
 /// Marks an agent and tells its owner, in one transaction; then its container follows.
 fn change_one(app: &App, call: Call, freezes: bool) -> Handled {
-    let (slow, told) = (Slow::new(app, &call.input), Told::of(app, freezes));
+    let (slow, told) = (Slow::new(app, &call.input), FreezeNews::of(app, freezes));
     let mut change = Change::of(&call, told.to_webhook(), freezes);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
@@ -155,7 +155,7 @@ fn change_one(app: &App, call: Call, freezes: bool) -> Handled {
 /// more of them in several, so that others' writes go in between.
 fn change_all(app: &App, call: Call, freezes: bool) -> Handled {
     users_only(&call.caller)?;
-    let (slow, told) = (Slow::new(app, &call.input), Told::of(app, freezes));
+    let (slow, told) = (Slow::new(app, &call.input), FreezeNews::of(app, freezes));
     let mut change = Change::of(&call, told.to_webhook(), freezes).only(one_freeze(&call.input)?);
     let users = loop {
         let (so_far, users) = app.store.write(move |conn| {

@@ -14,7 +14,7 @@ use crate::api::agents::create::{self, Birth};
 use crate::api::agents::{frozen, name};
 use crate::api::engine::call::Tx;
 use crate::api::engine::joins::{Joins, WaitingJoin};
-use crate::api::requests::{self, Choice, Told, fields};
+use crate::api::requests::{self, Choice, RequestNews, fields};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::secret::SecretHash;
@@ -34,14 +34,14 @@ pub type Placed = ((Micros, String), Value);
 type People = Vec<(String, String)>;
 
 /// A join as somebody may see it.
-pub enum Found {
+pub enum VisibleJoin {
     /// Nobody has decided.
     Waiting(Box<(SecretHash, WaitingJoin)>),
     /// It was decided.
     Decided(Box<Join>),
 }
 
-impl Found {
+impl VisibleJoin {
     /// Where it stands.
     pub fn state(&self) -> RequestState {
         match self {
@@ -99,15 +99,15 @@ fn sees(caller: &Caller, join: &Join) -> bool {
 ///
 /// # Errors
 /// The store's.
-pub fn find(conn: &Connection, joins: &Joins, caller: &Caller, text: &str) -> Result<Option<Found>, ApiError> {
+pub fn find(conn: &Connection, joins: &Joins, caller: &Caller, text: &str) -> Result<Option<VisibleJoin>, ApiError> {
     if let Some(waiting) = joins.named(text, Instant::now())
         && rows::by_id(conn, &waiting.1.id)?.is_none()
     {
         let sees = may_decide(conn, caller, &waiting.1.name)?;
-        return Ok(sees.then(|| Found::Waiting(Box::new(waiting))));
+        return Ok(sees.then(|| VisibleJoin::Waiting(Box::new(waiting))));
     }
     let join = rows::by_id(conn, &text.to_ascii_lowercase())?.filter(|join| sees(caller, join));
-    Ok(join.map(|join| Found::Decided(Box::new(join))))
+    Ok(join.map(|join| VisibleJoin::Decided(Box::new(join))))
 }
 
 /// The joins of a page of the caller's list, newest first, each with its place.
@@ -268,7 +268,7 @@ fn shown(conn: &Connection, join: &Join, now: Micros) -> store::Result<Value> {
 ///
 /// # Errors
 /// The store's.
-pub fn notify(conn: &Connection, join: &WaitingJoin, to_webhook: bool, now: Micros) -> store::Result<Told> {
+pub fn notify(conn: &Connection, join: &WaitingJoin, to_webhook: bool, now: Micros) -> store::Result<RequestNews> {
     let (live, deciders) = deciders(conn, &join.name, now)?;
     let again = if live.is_some() { "again as" } else { "as" };
     let title = format!("Somebody at {} asks to join {again} {}", join.peer, join.name);
@@ -290,8 +290,13 @@ struct Approval {
 /// # Errors
 /// 422 where the choice does not fit, `agent_not_found`, `forbidden`, `name_conflict`, `scope_exceeds_issuer`,
 /// `request_decided`, or the store's.
-pub fn approve(tx: &Tx<'_>, found: Found, choice: &Choice, most_keys: u64) -> Result<(Value, Told), ApiError> {
-    let Found::Waiting(waiting) = found else { return Err(already(&found)) };
+pub fn approve(
+    tx: &Tx<'_>,
+    found: VisibleJoin,
+    choice: &Choice,
+    most_keys: u64,
+) -> Result<(Value, RequestNews), ApiError> {
+    let VisibleJoin::Waiting(waiting) = found else { return Err(already(&found)) };
     choice.fits_join()?;
     let (device, join) = *waiting;
     let approval = admitted(tx, &join, choice)?;
@@ -317,14 +322,14 @@ pub fn approve(tx: &Tx<'_>, found: Found, choice: &Choice, most_keys: u64) -> Re
 ///
 /// # Errors
 /// `request_decided`, or the store's.
-pub fn deny(tx: &Tx<'_>, found: Found, note: Option<&str>) -> Result<(Value, Told), ApiError> {
-    let Found::Waiting(waiting) = found else { return Err(already(&found)) };
+pub fn deny(tx: &Tx<'_>, found: VisibleJoin, note: Option<&str>) -> Result<(Value, RequestNews), ApiError> {
+    let VisibleJoin::Waiting(waiting) = found else { return Err(already(&found)) };
     let (device, join) = *waiting;
     let decision = decision(tx, &join, RequestState::Denied, note);
     decided(tx, &device, &decision)
 }
 
-fn already(found: &Found) -> ApiError {
+fn already(found: &VisibleJoin) -> ApiError {
     ApiError::new(codes::REQUEST_DECIDED)
         .detail(format!("The request is {}; only a pending one can be decided.", found.state()))
         .with("state", found.state().slug())
@@ -427,7 +432,7 @@ fn decision(tx: &Tx<'_>, join: &WaitingJoin, state: RequestState, note: Option<&
     }
 }
 
-fn decided(tx: &Tx<'_>, device: &SecretHash, decision: &Join) -> Result<(Value, Told), ApiError> {
+fn decided(tx: &Tx<'_>, device: &SecretHash, decision: &Join) -> Result<(Value, RequestNews), ApiError> {
     // Of two who decide at once, the database lets one in.
     if decision.expires_at <= tx.now || !rows::insert(tx.conn, decision, device)? {
         return Err(codes::REQUEST_DECIDED.into());

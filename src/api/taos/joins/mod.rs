@@ -15,7 +15,7 @@ use crate::api::agents::name;
 use crate::api::engine::api_route::{ApiRoute, PublicHandler};
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
-use crate::api::engine::joins::{Asked, WaitingJoin};
+use crate::api::engine::joins::{PollPace, WaitingJoin};
 use crate::api::engine::site;
 use crate::api::requests;
 use crate::api::requests::fields::REASON;
@@ -152,7 +152,7 @@ fn fetch(app: &App, input: Input) -> Handled {
         return Err(app.gate.failed(&input.head, &NEED, codes::EXPIRED_TOKEN.into()));
     };
     let asked = app.joins.asked(&device, Instant::now());
-    if asked == Some(Asked::TooSoon) {
+    if asked == Some(PollPace::TooSoon) {
         return Err(codes::SLOW_DOWN.into());
     }
     // Only what a person has decided is on disk, and only that is worth a turn of the writer.

@@ -6,12 +6,12 @@ use hyper::body::{Body as _, Bytes, Incoming};
 
 use super::{Exchange, Halt, check_length};
 use crate::http::edge::body::{self, BodyError, Collecting};
-use crate::http::edge::body_shares::{Bounds, Held};
+use crate::http::edge::body_shares::{Bounds, HeldBytes};
 use crate::http::edge::core::PoolAnswer;
 use crate::http::edge::meters::count;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::rest::intake::Taken;
+use crate::rest::intake::IntakeStep;
 use crate::rest::reply::Reply;
 use crate::rest::service::{Outcome, Service};
 
@@ -42,12 +42,12 @@ impl<S: Service> Exchange<S> {
         let mut answer = self.in_share(begin, Some(share)).await?;
         loop {
             let intake = match answer {
-                PoolAnswer::Taken(Taken::More(intake)) => intake,
-                PoolAnswer::Taken(Taken::Later(later)) => {
+                PoolAnswer::Taken(IntakeStep::More(intake)) => intake,
+                PoolAnswer::Taken(IntakeStep::Later(later)) => {
                     answer = PoolAnswer::Taken(later.said().await.ok_or(codes::INTERNAL)?);
                     continue;
                 }
-                PoolAnswer::Taken(Taken::Ended(outcome)) => {
+                PoolAnswer::Taken(IntakeStep::Ended(outcome)) => {
                     self.read_off(body, left, &caller).await?;
                     return self.settle(PoolAnswer::Outcome(outcome, Some(share))).await;
                 }
@@ -87,7 +87,7 @@ impl<S: Service> Exchange<S> {
         Ok(())
     }
 
-    async fn piece(&self, body: &mut Incoming, left: &mut u64, held: &mut Held) -> Result<Option<Bytes>, Halt> {
+    async fn piece(&self, body: &mut Incoming, left: &mut u64, held: &mut HeldBytes) -> Result<Option<Bytes>, Halt> {
         let wire = &self.link.wire;
         wire.awaiting_body();
         let read = body::piece(body, left, wire, held, self.bounds(body::PIECE_BYTES as u64)).await;
@@ -103,7 +103,7 @@ impl<S: Service> Exchange<S> {
         &mut self,
         body: &mut Collecting,
         limit: u64,
-        held: &mut Held,
+        held: &mut HeldBytes,
     ) -> Result<Option<Bytes>, Halt> {
         if body.is_at_end() {
             return Ok(Some(Bytes::new()));
@@ -115,7 +115,12 @@ impl<S: Service> Exchange<S> {
         read.map(|read| self.collected(read)).transpose()
     }
 
-    pub(super) async fn collect(&mut self, body: &mut Collecting, limit: u64, held: &mut Held) -> Result<Bytes, Halt> {
+    pub(super) async fn collect(
+        &mut self,
+        body: &mut Collecting,
+        limit: u64,
+        held: &mut HeldBytes,
+    ) -> Result<Bytes, Halt> {
         if body.is_at_end() && body.is_empty() {
             return Ok(Bytes::new());
         }

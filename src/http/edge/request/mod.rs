@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::body::Collecting;
-use super::body_shares::Held;
+use super::body_shares::HeldBytes;
 use super::check::{self, CheckedHead};
 use super::core::{Core, PoolAnswer};
 use super::gate::Gate;
@@ -55,15 +55,15 @@ pub(super) struct Link {
 
 /// The client has gone: there is nobody to reply to.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(super) struct ClientGone;
 
-impl fmt::Display for Gone {
+impl fmt::Display for ClientGone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the client has gone")
     }
 }
 
-impl std::error::Error for Gone {}
+impl std::error::Error for ClientGone {}
 
 /// Why a request's way ends early.
 enum Halt {
@@ -83,7 +83,7 @@ pub(super) async fn answer<S: Service>(
     core: Rc<Core<S>>,
     link: Rc<Link>,
     request: Request<Incoming>,
-) -> Result<Response<ReplyBody>, Gone> {
+) -> Result<Response<ReplyBody>, ClientGone> {
     link.wire.handling();
     let (parts, body) = request.into_parts();
     let checked = check::head(&parts.method, &parts.uri, parts.version, &parts.headers, &core.rules().limits);
@@ -118,7 +118,7 @@ pub(super) async fn answer<S: Service>(
     let reply = match result {
         Ok(reply) | Err(Halt::Reply(reply)) => reply,
         Err(Halt::Error(error)) => exchange.render(&error),
-        Err(Halt::Gone) => return Err(Gone),
+        Err(Halt::Gone) => return Err(ClientGone),
     };
     Ok(exchange.send(reply))
 }
@@ -194,7 +194,7 @@ impl<S: Service> Exchange<S> {
         plan: S::Plan,
         mut body: Collecting,
         (limit, nobodys): (u64, u64),
-        mut held: Held,
+        mut held: HeldBytes,
     ) -> Result<Reply, Halt> {
         let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
         let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));

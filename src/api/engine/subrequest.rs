@@ -22,17 +22,17 @@ use crate::rest::input::Input;
 use crate::rest::intake::Intake;
 use crate::rest::reply::Reply;
 use crate::rest::route::Access;
-use crate::rest::router::{Found, Params, is_free_text};
+use crate::rest::router::{Params, RouteMatch, is_free_text};
 use crate::rest::service::Outcome;
 
 /// A request that never came over a wire.
-pub struct Asked {
+pub struct Subrequest {
     route: &'static ApiRoute,
     params: Params,
     head: Arc<Head>,
 }
 
-impl Asked {
+impl Subrequest {
     /// The request `method target`, made in the course of the request `of`; `target` is a path with its query.
     ///
     /// # Errors
@@ -42,9 +42,9 @@ impl Asked {
         let (segments, encoded) =
             check::segments(path).map_err(|refusal| ApiError::new(refusal.code).detail(refusal.detail))?;
         let (route, params) = match app.router.find(&method, &segments) {
-            Found::Route(route, params) => (route, params),
-            Found::Nothing => return Err(codes::NOT_FOUND.into()),
-            Found::OtherMethod(_) => return Err(codes::METHOD_NOT_ALLOWED.into()),
+            RouteMatch::Route(route, params) => (route, params),
+            RouteMatch::Nothing => return Err(codes::NOT_FOUND.into()),
+            RouteMatch::OtherMethod(_) => return Err(codes::METHOD_NOT_ALLOWED.into()),
         };
         if encoded.iter().any(|at| !is_free_text(route.path, *at)) {
             return Err(codes::INVALID_PATH.into());

@@ -11,8 +11,8 @@ use super::listen::{self, Notices};
 use super::packed::Packed;
 use super::refusal::{INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND, Refusal};
 use super::resources::{self, Resource};
+use super::result_body::ResultBody;
 use super::server::{Catalogue, Completion, Doing, Done, bad_cursor};
-use super::told::Told;
 use super::{complete, elicit, prompts, results, tools};
 use crate::access::{Action, may_call};
 use crate::api::engine::api_route::ApiRoute;
@@ -43,7 +43,7 @@ const DOC_KEPT: u64 = 3_600_000;
 const LISTED: i64 = 50;
 
 /// What is offered to the caller of a request.
-pub struct Ours<'a> {
+pub struct BoxCatalogue<'a> {
     /// The application.
     pub app: &'a App,
     /// The request.
@@ -62,7 +62,7 @@ pub struct Work {
     pub then: Box<dyn FnOnce(Reply) -> Done<Work> + Send>,
 }
 
-impl Ours<'_> {
+impl BoxCatalogue<'_> {
     /// The row of this id.
     fn row(&self, id: &str) -> Option<&'static ApiRoute> {
         self.app.routes.iter().flat_map(|table| table.iter()).find(|route| route.id == id)
@@ -89,7 +89,7 @@ impl Ours<'_> {
     }
 }
 
-impl Catalogue for Ours<'_> {
+impl Catalogue for BoxCatalogue<'_> {
     type Work = Work;
 
     fn instructions(&self) -> &'static str {
@@ -121,8 +121,8 @@ impl Catalogue for Ours<'_> {
                 return Ok(results::failed(&elicit::no_forms()).into());
             }
             match elicit::ask(&self.app.logins, &caller.principal_key(), request, &arguments)? {
-                elicit::Asked::Form(form) => return Ok(form.into()),
-                elicit::Asked::Answer(answer) => added.insert("client_answer".to_owned(), json!(answer)),
+                elicit::Elicitation::Form(form) => return Ok(form.into()),
+                elicit::Elicitation::Answer(answer) => added.insert("client_answer".to_owned(), json!(answer)),
             };
         }
         let asked = match offered.input(head, caller, arguments, added) {
@@ -134,7 +134,7 @@ impl Catalogue for Ours<'_> {
         Ok(Doing::Work(Work { route: offered.route, input: asked.input, key: asked.key, then: Box::new(then) }))
     }
 
-    fn resources(&self, cursor: Option<&str>) -> Result<Told, Refusal> {
+    fn resources(&self, cursor: Option<&str>) -> Result<ResultBody, Refusal> {
         let caller = &self.call.caller;
         let may = |action| match action {
             Action::MessagesList => self.may("messages_list"),
@@ -149,7 +149,7 @@ impl Catalogue for Ours<'_> {
         if let Some(next) = page.next {
             told["nextCursor"] = json!(next);
         }
-        Ok(Told::object(&told))
+        Ok(ResultBody::object(&told))
     }
 
     fn templates(&self) -> Value {
@@ -162,7 +162,7 @@ impl Catalogue for Ours<'_> {
         let (missing, shown) = (not_found(era, uri), uri.to_owned());
         let json_of = move |reply: Reply| {
             let text = text_of(reply, &missing)?;
-            Ok(Told::object(&resources::contents(&shown, "application/json", &text)).kept_for(0).into())
+            Ok(ResultBody::object(&resources::contents(&shown, "application/json", &text)).kept_for(0).into())
         };
         let (missing, shown) = (not_found(era, uri), uri.to_owned());
         let field_of = move |name: &'static str, kind: &'static str| {
@@ -170,14 +170,14 @@ impl Catalogue for Ours<'_> {
                 let text = text_of(reply, &missing)?;
                 let whole: Value = serde_json::from_str(&text).unwrap_or_default();
                 let text = whole[name].as_str().unwrap_or_default();
-                Ok(Told::object(&resources::contents(&shown, kind, text)).kept_for(0).into())
+                Ok(ResultBody::object(&resources::contents(&shown, kind, text)).kept_for(0).into())
             }
         };
         let work = match resource {
             Resource::Doc(path) => {
                 let text = docs::page(&path).ok_or_else(absent)?;
                 let contents = resources::contents(uri, "text/markdown", text);
-                return Ok(Told::object(&contents).kept_for(DOC_KEPT).into());
+                return Ok(ResultBody::object(&contents).kept_for(DOC_KEPT).into());
             }
             Resource::Knowledge(id) => {
                 self.ask("knowledge_get", vec![id], json!({}), field_of("content", "text/markdown"))
@@ -207,7 +207,7 @@ impl Catalogue for Ours<'_> {
         };
         let closed = || Refusal::params("There is no prompt of this name for this credential.");
         match name {
-            prompts::MANUAL => Ok(Told::object(&prompts::manual()).into()),
+            prompts::MANUAL => Ok(ResultBody::object(&prompts::manual()).into()),
             prompts::SYSTEM => {
                 let mut query = json!({});
                 if let Some(bytes) = text("max_bytes")? {
@@ -221,7 +221,7 @@ impl Catalogue for Ours<'_> {
                 let then = |reply| {
                     let whole: Value = serde_json::from_str(&text_or_trouble(reply)?).unwrap_or_default();
                     let prompt = whole["prompt"].as_str().unwrap_or_default();
-                    Ok(Told::object(&prompts::message("What the box tells every agent.", prompt)).into())
+                    Ok(ResultBody::object(&prompts::message("What the box tells every agent.", prompt)).into())
                 };
                 self.ask("knowledge_prompt", Vec::new(), query, then).map(Doing::Work).ok_or_else(closed)
             }
@@ -234,13 +234,13 @@ impl Catalogue for Ours<'_> {
                 };
                 // The tasks are asked for once the messages are there.
                 let mut later = self
-                    .ask("tasks_list", Vec::new(), with(json!({"limit": LISTED})), |_| Ok(Told::default().into()))
+                    .ask("tasks_list", Vec::new(), with(json!({"limit": LISTED})), |_| Ok(ResultBody::default().into()))
                     .ok_or_else(closed)?;
                 let then = move |reply| {
                     let messages: Value = serde_json::from_str(&text_or_trouble(reply)?).unwrap_or_default();
                     later.then = Box::new(move |reply| {
                         let tasks: Value = serde_json::from_str(&text_or_trouble(reply)?).unwrap_or_default();
-                        Ok(Told::object(&prompts::catch_up(&messages, &tasks)).into())
+                        Ok(ResultBody::object(&prompts::catch_up(&messages, &tasks)).into())
                     });
                     Ok(Doing::Work(later))
                 };

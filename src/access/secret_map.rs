@@ -21,7 +21,7 @@ pub struct Room {
 
 /// Values by the hash of their secret. An owner is whoever had them made: a principal, or a peer without a credential.
 #[derive(Debug)]
-pub struct Held<T> {
+pub struct SecretMap<T> {
     room: Room,
     all: Mutex<HashMap<SecretHash, Entry<T>>>,
 }
@@ -37,7 +37,7 @@ struct Entry<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
-impl<T: Clone> Held<T> {
+impl<T: Clone> SecretMap<T> {
     /// Nothing yet.
     pub fn new(room: Room) -> Self {
         Self { room, all: Mutex::default() }
@@ -119,8 +119,8 @@ fn end_oldest<T>(all: &mut HashMap<SecretHash, Entry<T>>, owner: &str) {
 mod tests {
     use super::*;
 
-    fn held(most: usize, of_owner: usize) -> Held<u32> {
-        Held::new(Room { life: Duration::from_secs(60), most, of_owner })
+    fn held(most: usize, of_owner: usize) -> SecretMap<u32> {
+        SecretMap::new(Room { life: Duration::from_secs(60), most, of_owner })
     }
 
     fn hash(of: u32) -> SecretHash {

@@ -17,14 +17,14 @@ const ECHO_CHARS: usize = 256;
 
 /// How a request names its agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
+pub enum AgentRef {
     /// By id.
     Id(String),
     /// By name.
     Name(String),
 }
 
-impl Named {
+impl AgentRef {
     /// The agent that `agent_id` or `agent_name` names.
     ///
     /// # Errors
@@ -109,10 +109,10 @@ pub fn by_name(conn: &Connection, name: &str) -> store::Result<Option<Registered
 ///
 /// # Errors
 /// `agent_not_found`, or the store's.
-pub fn reach(conn: &Connection, caller: &Caller, named: &Named) -> Result<(RegisteredAgent, AgentRole), ApiError> {
+pub fn reach(conn: &Connection, caller: &Caller, named: &AgentRef) -> Result<(RegisteredAgent, AgentRole), ApiError> {
     let entry = match named {
-        Named::Id(id) => registrations::by_id(conn, id)?,
-        Named::Name(name) => by_name(conn, name)?,
+        AgentRef::Id(id) => registrations::by_id(conn, id)?,
+        AgentRef::Name(name) => by_name(conn, name)?,
     };
     let Some(entry) = entry else { return Err(no_agent(named.text())) };
     match role(conn, caller, &entry.id)? {
@@ -125,7 +125,12 @@ pub fn reach(conn: &Connection, caller: &Caller, named: &Named) -> Result<(Regis
 ///
 /// # Errors
 /// `agent_not_found`, `forbidden`, or the store's.
-pub fn find(conn: &Connection, caller: &Caller, named: &Named, needed: AgentRole) -> Result<RegisteredAgent, ApiError> {
+pub fn find(
+    conn: &Connection,
+    caller: &Caller,
+    named: &AgentRef,
+    needed: AgentRole,
+) -> Result<RegisteredAgent, ApiError> {
     let (entry, role) = reach(conn, caller, named)?;
     at_least(role, needed)?;
     Ok(entry)

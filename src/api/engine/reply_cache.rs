@@ -31,10 +31,10 @@ const OVERHEAD: usize = 512;
 
 /// The replies that may be given again, those of each caller on their own.
 #[derive(Debug, Default)]
-pub struct KeptReplies(Mutex<Kept>);
+pub struct ReplyCache(Mutex<CachedReplies>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct CachedReplies {
     of: HashMap<SecretHash, Vec<Entry>>,
     bytes: usize,
     /// When the next grant or credential ends, as it was in a state of the database.
@@ -57,7 +57,7 @@ struct Entry {
 
 /// What was read before a reply was made.
 #[derive(Debug, Clone, Copy)]
-pub struct Before {
+pub struct StateBefore {
     /// The caller's rights.
     pub rights: RightsRead,
     /// [`crate::access::Presence::version`].
@@ -88,9 +88,9 @@ fn accept(head: &Head) -> Option<Option<&HeaderValue>> {
     (all.next().is_none() && !head.headers.contains_key(&HX_REQUEST)).then_some(first)
 }
 
-impl KeptReplies {
+impl ReplyCache {
     /// The reply that the caller with these rights got to this request a moment ago, if it is still due.
-    pub fn get(&self, head: &Head, now: Before) -> Option<Reply> {
+    pub fn get(&self, head: &Head, now: StateBefore) -> Option<Reply> {
         let accept = accept(head)?;
         let kept = lock(&self.0);
         let entries = kept.of.get(&now.rights.presented)?;
@@ -105,7 +105,7 @@ impl KeptReplies {
     }
 
     /// Keeps a reply that says what decides it. `before` was read before the reply was made.
-    pub fn put(&self, store: &Store, head: &Head, before: Before, reply: &Reply) {
+    pub fn put(&self, store: &Store, head: &Head, before: StateBefore, reply: &Reply) {
         let (Some(decided), Body::Bytes(body), Some(accept)) = (reply.decided, &reply.body, accept(head)) else {
             return;
         };
@@ -144,7 +144,7 @@ impl KeptReplies {
     }
 }
 
-impl Kept {
+impl CachedReplies {
     fn put(&mut self, of: SecretHash, entry: Entry, head: &Head) {
         let (now, state) = (head.arrived, entry.state);
         // What has had its time goes, whosever it was.
@@ -196,13 +196,13 @@ mod tests {
         }
     }
 
-    fn of(text: &str, state: u64) -> Before {
-        Before { rights: RightsRead { presented: SecretHash::of(text), state }, seen: 0 }
+    fn of(text: &str, state: u64) -> StateBefore {
+        StateBefore { rights: RightsRead { presented: SecretHash::of(text), state }, seen: 0 }
     }
 
     #[test]
     fn a_reply_belongs_to_its_caller_its_request_and_its_state() {
-        let (kept, head) = (KeptReplies::default(), head("limit=1"));
+        let (kept, head) = (ReplyCache::default(), head("limit=1"));
         lock(&kept.0).put(SecretHash::of("a"), entry(&head, 7, 10), &head);
         assert!(kept.get(&head, of("a", 7)).is_some());
         assert!(kept.get(&head, of("b", 7)).is_none(), "another caller");
@@ -220,19 +220,19 @@ mod tests {
 
     #[test]
     fn a_reply_ends_with_the_next_right_and_with_who_is_seen() {
-        let (kept, head) = (KeptReplies::default(), head(""));
+        let (kept, head) = (ReplyCache::default(), head(""));
         let ended = Entry { until: Micros(1), ..entry(&head, 7, 10) };
         lock(&kept.0).put(SecretHash::of("a"), ended, &head);
         assert!(kept.get(&head, of("a", 7)).is_none());
         let with_seen = Entry { seen: Some(3), ..entry(&head, 7, 10) };
         lock(&kept.0).put(SecretHash::of("a"), with_seen, &head);
         assert!(kept.get(&head, of("a", 7)).is_none());
-        assert!(kept.get(&head, Before { seen: 3, ..of("a", 7) }).is_some());
+        assert!(kept.get(&head, StateBefore { seen: 3, ..of("a", 7) }).is_some());
     }
 
     #[test]
     fn each_caller_and_all_together_have_their_bounds() {
-        let kept = KeptReplies::default();
+        let kept = ReplyCache::default();
         for n in 0..KEPT_REPLIES_EACH * 2 {
             let head = head(&n.to_string());
             lock(&kept.0).put(SecretHash::of("a"), entry(&head, 1, 10), &head);
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_written_ends_all_that_was_kept() {
-        let (kept, head) = (KeptReplies::default(), head(""));
+        let (kept, head) = (ReplyCache::default(), head(""));
         lock(&kept.0).put(SecretHash::of("a"), entry(&head, 1, 10), &head);
         lock(&kept.0).put(SecretHash::of("b"), entry(&head, 2, 10), &head);
         assert_eq!(lock(&kept.0).of.len(), 1);

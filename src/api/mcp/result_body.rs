@@ -10,7 +10,7 @@ use crate::rest::reply::Reply;
 
 /// The members of a result.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Told {
+pub struct ResultBody {
     /// The members as JSON, without the braces around them.
     members: String,
     /// What stands in `_meta`.
@@ -21,7 +21,7 @@ pub struct Told {
     asks: bool,
 }
 
-impl Told {
+impl ResultBody {
     /// The members of this object.
     pub fn object(object: &Value) -> Self {
         let text = object.to_string();
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_result_is_json_in_both_eras() {
         for members in [json!({}), json!({"a": [1, "}"], "b": {}})] {
-            let told = Told::object(&members).with_meta("taosd/replayed", json!(true)).kept_for(7);
+            let told = ResultBody::object(&members).with_meta("taosd/replayed", json!(true)).kept_for(7);
             let legacy: Value = serde_json::from_str(&told.clone().result(Era::Legacy)).unwrap();
             assert_eq!(legacy["_meta"], json!({"taosd/replayed": true}));
             assert!(legacy.get("ttlMs").is_none() && legacy.get("resultType").is_none());
@@ -119,6 +119,6 @@ mod tests {
             assert_eq!((&modern["ttlMs"], &modern["resultType"]), (&json!(7), &json!("complete")));
             assert_eq!(modern["a"], members.get("a").cloned().unwrap_or(Value::Null));
         }
-        assert_eq!(Told::default().result(Era::Legacy), "{}");
+        assert_eq!(ResultBody::default().result(Era::Legacy), "{}");
     }
 }
