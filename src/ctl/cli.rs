@@ -37,7 +37,7 @@ fn globals() -> impl Iterator<Item = Arg> {
         text("token", "TOKEN", "The credential; others can see it in the process list, so prefer --token-file"),
         text("token-file", "FILE", "A file that holds the credential; - reads stdin"),
         text("profile", "NAME", "The profile to use; overrides all other sources"),
-        text("idempotency-key", "KEY", "Key that makes a repeat of a changing command safe; random if absent"),
+        text("idempotency-key", "KEY", "A key that makes it safe to repeat a changing command; random if absent"),
         Arg::new("format")
             .long("output")
             .short('o')

@@ -183,7 +183,7 @@ fn prepare(store: &Arc<Store>) -> Result<(), StartError> {
     }
     sweeper::drop_unfinished_uploads(store);
     if let Err(error) = core_knowledge::ingest(store) {
-        log::error!("the documentation could not be made knowledge: {error}");
+        log::error!("the documentation could not be added to the knowledge: {error}");
     }
     Ok(())
 }

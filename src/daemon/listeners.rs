@@ -83,10 +83,10 @@ fn handed_over() -> io::Result<Handed> {
         } else if let Ok(Some(listener)) = fds.take_unix_listener(nth) {
             keep_from_children(&listener)?;
             if handed.operator.replace(listener).is_some() {
-                return Err(io::Error::other("two Unix sockets were handed over; the operator has one"));
+                return Err(io::Error::other("two Unix sockets were passed in, but the operator has only one"));
             }
         } else {
-            let why = format!("descriptor {nth} that was handed over is neither a TCP listener nor a Unix socket");
+            let why = format!("descriptor {nth} that was passed in is neither a TCP listener nor a Unix socket");
             return Err(io::Error::other(why));
         }
     }

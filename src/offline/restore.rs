@@ -68,12 +68,12 @@ fn tell(config: &Config, file: &Path, done: &Restored, dry: bool) -> String {
     let (database, will) = (database(config), if dry { "would be " } else { "" });
     add(format!("{} {will}restored from {}", database.display(), file.display()));
     if let Some(kept) = &done.kept {
-        add(format!("the database of before is kept as {}", kept.display()));
+        add(format!("the previous database is kept as {}", kept.display()));
     }
     add(format!("{} web sessions {will}ended, and every token that was exchanged for a key", done.changed.sessions));
     if done.changed.dead > 0 {
         add(format!(
-            "{} credentials that were revoked, replaced or deleted since the backup stay dead",
+            "{} credentials that were revoked, replaced or deleted since the backup stay invalid",
             done.changed.dead
         ));
     }
@@ -85,12 +85,10 @@ fn tell(config: &Config, file: &Path, done: &Restored, dry: bool) -> String {
     }
     if let Some(why) = &done.unknown {
         add(format!(
-            "warning: the database of before could not be read ({why}): what was revoked or taken since the backup is"
+            "warning: the previous database could not be read ({why}): rights that were revoked since the backup are valid"
         ));
-        add(
-            "back; look through `taosctl users list`, `users token list`, `agents list` and `grants`, and take it anew"
-                .to_owned(),
-        );
+        add("again; check `taosctl users list`, `users token list`, `agents list` and `grants`, and revoke them again"
+            .to_owned());
     }
     if done.new_token {
         add(format!("the operator has a new token: {}", config.data_dir.join(first_start::TOKEN_FILE).display()));

@@ -58,7 +58,7 @@ fn what_died_since_stays_dead_and_what_lived_lives() {
     assert_eq!(daemon.stop(), Some(0));
 
     let said = good(&daemon, "restore", &[&backup]);
-    assert!(said.contains("stay dead") && said.contains("user bob: enabled -> disabled"), "{said}");
+    assert!(said.contains("stay invalid") && said.contains("user bob: enabled -> disabled"), "{said}");
     daemon.spawn();
     assert!(is_good(&daemon, &lives), "what was not touched since");
     assert!(!is_good(&daemon, &rotated), "replaced since the backup");

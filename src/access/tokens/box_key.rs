@@ -52,7 +52,8 @@ impl BoxKey {
         file.take(MAX_FILE).read_to_string(&mut text)?;
         let seed = BASE64URL_NOPAD.decode(text.trim_end().as_bytes()).ok().map(Zeroizing::new);
         let seed = seed.and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok().map(Zeroizing::new));
-        let seed = seed.ok_or_else(|| io::Error::other("it is not a key of taosd's; move it away for a new one"))?;
+        let seed =
+            seed.ok_or_else(|| io::Error::other("it is not a key of taosd; move it away, and taosd makes a new one"))?;
         Ok(Some(Self(SigningKey::from_bytes(&seed))))
     }
 

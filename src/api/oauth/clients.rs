@@ -32,23 +32,22 @@ const SECRET: Field = Field::flag("secret", "True to make a client secret, with 
 const INTROSPECT: Field =
     Field::flag("introspect", "True to let the program check every token of the box; it then gets a secret.");
 
-const RECORD: &[Field] = &[
-    Field::unbounded("id", "The client id.").required(),
-    CLIENT_NAME.required(),
-    Field::unbounded_texts("redirect_uris", "The redirect URIs that it may use.").required(),
-    Field::flag("has_secret", "True if the program has a client secret.").required(),
-    Field::flag("introspect", "True if the program may check every token.").required(),
-    Field::unbounded("created_by", "Who has registered it.").required(),
-    Field::unbounded("created_at", "When it was registered.").required(),
-];
+const ID: Field = Field::unbounded("id", "The client id.").required();
+const URIS: Field = Field::unbounded_texts("redirect_uris", "The redirect URIs that it may use.").required();
+const HAS_SECRET: Field = Field::flag("has_secret", "True if the program has a client secret.").required();
+const INTROSPECTS: Field = Field::flag("introspect", "True if the program may check every token.").required();
+const CREATED_BY: Field = Field::unbounded("created_by", "Who has registered it.").required();
+const CREATED_AT: Field = Field::unbounded("created_at", "When it was registered.").required();
+
+const RECORD: &[Field] = &[ID, CLIENT_NAME.required(), URIS, HAS_SECRET, INTROSPECTS, CREATED_BY, CREATED_AT];
 const MADE: &[Field] = &[
-    Field::unbounded("id", "The client id.").required(),
+    ID,
     CLIENT_NAME.required(),
-    Field::unbounded_texts("redirect_uris", "The redirect URIs that it may use.").required(),
-    Field::flag("has_secret", "True if the program has a client secret.").required(),
-    Field::flag("introspect", "True if the program may check every token.").required(),
-    Field::unbounded("created_by", "Who has registered it.").required(),
-    Field::unbounded("created_at", "When it was registered.").required(),
+    URIS,
+    HAS_SECRET,
+    INTROSPECTS,
+    CREATED_BY,
+    CREATED_AT,
     Field::unbounded("client_secret", "The secret, shown only in this reply.").required().nullable(),
 ];
 

@@ -58,7 +58,7 @@ pub fn principal(whoami: &Value) -> Result<String, Failure> {
         Some("agent") => whoami["agent_name"].as_str().map(|name| format!("agent:{name}")),
         _ => None,
     };
-    name.ok_or_else(|| Failure::Unexpected("The answer does not say who the credential is.".to_owned()))
+    name.ok_or_else(|| Failure::Unexpected("The reply does not say whose credential it is.".to_owned()))
 }
 
 fn logout_command(name: &'static str) -> Command {

@@ -39,7 +39,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Own {
 fn command(name: &'static str) -> Command {
     Command::new(name)
         .about("Check the socket, the login, the daemon, the clocks, the disk and the container runtime")
-        .after_help("Each line that is not ok says what to do. Ends with 1 if a check has failed.")
+        .after_help("Each line that is not ok says what to do. Exits with 1 if a check has failed.")
 }
 
 /// One finding.
@@ -85,7 +85,7 @@ fn fix_of(failure: &Failure) -> String {
     match failure {
         Failure::Usage { fix, .. } | Failure::Login { fix, .. } => fix.clone(),
         Failure::Refused(refusal) => refusal.fix.clone(),
-        _ => "Run taosctl doctor again when that is mended.".to_owned(),
+        _ => "Run taosctl doctor again when that is fixed.".to_owned(),
     }
 }
 
@@ -193,7 +193,7 @@ fn ready(session: &Session<'_>) -> Finding {
     const NAME: &str = "disk";
     let route = path::route("readyz");
     match session.send_for_json(route, route.path, None) {
-        Ok(_) => Finding::ok(NAME, "database, disk, queue, workers and automatic backups are well"),
+        Ok(_) => Finding::ok(NAME, "database, disk, queue, workers and automatic backups are ok"),
         Err(Failure::Refused(refusal)) => {
             let checks = refusal.more.iter().find(|(name, _)| name == "checks").map_or("", |(_, text)| text);
             let checks: Map<String, Value> = serde_json::from_str(checks).unwrap_or_default();
@@ -223,7 +223,7 @@ fn login(session: &Session<'_>) -> Finding {
     match when::of(&me["expires_at"]) {
         Some(at) if at < now + SignedDuration::from_hours(24 * 7) => {
             let detail = format!("{who}; the token ends {}.", when::relative(at, now));
-            Finding::warning(NAME, detail, "Issue another: taosctl tokens issue user:NAME, then taosctl login.")
+            Finding::warning(NAME, detail, "Issue another: taosctl tokens issue user:NAME, then run taosctl login.")
         }
         Some(at) => Finding::ok(NAME, format!("{who}; the token ends {}", when::relative(at, now))),
         None => Finding::ok(NAME, who),

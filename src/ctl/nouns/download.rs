@@ -30,7 +30,9 @@ fn command(name: &'static str) -> Command {
     let id = Arg::new("id").value_name("ID").required(true).value_parser(NonEmptyStringValueParser::new());
     Command::new(name)
         .about(route.title)
-        .after_help("Under its own name, without any path in it. What is there already stays, unless --force is given.")
+        .after_help(
+            "Writes the file under its own name, without any path. An existing file stays, unless --force is given.",
+        )
         .arg(id.help("The file's id, or its address"))
         .args(place_args())
 }
@@ -39,9 +41,9 @@ fn command(name: &'static str) -> Command {
 pub(super) fn place_args() -> [Arg; 3] {
     let flag = |name: &'static str, value: &'static str| Arg::new(name).long(name).value_name(value);
     [
-        flag("dir", "DIR").default_value(".").help("Where to put it"),
-        flag("save-as", "NAME").help("Another name for it; - writes to stdout"),
-        Arg::new("force").long("force").action(ArgAction::SetTrue).help("Write over what is there"),
+        flag("dir", "DIR").default_value(".").help("The directory to write to"),
+        flag("save-as", "NAME").help("Another file name; - writes to stdout"),
+        Arg::new("force").long("force").action(ArgAction::SetTrue).help("Replace an existing file"),
     ]
 }
 

@@ -26,7 +26,7 @@ pub const THAW: CommandEntry =
 fn freeze_command(name: &'static str) -> Command {
     command(name, true)
         .about("Freeze agents: end the use of their credentials at once, then freeze their containers")
-        .after_help("taosctl thaw undoes it: what worked before works again.")
+        .after_help("taosctl thaw undoes it.")
 }
 
 fn thaw_command(name: &'static str) -> Command {
@@ -36,10 +36,10 @@ fn thaw_command(name: &'static str) -> Command {
                 .long("frozen-at")
                 .value_name("TIME")
                 .requires("all")
-                .help("With --all: only what the freeze of this time froze; freeze --all prints it"),
+                .help("With --all: thaw only the agents of the freeze at this time; freeze --all prints it"),
         )
         .about("Thaw frozen agents")
-        .after_help("What worked before the freeze and was not revoked since works again.")
+        .after_help("Credentials that were valid at the freeze and were not revoked since work again.")
 }
 
 fn command(name: &'static str, reason_required: bool) -> Command {

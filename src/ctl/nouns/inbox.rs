@@ -33,7 +33,7 @@ fn command(name: &'static str) -> Command {
         )
         .args([
             flag("wait", "Wait until there is something"),
-            flag("keep", "Do not mark as read what is shown"),
+            flag("keep", "Do not mark the shown messages as read"),
             flags::space_arg("space"),
             Arg::new("limit")
                 .long("limit")

@@ -18,7 +18,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Own { name: "introspect", routes: 
 
 fn command(name: &'static str) -> Command {
     Command::new(name)
-        .about("Show what a token is good for now")
+        .about("Check a token")
         .after_help("Exits with 1 if the token is not active: unknown, expired, revoked, or of a frozen agent.")
         .arg(Arg::new("file").value_name("FILE").default_value("-").help("A file that holds the token; - reads stdin"))
 }

@@ -131,7 +131,7 @@ fn config(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 
 fn header_command(name: &'static str) -> Command {
     Command::new(name).about("Print the header that a client sends, as JSON").after_help(
-        "For headersHelper of Claude Code. A key is exchanged for a token that opens the MCP endpoint alone.",
+        "For headersHelper of Claude Code. A key is exchanged for a token that works only at the MCP endpoint.",
     )
 }
 

@@ -60,9 +60,11 @@ fn list_command(name: &'static str) -> Command {
             .default_value("20")
             .value_parser(value_parser!(u64).range(1..=PAGE_MAX))
             .help("Maximum number of messages"),
-        Arg::new("follow").long("follow").short('f').action(ArgAction::SetTrue).help(
-            "Go on with those that come, until interrupted; every message once, also over restarts of the daemon",
-        ),
+        Arg::new("follow")
+            .long("follow")
+            .short('f')
+            .action(ArgAction::SetTrue)
+            .help("Keep showing new messages until interrupted; every message once, even if the daemon restarts"),
     ])
 }
 

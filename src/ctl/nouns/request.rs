@@ -54,7 +54,7 @@ fn text_arg(name: &'static str, value: &'static str, help: &'static str) -> Arg 
 fn asking(name: &'static str, about: &'static str) -> Command {
     Command::new(name)
         .about(about)
-        .after_help("Exits with 0 if the agent has it now, with --wait also once it was approved; else with 1.")
+        .after_help("Exits with 0 if the agent has the right now, or gets it while --wait waits; otherwise with 1.")
         .args([
             text_arg("reason", "TEXT", "Why; your owner reads it")
                 .long("reason")
@@ -136,7 +136,9 @@ fn wait(
 fn ask_command(name: &'static str) -> Command {
     Command::new(name)
         .about("Ask your owner a question and print only the answer")
-        .after_help("Exits with 0 for an answer, with 1 if it was refused, or if there is none in time.")
+        .after_help(
+            "Exits with 0 if there is an answer, and with 1 if the question was refused or not answered in time.",
+        )
         .args([
             text_arg("question", "QUESTION", "The question").required(true).allow_hyphen_values(true),
             Arg::new("option")

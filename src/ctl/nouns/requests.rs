@@ -73,11 +73,11 @@ fn ids() -> Arg {
         .required(true)
         .num_args(1..)
         .value_parser(parser)
-        .help("The requests; of a join also its code")
+        .help("The requests' ids; for a join also its code")
 }
 
 fn note() -> Arg {
-    Arg::new("note").long("note").value_name("TEXT").allow_hyphen_values(true).help("What you say to it")
+    Arg::new("note").long("note").value_name("TEXT").allow_hyphen_values(true).help("A note for the agent")
 }
 
 fn approve_command(name: &'static str) -> Command {
@@ -102,13 +102,13 @@ fn approve_command(name: &'static str) -> Command {
                 .long("as")
                 .value_name("WHO")
                 .value_parser(PossibleValuesParser::new(["new", "same"]))
-                .help("Of a join: a new agent, or the same again, whose old credentials end"),
-            Arg::new("name").long("name").value_name("NAME").help("Of a join: another name"),
+                .help("For a join: a new agent, or the same agent again; its old credentials then end"),
+            Arg::new("name").long("name").value_name("NAME").help("For a join: another name"),
             Arg::new("keep-old")
                 .long("keep-old")
                 .value_name("HOURS")
                 .value_parser(clap::value_parser!(i64).range(0..=24))
-                .help("Of the same agent: hours that its old credentials live on"),
+                .help("For the same agent: hours that its old credentials stay valid"),
             note(),
         ])
 }
@@ -234,8 +234,8 @@ fn told(context: &Context, results: &Value) -> Output {
 
 fn watch_command(name: &'static str) -> Command {
     Command::new(name)
-        .about("Show requests as they come, and ask what to do with each")
-        .after_help("Shows those that are pending first. Asks in a terminal alone. Ends when it is interrupted.")
+        .about("Show new requests, and ask you about each")
+        .after_help("Shows pending requests first. Asks only in a terminal. Runs until interrupted.")
 }
 
 fn read(session: &Session<'_>, route: &str, query: Value) -> Result<Vec<Value>, Failure> {

@@ -47,12 +47,12 @@ fn command(name: &'static str) -> Command {
         .arg(Arg::new("text").value_name("TEXT").required(true).allow_hyphen_values(true).help("The text; - reads stdin"))
         .args([
             text("to", "NAME", "Mention this member").visible_alias("mention"),
-            text("channel", "CHANNEL", "The channel: main, dm:NAME for one member alone, or any other"),
+            text("channel", "CHANNEL", "The channel: main, dm:NAME for only one member, or any other"),
             text("reply-to", "ID", "The message it replies to"),
             flags::space_arg("space"),
-            text("client-id", "ID", "What you call it: a repeat within a day is not a second message"),
+            text("client-id", "ID", "Your own id of the message: sending it again within a day makes no second message"),
             text("expects-reply-by", "TIME|SECONDS", "Be told if nobody has replied by then"),
-            text("metadata", "JSON", "Whatever belongs to it, a JSON object"),
+            text("metadata", "JSON", "Data of your own, a JSON object"),
             Arg::new("file")
                 .long("file")
                 .value_name("FILE")

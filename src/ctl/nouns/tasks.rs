@@ -98,7 +98,7 @@ fn next_command(name: &'static str) -> Command {
     let priority = Arg::new("priority").long("priority").value_name("WORD");
     Command::new(name)
         .about(route.title)
-        .after_help("Ends with 1 if there is none.")
+        .after_help("Exits with 1 if there is none.")
         .args(flags::args(next_fields(), &[]))
         .arg(text("status", "Tasks with this status; not_started if absent"))
         .arg(priority.value_parser(PossibleValuesParser::new(Priority::SLUGS)).help("Tasks at least this urgent"))

@@ -46,7 +46,7 @@ fn command(name: &'static str) -> Command {
         .arg(days.value_parser(value_parser!(i64).range(1..=365)).help("Days until the key expires"))
         .arg(text("label", "TEXT", "What people call the key; the agent's name if absent").allow_hyphen_values(true))
         .arg(text("save-to", "DIR", "Write DIR/.taos/NAME.token and DIR/.taos/config.toml"))
-        .arg(text("profile", "NAME", "Make a profile of it"))
+        .arg(text("profile", "NAME", "Also make a profile with it"))
         .arg(flag("print-token", "Print the key"))
         .arg(flag("no-print-token", "Do not print the key").conflicts_with("print-token"))
 }

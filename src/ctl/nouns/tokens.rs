@@ -68,7 +68,7 @@ fn user_flag() -> Arg {
 fn list_command(name: &'static str) -> Command {
     Command::new(name)
         .about("List the tokens of your agents, and your own tokens and keys")
-        .after_help("What stands first is what `tokens revoke` takes.")
+        .after_help("The first column is what `tokens revoke` takes.")
         .args([user_flag(), watch::arg()])
 }
 
@@ -169,7 +169,7 @@ fn revoke_command(name: &'static str) -> Command {
     let place = Arg::new("which").value_name("TOKEN").required(true).num_args(1..);
     Command::new(name)
         .about("Revoke tokens: an agent's by its name, others by id or label")
-        .arg(place.help("What `tokens list` shows first; several at once").add(complete::agents()))
+        .arg(place.help("The first column of `tokens list`; several at once").add(complete::agents()))
         .arg(user_flag())
         .arg(Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help("Do not ask"))
 }

@@ -53,8 +53,11 @@ fn command(name: &'static str) -> Command {
         .about(route.title)
         .after_help("A png, jpeg, gif, webp, pdf, json, markdown, csv or any text in UTF-8.")
         .arg(file.help("The file; - reads stdin"))
-        .arg(flag("name", "What it is called; the file's own name if absent"))
-        .arg(flag("type", "Its type; by its name if absent").value_parser(PossibleValuesParser::new(FileKind::SLUGS)))
+        .arg(flag("name", "The name to store; the file's own name if absent"))
+        .arg(
+            flag("type", "The type of the file; by its name if absent")
+                .value_parser(PossibleValuesParser::new(FileKind::SLUGS)),
+        )
         .arg(flags::space_arg("space"))
 }
 

@@ -39,7 +39,7 @@ pub fn follow_arg() -> Arg {
         .short('f')
         .action(ArgAction::SetTrue)
         .conflicts_with("watch")
-        .help("Go on with what comes, oldest first, until interrupted")
+        .help("Keep showing new rows, oldest first, until interrupted")
 }
 
 /// Shows the newest rows of a list, at most `first`, from the oldest to the newest, and then every new one. `ask` gives

@@ -58,7 +58,8 @@ impl ChannelKey {
 
     fn of(bytes: &[u8]) -> io::Result<Self> {
         let key = UnboundKey::new(&CHACHA20_POLY1305, bytes);
-        let key = key.map_err(|_| io::Error::other("it is not a key of taosd's; move it away for a new one"))?;
+        let key =
+            key.map_err(|_| io::Error::other("it is not a key of taosd; move it away, and taosd makes a new one"))?;
         Ok(Self(LessSafeKey::new(key)))
     }
 

@@ -84,7 +84,7 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
         Err(error) => {
             let error = why(jobs, error);
             if let Err(error) = roll_back(jobs, &agent, Left::of(&error)) {
-                log::warn!("the container of agent {} may be left, it is looked for again: {error}", agent.slug);
+                log::warn!("the container of agent {} may still exist, looking for it again: {error}", agent.slug);
             }
             Err(error)
         }
@@ -155,7 +155,7 @@ fn take_away_now(jobs: &Arc<Jobs>, agent: &Agent) {
     let away = op.error.is_some_and(|error| error.contains(OperationError::NoRuntime.slug()));
     let left = if away { Left::Nothing } else { Left::Record };
     match roll_back(jobs, agent, left) {
-        Ok(()) => log::info!("what the failed deployment of agent {} left on the runtime is gone", agent.slug),
+        Ok(()) => log::info!("the container that the failed deployment of agent {} left behind is removed", agent.slug),
         Err(error) => log::debug!("the container of agent {} could not be removed yet: {error}", agent.slug),
     }
 }

@@ -138,7 +138,7 @@ fn serve(shared: &Monitor<State>, store: &Store, clock: &Clock, ended: &dyn Fn(&
                 if more { Duration::ZERO } else { given.next(Instant::now()) }
             }
             Err(error) => {
-                log::warn!("what has ended could not be written down, trying again: {error}");
+                log::warn!("ended requests and grants could not be recorded, trying again: {error}");
                 Duration::from_secs(1)
             }
         };

@@ -65,5 +65,5 @@ fn message(notice: &ExpiryNotice) -> String {
         (Kind::AgentKey, _) => "Make a new one, change over, and delete this one".into(),
         _ => format!("Replace it: taosctl keys rotate {}", notice.credential_id),
     };
-    format!("The credential {}{label} is good until {end}. {replace}.", notice.credential_id)
+    format!("The credential {}{label} is valid until {end}. {replace}.", notice.credential_id)
 }

@@ -254,7 +254,7 @@ fn notice(one: &Overdue) -> Notice {
     Notice {
         level: Level::Normal,
         title: format!("Nobody has replied to {} in time", one.author_name),
-        message: format!("Message {} was to be answered and was not: {}", one.id, one.beginning),
+        message: format!("Nobody answered message {} in time: {}", one.id, one.beginning),
         page: "/docs/agents/recipes/talking-to-another-agent#overdue".into(),
         topic: None,
     }

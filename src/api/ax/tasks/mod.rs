@@ -169,7 +169,7 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 Field::of("tasks", Type::Objects(TASK), "The tasks.").required(),
-                Field::text("next_cursor", usize::MAX, "The position of the next page."),
+                Field::unbounded("next_cursor", "The position of the next page."),
             ]),
         )
         .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR])

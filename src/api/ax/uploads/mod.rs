@@ -38,7 +38,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking_multipart(
             &[
                 Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent. Before the file."),
-                Field::text("file", usize::MAX, "The file with its name and type, at most 25 MiB.").required(),
+                Field::unbounded("file", "The file with its name and type, at most 25 MiB.").required(),
             ],
             r##"{"file": "# Plan"}"##,
         )
