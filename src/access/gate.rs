@@ -134,7 +134,7 @@ impl Gate {
             self.throttle_notifications(head, caller)?;
         }
         let judged = authorize::class(caller, need).and_then(|()| authorize::scope_and_role(caller, need));
-        // A page leaves out what its reader may not see: that is no attempt at anything.
+        // A page asks for things that its reader may not see, so such a refusal is not an attempt.
         judged.map_err(
             |refusal| if head.method == Method::GET { refusal } else { self.denied(head, caller, need, refusal) },
         )

@@ -47,7 +47,7 @@ fn did_you_mean(near: Option<String>) -> String {
 
 /// The name most like this one, if any is like it at all.
 fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Comparing takes the product of the lengths, and no name is as long as this.
+    // Comparing costs the product of the lengths, and no name is longer than this.
     if name.len() > 64 {
         return None;
     }

@@ -113,7 +113,7 @@ impl Catalogue for BoxCatalogue<'_> {
         }
         let mut added = Map::new();
         if elicit::is_wanted(name, &arguments) {
-            // What is wrong with the question is told before anybody is asked.
+            // Report mistakes in the question before asking anybody.
             if let Err(refusal) = offered.input(head, caller, arguments.clone(), Map::new()) {
                 return Ok(results::failed(&refusal).into());
             }
@@ -326,7 +326,7 @@ fn refused(error: &ApiError, status: u16) -> Refusal {
         .with(error.envelope(Dialect::Taos))
 }
 
-/// The refusal of a resource that is not there, or not to be read: the same for both.
+/// The refusal of a missing or unreadable resource; both look the same.
 fn not_found(era: Era, uri: &str) -> Refusal {
     let code = if era == Era::Modern { INVALID_PARAMS } else { RESOURCE_NOT_FOUND };
     let refusal = Refusal { status: 200, ..Refusal::bad(code, "There is no such resource.") };

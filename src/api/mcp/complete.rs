@@ -30,7 +30,7 @@ pub enum Kind {
     Free,
 }
 
-/// The kind of an argument; `None` for one that there is not.
+/// The kind of an argument; `None` if there is no such argument.
 pub fn kind(asked: &Completion<'_>) -> Option<Kind> {
     let Completed::Template(uri) = asked.of else {
         let Completed::Prompt(name) = asked.of else { return None };

@@ -153,7 +153,7 @@ impl Notices {
         format!("event: message\ndata: {notice}\n\n")
     }
 
-    /// True unless it lies in a space that the caller has left.
+    /// False if it is in a space that the caller has left.
     fn may_be_told(&self, conn: &Connection, resource: &Resource) -> store::Result<bool> {
         let Some(space_id) = resource.space() else { return Ok(true) };
         Ok(space_role_on(conn, &self.caller, &space_id, Micros::now())?.is_some())

@@ -47,7 +47,7 @@ impl Packed {
         reply
     }
 
-    /// All of it as a gzip file, whose outer parts are stored as they are; `None` where they are too long for that.
+    /// The whole as a gzip file with uncompressed outer parts; `None` if they are too long for that.
     fn gzip(&self, before: &str, behind: &str) -> Option<Vec<u8>> {
         let deflated = self.deflated.get_or_init(|| deflate(self.text.as_bytes())).as_ref()?;
         let mut crc = Crc::new();
@@ -71,7 +71,7 @@ fn deflate(text: &[u8]) -> Option<Deflated> {
     let mut crc = Crc::new();
     crc.update(text);
     let mut zip = Compress::new(Compression::default(), false);
-    // A text that does not shrink grows by a few bytes a block.
+    // A text that cannot be compressed grows by a few bytes per block.
     let mut bytes = Vec::with_capacity(text.len() + text.len() / 100 + 64);
     zip.compress_vec(text, &mut bytes, FlushCompress::Sync).ok()?;
     let is_whole = zip.total_in() == text.len() as u64 && bytes.len() < bytes.capacity();

@@ -16,7 +16,7 @@ pub const METHOD_NOT_FOUND: i32 = -32601;
 pub const INVALID_PARAMS: i32 = -32602;
 /// Our fault, or the box is in trouble.
 pub const INTERNAL: i32 = -32603;
-/// A resource that there is not, in the words of the legacy revisions.
+/// A missing resource, with the code of the legacy revisions.
 pub const RESOURCE_NOT_FOUND: i32 = -32002;
 /// The headers do not say what the body says.
 pub const HEADER_MISMATCH: i32 = -32020;

@@ -19,7 +19,7 @@ use crate::threads::lock;
 /// The result of a tool whose route replied this; `about` is what a file is named by.
 ///
 /// # Errors
-/// What is no result: 401, and what the box itself is to blame for.
+/// Replies that are not results: 401 and failures of the box itself.
 pub fn of(tool: &Tool, reply: Reply, about: &str) -> Result<ResultBody, Refusal> {
     let status = reply.status;
     let replayed = reply.headers.contains_key(REPLAYED);
@@ -68,7 +68,7 @@ fn refused(reply: &Reply) -> Result<ResultBody, Refusal> {
     if status == 401 || status >= 500 {
         return Err(no_result(status, envelope, reply));
     }
-    // The aX routes have a word of their own for what the others call so.
+    // The aX routes call this differently.
     if status == 422 && envelope["error"] == codes::INVALID_REQUEST.slug {
         let code = codes::VALIDATION_ERROR;
         envelope["error"] = json!(code.slug);
@@ -144,7 +144,7 @@ fn cut(object: &mut Map<String, Value>) -> bool {
     else {
         return false;
     };
-    // What stands beside the list, and the word that it was cut.
+    // The other fields, and the note that the list was cut.
     let mut room = (TOOL_RESULT_BYTES + of_list).saturating_sub(whole + 64);
     let Some(list) = object.get_mut(&name).and_then(Value::as_array_mut) else { return false };
     let mut kept = 0;

@@ -48,11 +48,11 @@ fn given(field: &Field) -> Value {
     };
     if let Some(schema) = schema.as_object_mut() {
         schema.remove("description");
-        // A pattern of our own repeats in another language what the text says.
+        // Our patterns only repeat what the text says.
         if !matches!(field.form, Form::Told(_)) {
             schema.remove("pattern");
         }
-        // What a reference names is long: the refusal lists the words.
+        // The referenced list is long; the refusal lists the words.
         if let (Type::Texts { chars, .. }, Some(items)) = (field.kind, schema.get_mut("items"))
             && items.get("$ref").is_some()
         {

@@ -187,7 +187,7 @@ fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request, headers: &He
         ("prompts/get", _) => return catalogue.prompt(request, wanted(request, "name")?, &arguments(request)?),
         ("completion/complete", _) => return catalogue.complete(&Completion::of(request)?),
         (name, era) => {
-            // Under 404 a legacy client would take its session for lost.
+            // A legacy client would take 404 for the end of its session.
             let status = if era == Era::Modern { 404 } else { 200 };
             let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
             return Err(Refusal {

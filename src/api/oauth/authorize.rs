@@ -41,7 +41,7 @@ pub const ROUTES: &[ApiRoute] = &[page(Method::GET, "/oauth/authorize", authoriz
     .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"])))
     .failing(&[codes::INVALID_REQUEST, codes::NOT_FOUND])];
 
-/// A page that tells the person, where the program must not be told.
+/// An error page for the person, where the program must not get the error.
 fn refused(reader: Reader<'_>, title: &str, detail: &str) -> Reply {
     reader.refused(title, &super::bad(detail))
 }
@@ -154,7 +154,7 @@ pub(super) fn words(scope: Option<&str>, target: &Target) -> Option<Vec<String>>
     (!all.is_empty()).then_some(all)
 }
 
-/// The refusal of a request that nobody waits for any more.
+/// The refusal of a request that no longer waits.
 pub(super) fn expired() -> ApiError {
     codes::AUTHORIZATION_EXPIRED.into()
 }

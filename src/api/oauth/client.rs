@@ -54,7 +54,7 @@ impl Registered {
         let (said, mac) = id.strip_prefix(PREFIX)?.split_once('.')?;
         let mac: [u8; MAC] = BASE64URL_NOPAD.decode(mac.as_bytes()).ok()?.try_into().ok()?;
         let own: [u8; MAC] = logins.client_mac(said).as_bytes()[..MAC].try_into().ok()?;
-        // Both sides hashed once more: how long the comparison takes says nothing of what was expected.
+        // Both sides are hashed once more, so the time of the comparison does not reveal the expected value.
         if blake3::hash(&mac) != blake3::hash(&own) {
             return None;
         }
@@ -178,7 +178,7 @@ mod tests {
             let mut other = id.clone();
             other.replace_range(at..=at, &to);
             prop_assume!(other != id);
-            // The last character of base64 has bits that nobody reads.
+            // The last character of base64 has unused bits.
             prop_assert!(Registered::of_id(&other, &logins).is_none_or(|same| same == client("program")));
         }
 

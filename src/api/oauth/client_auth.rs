@@ -30,7 +30,7 @@ pub struct ClientCredentials {
 /// Reads who the client is; `None` if it does not say.
 ///
 /// # Errors
-/// `invalid_request` for two ids that differ or two secrets; `invalid_client` for a header that is none.
+/// `invalid_request` for two different ids or two secrets; `invalid_client` for a malformed header.
 pub fn shown(input: &Input, form: &Form) -> Result<Option<ClientCredentials>, ApiError> {
     let of_form = form.get("client_id");
     let secret = form.get("client_secret");
@@ -77,7 +77,7 @@ fn basic(input: &Input) -> Result<Option<(String, String)>, ApiError> {
 pub(super) fn pair(encoded: &str) -> Option<(String, String)> {
     let text = String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok()?;
     let (id, password) = text.split_once(':')?;
-    // Both are encoded as in a form first, which changes nothing of what this box makes.
+    // Both are form-encoded first, which does not change ids and secrets of this box.
     let decoded =
         |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(|text| text.into_owned());
     let (id, password) = (decoded(id)?, decoded(password)?);
@@ -85,7 +85,7 @@ pub(super) fn pair(encoded: &str) -> Option<(String, String)> {
     (!id.is_empty() && plain(&id) && plain(&password)).then_some((id, password))
 }
 
-/// `invalid_client`; a client that used the header is told which scheme is taken there.
+/// `invalid_client`; a client that used the header learns which scheme it accepts.
 fn refusal(in_header: bool) -> ApiError {
     let refusal = ApiError::new(codes::INVALID_CLIENT);
     if in_header { refusal.header(WWW_AUTHENTICATE, "Basic realm=\"taosd\"") } else { refusal }

@@ -217,7 +217,7 @@ fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest)
     Ok(Reader { app, input, viewer: Some(viewer) }.shown(StatusCode::OK, &page))
 }
 
-/// A name for an agent, made of what the client calls itself.
+/// A name for an agent, made from the client's name.
 fn suggested(client: &str) -> String {
     let plain = client.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
     let name: Vec<String> =
@@ -375,7 +375,7 @@ fn allowed(
             Ok(answer(uri, &[("code", issued.plaintext.reveal())], state.as_deref(), &asked.issuer))
         }
         Answer::Device { code: device, .. } => {
-            // Of two who typed the same code, the first has decided.
+            // If two people typed the same code, the first decides.
             let first = logins.devices.change(device, Instant::now(), |device| {
                 let is_first = device.decision.is_none();
                 device.decision.get_or_insert_with(|| Decision::Allowed(Box::new(code)));

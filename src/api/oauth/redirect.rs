@@ -15,7 +15,7 @@ pub struct Redirect<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind<'a> {
-    /// A program on the computer of the browser: its port is what it happens to be.
+    /// A program on the computer of the browser: its port may be any.
     Loopback { host: &'a str, rest: &'a str },
     /// A web application.
     Https { host: &'a str },
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Option<Redirect<'_>> {
-        // Only for the tests' own comfort: the schemes live as long as the text.
+        // For the tests only: the schemes live as long as the text.
         Redirect::parse(text, &schemes())
     }
 

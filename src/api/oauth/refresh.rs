@@ -56,7 +56,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &Form, id: String) -> Handl
             Judged::Reused => {
                 credentials::revoke(tx.conn, &grant.id, tx.now)?;
                 tx.audit_as("oauth.refresh_reuse", format!("credential:{}", grant.id))?;
-                // What was done stays done, though the answer is a refusal.
+                // The transaction commits although the reply is a refusal.
                 return Ok(reuse().reply(tx.input.dialect));
             }
         };
@@ -85,7 +85,7 @@ enum Judged {
     Present,
     /// The one before, whose reply was lost.
     Again,
-    /// A replaced one: a thief has it, or has its successor.
+    /// A replaced token: a thief has it or its successor.
     Reused,
 }
 

@@ -141,7 +141,7 @@ fn code(app: &App, input: Input, form: &Form, id: String) -> Handled {
     let presented = needed(form, "code")?;
     let refused = |input: &Input| invalid_grant(app, input, "The code is unknown, used or too old.");
     let Ok(hash) = AuthorizationCode::parse(presented) else { return Err(refused(&input)) };
-    // Whoever comes first has it to itself, whatever becomes of it.
+    // The first request takes the code, whatever the outcome.
     let claimed = app.logins.codes.change(&hash, Instant::now(), |code| {
         let before = code.used.clone();
         code.replayed |= before.is_some();
@@ -167,7 +167,7 @@ fn code(app: &App, input: Input, form: &Form, id: String) -> Handled {
             code.used = Some(Used::Gave(given.id.clone()));
             code.replayed
         });
-        // Two came with it at once: one of them is a thief, and nobody knows which.
+        // Two requests used it at once. One of them is a thief's, and we cannot know which.
         if was_replayed == Some(true) {
             return Err(ApiError::new(codes::INVALID_GRANT).detail("The code was presented twice."));
         }
@@ -175,7 +175,7 @@ fn code(app: &App, input: Input, form: &Form, id: String) -> Handled {
     })
 }
 
-/// A code that is presented once more: what it gave ends.
+/// A code that is presented again: its grant ends.
 fn replayed(app: &App, input: Input, grant: &str, session: &str) -> Handled {
     let refusal = invalid_grant(app, &input, "The code was used before; what it gave has ended.");
     // The grant may be so new that no reader sees it yet. The writer does, in the name of the session that gave the code.
@@ -190,7 +190,7 @@ fn replayed(app: &App, input: Input, grant: &str, session: &str) -> Handled {
         if credentials::revoke(tx.conn, &id, tx.now)? {
             tx.audit_as("oauth.code_reuse", format!("credential:{id}"))?;
         }
-        // What was done stays done, though the answer is a refusal.
+        // The transaction commits although the reply is a refusal.
         Ok(refusal.reply(tx.input.dialect))
     })
 }

@@ -149,7 +149,7 @@ fn target(conn: &Connection, what: &What) -> store::Result<Target> {
     })
 }
 
-/// True if the caller has what it asks for. Of a thing that it may not see it has nothing.
+/// True if the caller already has what it asks for. It has no right on something that it may not see.
 fn has_it(conn: &Connection, caller: &Caller, what: &What, target: &Target, now: Micros) -> store::Result<bool> {
     Ok(match (what, target) {
         (What::Scope(scopes), _) => caller.scopes().first_not_covered(scopes).is_none(),

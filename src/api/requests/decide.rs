@@ -190,7 +190,7 @@ fn decided(tx: &Tx<'_>, id: &str) -> Result<(Request, RequestNews), ApiError> {
     tx.audit(format!("request:{id}"))?;
     let request = rows::by_id(tx.conn, id)?.ok_or(codes::INTERNAL)?;
     let mut told = tell::changed(tx.conn, &request, tx.now)?;
-    // The sleeper sees for itself whether the agent listens.
+    // The sleeper checks whether the agent listens.
     told.news = news::note(tx.conn, &request.agent_id, false, tx.now)?;
     Ok((request, told))
 }
@@ -316,7 +316,7 @@ fn confirm(request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
     let options = options_of(request);
     let yes_no = asked.get("options").is_none();
     let free_text = asked["free_text"] == true;
-    // Approving a question of yes or no without a word is a yes.
+    // Approving a yes-or-no question without an answer means yes.
     let option = choice.option.or((yes_no && choice.text.is_none()).then_some(0));
     let words = match &choice.text {
         Some(_) if !free_text => {

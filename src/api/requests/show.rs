@@ -14,7 +14,7 @@ use crate::time::Micros;
 pub(super) const YES_NO: [&str; 2] = ["yes", "no"];
 /// The kinds on the wire: a join is no row, it lives in memory.
 const KINDS: &[&str] = &["scope", "grant", "confirm", "join"];
-/// What asking for what one has is answered with, beside the states.
+/// The state of a reply to a request for something that the agent already has.
 const STATES: &[&str] = &["pending", "approved", "denied", "expired", "withdrawn", "ended", "revoked", "not_needed"];
 
 const AGENT: &[Field] = &[
@@ -54,7 +54,7 @@ pub const RECORD: &[Field; 20] = &[
     Field::unbounded("peer", "The address that a join comes from."),
 ];
 
-/// What asking is answered with: the record, or the state `not_needed` alone.
+/// The reply to a request: the record, or only the state `not_needed`.
 pub const RESULT: &[Field; 20] = &{
     let (mut fields, mut nth) = (*RECORD, 0);
     while nth < fields.len() {
@@ -91,7 +91,7 @@ pub fn answer_of(request: &Request) -> Option<Value> {
 /// # Errors
 /// The store's.
 pub fn show(conn: &Connection, request: &Request, caller: &Caller, now: Micros) -> store::Result<Value> {
-    // An agent is not told whose a thing is, nor whether there is one.
+    // Do not tell an agent who owns something, or whether it exists.
     let on = match caller.agent_id() {
         Some(_) => (None, None),
         None => (request.target_agent_id.as_deref(), request.target_space_id.as_deref()),

@@ -54,7 +54,7 @@ impl RequestNews {
 /// Tells them with what an application has.
 pub fn after(app: &App) -> impl Fn(RequestNews) + Send + 'static {
     let streams = std::sync::Arc::clone(&app.streams);
-    // People's channels go by it as well, where there is no webhook.
+    // Users' channels need it even without a webhook.
     let webhook = std::sync::Arc::clone(&app.webhook);
     let (sleeper, joins) = (std::sync::Arc::clone(&app.sleeper), std::sync::Arc::clone(&app.joins));
     move |told| {
@@ -81,7 +81,7 @@ pub fn changed(conn: &Connection, request: &Request, now: Micros) -> store::Resu
     let space_id = agents::by_id(conn, &request.agent_id)?.map(|live| live.agent.space_id);
     let names: Vec<String> = deciders.iter().map(|(_, name)| name.clone()).collect();
     let agent = format!("agent:{}", request.agent_id);
-    // The agent hears of it too, so nothing stands in it that the agent may not know.
+    // The agent gets this event too, so it contains only what the agent may know.
     let shown = if request.kind == RequestKind::Grant { vec![request.owner.clone()] } else { names };
     Ok(RequestNews {
         agent_id: request.agent_id.clone(),

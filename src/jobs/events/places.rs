@@ -1,4 +1,4 @@
-//! Places that are few: so many in all, so many for each principal. In memory only.
+//! Limited places: a maximum in total and one for each principal. In memory only.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};

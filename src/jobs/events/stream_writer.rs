@@ -253,7 +253,7 @@ impl Stream {
         }
     }
 
-    /// Where the store does not answer, nothing is told.
+    /// If the store fails, the answer is no.
     fn may_be_heard(&self, store: &Store) -> bool {
         store.lookup(|conn| self.feed.may_be_heard(conn)).unwrap_or_else(|error| {
             log::warn!("an event stream's caller could not be looked at again: {error}");

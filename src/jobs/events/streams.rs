@@ -156,7 +156,7 @@ impl Streams {
         lock(&self.signals).values().for_each(Signal::raise);
         let (closed, told) = channel();
         self.order(Order::Close(closed));
-        // A thread that is kept from it holds up nothing.
+        // Do not wait longer for a thread that is blocked.
         let _ = told.recv_timeout(TURN);
     }
 

@@ -164,7 +164,7 @@ fn over(conn: &Connection, end: &End) -> store::Result<()> {
     match end.what {
         Ending::Pending => requests::expire(conn, &end.id).map(|_| ()),
         Ending::InForce => requests::end(conn, &end.id).map(|_| ()),
-        // One that was given anew meanwhile has another end.
+        // A grant that was given again in the meantime has another end.
         Ending::Grant => match grants::by_id(conn, &end.id)?.filter(|grant| grant.expires_at == Some(end.at)) {
             None => Ok(()),
             Some(grant) => {

@@ -64,7 +64,7 @@ impl Upkeep {
         config: Arc<LiveConfig>,
     ) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<State>>::default();
-        // What was due while the daemon was off is told now.
+        // Report now what became due while the daemon was off.
         shared.lock().due = Some(Micros(0));
         let fulfiller = MessageKeeper {
             shared: Arc::clone(&shared),
@@ -138,7 +138,7 @@ impl MessageKeeper {
             let told = self.tell_overdue(judged).inspect_err(|error| log::warn!("overdue replies: {error}"));
             let mut state = self.shared.lock();
             if let Ok(due) = &told {
-                // What was sent meanwhile may be due sooner.
+                // A message that was sent meanwhile may be due sooner.
                 state.due = state.due.filter(|at| *at > judged).into_iter().chain(*due).min();
             }
             while !state.closed && state.full.is_empty() {

@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
         Self { app, input, viewer: None }
     }
 
-    /// A page as a reply. It is nobody's but the person's who opened it.
+    /// A page as a reply, private to the person who opened it.
     pub fn shown(self, status: StatusCode, page: &impl Page) -> Reply {
         let main = match page.render() {
             Ok(main) => main,

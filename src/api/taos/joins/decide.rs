@@ -342,7 +342,7 @@ fn admitted(tx: &Tx<'_>, join: &WaitingJoin, choice: &Choice) -> Result<Approval
     let is_same = match (choice.become_as.as_deref(), &live) {
         (Some("same"), _) => true,
         (Some(_), _) | (None, None) => false,
-        // Whoever comes back ends what is there: that is said in so many words.
+        // Coming back ends the other credentials, so the decider must choose it explicitly.
         (None, Some(_)) => {
             let problem = format!("must be same or new: there is an agent {called} already");
             return Err(ApiError::field(fields::AS.name, problem));
@@ -380,7 +380,7 @@ fn born(tx: &Tx<'_>, called: &str) -> Result<Agent, ApiError> {
     Ok(agent)
 }
 
-/// Nobody lets in by a request what he could not make himself.
+/// The decider must be allowed to make the agent himself.
 fn within(tx: &Tx<'_>, action: Action) -> Result<(), ApiError> {
     if tx.caller.lasting_scopes().allow(action) {
         return Ok(());
@@ -400,7 +400,7 @@ fn end_old(tx: &Tx<'_>, agent: &Agent, hours: i64) -> Result<(), ApiError> {
         tx.audit_as("credentials.revoke", format!("agent:{}", agent.id))?;
     }
     if agent.container_name.is_some() {
-        // Its next start delivers no other token: who comes back brings its own.
+        // The next start delivers no other token: the agent brings its own.
         agents::set_delivery(tx.conn, &agent.id, &Delivery::state(TokenDelivery::NotInjected), tx.now)?;
     }
     Ok(())
@@ -433,7 +433,7 @@ fn decision(tx: &Tx<'_>, join: &WaitingJoin, state: RequestState, note: Option<&
 }
 
 fn decided(tx: &Tx<'_>, device: &SecretHash, decision: &Join) -> Result<(Value, RequestNews), ApiError> {
-    // Of two who decide at once, the database lets one in.
+    // If two decide at once, the database accepts one.
     if decision.expires_at <= tx.now || !rows::insert(tx.conn, decision, device)? {
         return Err(codes::REQUEST_DECIDED.into());
     }

@@ -17,10 +17,10 @@ use crate::store::requests::RequestState;
 use crate::store::{self, users};
 use crate::time::Micros;
 
-/// How long the key is good: as long as any that says nothing.
+/// The life of the key: the default of keys.
 const LIFE: i64 = 90 * Micros::DAY;
 
-/// Refuses a key that would be one too many for its agent.
+/// Refuses a key beyond the agent's maximum.
 ///
 /// # Errors
 /// `cleanup_required`, or the store's.

@@ -155,7 +155,7 @@ fn fetch(app: &App, input: Input) -> Handled {
     if asked == Some(PollPace::TooSoon) {
         return Err(codes::SLOW_DOWN.into());
     }
-    // Only what a person has decided is on disk, and only that is worth a turn of the writer.
+    // Only decided joins are on disk, so only they need the writer.
     if app.store.lookup(|conn| store::joins::by_device(conn, &device))?.is_none() {
         return Err(match asked {
             Some(_) => codes::AUTHORIZATION_PENDING.into(),
