@@ -190,8 +190,10 @@ pub const BACKUPS_KEPT: usize = 7;
 pub const DEPLOYMENT_HISTORY: u64 = 1000;
 /// How long an operation stays after its end.
 pub const FINISHED_OPERATION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Dead credentials of one kind kept for one holder; the oldest go.
+/// Dead credentials of one kind kept for one holder; then the oldest go.
 pub const DEAD_CREDENTIALS: u64 = 100;
+/// How many of them stay then: to look for the oldest costs as much as to make a credential, so it is done for some at once.
+pub const DEAD_CREDENTIALS_LEFT: u64 = 84;
 /// Grants on one agent.
 pub const GRANTS_OF_AGENT: u64 = 200;
 /// Spaces of one user.

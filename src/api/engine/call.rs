@@ -132,6 +132,9 @@ impl Tx<'_> {
     }
 }
 
+/// What a call does in its transaction.
+type Work = Box<dyn FnOnce(&Tx<'_>) -> Result<Written, ApiError> + Send>;
+
 /// What a transaction ends in.
 pub enum Written {
     /// The reply, to be sent once it is on disk.
@@ -220,6 +223,12 @@ impl Call {
         store: &Store,
         work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError> + Send + 'static,
     ) -> Handled {
+        self.submit(store, Box::new(|tx| work(tx).map(Into::into)))
+    }
+
+    /// What each write has in common, compiled once.
+    #[track_caller]
+    fn submit(self, store: &Store, work: Work) -> Handled {
         self.check_allowance()?;
         let Self { caller, input, action, growth, reservation, watch } = self;
         let (fulfiller, promise) = stream::promise();
@@ -271,14 +280,10 @@ fn refuse_frozen(tx: &Tx<'_>) -> Result<(), ApiError> {
 }
 
 /// Runs the work; with a claim its reply, or a refusal that is kept, is stored in the same transaction.
-fn ended<W: Into<Written>>(
-    tx: &Tx<'_>,
-    claim: Option<&Claim>,
-    work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError>,
-) -> Result<Written, ApiError> {
-    let Some(claim) = claim else { return work(tx).map(Into::into) };
+fn ended(tx: &Tx<'_>, claim: Option<&Claim>, work: Work) -> Result<Written, ApiError> {
+    let Some(claim) = claim else { return work(tx) };
     let written = match store::savepoint(tx.conn, |_| work(tx)) {
-        Ok(written) => written.into(),
+        Ok(written) => written,
         Err(error) if idempotency::is_kept(&error) => {
             // What was rolled back did not happen.
             tx.facts.borrow_mut().clear();

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::limits::{DEAD_CREDENTIALS, SWEEP_BATCH};
+use crate::limits::{DEAD_CREDENTIALS, DEAD_CREDENTIALS_LEFT, SWEEP_BATCH};
 use crate::secret::Kind;
 use crate::store::Result;
 use crate::time::Micros;
@@ -19,6 +19,11 @@ const EXPIRE_ONE: &str = "UPDATE credentials SET state = 'expired'
     WHERE id = ?1 AND expires_at <= ?2 AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment')";
 const SWEEP: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
     WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?1 LIMIT ?2)";
+// The index has all of the condition: no row is read.
+const TOO_MANY_DEAD_OF_AGENT: &str = "SELECT EXISTS (SELECT 1 FROM credentials
+    WHERE agent_id = ?1 AND kind = ?2 AND (state = 'revoked' OR state = 'expired') LIMIT 1 OFFSET ?3)";
+const TOO_MANY_DEAD_OF_USER: &str = "SELECT EXISTS (SELECT 1 FROM credentials
+    WHERE user_id = ?1 AND kind = ?2 AND (state = 'revoked' OR state = 'expired') LIMIT 1 OFFSET ?3)";
 const FORGET_DEAD_OF_AGENT: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
     WHERE agent_id = ?1 AND kind = ?2 AND (state = 'revoked' OR state = 'expired')
     ORDER BY coalesce(revoked_at, expires_at) DESC, id DESC LIMIT ?4 OFFSET ?3)";
@@ -76,17 +81,19 @@ pub enum Of<'a> {
     User(&'a str),
 }
 
-/// Removes some of the dead credentials of one kind that are more than the [`DEAD_CREDENTIALS`] newest. Called whenever
-/// another is made, so that no rotation leaves rows without end.
+/// Where there are more than [`DEAD_CREDENTIALS`] dead ones of one kind, removes some that are not among the
+/// [`DEAD_CREDENTIALS_LEFT`] newest. Called whenever another is made, so that no rotation leaves rows without end.
 ///
 /// # Errors
 /// The store's.
 pub fn forget_dead(conn: &Connection, of: Of<'_>, kind: Kind) -> Result<()> {
-    let (sql, id) = match of {
-        Of::Agent(id) => (FORGET_DEAD_OF_AGENT, id),
-        Of::User(id) => (FORGET_DEAD_OF_USER, id),
+    let (too_many, forget, id) = match of {
+        Of::Agent(id) => (TOO_MANY_DEAD_OF_AGENT, FORGET_DEAD_OF_AGENT, id),
+        Of::User(id) => (TOO_MANY_DEAD_OF_USER, FORGET_DEAD_OF_USER, id),
     };
-    conn.prepare_cached(sql)?.execute(params![id, kind, DEAD_CREDENTIALS, SWEEP_BATCH])?;
+    if conn.prepare_cached(too_many)?.query_row(params![id, kind, DEAD_CREDENTIALS], |row| row.get(0))? {
+        conn.prepare_cached(forget)?.execute(params![id, kind, DEAD_CREDENTIALS_LEFT, SWEEP_BATCH])?;
+    }
     Ok(())
 }
 
