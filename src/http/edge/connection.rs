@@ -43,7 +43,8 @@ enum End {
 pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admission: Admission) {
     let answer = {
         let (core, link) = (core.clone(), link.clone());
-        service_fn(move |request| request::answer(core.clone(), link.clone(), request))
+        // hyper keeps room for the whole future as long as the connection lives: in a box it takes none while it rests.
+        service_fn(move |request| Box::pin(request::answer(core.clone(), link.clone(), request)))
     };
     let mut http = core.rules().http.serve_connection(Io(link.wire.clone()), answer);
     let end = drive(&mut http, &link).await;
@@ -59,13 +60,13 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admissi
             let code = check::unparsable(&rest, error.is_parse_too_large(), &core.rules().limits);
             drop(rest);
             count(&core.meters.malformed);
-            refuse(&core, wire, code).await;
+            Box::pin(refuse(&core, wire, code)).await;
         }
         End::Http(Err(error)) => log::debug!("a connection from {} failed: {error}", link.key),
         End::HeadLate => {
             drop(http);
             count(&core.meters.timeouts);
-            refuse(&core, wire, codes::REQUEST_TIMEOUT).await;
+            Box::pin(refuse(&core, wire, codes::REQUEST_TIMEOUT)).await;
         }
         End::Rested | End::Gone => {}
         End::Stuck => {

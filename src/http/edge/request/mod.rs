@@ -158,7 +158,7 @@ impl<S: Service> Exchange<S> {
         let too_large = if streamed { codes::PAYLOAD_TOO_LARGE } else { codes::BODY_TOO_LARGE };
         check_length(declared, if head.names_a_credential() { limit } else { nobodys }, too_large)?;
         if streamed {
-            return self.take_in(plan, body, (limit, nobodys)).await;
+            return Box::pin(self.take_in(plan, body, (limit, nobodys))).await;
         }
         if body.is_end_stream()
             && let Some(reply) = self.core.service.at_once(&head, &plan)
@@ -185,7 +185,7 @@ impl<S: Service> Exchange<S> {
             let answer = self.trip(Box::new(whole)).await?;
             return self.settle(answer).await;
         }
-        self.with_body(plan, body, (limit, nobodys), held).await
+        Box::pin(self.with_body(plan, body, (limit, nobodys), held)).await
     }
 
     /// The way of a body that has to be waited for: everything that can be checked without it comes first.
