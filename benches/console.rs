@@ -31,6 +31,38 @@ const PAGES: &[&str] = &[
     "/ui/box",
     "/ui/find?q=made-7",
 ];
+/// What those pages ask the API.
+const ROUTES: &[&str] = &[
+    "/api/agents?limit=50",
+    "/api/agents?limit=50&q=made-7",
+    "/api/agents?limit=50&status=registered",
+    "/api/agents?limit=500",
+    "/api/agents/made-7",
+    "/api/agents/made-7/token",
+    "/api/agents/made-7/calls",
+    "/api/agents/made-7/tripwires",
+    "/api/operations?agent=made-7&limit=25",
+    "/api/operations?limit=50",
+    "/api/grants?limit=100",
+    "/api/notifications?limit=100",
+    "/api/notifications?unread_only=true&limit=100",
+    "/api/notifications/count",
+    "/api/audit?limit=100",
+    "/api/audit/head",
+    "/api/audit/verification?rows=200",
+    "/api/knowledge/items?limit=40",
+    "/api/knowledge/search?limit=40&q=token",
+    "/api/credentials/expiring?within_days=7&limit=20",
+    "/api/users?limit=50",
+    "/api/requests?state=pending&limit=21",
+    "/api/requests?limit=50",
+    "/api/v1/spaces",
+    "/api/v1/messages?limit=40",
+    "/api/v1/tasks?limit=30",
+    "/api/status",
+    "/api/backups",
+    "/metrics",
+];
 /// Pages after which the memory is looked at.
 const ROUNDS: usize = 1000;
 
@@ -68,7 +100,8 @@ fn measure(daemon: &Daemon, size: u32) {
     }
 }
 
-/// What a daemon holds that has shown pages, beside one that has answered as many requests of the API.
+/// What a daemon holds that has shown pages, beside one that has answered as many requests of the API. With
+/// `MALLOC_ARENA_MAX=1`, as the unit of systemd sets it.
 fn memory(daemon: &mut Daemon, size: u32) {
     let held = |daemon: &mut Daemon, paths: &[&str]| {
         daemon.restart();
@@ -78,9 +111,7 @@ fn memory(daemon: &mut Daemon, size: u32) {
         paths.iter().cycle().take(ROUNDS).for_each(|path| drop(client.get(path).expect(200)));
         (before, proc_number(daemon.pid(), "status", "VmRSS:"))
     };
-    let lists =
-        ["/api/agents", "/api/agents/made-7", "/api/operations", "/api/notifications", "/api/audit", "/api/status"];
-    for (what, paths) in [("requests of the API", &lists[..]), ("pages", PAGES)] {
+    for (what, paths) in [("requests of the API", ROUTES), ("pages", PAGES)] {
         let (before, after) = held(daemon, paths);
         println!("{size} agents, resident before and after {ROUNDS} {what}: {before} and {after} KiB");
     }

@@ -55,6 +55,9 @@ impl Document {
     }
 }
 
+/// The header of a gzip file that names neither a time nor a system (RFC 1952, section 2.3).
+pub(crate) const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
 /// Whether a request takes gzip (RFC 9110, section 12.5.3); one that says nothing gets the plain form.
 pub(crate) fn takes_gzip(request: &HeaderMap) -> bool {
     let codings = || request.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));

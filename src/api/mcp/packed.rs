@@ -7,11 +7,8 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, VARY};
 use hyper::http::StatusCode;
 
-use crate::rest::document::takes_gzip;
+use crate::rest::document::{GZIP_HEAD, takes_gzip};
 use crate::rest::reply::Reply;
-
-/// The header of a gzip file that names neither a time nor a system (RFC 1952, section 2.3).
-const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// The text, and its compressed form once somebody has asked for it.
 #[derive(Debug, Default)]

@@ -1,17 +1,16 @@
 //! The files that pages need, in the program: each under a name that holds its hash, so that a browser asks once.
 
-use std::io::Write as _;
 use std::sync::OnceLock;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, VARY};
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, VARY};
 use hyper::http::StatusCode;
 
+use super::packer;
 use crate::api::App;
 use crate::api::engine::call::Handled;
 use crate::rest::codes;
+use crate::rest::document::takes_gzip;
 use crate::rest::head::Head;
 use crate::rest::input::Input;
 use crate::rest::reply::{Body, Reply};
@@ -56,7 +55,7 @@ pub(crate) fn favicon(_: &App, input: Input) -> Handled {
 }
 
 fn reply(asset: &'static Asset, head: &Head, cache: &str) -> Reply {
-    let reply = if takes_gzip(head) {
+    let reply = if takes_gzip(&head.headers) {
         Reply::typed(StatusCode::OK, asset.kind, Bytes::from_static(asset.packed)).with(CONTENT_ENCODING, "gzip")
     } else {
         Reply::typed(StatusCode::OK, asset.kind, Bytes::from_static(asset.plain))
@@ -64,25 +63,14 @@ fn reply(asset: &'static Asset, head: &Head, cache: &str) -> Reply {
     reply.with(CACHE_CONTROL, cache).with(VARY, "Accept-Encoding")
 }
 
-fn takes_gzip(head: &Head) -> bool {
-    head.header(&ACCEPT_ENCODING).is_some_and(|codings| {
-        codings.split(',').any(|coding| {
-            let mut parts = coding.split(';').map(str::trim);
-            parts.next() == Some("gzip") && !parts.any(|part| part == "q=0")
-        })
-    })
-}
-
 /// A page, compressed where its reader takes that. Never one that holds a secret beside a text of somebody else: the
 /// length would tell of it.
 pub(crate) fn packed(reply: Reply, head: &Head) -> Reply {
     let Body::Bytes(bytes) = &reply.body else { return reply };
-    if bytes.len() < WORTH || !takes_gzip(head) {
+    if bytes.len() < WORTH || !takes_gzip(&head.headers) {
         return reply;
     }
-    let mut packer = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), Compression::fast());
-    // Writing into memory does not fail; if it did, the page goes out as it is.
-    let Ok(packed) = packer.write_all(bytes).and_then(|()| packer.finish()) else { return reply };
+    let Some(packed) = packer::gzip(bytes) else { return reply };
     let mut reply = reply.with(CONTENT_ENCODING, "gzip").with(VARY, "Accept, Accept-Encoding");
     reply.body = Body::Bytes(packed.into());
     reply

@@ -6,6 +6,7 @@ pub(crate) mod done;
 pub(crate) mod filters;
 pub(crate) mod form;
 pub(crate) mod frame;
+mod packer;
 pub(crate) mod query;
 pub(crate) mod serve;
 pub(crate) mod text;
