@@ -18,9 +18,23 @@ pub fn seconds(text: &str) -> Result<i64, String> {
     if number == 0 { Err(wrong()) } else { Ok(i64::from(number) * factor) }
 }
 
+/// A duration in the largest unit that it is a whole number of.
+pub fn words(seconds: i64) -> String {
+    let units = [("d", 86_400), ("h", 3600), ("m", 60)];
+    let whole = units.iter().find(|(_, unit)| seconds != 0 && seconds % unit == 0);
+    whole.map_or_else(|| format!("{seconds}s"), |(name, unit)| format!("{}{name}", seconds / unit))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_told_as_it_is_typed() {
+        for (told, wanted) in [("90s", 90), ("10m", 600), ("2h", 7200), ("3d", 259_200), ("3601s", 3601)] {
+            assert_eq!((words(wanted).as_str(), seconds(told)), (told, Ok(wanted)));
+        }
+    }
 
     #[test]
     fn durations_are_numbers_with_a_unit() {

@@ -283,7 +283,7 @@ fn line(request: &Value) -> String {
     let mut shown =
         format!("{}  {} asks ({})\n", field(&request["id"]), field(&request["requester"]), field(&request["kind"]));
     for (name, value) in request["asked"].as_object().into_iter().flatten() {
-        shown.push_str(&format!("  {}: {}\n", text::clean(name), field(value)));
+        shown.push_str(&format!("  {}: {}\n", text::clean(&name.replace('_', " ")), field(value)));
     }
     shown.push_str(&format!("  reason: {}\n", field(&request["reason"])));
     if request["kind"] == "join" {
@@ -295,7 +295,7 @@ fn line(request: &Value) -> String {
         }
     }
     if let Some(seconds) = request["duration_seconds"].as_i64() {
-        shown.push_str(&format!("  for: {seconds} s\n"));
+        shown.push_str(&format!("  for: {}\n", duration::words(seconds)));
     }
     shown
 }

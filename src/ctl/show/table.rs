@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::asked::asked;
 use super::look::Look;
 use crate::ctl::core::format::{self, Format};
 use crate::ctl::core::text::{char_width, clean, clean_lines, plain, width};
@@ -107,9 +108,14 @@ fn laid<'a>(columns: &'a [Column], rows: &'a [Value], look: &Look) -> Vec<Laid<'
     all.into_iter().map(lay).collect()
 }
 
-/// A field's value; whoever its owner has paused is told as paused, whatever its container does.
+/// A field's value; whoever its owner has paused is told as paused, whatever its container does, and what a request asks
+/// for in words.
 fn state(row: &Value, field: &str) -> Value {
-    if field == "status" && row["paused"] == true { Value::from("paused") } else { row[field].clone() }
+    match field {
+        "status" if row["paused"] == true => Value::from("paused"),
+        "asked" => asked(row).map_or_else(|| row[field].clone(), Value::from),
+        _ => row[field].clone(),
+    }
 }
 
 /// Leaves out the last columns until the others fit, then cuts the widest texts.
