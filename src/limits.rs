@@ -206,6 +206,10 @@ pub const USERS: u64 = 1000;
 pub const OPERATIONS_KEPT: u64 = 1000;
 /// Backups an hour that are asked for.
 pub const BACKUPS_PER_HOUR: u64 = 30;
+/// Checks of the database an hour that are asked for.
+pub const DATABASE_CHECKS_PER_HOUR: u64 = 12;
+/// How long one may take: meanwhile the write-ahead log cannot begin anew.
+pub const DATABASE_CHECK_TIME: Duration = Duration::from_secs(15 * 60);
 /// Rows an hour that one principal's denials and repeats make of their own; the rest share one line a minute.
 pub const AGGREGATES_PER_HOUR: u64 = 120;
 

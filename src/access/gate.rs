@@ -21,8 +21,9 @@ use super::throttle::Throttle;
 use super::tokens::jwt::Audience;
 use super::tokens::signing_keys::SigningKeys;
 use super::tripwire::{OnTouch, Tripwires};
+use super::used_from::UsedFrom;
 use crate::config::{BindCredentials, LiveConfig, Watched};
-use crate::limits::BACKUPS_PER_HOUR;
+use crate::limits::{BACKUPS_PER_HOUR, DATABASE_CHECKS_PER_HOUR};
 use crate::rest::action::Action;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
@@ -44,12 +45,16 @@ pub struct Gate {
     allowance: Arc<Allowance>,
     /// Backups that are asked for.
     pub backups: Throttle,
+    /// Checks of the database that are asked for.
+    pub checks: Throttle,
     /// What becomes of a credential on another agent's socket.
     bind_credentials: Watched<BindCredentials>,
     /// The keys that sign short-lived tokens.
     pub keys: Arc<SigningKeys>,
     /// Which agents were seen lately.
     pub presence: Arc<Presence>,
+    /// From where people's credentials were last used.
+    pub used_from: Arc<UsedFrom>,
 }
 
 /// What may be exchanged, and whom it stands for.
@@ -88,8 +93,10 @@ impl Gate {
                 Amount { rows, bytes }
             }))),
             backups: Throttle::hourly(BACKUPS_PER_HOUR),
+            checks: Throttle::hourly(DATABASE_CHECKS_PER_HOUR),
             bind_credentials: config.watch(|now| now.containers.bind_credentials),
             presence: Arc::clone(&record.presence),
+            used_from: Arc::clone(&record.used_from),
             record,
             keys,
         }

@@ -16,10 +16,11 @@
 //! 13. `denials` - refusals, counted
 //! 14. `last_used` - uses, collected
 //! 15. [`presence`] - which agents were seen lately
-//! 16. `record` - what is kept of calls
-//! 17. [`held`] - what lives in memory for minutes
-//! 18. `tripwire` - decoys that are used
-//! 19. `gate` - the whole check
+//! 16. `used_from` - from where people's credentials were last used
+//! 17. `record` - what is kept of calls
+//! 18. [`held`] - what lives in memory for minutes
+//! 19. `tripwire` - decoys that are used
+//! 20. `gate` - the whole check
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
@@ -43,6 +44,7 @@ pub mod space;
 mod throttle;
 pub mod tokens;
 mod tripwire;
+mod used_from;
 
 pub use crate::rest::action::Action;
 pub use crate::rest::class::Class;
@@ -67,3 +69,4 @@ pub use throttle::Throttle;
 pub use tokens::box_key::{BoxKey, FILE as BOX_KEY};
 pub use tokens::signing_keys::SigningKeys;
 pub use tripwire::{OnTouch, Touch};
+pub use used_from::UsedFrom;

@@ -11,6 +11,7 @@ use super::fingerprints::Fingerprints;
 use super::hint;
 use super::last_used::LastUsed;
 use super::presence::Presence;
+use super::used_from::UsedFrom;
 use crate::rest::action::Action;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -30,6 +31,8 @@ pub(super) struct CallRecord {
     pub(super) fingerprints: Fingerprints,
     /// Which agents were seen lately.
     pub(super) presence: Arc<Presence>,
+    /// From where people's credentials were last used.
+    pub(super) used_from: Arc<UsedFrom>,
 }
 
 impl CallRecord {
@@ -42,6 +45,7 @@ impl CallRecord {
             denials: Denials::default(),
             repeats: Denials::default(),
             presence: Arc::default(),
+            used_from: Arc::default(),
         }
     }
 
@@ -55,8 +59,9 @@ impl CallRecord {
         let Some(known) = caller.fingerprints() else { return Ok(()) };
         let now = Micros::now();
         self.last_used.note(known.credential_id, now);
-        if let Some(agent) = caller.agent_id() {
-            self.presence.note(agent, now);
+        match caller.agent_id() {
+            Some(agent) => self.presence.note(agent, now),
+            None => self.used_from.note(known.credential_id, head),
         }
         let Some((surprise, worth_telling)) = self.fingerprints.note(head, known, now) else { return Ok(()) };
         let denies = self.fingerprints.denies();

@@ -66,6 +66,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::taos::knowledge::ROUTES,
             super::taos::audit::ROUTES,
             super::taos::backups::ROUTES,
+            super::taos::database_check::ROUTES,
             super::taos::health::ROUTES,
             super::taos::the_box::ROUTES,
             super::taos::index::ROUTES,

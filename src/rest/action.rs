@@ -101,6 +101,7 @@ actions! {
     MetricsRead "metrics.read" "Read the metrics.";
     BoxRead "box.read" "Read the state of the box.";
     BoxSettings "box.settings" (admin) "Read the settings of the box.";
+    BoxCheck "box.check" (admin) "Check the database, and stop a check.";
     SpacesList "spaces.list" "List spaces.";
     SpacesRead "spaces.read" "Read a space.";
     SpacesCreate "spaces.create" "Create a space.";

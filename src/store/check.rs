@@ -1,12 +1,15 @@
 //! Checking a database file without writing to it: `taosd check`, and every copy that is made.
 
 use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::copy::StillWanted;
 use super::open::{self, APPLICATION_ID, OpenError};
 use super::{Result, StoreError, VERSION, audit, objects};
+use crate::threads::lock;
 
 const SCHEMA: &str = "schema";
 
@@ -19,8 +22,11 @@ pub struct Finding {
     pub result: std::result::Result<String, String>,
 }
 
-/// How often a look asks whether it is still wanted, in steps of SQLite's machine.
-const STEPS: i32 = 4096;
+/// How often a look asks whether it is still wanted, in steps of SQLite's machine; of the structure, in pages.
+const STEPS: i32 = 256;
+/// How long a gentle look works between two pauses: the card also has commits to write.
+const WORK: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What a look ends in: what was found, or what is wrong.
 type Looked = Result<std::result::Result<String, String>>;
@@ -40,6 +46,33 @@ pub fn check(path: &Path) -> Result<Vec<Finding>> {
 /// # Errors
 /// As there.
 pub(super) fn check_while(path: &Path, wanted: &StillWanted) -> Result<Vec<Finding>> {
+    check_telling(path, wanted, &mut |_, _| ())
+}
+
+/// The same beside a daemon at work, with pauses. `told` hears what is looked at next, and what was found so far.
+///
+/// # Errors
+/// As there.
+pub fn check_gently(
+    path: &Path,
+    wanted: &StillWanted,
+    mut told: impl FnMut(&'static str, &[Finding]),
+) -> Result<Vec<Finding>> {
+    let (worked, wanted) = (Mutex::new(Instant::now()), wanted.clone());
+    let gently = StillWanted::as_long_as(move || {
+        let mut worked = lock(&worked);
+        if worked.elapsed() >= WORK {
+            std::thread::sleep(PAUSE);
+            *worked = Instant::now();
+        }
+        wanted.now()
+    });
+    check_telling(path, &gently, &mut told)
+}
+
+type Told<'a> = &'a mut dyn FnMut(&'static str, &[Finding]);
+
+fn check_telling(path: &Path, wanted: &StillWanted, told: Told<'_>) -> Result<Vec<Finding>> {
     // A database in use has a WAL; one without is not in use.
     let mut conn = match open::reading(path, open::at_rest(path)).map_err(StoreError::from) {
         Err(StoreError::Damaged(why)) => return Ok(vec![Finding { name: "structure", result: Err(why) }]),
@@ -55,6 +88,7 @@ pub(super) fn check_while(path: &Path, wanted: &StillWanted) -> Result<Vec<Findi
     ];
     let mut findings = Vec::new();
     for (name, look) in checks {
+        told(name, &findings);
         // Anew each time: a look may set one of its own.
         let wanted = wanted.clone();
         conn.progress_handler(STEPS, Some(move || !wanted.now()))?;

@@ -57,6 +57,11 @@ impl StillWanted {
         Self(Arc::new(move || !ends.load(Ordering::Relaxed)))
     }
 
+    /// While this holds. It is asked on the thread that works.
+    pub fn as_long_as(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+
     /// For so long.
     pub fn within(time: Duration) -> Self {
         let until = Instant::now() + time;

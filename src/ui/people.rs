@@ -29,6 +29,7 @@ struct Token {
     created_at: String,
     expires_at: Option<String>,
     last_used_at: Option<String>,
+    last_used_from: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -37,8 +38,37 @@ struct Session {
     created_at: String,
     expires_at: String,
     last_used_at: Option<String>,
+    last_used_from: Option<String>,
     opened_with: String,
     current: bool,
+}
+
+/// A key of the reader's own, or of one of its agents.
+#[derive(Deserialize)]
+struct Key {
+    credential_id: String,
+    key_id: String,
+    name: String,
+    scopes: Vec<String>,
+    bound_agent_id: Option<String>,
+    lifecycle_state: String,
+    created_at: String,
+    expires_at: String,
+    last_used_at: Option<String>,
+}
+
+/// What was granted to a program.
+#[derive(Deserialize)]
+struct Program {
+    id: String,
+    client_name: String,
+    redirect_host: String,
+    username: String,
+    agent_name: Option<String>,
+    scope: String,
+    created_at: String,
+    last_used_at: Option<String>,
+    ends_at: String,
 }
 
 #[derive(Template)]
@@ -72,6 +102,8 @@ struct Person {
     me: bool,
     tokens: Vec<Token>,
     sessions: Vec<Session>,
+    keys: Vec<Key>,
+    programs: Vec<Program>,
     issued: Option<String>,
     may_issue: bool,
     may_update: bool,
@@ -85,10 +117,17 @@ pub(super) fn one(view: &View<'_>) -> Shown {
     let name = encoded(view.input.param(0));
     let user: User = view.get(&format!("/api/users/{name}"))?;
     let me = view.caller.user().username == user.username;
+    // A list of the keys is of the reader's own alone.
+    let mut keys: Vec<Key> = if me { view.rows("/api/v1/keys") } else { Vec::new() };
+    keys.retain(|key| key.lifecycle_state == "active");
+    let mut programs: Vec<Program> = view.rows("/api/oauth/grants?limit=500");
+    programs.retain(|program| program.username == user.username);
     let page = Person {
         frame: view.frame(user.display_name.clone(), "/ui/people"),
         me,
         tokens: view.rows(&format!("/api/users/{name}/tokens?limit=100")),
+        keys,
+        programs,
         sessions: view.rows(&format!("/api/users/{name}/sessions?limit=50")),
         may_end: view.may(Action::SessionsRevoke),
         issued: view.told.issued.as_ref().and_then(|told| told["token"].as_str()).map(str::to_owned),

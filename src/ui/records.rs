@@ -230,6 +230,11 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// What it is.
+    pub fn kind_in_words(&self) -> String {
+        self.kind.replace('_', " ")
+    }
+
     /// Whose it is.
     pub fn whose(&self) -> &str {
         self.agent_name.as_deref().or(self.username.as_deref()).unwrap_or("nobody yet")

@@ -23,6 +23,23 @@ struct Backup {
     created_at: String,
 }
 
+/// The newest check of the database.
+#[derive(Deserialize)]
+struct Check {
+    state: String,
+    step: Option<String>,
+    findings: Vec<Finding>,
+    finished_at: Option<String>,
+}
+
+/// What it has looked at.
+#[derive(Deserialize)]
+struct Finding {
+    name: String,
+    ok: bool,
+    detail: String,
+}
+
 #[derive(Deserialize)]
 struct Setting {
     key: String,
@@ -61,6 +78,7 @@ struct TheBox<'a> {
     bars: Vec<Bar>,
     backups: Vec<Backup>,
     automatic: Vec<Backup>,
+    check: Option<Check>,
     ending: Vec<Ending>,
     settings: Vec<Setting>,
     verification: Option<Verification>,
@@ -97,6 +115,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         bars: Vec::new(),
         backups: Vec::new(),
         automatic: Vec::new(),
+        check: None,
         ending: Vec::new(),
         settings: Vec::new(),
         verification: None,
@@ -111,6 +130,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
     page.bars = bars(&view.text("/metrics").unwrap_or_default());
     page.backups = view.rows("/api/backups");
     page.automatic = view.rows("/api/backups?kind=automatic");
+    page.check = if view.may(Action::BoxCheck) { view.find("/api/database/check") } else { None };
     page.ending = view.rows("/api/credentials/expiring?within_days=14&limit=50");
     page.verification = view.find(CHECKED);
     view.page(&page)

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod awaited;
 pub(crate) mod backups;
 pub(crate) mod channels;
+pub(crate) mod database_check;
 pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod expiring;

@@ -7,7 +7,7 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use crate::access::lookup::cookie;
-use crate::access::{Action, Principal};
+use crate::access::{Action, Principal, UsedFrom};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
@@ -37,6 +37,11 @@ pub(super) const RECORD: &[Field] = &[
     Field::shown("created_at", "When the session was opened."),
     Field::shown("expires_at", "When the session expires."),
     Field::shown("last_used_at", "When the session was last used, to the minute.").nullable(),
+    Field::shown(
+        "last_used_from",
+        "The address and the client that last used the session; null if that was before the daemon started.",
+    )
+    .nullable(),
     Field::shown("opened_with", "The label of the token that opened the session."),
     Field::flag("current", "True for the session of this request.").required(),
 ];
@@ -124,7 +129,7 @@ fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "sessions")?;
     let page = list.page();
     let mut take = |session: WebSession| {
-        let shown = show(&session, &call);
+        let shown = show(&session, &call, &app.gate.used_from);
         list.push((session.created_at, session.id), &shown)
     };
     // An agent has none.
@@ -135,12 +140,13 @@ fn list(app: &App, call: Call) -> Handled {
 }
 
 /// A session as told.
-pub(super) fn show(session: &WebSession, call: &Call) -> Value {
+pub(super) fn show(session: &WebSession, call: &Call, used_from: &UsedFrom) -> Value {
     json!({
         "id": session.id,
         "created_at": session.created_at.millis(),
         "expires_at": session.expires_at.millis(),
         "last_used_at": session.last_used_at.map(Micros::millis),
+        "last_used_from": used_from.last(&session.id),
         "opened_with": session.opened_with,
         "current": call.caller.credential_id() == Some(&session.id),
     })

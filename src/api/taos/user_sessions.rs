@@ -51,7 +51,7 @@ fn list(app: &App, call: Call) -> Handled {
     app.store.read(|conn| {
         let user = users::find(conn, &call.caller, call.input.param(0))?;
         let mut take = |session: WebSession| {
-            let shown = web::show(&session, &call);
+            let shown = web::show(&session, &call, &app.gate.used_from);
             list.push((session.created_at, session.id), &shown)
         };
         Ok::<_, ApiError>(sessions::of_user(conn, &user.id, Micros::now(), &page, &mut take)?)

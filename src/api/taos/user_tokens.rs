@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::tokens::EXPIRES_IN_DAYS;
 use super::{scope, users};
-use crate::access::{Action, Scopes};
+use crate::access::{Action, Scopes, UsedFrom};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
@@ -82,6 +82,11 @@ pub const ROUTES: &[ApiRoute] = &[
                 CREATED,
                 EXPIRES,
                 Field::unbounded("last_used_at", "When the token was last used, to the minute.").required().nullable(),
+                Field::shown(
+                    "last_used_from",
+                    "The address and the client that last used the token; null if that was before the daemon started.",
+                )
+                .nullable(),
             ]),
         )
         .failing(&[codes::USER_NOT_FOUND, codes::INVALID_CURSOR]),
@@ -145,13 +150,14 @@ fn list(app: &App, call: Call) -> Handled {
     let page = list.page();
     app.store.read(|conn| {
         let user = users::find(conn, &call.caller, call.input.param(0))?;
-        let mut take = |token: Credential| list.push((token.issued_at, token.id.clone()), &show(&token));
+        let mut take =
+            |token: Credential| list.push((token.issued_at, token.id.clone()), &show(&token, &app.gate.used_from));
         Ok::<_, ApiError>(credentials::user_tokens(conn, &user.id, &page, &mut take)?)
     })?;
     Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
-fn show(token: &Credential) -> Value {
+fn show(token: &Credential, used_from: &UsedFrom) -> Value {
     json!({
         "id": token.id,
         "key_id": token.key_id,
@@ -161,6 +167,7 @@ fn show(token: &Credential) -> Value {
         "created_at": token.issued_at.millis(),
         "expires_at": token.expires_at.map(Micros::millis),
         "last_used_at": token.last_used_at.map(Micros::millis),
+        "last_used_from": used_from.last(&token.id),
     })
 }
 

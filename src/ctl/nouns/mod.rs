@@ -10,6 +10,7 @@ mod backup;
 mod channels;
 mod context;
 mod credentials;
+mod database_check;
 mod docs;
 mod doctor;
 mod download;

@@ -1,5 +1,6 @@
 //! `taosctl box`.
 
+use super::database_check;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
@@ -10,10 +11,11 @@ const COLUMNS: &[Column] = &[Column("KEY", "key"), Column("VALUE", "value"), Col
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "box",
-    about: "The box itself: its state, its settings, what can be deployed on it",
+    about: "The box itself: its state, its settings, its database, what can be deployed on it",
     entries: &[
         CommandEntry::Verb(Verb::new("status", "box_status", Show::Record)),
         CommandEntry::Verb(Verb::new("settings", "box_settings", Show::Table(COLUMNS))),
         CommandEntry::Verb(Verb::new("choices", "agents_deploy_choices", Show::Record)),
+        database_check::ENTRY,
     ],
 };

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::check::DatabaseCheck;
 use super::error::OperationError;
 use super::runner::Runner;
 use super::sockets::AgentSockets;
@@ -32,6 +33,8 @@ pub struct Jobs {
     pub store: Arc<Store>,
     /// Raised whenever an operation has changed.
     pub changed: Signal,
+    /// The check of the database that was asked for.
+    pub check: DatabaseCheck,
     /// The agents' own sockets.
     pub sockets: AgentSockets,
     /// The clock that ends and removals go by.
@@ -82,6 +85,7 @@ impl Jobs {
             ends: Arc::default(),
             containers: Containers::new(runtime),
             changed: Signal::new(),
+            check: DatabaseCheck::default(),
             sockets: AgentSockets::new(sockets),
             runner: Runner::start(THREADS, QUEUE)?,
             lookers: Runner::start(LOOKERS, QUEUE)?,

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub mod backups;
+pub mod check;
 pub mod delivery;
 pub(crate) mod deploy;
 mod error;

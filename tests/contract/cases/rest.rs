@@ -92,6 +92,18 @@ pub const CASES: &[Case] = &[
         assert_eq!(of("notify_per_minute")["is_default"].as_bool().map(|_| ()), Some(()));
         reply
     }),
+    case("database_check_begin", "", |w| {
+        let reply = w.operator().post("/api/database/check?wait=30", json!({})).expect(200);
+        assert_eq!(reply.json()["state"], "sound", "{}", reply.text());
+        reply
+    }),
+    case("database_check_get", "", |w| {
+        let made = w.operator().post("/api/database/check?wait=30", json!({})).expect(200).json();
+        let reply = w.operator().get("/api/database/check?wait=1").expect(200);
+        assert_eq!(reply.json(), made);
+        reply
+    }),
+    case("database_check_stop", "", |w| w.operator().delete("/api/database/check")),
     case("agents_deploy_choices", "", |w| {
         let reply = w.operator().get("/api/agents/deploy/choices").expect(200);
         assert_eq!(reply.json()["frameworks"][0], "none");

@@ -1,0 +1,140 @@
+//! From where people's credentials were last used: the peer and the client, in memory only. A box has seldom more than a
+//! few; of very many, those that come late are not noted.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use hyper::header::{HeaderMap, USER_AGENT};
+
+use crate::limits::THROTTLE_ENTRIES;
+use crate::rest::head::{Head, Peer};
+use crate::threads::lock;
+
+/// Characters of a client's name that are kept.
+const CLIENT: usize = 40;
+/// What browsers call themselves, behind the name of another that all of them give first.
+const BROWSERS: [&str; 5] = ["Edg", "OPR", "Firefox", "Chrome", "Safari"];
+
+/// The places of this run of the daemon, by credential.
+#[derive(Debug, Default)]
+pub struct UsedFrom(Mutex<HashMap<String, Place>>);
+
+#[derive(Debug)]
+struct Place {
+    peer: Peer,
+    /// Of the header that names the client: it is read again only when it is another.
+    mark: u64,
+    client: String,
+}
+
+impl UsedFrom {
+    /// Notes where a credential is used.
+    pub(super) fn note(&self, credential_id: &str, head: &Head) {
+        let mark = mark(&head.headers);
+        let mut places = lock(&self.0);
+        match places.get_mut(credential_id) {
+            Some(place) if place.mark == mark && same(&place.peer, &head.peer) => return,
+            Some(place) => return *place = Place::of(head, mark),
+            None => {}
+        }
+        if places.len() < THROTTLE_ENTRIES {
+            places.insert(credential_id.to_owned(), Place::of(head, mark));
+        }
+    }
+
+    /// Where a credential was last used: the address and the client's name. `None` if it was not used in this run.
+    pub fn last(&self, credential_id: &str) -> Option<String> {
+        lock(&self.0).get(credential_id).map(Place::told)
+    }
+}
+
+impl Place {
+    fn of(head: &Head, mark: u64) -> Self {
+        Self { peer: head.peer.clone(), mark, client: client(&head.headers) }
+    }
+
+    fn told(&self) -> String {
+        let peer = match &self.peer {
+            Peer::Ip(IpAddr::V6(v6)) => v6.to_ipv4_mapped().map_or_else(|| v6.to_string(), |v4| v4.to_string()),
+            Peer::Ip(v4) => v4.to_string(),
+            Peer::Unix { .. } => "the box's own socket".to_owned(),
+            Peer::Agent { id } => format!("the socket of agent {id}"),
+        };
+        if self.client.is_empty() { peer } else { format!("{peer}, {}", self.client) }
+    }
+}
+
+/// True if it is the same place: a process is not one.
+fn same(a: &Peer, b: &Peer) -> bool {
+    matches!((a, b), (Peer::Unix { .. }, Peer::Unix { .. })) || a == b
+}
+
+fn mark(headers: &HeaderMap) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    headers.get(USER_AGENT).map(|value| value.as_bytes()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The client's name: a browser's own, else the first word of what it calls itself.
+fn client(headers: &HeaderMap) -> String {
+    let Some(text) = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()) else { return String::new() };
+    let browser = BROWSERS
+        .iter()
+        .find(|name| text.starts_with("Mozilla/") && text.split(' ').any(|word| word.split('/').next() == Some(name)));
+    match browser {
+        Some(&"Edg") => "Edge".to_owned(),
+        Some(&"OPR") => "Opera".to_owned(),
+        Some(name) => (*name).to_owned(),
+        None => text.split_whitespace().next().unwrap_or("").chars().take(CLIENT).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use hyper::http::Method;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn told(peer: Peer, agent: &str) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, agent.parse().unwrap());
+        let head = Head {
+            method: Method::GET,
+            raw_path: "/".into(),
+            segments: Vec::new(),
+            query: String::new(),
+            headers,
+            peer,
+            foreign_host: false,
+            request_id: "r".into(),
+            arrived: Instant::now(),
+        };
+        let places = UsedFrom::default();
+        places.note("c", &head);
+        assert_eq!(places.last("d"), None);
+        places.last("c").unwrap()
+    }
+
+    #[test]
+    fn a_place_is_an_address_and_a_client() {
+        let at = |text: &str| Peer::Ip(text.parse().unwrap());
+        assert_eq!(told(at("192.168.1.7"), "curl/8.5.0"), "192.168.1.7, curl/8.5.0");
+        let edge = "Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36 Edg/120.0";
+        assert_eq!(told(at("::ffff:10.0.0.1"), edge), "10.0.0.1, Edge");
+        assert_eq!(told(at("fd00::1"), "Mozilla/5.0 (X11; rv:120.0) Gecko/20100101 Firefox/120.0"), "fd00::1, Firefox");
+        assert_eq!(told(Peer::Unix { uid: 0, gid: 0, pid: 1 }, ""), "the box's own socket");
+    }
+
+    proptest! {
+        #[test]
+        fn a_clients_name_is_short_whatever_it_sends(agent in "[ -~]{0,300}") {
+            let told = told(Peer::Ip([127, 0, 0, 1].into()), &agent);
+            prop_assert!(told.len() <= 60);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The check of the database on demand: asked for, followed and stopped. Every caller sees the same one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Step};
+use crate::jobs::operations::Jobs;
+use crate::jobs::operations::check::{self, Check, CheckState};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::service::Outcome;
+use crate::store::Finding;
+use crate::time::Micros;
+
+const DOC: &str = "recipes/troubleshooting#check-the-database";
+/// What it looks at.
+const NAME: Field = Field::shown("name", "What was looked at: file, schema version, schema, structure, …");
+const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to wait for the end of the check; 0 if absent.");
+/// How long a stop waits for the check to end.
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
+
+/// The check's record.
+const RECORD: Answer = Answer::Object(&[
+    Field::word("state", CheckState::SLUGS, "The state of the check.").required(),
+    Field::shown("step", "What it looks at now; null if it is not running.").nullable(),
+    Field::of(
+        "findings",
+        Type::Objects(&[
+            NAME,
+            Field::flag("ok", "Whether nothing is wrong.").required(),
+            Field::shown("detail", "What was found, or what is wrong."),
+        ]),
+        "What it has looked at so far, in this order.",
+    )
+    .required(),
+    Field::shown("started_at", "When it began; null if there was none since the daemon started.").nullable(),
+    Field::shown("finished_at", "When it ended; null until then.").nullable(),
+]);
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/database/check",
+        dialect: Taos,
+        access: Access::Action(Action::BoxCheck, begin),
+        id: "database_check_begin",
+        title: "Check the database",
+        about: "Checks the structure, the foreign keys and the audit chain, as taosd check does, while the daemon goes on working. One check runs at a time: if one is running, the reply shows that one. The check writes nothing; the daemon keeps its result in memory until it stops.",
+        repeat: Repeat::Safe,
+        query: &[WAIT],
+        body: BodyKind::Json(&[]),
+        example: "{}",
+        answer: (200, RECORD),
+        errors: &[codes::FORBIDDEN],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/database/check",
+        dialect: Taos,
+        access: Access::Action(Action::BoxCheck, read),
+        id: "database_check_get",
+        title: "Read the last check of the database",
+        about: "The check that is running, or else the last one since the daemon started.",
+        repeat: Repeat::Safe,
+        query: &[WAIT],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, RECORD),
+        errors: &[codes::FORBIDDEN],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/database/check",
+        dialect: Taos,
+        access: Access::Action(Action::BoxCheck, stop),
+        id: "database_check_stop",
+        title: "Stop the check of the database",
+        about: "Stops the check that is running and keeps what it has found so far. If none is running, nothing happens.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, RECORD),
+        errors: &[codes::FORBIDDEN],
+        doc: DOC,
+        tool: None,
+    },
+];
+
+fn begin(app: &App, call: Call) -> Handled {
+    if !app.jobs.check.is_running() {
+        let key = if call.caller.credential_id().is_some() { "tokens" } else { "socket" };
+        app.gate.checks.take(key, Instant::now()).map_err(|seconds| {
+            ApiError::new(codes::RATE_LIMITED)
+                .detail("The maximum number of database checks per hour is reached.")
+                .retry_after(seconds)
+        })?;
+        check::begin(&app.jobs)?;
+    }
+    Ok(Step::Later(after(app, &call.input)))
+}
+
+fn read(app: &App, call: Call) -> Handled {
+    Ok(Step::Later(after(app, &call.input)))
+}
+
+fn stop(app: &App, _: Call) -> Handled {
+    app.jobs.check.stop();
+    Ok(Step::Later(at_its_end(Arc::clone(&app.jobs), Instant::now() + STOPS_WITHIN)))
+}
+
+/// The check once it has ended, or as it is when the time of `wait` is up.
+fn after(app: &App, input: &Input) -> Outcome {
+    let wait = input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    at_its_end(Arc::clone(&app.jobs), input.head.arrived + Duration::from_secs(wait))
+}
+
+fn at_its_end(jobs: Arc<Jobs>, until: Instant) -> Outcome {
+    // Begun before the look, so that no change in between is missed.
+    let wait = jobs.check.changed.wait();
+    let newest = jobs.check.newest();
+    if newest.state != CheckState::Running || Instant::now() >= until {
+        return Outcome::Done(Reply::ok(&show(&newest)));
+    }
+    Outcome::Later { wait, until, again: Box::new(move || at_its_end(jobs, until)) }
+}
+
+fn show(check: &Check) -> Value {
+    let finding = |one: &Finding| {
+        let (Ok(detail) | Err(detail)) = &one.result;
+        json!({"name": one.name, "ok": one.result.is_ok(), "detail": detail})
+    };
+    json!({
+        "state": check.state,
+        "step": check.step,
+        "findings": check.findings.iter().map(finding).collect::<Vec<_>>(),
+        "started_at": check.started_at.map(Micros::millis),
+        "finished_at": check.finished_at.map(Micros::millis),
+    })
+}

@@ -1,0 +1,82 @@
+//! An admin has the database checked while the daemon works: one check at a time, stopped at a word, and it tells damage.
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, text};
+
+const CHECK: &str = "/api/database/check";
+/// Rows of a quarter of a mebibyte: looking at them takes longer than saying stop.
+const ROWS: usize = 400;
+
+fn names(check: &Value, ok: bool) -> Vec<String> {
+    let findings = check["findings"].as_array().expect("findings");
+    findings.iter().filter(|one| one["ok"] == ok).map(|one| text(one, "name")).collect()
+}
+
+#[test]
+fn damage_is_told_and_a_sound_database_is_sound() {
+    let daemon = Daemon::start();
+    let operator = daemon.operator();
+    let never = operator.get(CHECK).expect(200).json();
+    assert_eq!(never, json!({"state": "never", "step": null, "findings": [], "started_at": null, "finished_at": null}));
+    assert_eq!(operator.delete(CHECK).expect(200).json(), never, "there is nothing to stop");
+    let check = operator.post(&format!("{CHECK}?wait=60"), json!({})).expect(200).json();
+    assert_eq!((text(&check, "state").as_str(), names(&check, false).len()), ("sound", 0), "{check}");
+    let all = ["file", "schema version", "schema", "structure", "foreign keys", "audit chain"];
+    assert_eq!(names(&check, true), all);
+    assert_eq!(operator.get(CHECK).expect(200).json(), check);
+
+    let conn = rusqlite::Connection::open(daemon.database()).expect("the database");
+    conn.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO agent_names (agent_id) VALUES ('nobody');")
+        .expect("a row");
+    drop(conn);
+    let check = operator.post(&format!("{CHECK}?wait=60"), json!({})).expect(200).json();
+    assert_eq!((text(&check, "state").as_str(), names(&check, false)), ("damaged", vec!["foreign keys".to_owned()]));
+    assert!(check["finished_at"].is_string() && check["step"].is_null(), "{check}");
+
+    // It is nobody's but an admin's.
+    operator.post("/api/users", json!({"username": "ann"})).expect(201);
+    let ann = daemon.user_token("ann", &["*"]);
+    ann.post(CHECK, json!({})).expect_error(403, "forbidden");
+    ann.get(CHECK).expect_error(403, "forbidden");
+    ann.delete(CHECK).expect_error(403, "forbidden");
+}
+
+#[test]
+fn a_check_is_stopped_and_holds_up_no_write() {
+    let mut daemon = Daemon::start();
+    assert_eq!(daemon.stop(), Some(0));
+    let conn = rusqlite::Connection::open(daemon.database()).expect("the database");
+    conn.execute_batch(
+        "BEGIN; INSERT INTO upload_contents (id, space_id, size, begun_at) SELECT 1, id, 0, 0 FROM spaces LIMIT 1;",
+    )
+    .expect("a content");
+    for n in 0..ROWS {
+        conn.execute("INSERT INTO upload_chunks VALUES (1, ?1, zeroblob(262144))", [n]).expect("a row");
+    }
+    conn.execute_batch("COMMIT").expect("a commit");
+    drop(conn);
+    daemon.spawn();
+    let operator = daemon.operator();
+    // A machine that is slow to say stop gets another chance.
+    let stopped = (0..10).find_map(|n| {
+        let begun = operator.post(CHECK, json!({})).expect(200).json();
+        let again = operator.post(CHECK, json!({})).expect(200).json();
+        assert!(again["started_at"] == begun["started_at"] || begun["state"] != "running", "{begun} {again}");
+        operator.post("/api/agents", json!({"name": format!("made {n}")})).expect(200);
+        let check = operator.delete(CHECK).expect(200).json();
+        (check["state"] == "stopped").then_some(check)
+    });
+    let stopped = stopped.expect("a check that was stopped");
+    assert!(names(&stopped, false).is_empty() && names(&stopped, true).len() < 6, "{stopped}");
+}
+
+#[test]
+fn the_checks_of_an_hour_can_be_used_up_by_no_token_for_the_socket() {
+    let daemon = Daemon::start();
+    let ask = || daemon.operator().post(&format!("{CHECK}?wait=60"), json!({}));
+    (0..12).for_each(|_| drop(ask().expect(200)));
+    ask().expect_error(429, "rate_limited");
+    daemon.operator().get(CHECK).expect(200);
+    daemon.on_socket().post(&format!("{CHECK}?wait=60"), json!({})).expect(200);
+}
