@@ -33,23 +33,22 @@ pub fn complain(text: &str) {
 /// Prints what clap has to say instead of arguments: help and version to stdout, a misuse to stderr. The exit code: 0, or
 /// 2 for a misuse, or 1 where stdout cannot be written.
 pub fn clap(program: &str, error: &clap::Error) -> u8 {
-    let text = |to_terminal: bool| {
-        let styled = error.render();
-        if to_terminal && std::env::var_os("NO_COLOR").is_none() {
-            styled.ansi().to_string()
-        } else {
-            styled.to_string()
-        }
-    };
     if error.use_stderr() {
-        complain(&text(io::stderr().is_terminal()));
+        complain(&of_clap(error, io::stderr().is_terminal()));
         return u8::try_from(error.exit_code()).unwrap_or(2);
     }
-    match out(&text(io::stdout().is_terminal())) {
+    match out(&of_clap(error, io::stdout().is_terminal())) {
         Ok(_) => 0,
         Err(error) => {
             complain(&format!("{program}: the output could not be written: {error}\n"));
             1
         }
     }
+}
+
+/// What clap has to say; coloured on a terminal, unless `NO_COLOR` is set.
+pub fn of_clap(error: &clap::Error, to_terminal: bool) -> String {
+    let styled = error.render();
+    let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if to_terminal && colours { styled.ansi().to_string() } else { styled.to_string() }
 }

@@ -40,6 +40,7 @@ fn globals() -> impl Iterator<Item = Arg> {
         text("idempotency-key", "KEY", "A key that makes it safe to repeat a changing command; random if absent"),
         Arg::new("format")
             .long("output")
+            .alias("format")
             .short('o')
             .value_name("FORMAT")
             .value_parser(PossibleValuesParser::new(Format::SLUGS))

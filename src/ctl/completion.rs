@@ -7,6 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use clap_complete::env::Shells;
 
+use super::grammar;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::say;
@@ -53,7 +54,7 @@ pub(super) fn offer(whole: fn() -> Command, args: &[OsString]) -> Option<u8> {
     // Before `--` stands this program, after it what was typed.
     let typed = args.iter().position(|arg| arg == "--").map_or(args.len(), |at| at + 1);
     let mut offered = Vec::new();
-    let mut command = whole();
+    let mut command = grammar::with_verbs_first(whole());
     command.build();
     let done = completer.write_complete(
         &mut command,

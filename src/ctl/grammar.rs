@@ -56,6 +56,86 @@ const OF_AGENTS: &[(&str, &str)] = &[
     ("stop", "stop"),
 ];
 
+/// Lists that are a command of their own: what people call them, the command that lists, and the one that makes an entry.
+const LISTS: &[(&[&str], &str, &str)] = &[
+    (&["backups", "backup"], "backups", "backup"),
+    (&["files", "file"], "files", "upload"),
+    (&["audit"], "audit", ""),
+];
+
+/// Words that others have for what ours calls otherwise.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("cluster-info", &["status"]),
+    ("config", &["box", "settings"]),
+    ("containers", &["agents", "containers"]),
+    ("settings", &["box", "settings"]),
+];
+
+/// The words that may stand first beside the commands themselves.
+pub(super) fn first_words() -> impl Iterator<Item = &'static str> {
+    BEFORE_A_NOUN.iter().chain(OF_AGENTS).map(|(word, _)| *word).chain(ELSEWHERE.iter().map(|(word, _)| *word))
+}
+
+/// The command with the verbs that may stand first as commands of their own, hidden: what a shell completes.
+pub(super) fn with_verbs_first(mut whole: Command) -> Command {
+    let below = |whole: &Command, noun: &str, verb: &str, name: &str| {
+        let verb = whole.find_subcommand(noun)?.find_subcommand(verb)?.clone();
+        // Without its aliases, which are verbs of their own here.
+        Some(verb.alias(None::<&str>).name(name.to_owned()).hide(true))
+    };
+    for (theirs, ours) in OF_AGENTS {
+        let known = whole.find_subcommand(theirs).is_some();
+        if let Some(verb) = below(&whole, "agents", ours, theirs).filter(|_| !known) {
+            whole = whole.subcommand(verb);
+        }
+    }
+    let nouns: Vec<String> = whole.get_subcommands().map(|noun| noun.get_name().to_owned()).collect();
+    for (theirs, ours) in BEFORE_A_NOUN {
+        let of_nouns = nouns.iter().filter_map(|noun| below(&whole, noun, ours, noun)).map(|verb| verb.hide(false));
+        let of_nouns: Vec<Command> = of_nouns.collect();
+        whole = if whole.find_subcommand(theirs).is_some() {
+            whole.mut_subcommand(theirs, |verb| verb.subcommands(of_nouns))
+        } else {
+            whole.subcommand(Command::new(*theirs).hide(true).subcommands(of_nouns))
+        };
+    }
+    whole
+}
+
+/// The words of the command that the arguments name, such as `taosctl agents create`.
+pub(super) fn command_of(args: &[OsString], whole: &Command) -> String {
+    let (mut command, mut at, mut words) = (whole, 1, vec!["taosctl"]);
+    while let Some(next) = word_after(args, at)
+        && let Some(below) = args[next].to_str().and_then(|word| command.find_subcommand(word))
+    {
+        words.push(below.get_name());
+        (command, at) = (below, next + 1);
+    }
+    words.join(" ")
+}
+
+/// `get backups`, `backups ls` and `backup create` as `backups` and `backup`: those are commands without verbs.
+fn of_list(args: &[OsString], at: usize) -> Option<Vec<OsString>> {
+    let next = word_after(args, at + 1)?;
+    let (first, second) = (args[at].to_str()?, args[next].to_str()?);
+    let of = |noun: &str| LISTS.iter().find(|(names, ..)| names.contains(&noun));
+    let verb_of = |word: &str| BEFORE_A_NOUN.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours);
+    let (verb, (_, lists, makes)) = match (of(second), of(first)) {
+        (Some(noun), _) if verb_of(first).is_some() => (verb_of(first)?, noun),
+        (_, Some(noun)) => (verb_of(second)?, noun),
+        _ => return None,
+    };
+    let ours = match verb {
+        "list" | "get" => lists,
+        "create" if !makes.is_empty() => makes,
+        _ => return None,
+    };
+    let mut args = args.to_vec();
+    args[at] = ours.into();
+    args.remove(next);
+    Some(args)
+}
+
 /// The arguments in our order.
 pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsString> {
     let Some(at) = word_after(&args, 1) else { return args };
@@ -74,7 +154,18 @@ pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsSt
         }
         return args;
     }
+    if let Some(args) = of_list(&args, at) {
+        return args;
+    }
     if whole.find_subcommand(&word).is_some() {
+        return args;
+    }
+    if word == "info" && word_after(&args, at + 1).is_none() {
+        args[at] = "status".into();
+        return args;
+    }
+    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == word) {
+        args.splice(at..=at, ours.iter().map(OsString::from));
         return args;
     }
     let of = |table: &[(&str, &'static str)]| table.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours);
@@ -128,6 +219,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn the_command_that_shells_complete_is_well_formed() {
+        let whole = with_verbs_first(cli::command());
+        whole.clone().debug_assert();
+        for (theirs, _) in BEFORE_A_NOUN {
+            let verb = whole.find_subcommand(theirs).unwrap();
+            assert!(verb.has_subcommands(), "{theirs}");
+        }
+    }
+
     fn ours(line: &str) -> String {
         let args = std::iter::once("taosctl").chain(line.split_whitespace()).map(OsString::from).collect();
         let args = in_our_order(args, &cli::command());
@@ -157,6 +258,20 @@ mod tests {
             ("agents list", "agents list"),
             ("download x -o y", "download x --save-as y"),
             ("whoami", "whoami"),
+            ("get backups", "backups"),
+            ("-o json backups ls", "-o json backups"),
+            ("backup list", "backups"),
+            ("backup create", "backup"),
+            ("create backup", "backup"),
+            ("backup", "backup"),
+            ("backups", "backups"),
+            ("get files", "files"),
+            ("files ls --json", "files --json"),
+            ("audit ls --since 1h", "audit --since 1h"),
+            ("audit verify", "audit verify"),
+            ("info", "status"),
+            ("info atlas", "agents get atlas"),
+            ("settings", "box settings"),
             ("fly", "fly"),
         ] {
             assert_eq!(ours(theirs), wanted);

@@ -7,10 +7,11 @@
 //! 3. [`login`] - where it connects, and as whom
 //! 4. [`verbs`] - how a verb becomes requests
 //! 5. `nouns` - one file a noun
-//! 6. `completion` - scripts for shells
-//! 7. `examples` - what every help shows at its end
-//! 8. `cli` - the whole command
-//! 9. `grammar` - the order of words
+//! 6. `grammar` - the order of words
+//! 7. `completion` - scripts for shells
+//! 8. `examples` - what every help shows at its end
+//! 9. `cli` - the whole command
+//! 10. `misuse` - a command line that cannot be read
 //!
 //! A noun is one file in [`nouns`]: it names its verbs, the route each calls and how the reply is shown. Flags come from
 //! the route table, so that the command line and the daemon cannot drift apart. What does not belong here: anything the
@@ -22,6 +23,7 @@ pub mod core;
 mod examples;
 mod grammar;
 pub mod login;
+mod misuse;
 mod nouns;
 pub mod show;
 pub mod verbs;
@@ -33,8 +35,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use self::core::failure::Failure;
-use self::core::format::Format;
-use crate::say::{self, complain};
+use self::core::next;
+use crate::say::complain;
 use login::context::Context;
 use verbs::entry;
 
@@ -46,10 +48,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let whole = cli::command();
     let args = grammar::in_our_order(args, &whole);
+    next::runs(grammar::command_of(&args, &whole));
     let matches = match whole.try_get_matches_from(&args) {
         Ok(matches) => matches,
-        Err(error) if error.use_stderr() && wants_json(&args) => return fail(&misuse(&error), Failure::to_json),
-        Err(error) => return ExitCode::from(say::clap("taosctl", &error)),
+        Err(error) if error.use_stderr() && misuse::wants_json(&args) => {
+            return fail(&misuse::failure(&error), Failure::to_json);
+        }
+        Err(error) => return ExitCode::from(misuse::print(&error)),
     };
     let output = match matches.subcommand() {
         Some((completion::NAME, below)) => completion::run(below),
@@ -64,33 +69,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn fail(failure: &Failure, told: fn(&Failure) -> String) -> ExitCode {
     complain(&told(failure));
     ExitCode::from(failure.exit_code())
-}
-
-/// What clap has against a command line, as a failure like any other.
-fn misuse(error: &clap::Error) -> Failure {
-    let text = error.render().to_string();
-    let detail =
-        text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim).filter(|line| !line.is_empty());
-    let detail = detail.collect::<Vec<_>>().join(" ");
-    let detail = detail.strip_prefix("error: ").unwrap_or(&detail);
-    Failure::usage(detail, "Run the command with --help to see what it takes.")
-}
-
-/// Whether a command line that clap refuses asks for output that programs read.
-fn wants_json(args: &[OsString]) -> bool {
-    let mut words = args.iter().filter_map(|arg| arg.to_str()).take_while(|word| *word != "--").peekable();
-    let is_machine = |word: &str| word.parse::<Format>().is_ok_and(Format::is_machine);
-    while let Some(word) = words.next() {
-        let value = match word {
-            "--json" => return true,
-            "-o" | "--output" => words.peek().copied(),
-            _ => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")),
-        };
-        if value.is_some_and(|value| is_machine(value.trim_start_matches('='))) {
-            return true;
-        }
-    }
-    false
 }
 
 /// The completion script of a shell: it asks `taosctl` while a person types.
@@ -115,7 +93,7 @@ mod tests {
     #[test]
     fn every_command_that_an_error_names_is_there_and_so_is_the_error() {
         for (code, command) in super::core::next::NEXT {
-            let local = matches!(*code, "unreachable" | "unexpected_reply");
+            let local = matches!(*code, "cancelled" | "unreachable" | "unexpected_reply");
             assert!(local || crate::rest::codes::by_slug(code).is_some(), "{code}");
             let words = command.split(' ').map(std::ffi::OsString::from).collect();
             let words = super::grammar::in_our_order(words, &super::cli::command());

@@ -88,7 +88,10 @@ pub fn backup(config: &Config, file: &Path) -> Result<(), DaemonError> {
     let database = database(config);
     there_is(&database)?;
     is_free_for_a_backup(file, &database)?;
-    store::copy_to(&database, file, &store::StillWanted::always()).map_err(|error| failed(file, error))?;
+    let shown = progress::Copying::of(&database, progress::dir_of(file));
+    let copied = store::copy_to(&database, file, &store::StillWanted::always());
+    drop(shown);
+    copied.map_err(|error| failed(file, error))?;
     own_inside(&config.data_dir, file).map_err(|e| DaemonError::Io(file.display().to_string(), e))?;
     let bytes = fs::metadata(file).map_err(|e| DaemonError::Io(file.display().to_string(), e))?.len();
     let done = format!("{}: {bytes} bytes, checked", file.display());

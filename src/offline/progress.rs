@@ -20,14 +20,17 @@ pub(super) struct Copying {
 }
 
 impl Copying {
-    /// Of this file into a file of this process beside the database of `data_dir`.
-    pub(super) fn of(file: &Path, data_dir: &Path) -> Self {
+    /// Of this database, with what is in its WAL only, into a file of this process in `dir`.
+    pub(super) fn of(file: &Path, dir: &Path) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
-        let size = fs::metadata(file).map_or(0, |meta| meta.len());
+        let mut wal = file.to_owned().into_os_string();
+        wal.push("-wal");
+        let bytes = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
+        let size = bytes(file) + bytes(Path::new(&wal));
         let style = ProgressStyle::with_template("{spinner} {msg} {bar:30} {bytes}/{total_bytes} ({elapsed})");
         let looks = style.ok().filter(|_| io::stderr().is_terminal()).and_then(|style| {
             let bar = ProgressBar::new(size).with_style(style.progress_chars("━╸ ")).with_message("copying");
-            let (ended, dir) = (Arc::clone(&ended), data_dir.to_owned());
+            let (ended, dir) = (Arc::clone(&ended), dir.to_owned());
             thread::Builder::new().name("progress".into()).spawn(move || look(&bar, size, &dir, &ended)).ok()
         });
         Self { ended, looks }
@@ -43,15 +46,23 @@ impl Drop for Copying {
 }
 
 fn look(bar: &ProgressBar, size: u64, dir: &Path, ended: &AtomicBool) {
+    let mut most = 0;
     while !ended.load(Ordering::Relaxed) {
         thread::sleep(LOOK);
-        let written = copy_in(dir).and_then(|copy| fs::metadata(copy).ok()).map_or(0, |meta| meta.len());
-        if size > 0 && written >= size {
+        let copy = copy_in(dir).and_then(|copy| fs::metadata(copy).ok());
+        // A copy that is no longer there under its own name is in its place.
+        if size > 0 && (most >= size || (most > 0 && copy.is_none())) {
             bar.set_message("checking");
         }
-        bar.set_position(written.min(size));
+        most = copy.map_or(most, |meta| most.max(meta.len()));
+        bar.set_position(most.min(size));
     }
     bar.finish_and_clear();
+}
+
+/// The directory that a file is or will be in.
+pub(super) fn dir_of(file: &Path) -> &Path {
+    file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The file that this process is writing there: the store names it after the process.

@@ -14,6 +14,8 @@ pub enum Act {
     Cut,
     /// Says nothing for so long.
     Silence(Duration),
+    /// Sends these bytes after so long, and closes.
+    Late(Duration, Vec<u8>),
 }
 
 impl Act {
@@ -29,6 +31,14 @@ impl Act {
             body.len()
         );
         Self::Send([head.as_bytes(), body.as_bytes()].concat())
+    }
+
+    /// The same, so much later.
+    pub fn after(self, time: Duration) -> Self {
+        match self {
+            Self::Send(bytes) => Self::Late(time, bytes),
+            other => other,
+        }
     }
 }
 
@@ -84,6 +94,10 @@ fn play(mut stream: TcpStream, act: &Act, log: &Mutex<Vec<Seen>>) {
     match act {
         Act::Send(bytes) => {
             // A client that has seen enough closes first.
+            let _ = stream.write_all(bytes);
+        }
+        Act::Late(time, bytes) => {
+            std::thread::sleep(*time);
             let _ = stream.write_all(bytes);
         }
         Act::Cut => {}

@@ -31,7 +31,9 @@ fn escape_sequences_are_spelled_out_in_tables_records_json_and_errors() {
     let error = json!({"error": EVIL, "detail": EVIL, "fix": EVIL, "doc_url": EVIL, EVIL: EVIL});
     let run = against(vec![Act::json(409, &error.to_string())], &["whoami"]).expect(1);
     assert!(!has_unsafe(&run.stderr) && run.stdout.is_empty(), "{run:?}");
-    assert_eq!(run.stderr.lines().count(), 5);
+    // Its own five, and the command to run next.
+    assert_eq!(run.stderr.lines().count(), 6);
+    assert!(run.stderr.contains("\nrun: taosctl doctor\n"), "{run:?}");
     let docs = against(vec![Act::json(200, EVIL)], &["docs"]).expect(0);
     assert!(!has_unsafe(&docs.stdout), "{docs:?}");
     let issued = against(vec![Act::json(200, &json!({"token": EVIL}).to_string())], &["agents", "token", "issue", "a"]);

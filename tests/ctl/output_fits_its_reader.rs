@@ -81,6 +81,21 @@ fn an_empty_list_says_what_to_run_next() {
     assert_eq!(ctl.run(&["agents", "ls", "--status", "running"]).expect(0).stderr, "Nothing matches.\n");
     assert_eq!(ctl.run(&["agents", "ls", "-q"]).expect(0).stderr, "");
     assert_eq!(ctl.run(&["agents", "ls", "--json"]).expect(0).stdout, "[]\n");
+    for (line, next) in [
+        ("profile ls", "taosctl tokens mint AGENT --profile NAME"),
+        ("inbox", "taosctl messages ls"),
+        ("context ls", "taosctl context set KEY VALUE"),
+        ("tasks ls", "taosctl tasks create TITLE"),
+        ("messages ls", "taosctl send TEXT"),
+        ("agents archived", "taosctl agents ls"),
+        ("backups", "taosctl backup"),
+        ("files", "taosctl upload FILE"),
+        ("notifications ls", "taosctl notify TITLE BODY"),
+        ("operations ls", "taosctl agents start NAME"),
+    ] {
+        let run = ctl.run(&line.split(' ').collect::<Vec<_>>()).expect(0);
+        assert!(run.stderr.contains(&format!("Next: {next}\n")), "{line}: {run:?}");
+    }
 }
 
 #[test]
@@ -100,6 +115,52 @@ fn the_audit_names_people_agents_and_verbs() {
     let audit = ctl.ok(&["audit", "--action", "agents.create"]);
     assert!(audit.contains("user:operator") && audit.contains("agent:atlas"), "{audit}");
     assert!(audit.contains("agents.create"), "{audit}");
+}
+
+#[test]
+fn the_audit_names_credentials_operations_and_requests_too() {
+    let daemon = Daemon::with(&["--containers", "none"], &[]);
+    let ctl = with_two_agents(&daemon);
+    ctl.ok(&["users", "create", "ann"]);
+    ctl.ok(&["tokens", "issue", "user:ann", "--label", "laptop"]);
+    ctl.ok(&["tokens", "mint", "hermes", "--print-token"]);
+    ctl.ok(&["backup"]);
+    let token = ctl.ok(&["tokens", "issue", "atlas"]);
+    let atlas = Ctl::with_token(&daemon, token.trim());
+    atlas.run(&["request", "scope", "agents.logs", "--for", "1h", "--reason", "r"]);
+    let audit = ctl.ok(&["audit"]);
+    for name in ["credential:ann/laptop", "credential:hermes/hermes", "operation:backup", "request:atlas/scope"] {
+        assert!(audit.contains(name), "{name} is not in {audit}");
+    }
+    assert!(!audit.contains("credential:0"), "{audit}");
+    let row = ctl.json(&["audit", "--action", "users.token.issue", "--limit", "1"])[0].clone();
+    assert!(row["resource"].as_str().unwrap().starts_with("credential:0"), "JSON is exact: {row}");
+    assert_eq!(row["resource_name"], "ann/laptop");
+}
+
+#[test]
+fn people_go_by_names_where_ids_do_not_fit() {
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    ctl.ok(&["tasks", "create", "Sweep the floor"]);
+    let (seen, _) = see(&ctl, "tasks ls");
+    assert!(plain(&seen).starts_with("TITLE "), "{seen}");
+    assert!(plain(&seen).contains("Sweep the floor"), "{seen}");
+    assert!(ctl.ok(&["tasks", "ls"]).starts_with("ID "), "a pipe has room");
+    ctl.ok(&["tokens", "issue", "user:operator", "--label", "laptop"]);
+    for label in ["twice", "twice"] {
+        ctl.ok(&["tokens", "issue", "user:operator", "--label", label]);
+    }
+    let names = ctl.ok(&["tokens", "ls", "-q"]);
+    assert!(names.lines().any(|name| name == "laptop"), "{names}");
+    assert!(names.lines().all(|name| name != "twice"), "which of the two? {names}");
+    for name in names.lines().filter(|name| *name != "operator.token") {
+        ctl.ok(&["tokens", "revoke", name, "--yes"]);
+    }
+    let (seen, _) = see(&ctl, "agents show atlas");
+    assert!(plain(&seen).lines().all(|line| line.chars().count() <= 80), "{seen}");
+    assert!(!plain(&seen).contains("expires_at"), "what is not there is not told: {seen}");
+    assert!(ctl.ok(&["agents", "show", "atlas"]).contains("expires_at"), "a program is told");
 }
 
 #[test]

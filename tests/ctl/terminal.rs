@@ -6,10 +6,14 @@ use crate::run::Ctl;
 
 /// Runs a line of `taosctl` on a terminal of 80 columns: what was seen there, and the exit code.
 pub fn see(ctl: &Ctl, line: &str) -> (String, i32) {
+    see_program(ctl, &format!("{} {line}", env!("CARGO_BIN_EXE_taosctl")))
+}
+
+/// The same of any program, with the environment of this person.
+pub fn see_program(ctl: &Ctl, line: &str) -> (String, i32) {
     let inner = ctl.command(&[]);
-    let program = inner.get_program().to_str().expect("UTF-8").to_owned();
     let mut command = Command::new("script");
-    let shell = format!("stty cols 80 rows 24; {program} {line}");
+    let shell = format!("stty cols 80 rows 24; {line}");
     command.args(["--quiet", "--return", "--command", &shell, "/dev/null"]);
     command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = command.env("TERM", "xterm").stdin(Stdio::null()).output().expect("script runs");

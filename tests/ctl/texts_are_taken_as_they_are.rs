@@ -43,6 +43,8 @@ fn stdin_goes_to_one_argument_and_a_second_one_is_an_error() {
     let run = ctl.run_with_stdin(&["agents", "persona", "atlas", "--soul", "-", "--agent", "-"], "new");
     let run = run.expect_error(2, "usage");
     assert!(run.stderr.contains("stdin can be read once"), "{run:?}");
+    assert!(run.stderr.contains("fix: Write a text to stdin; give - to one argument and name files"), "{run:?}");
+    assert!(run.stderr.contains("run: taosctl agents persona --help\n"), "{run:?}");
     let agent = ctl.json(&["agents", "get", "atlas"]);
     assert_eq!((&agent["soul_md"], &agent["agent_md"]), (&json!("old soul"), &json!("old agent")), "nothing is lost");
     ctl.run_with_stdin(&["--token-file", "-", "send", "-"], &daemon.token).expect_error(2, "usage");

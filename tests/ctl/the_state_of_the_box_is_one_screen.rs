@@ -1,6 +1,7 @@
 //! `status` and `doctor`: what a person asks first, and when something is wrong.
 
-use crate::run::Ctl;
+use crate::fake::{Act, Fake};
+use crate::run::{Ctl, Run};
 use crate::support::Daemon;
 
 #[test]
@@ -51,6 +52,45 @@ fn doctor_finds_nothing_on_a_sound_box_and_says_each_fix_on_a_broken_one() {
     let findings: serde_json::Value = serde_json::from_str(&gone.stdout).unwrap();
     let daemon = findings.as_array().unwrap().iter().find(|finding| finding["check"] == "daemon").unwrap();
     assert_eq!(daemon["state"], "failed");
+}
+
+#[test]
+fn doctor_tells_a_home_that_takes_no_login_and_a_box_without_a_runtime() {
+    let daemon = Daemon::with(&["--containers", "none"], &[]);
+    let ctl = Ctl::operator(&daemon);
+    let file = ctl.file("file", "");
+    let told = ctl.run(&["doctor"]).expect(0).stdout;
+    assert!(told.contains("◐ warning runtime  The daemon uses no container runtime."), "{told}");
+    for variable in ["TAOS_CONFIG_DIR", "HOME"] {
+        let blocked = Run::of(ctl.command(&["doctor"]).env(variable, &file).output().unwrap()).expect(0).stdout;
+        assert!(blocked.starts_with("◐ warning config   ") && blocked.contains("cannot be written"), "{blocked}");
+        assert!(blocked.contains("fix: Set TAOS_CONFIG_DIR to"), "{blocked}");
+    }
+}
+
+#[test]
+fn doctor_says_the_fix_of_each_check_that_fails() {
+    let checks = r#"{"error":"not_ready","detail":"d","fix":"f","doc_url":"/docs/x","status":"not_ready",
+        "checks":{"database":"ok","disk":"only 5 bytes are free","queue":"ok","workers":"1 of 2 has ended","backups":"ok"}}"#;
+    let mut acts = vec![Act::json(200, r#"{"status":"ok","version":"0.0.1"}"#)];
+    // A daemon that is not ready is asked three times.
+    acts.extend(vec![Act::json(503, checks); 3]);
+    acts.push(Act::json(401, r#"{"error":"invalid_token","detail":"d","fix":"f","doc_url":"/docs/x"}"#));
+    let fake = Fake::playing(acts);
+    let told = Ctl::bare().env("TAOS_TOKEN", "t").run(&["doctor", "--url", &fake.url]).expect(1).stdout;
+    for part in [
+        "◐ warning version",
+        "✗ failed  disk     only 5 bytes are free",
+        "fix: Free some space or replace the disk",
+        "✗ failed  workers  1 of 2 has ended",
+        "fix: Restart the daemon: sudo systemctl restart",
+        "✗ failed  login",
+        "fix: Log in: taosctl login --url http",
+        "unset it",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    assert!(!told.contains("queue"), "{told}");
 }
 
 #[test]

@@ -105,8 +105,11 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::shown("actor_name", "What the actor is called now; null if it has no name.").nullable(),
                 Field::shown("action", "The action."),
                 Field::shown("resource", "The resource that the action was on."),
-                Field::shown("resource_name", "What the agent, user or space is called now; null if it has no name.")
-                    .nullable(),
+                Field::shown(
+                    "resource_name",
+                    "What the resource is called now, such as ann/laptop; null if it has no name.",
+                )
+                .nullable(),
                 Field::shown("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
                 Field::integer("count", 1, i64::MAX, "The number of equal actions that the row stands for.").required(),
                 Field::shown("request_id", "The id of the request."),

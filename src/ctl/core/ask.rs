@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
+use clap::{Arg, ArgAction};
+
 use super::failure::Failure;
 use super::format::is_quiet;
 use super::text;
@@ -10,6 +12,11 @@ use crate::secret::Plaintext;
 
 /// Bytes of an answer that are read.
 const ANSWER: u64 = 1024;
+
+/// `--yes`; other command lines call it `--force`.
+pub fn yes() -> Arg {
+    Arg::new("yes").long("yes").alias("force").short('y').action(ArgAction::SetTrue).help("Do not ask")
+}
 
 /// Asks whether to go on.
 ///

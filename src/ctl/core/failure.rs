@@ -61,6 +61,8 @@ pub struct ServerRefusal {
     pub fix: String,
     /// Where that is explained.
     pub doc_url: String,
+    /// The command to run next, if that depends on more than the code.
+    pub run: Option<String>,
     /// The other fields of the envelope, and what is worth knowing beside it.
     pub more: Vec<(String, String)>,
 }
@@ -85,7 +87,7 @@ impl Failure {
             let detail = format!("The server answered with status {status} and gave no reason.");
             let fix = "Check that the URL is the address of taosd.".to_owned();
             let (error, doc_url) = (format!("http_{status}"), DOC_TROUBLE.to_owned());
-            ServerRefusal { status, error, detail, fix, doc_url, more: Vec::new() }
+            ServerRefusal { status, error, detail, fix, doc_url, run: None, more: Vec::new() }
         };
         if let Some(id) = request_id.filter(|_| status >= 500) {
             refusal.more.push(("request_id".to_owned(), id.to_owned()));
@@ -115,13 +117,14 @@ impl Failure {
         self
     }
 
-    /// Says of a credential that was refused, or that is missing, where it was taken from.
+    /// Says of a credential that was refused, or that is missing, where it was taken from, and how to get another.
     #[must_use]
-    pub fn with_login(mut self, source: &str) -> Self {
+    pub fn with_login(mut self, source: &str, run: String) -> Self {
         if let Self::Refused(refusal) = &mut self
             && refusal.status == 401
         {
             refusal.more.push(("login".to_owned(), text::clean(source)));
+            refusal.run = Some(run);
         }
         self
     }
@@ -142,9 +145,7 @@ impl Failure {
         line("error", &parts.error);
         line("detail", &parts.detail);
         line("fix", &parts.fix);
-        if let Some(run) = &parts.run {
-            line("run", run);
-        }
+        line("run", &parts.run);
         line("doc_url", &parts.doc_url);
         for (key, value) in parts.more {
             line(key, value);
@@ -155,11 +156,8 @@ impl Failure {
     /// The same as one JSON object on a line.
     pub fn to_json(&self) -> String {
         let parts = self.parts();
-        let mut object =
-            json!({"error": parts.error, "detail": parts.detail, "fix": parts.fix, "doc_url": parts.doc_url});
-        if let Some(run) = parts.run {
-            object["run"] = json!(run);
-        }
+        let mut object = json!({"error": parts.error, "detail": parts.detail, "fix": parts.fix, "run": parts.run,
+            "doc_url": parts.doc_url});
         for (key, value) in parts.more {
             object[key] = json!(value);
         }
@@ -182,7 +180,9 @@ impl Failure {
             other => (other.to_string(), &[]),
         };
         let run = match self {
-            Self::Usage { .. } | Self::Login { .. } | Self::Output(_) => None,
+            Self::Usage { .. } => next::help(),
+            Self::Output(_) => "df -h .".to_owned(),
+            Self::Refused(refusal) if refusal.run.is_some() => refusal.run.clone().unwrap_or_default(),
             _ => next::command(error),
         };
         Parts { error: error.to_owned(), detail, fix: fix.to_owned(), run, doc_url: doc_url.to_owned(), more }
@@ -194,7 +194,7 @@ struct Parts<'a> {
     error: String,
     detail: String,
     fix: String,
-    run: Option<String>,
+    run: String,
     doc_url: String,
     more: &'a [(String, String)],
 }
@@ -223,7 +223,7 @@ fn envelope(status: u16, mut object: Map<String, Value>) -> ServerRefusal {
         detail
     };
     let more = object.into_iter().map(|(key, value)| (key, text::plain(&value))).collect();
-    ServerRefusal { status, error, detail, fix, doc_url, more }
+    ServerRefusal { status, error, detail, fix, doc_url, run: None, more }
 }
 
 #[cfg(test)]
@@ -238,7 +238,9 @@ mod tests {
         let failure = Failure::refused(409, body, Some("r1"));
         assert_eq!(failure.exit_code(), 1);
         let text = failure.to_text();
-        assert_eq!(text, "error: agent_busy\ndetail: a\\u{1b}[2Jb\nfix: Wait.\ndoc_url: /docs/x\noperation_id: 7\n");
+        let wanted = "error: agent_busy\ndetail: a\\u{1b}[2Jb\nfix: Wait.\nrun: taosctl docs errors#agent_busy\n\
+            doc_url: /docs/x\noperation_id: 7\n";
+        assert_eq!(text, wanted);
     }
 
     #[test]
@@ -257,11 +259,32 @@ mod tests {
     }
 
     #[test]
+    fn every_failure_names_the_next_command() {
+        let run = |failure: &Failure| {
+            let json: Value = serde_json::from_str(&failure.to_json()).unwrap();
+            assert!(failure.to_text().contains(&format!("run: {}\n", json["run"].as_str().unwrap())), "{json}");
+            json["run"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(run(&Failure::usage("d", "f")), "taosctl --help");
+        assert_eq!(run(&Failure::login("d", "f")), "taosctl doctor");
+        assert_eq!(run(&Failure::Unreachable("d".into())), "taosctl doctor");
+        assert_eq!(run(&Failure::Output(io::Error::other("d"))), "df -h .");
+        assert_eq!(run(&Failure::refused(502, b"<html>", None)), "taosctl doctor");
+        let refused = |code: &str| run(&Failure::refused(409, json!({"error": code}).to_string().as_bytes(), None));
+        assert_eq!(refused("agent_not_found"), "taosctl agents ls");
+        for code in crate::rest::codes::ALL {
+            assert!(refused(code.slug).starts_with("taosctl "), "{}", code.slug);
+        }
+    }
+
+    #[test]
     fn an_error_of_ax_is_told_like_any_other() {
         let body = br#"{"error":"No.","detail":{"error":"scope_not_allowed","message":"No.","allowed":["a","b"]},
             "fix":"Ask.","doc_url":"/docs/x"}"#;
         let text = Failure::refused(400, body, None).to_text();
-        assert_eq!(text, "error: scope_not_allowed\ndetail: No.\nfix: Ask.\ndoc_url: /docs/x\nallowed: a, b\n");
+        let wanted = "error: scope_not_allowed\ndetail: No.\nfix: Ask.\nrun: taosctl docs errors#scope_not_allowed\n\
+            doc_url: /docs/x\nallowed: a, b\n";
+        assert_eq!(text, wanted);
         for odd in [r#"{"error":"e","detail":{}}"#, r#"{"error":"e","detail":{"error":"x"}}"#] {
             assert!(Failure::refused(400, odd.as_bytes(), None).to_text().starts_with("error: e\n"), "{odd}");
         }

@@ -188,7 +188,11 @@ fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
 /// # Errors
 /// It cannot be read, is longer than the daemon takes, or is not UTF-8.
 pub fn read_file(path: &str) -> Result<String, Failure> {
-    let failure = |error: &dyn std::fmt::Display| Failure::usage(format!("{path}: {error}"), "Name a text file.");
+    let fix = match path {
+        "-" => "Write a text to stdin; give - to one argument and name files for the others.",
+        _ => "Name a text file.",
+    };
+    let failure = |error: &dyn std::fmt::Display| Failure::usage(format!("{path}: {error}"), fix);
     let mut text = String::new();
     input::open(path)
         .map_err(|e| failure(&e))?

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 use super::failure::Failure;
 use super::private;
 use crate::config::paths;
@@ -39,6 +41,17 @@ impl Home {
         let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let xdg = absolute("XDG_CONFIG_HOME").map(|dir| dir.join("taos"));
         Ok(xdg.or_else(|| absolute("HOME").map(|home| home.join(".config/taos"))).map(Self))
+    }
+
+    /// Whether files can be put there, or into the nearest directory above that there is.
+    pub fn can_be_written(&self) -> bool {
+        let nearest = self.0.ancestors().find(|dir| dir.exists());
+        nearest.is_some_and(|dir| dir.is_dir() && access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok())
+    }
+
+    /// Its path.
+    pub fn directory(&self) -> &Path {
+        &self.0
     }
 
     /// The path of a file below it.

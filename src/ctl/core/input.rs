@@ -16,7 +16,7 @@ pub fn open(path: &str) -> io::Result<Box<dyn Read>> {
         return Ok(Box::new(File::open(path)?));
     }
     if TAKEN.swap(true, Ordering::Relaxed) {
-        return Err(io::Error::other("stdin can be read once: give - once and name files for the others"));
+        return Err(io::Error::other("stdin can be read once, and two arguments name it"));
     }
     Ok(Box::new(io::stdin()))
 }

@@ -1,4 +1,11 @@
-//! The command to run next after a refusal.
+//! The command to run next after a failure.
+
+use std::sync::OnceLock;
+
+use crate::rest::codes;
+
+/// The words of the command that runs; a process runs one.
+static RUNS: OnceLock<String> = OnceLock::new();
 
 /// An error's code, and the command that helps.
 pub const NEXT: &[(&str, &str)] = &[
@@ -6,7 +13,9 @@ pub const NEXT: &[(&str, &str)] = &[
     ("agent_has_no_container", "taosctl agents containers"),
     ("agent_not_found", "taosctl agents ls"),
     ("archived_agent_not_found", "taosctl agents archived"),
+    ("backup_not_found", "taosctl backups"),
     ("auth_required", "taosctl login"),
+    ("cancelled", "taosctl operations ls"),
     ("cleanup_required", "taosctl tokens ls"),
     ("container_runtime_unavailable", "taosctl doctor"),
     ("context_not_found", "taosctl context list"),
@@ -25,6 +34,8 @@ pub const NEXT: &[(&str, &str)] = &[
     ("oauth_client_not_found", "taosctl oauth clients ls"),
     ("operation_not_found", "taosctl operations ls"),
     ("principal_not_found", "taosctl users ls"),
+    ("question_not_found", "taosctl requests ls"),
+    ("request_not_found", "taosctl requests ls"),
     ("scope_denied", "taosctl whoami"),
     ("source_not_found", "taosctl knowledge sources"),
     ("space_not_found", "taosctl spaces ls"),
@@ -32,11 +43,26 @@ pub const NEXT: &[(&str, &str)] = &[
     ("token_not_found", "taosctl tokens ls"),
     ("unexpected_reply", "taosctl doctor"),
     ("unreachable", "taosctl doctor"),
+    ("upload_not_found", "taosctl files"),
+    ("user_code_not_found", "taosctl requests ls"),
     ("user_not_found", "taosctl users ls"),
     ("username_taken", "taosctl users ls"),
 ];
 
-/// The command that helps with this error; the error's page where there is no better one.
-pub fn command(error: &str) -> Option<String> {
-    NEXT.iter().find(|(code, _)| *code == error).map(|(_, command)| (*command).to_owned())
+/// Remembers which command runs, such as `taosctl agents create`.
+pub fn runs(command: String) {
+    RUNS.get_or_init(|| command);
+}
+
+/// The command that shows how to use the one that runs.
+pub fn help() -> String {
+    format!("{} --help", RUNS.get().map_or("taosctl", String::as_str))
+}
+
+/// The command that helps with this error: the error's page if there is no better one, and `doctor` for an error that
+/// has no page.
+pub fn command(error: &str) -> String {
+    let best = NEXT.iter().find(|(code, _)| *code == error).map(|(_, command)| (*command).to_owned());
+    best.or_else(|| codes::by_slug(error).map(|code| format!("taosctl docs errors#{}", code.slug)))
+        .unwrap_or_else(|| "taosctl doctor".to_owned())
 }

@@ -81,6 +81,17 @@ impl Connection {
         }
     }
 
+    /// The command that gets another token in the place of this one.
+    pub fn log_in(&self) -> String {
+        let log_in = format!("taosctl login --url {}", self.server);
+        match self.source.as_str() {
+            // It would come before the login.
+            ENVIRONMENT => format!("unset TAOS_TOKEN TAOS_TOKEN_FILE; {log_in}"),
+            source if source.starts_with("profile ") => "taosctl profile ls".to_owned(),
+            _ => log_in,
+        }
+    }
+
     /// A server, a token and where it is from.
     pub fn new(server: Server, token: Option<Plaintext>, source: &str) -> Self {
         Self { server, token, source: source.to_owned(), space_id: None }

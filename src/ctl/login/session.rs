@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
                     }
                     let refused = Failure::refused(reply.status, &reply.body, reply.header("x-request-id"));
                     let refused = refused.at(&self.connection.server.to_string());
-                    return Err(refused.with_login(self.connection.origin()));
+                    return Err(refused.with_login(self.connection.origin(), self.connection.log_in()));
                 }
                 (Err(error), None) => return Err(self.failure(&error)),
             }

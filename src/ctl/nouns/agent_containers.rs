@@ -1,6 +1,6 @@
 //! The verbs of `taosctl agents` that are about an agent's container.
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use crate::ctl::core::ask;
 use crate::ctl::core::failure::Failure;
@@ -80,9 +80,8 @@ fn bulk_verb(name: &str) -> &'static Verb {
 
 fn bulk_command(name: &'static str) -> Command {
     let names = Arg::new("name").value_name("NAME").num_args(0..).add(complete::agents());
-    let yes = Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue);
     let command = bulk_verb(name).command().arg(names.help("The agents, by name or id; every agent if absent"));
-    command.arg(yes.help("Do not ask"))
+    command.arg(ask::yes())
 }
 
 fn bulk(context: &Context, matches: &ArgMatches, all: &Verb, one: &Verb) -> Result<Output, Failure> {

@@ -43,7 +43,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
         CommandEntry::Verb(Verb::new("list", "agents_list", Show::Table(COLUMNS)).empty("taosctl agents create NAME")),
         CommandEntry::Verb(Verb::new("get", "agents_get", Show::Record)),
         CommandEntry::Verb(Verb::new("calls", "agents_calls", Show::Record)),
-        CommandEntry::Verb(Verb::new("create", "agents_create", STORED)),
+        CommandEntry::Verb(Verb::new("create", "agents_create", STORED).noted(other_name)),
         CommandEntry::Verb(Verb::new("update", "agents_update", STORED)),
         CommandEntry::Verb(Verb::new("permissions", "agents_permissions", STORED)),
         CommandEntry::Verb(
@@ -88,6 +88,16 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
         containers::LIST,
     ],
 };
+
+/// The daemon gives an agent another name if the wanted one is taken or has other characters than names have.
+fn other_name(sent: &Map<String, Value>, reply: &Value) -> Option<String> {
+    let (wanted, name) = (sent.get("name")?.as_str()?, reply["name"].as_str()?);
+    let differs = !wanted.eq_ignore_ascii_case(name);
+    let taken =
+        name.rsplit_once('-').is_some_and(|(stem, n)| wanted.eq_ignore_ascii_case(stem) && n.parse::<u32>().is_ok());
+    let why = if taken { "the name is taken" } else { "a name has only small letters, digits, - and _" };
+    differs.then(|| format!("note: the agent is called {name}: {why}"))
+}
 
 fn grants_command(name: &'static str) -> Command {
     let agent = Arg::new("name").value_name("NAME").required(true).value_parser(NonEmptyStringValueParser::new());

@@ -23,7 +23,9 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "channels",
     about: "Where a user gets notifications outside the box, such as on a phone",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "channels_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(
+            Verb::new("list", "channels_list", Show::Table(COLUMNS)).empty("taosctl channels create --help"),
+        ),
         CommandEntry::Verb(Verb::new("create", "channels_create", Show::Record).flags(TO)),
         CommandEntry::Verb(Verb::new("update", "channels_update", Show::Record).flags(TO)),
         CommandEntry::Verb(Verb::new("delete", "channels_delete", Show::Done("deleted", None))),

@@ -24,7 +24,9 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "context",
     about: "Values that agents and users share in a space",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "context_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(
+            Verb::new("list", "context_list", Show::Table(COLUMNS)).empty("taosctl context set KEY VALUE"),
+        ),
         CommandEntry::Verb(Verb::new("get", "context_read", Show::Lines("value"))),
         CommandEntry::Own { name: "set", routes: &["context_set"], command: set_command, run: set },
         CommandEntry::Verb(Verb::new("rm", "context_delete", Show::Done("deleted", None))),

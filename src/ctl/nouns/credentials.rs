@@ -41,7 +41,9 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
                 .dressed(subjects::named)
                 .empty("taosctl tokens mint NAME --create"),
         ),
-        CommandEntry::Verb(Verb::new("expiring", "credentials_expiring", Show::Table(EXPIRING))),
+        CommandEntry::Verb(
+            Verb::new("expiring", "credentials_expiring", Show::Table(EXPIRING)).empty("taosctl tokens ls"),
+        ),
         CommandEntry::Verb(
             Verb::new("issue-agent-pat", "credentials_agent_pat", Show::Kept).flags(&[Flag::Place("agent_id")]),
         ),

@@ -31,7 +31,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
             "fix": format!("The pages: {}.", names.join(", ")), "doc_url": "/docs/agents/README"});
         Failure::refused(404, body.to_string().as_bytes(), None)
     };
-    let markdown = docs::page(&page).ok_or_else(not_found)?;
+    let markdown = docs::page(&page).or_else(|| by_last_word(&page)).ok_or_else(not_found)?;
     let shown = anchor.and_then(|anchor| part(markdown, anchor)).unwrap_or_else(|| markdown.to_owned());
     Ok(if context.json { show::one_line(&Value::from(shown)) } else { Output::text(text::clean_lines(&shown)) })
 }
@@ -52,6 +52,12 @@ fn place(given: &str) -> (String, Option<&str>) {
     let page = below("agents", &below("docs", page));
     let page = if page.is_empty() { "agents/README".to_owned() } else { format!("agents/{page}") };
     (page, anchor.filter(|anchor| !anchor.is_empty()))
+}
+
+/// The page whose last word is that of this path, such as `backup` for `recipes/backup`.
+fn by_last_word(page: &str) -> Option<&'static str> {
+    let word = page.strip_prefix("agents/")?;
+    docs::PAGES.iter().find(|(name, _)| name.rsplit('/').next() == Some(word)).map(|(_, text)| *text)
 }
 
 /// A heading and what stands below it, up to the next of its rank.
@@ -84,6 +90,13 @@ mod tests {
             assert_eq!(place(page).0, "agents/README", "{page}");
         }
         assert_eq!(place(whole).1, Some("busy"));
+    }
+
+    #[test]
+    fn the_last_word_of_a_page_is_enough() {
+        assert_eq!(by_last_word("agents/backup"), docs::page("agents/recipes/backup"));
+        assert_eq!(by_last_word("agents/first-login"), docs::page("agents/operations/first-login"));
+        assert_eq!(by_last_word("agents/nothing"), None);
     }
 
     #[test]

@@ -16,7 +16,9 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::server::Server;
 use crate::ctl::core::{path, text, when};
+use crate::ctl::login::connection::ENVIRONMENT;
 use crate::ctl::login::context::Context;
+use crate::ctl::login::credentials;
 use crate::ctl::login::session::{self, Session};
 use crate::ctl::show::look::{Look, mood, size};
 use crate::ctl::show::texts::wrap;
@@ -31,7 +33,7 @@ const OLD_BACKUP: i64 = 24 * 7;
 /// The verb.
 pub const ENTRY: CommandEntry = CommandEntry::Own {
     name: "doctor",
-    routes: &["healthz", "readyz", "auth_whoami", "agents_containers", "backups_list"],
+    routes: &["healthz", "readyz", "auth_whoami", "agents_containers", "box_status", "backups_list"],
     command,
     run,
 };
@@ -67,6 +69,8 @@ impl Finding {
 fn run(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     let mut found = vec![configuration()];
     match context.session() {
+        // What is wrong with the saved login is told already.
+        Err(failure) if found.iter().any(|finding| finding.detail == failure.to_string()) => {}
         Err(failure) => found.push(Finding::failed("login", failure.to_string(), fix_of(&failure))),
         Ok(session) => examine(&session, &mut found),
     }
@@ -101,7 +105,7 @@ fn examine(session: &Session<'_>, found: &mut Vec<Finding>) {
     if !daemon(session, found) {
         return;
     }
-    found.push(ready(session));
+    found.extend(ready(session));
     let login = login(session);
     let is_bad = login.state == "failed";
     found.push(login);
@@ -117,10 +121,14 @@ fn configuration() -> Finding {
     match Context::find_home() {
         Err(failure) => Finding::failed(NAME, failure.to_string(), fix_of(&failure)),
         Ok(None) => Finding::warning(NAME, "There is no place for a saved login.", "Set HOME or TAOS_CONFIG_DIR."),
-        Ok(Some(home)) => match home.read(crate::ctl::core::home::CREDENTIALS) {
+        Ok(Some(home)) => match credentials::load(&home) {
+            Err(failure) => Finding::failed(NAME, failure.to_string(), fix_of(&failure)),
+            Ok(_) if !home.can_be_written() => {
+                let detail = format!("{} cannot be written: a login cannot be saved.", home.directory().display());
+                Finding::warning(NAME, detail, "Set TAOS_CONFIG_DIR to the absolute path of a directory of yours.")
+            }
             Ok(Some(_)) => Finding::ok(NAME, "a saved login, for its owner alone"),
             Ok(None) => Finding::ok(NAME, "no saved login"),
-            Err(failure) => Finding::failed(NAME, failure.to_string(), fix_of(&failure)),
         },
     }
 }
@@ -189,23 +197,32 @@ fn clock(theirs: Timestamp, ours: Timestamp) -> Finding {
     Finding::failed("clock", detail, "Let a time server set both: sudo timedatectl set-ntp true.")
 }
 
-fn ready(session: &Session<'_>) -> Finding {
-    const NAME: &str = "disk";
+/// What each check of the daemon that does not hold needs.
+const MENDS: &[(&str, &str)] = &[
+    ("database", "Stop the daemon, run taosd check, and restore a backup: taosctl docs recipes/backup."),
+    ("disk", "Free some space or replace the disk: df -h shows what is full, journalctl -u taosd what went wrong."),
+    ("queue", "Wait a moment. If it stays so: taosctl docs recipes/troubleshooting."),
+    ("workers", "Restart the daemon: sudo systemctl restart taosd; journalctl -u taosd says why they ended."),
+    ("backups", "Free some space in the data directory; journalctl -u taosd says why no copy can be written."),
+];
+
+/// The daemon's own checks: one line if all hold, else one for each that does not.
+fn ready(session: &Session<'_>) -> Vec<Finding> {
+    const NAME: &str = "health";
     let route = path::route("readyz");
     match session.send_for_json(route, route.path, None) {
-        Ok(_) => Finding::ok(NAME, "database, disk, queue, workers and automatic backups are ok"),
+        Ok(_) => vec![Finding::ok(NAME, "database, disk, queue, workers, automatic backups")],
         Err(Failure::Refused(refusal)) => {
             let checks = refusal.more.iter().find(|(name, _)| name == "checks").map_or("", |(_, text)| text);
             let checks: Map<String, Value> = serde_json::from_str(checks).unwrap_or_default();
-            let bad: Vec<String> = checks
-                .iter()
-                .filter(|(_, t)| *t != "ok")
-                .map(|(name, t)| format!("{name}: {}", text::plain(t)))
-                .collect();
-            let fix = "Free some space or replace the disk, then see: journalctl -u taosd; taosctl docs recipes/troubleshooting.";
-            Finding::failed(NAME, bad.join("; "), fix)
+            let bad = |(name, fix): &(&'static str, &str)| {
+                let told = checks.get(*name).filter(|told| *told != "ok")?;
+                Some(Finding::failed(name, text::plain(told), *fix))
+            };
+            let found: Vec<Finding> = MENDS.iter().filter_map(bad).collect();
+            if found.is_empty() { vec![Finding::failed(NAME, refusal.detail, refusal.fix)] } else { found }
         }
-        Err(failure) => Finding::failed(NAME, failure.to_string(), fix_of(&failure)),
+        Err(failure) => vec![Finding::failed(NAME, failure.to_string(), fix_of(&failure))],
     }
 }
 
@@ -214,7 +231,16 @@ fn login(session: &Session<'_>) -> Finding {
     let me = match whoami(session) {
         Ok(me) => me,
         Err(failure) => {
-            let fix = "Log in: taosctl login --url URL. On the box itself: sudo cat /var/lib/taosd/operator.token shows a token.";
+            let first = if session.connection.source == ENVIRONMENT {
+                " TAOS_TOKEN or TAOS_TOKEN_FILE comes before a login: unset it."
+            } else {
+                ""
+            };
+            let fix = format!(
+                "Log in: taosctl login --url {}.{first} The token of the operator is in the daemon's data directory: \
+                 sudo cat /var/lib/taosd/operator.token.",
+                session.connection.server
+            );
             return Finding::failed(NAME, failure.to_string(), fix);
         }
     };
@@ -232,16 +258,20 @@ fn login(session: &Session<'_>) -> Finding {
 
 fn runtime(session: &Session<'_>) -> Finding {
     const NAME: &str = "runtime";
-    let route = path::route("agents_containers");
-    match session.send_for_json(route, route.path, None) {
+    let fix = "Install Incus, LXD or LXC, or set TAOSD_CONTAINERS_SOCKET; without one agents run where you start them.";
+    let ask = |route: &str| session.send_for_json(path::route(route), path::route(route).path, None);
+    // Only admins are told.
+    let status = ask("box_status").unwrap_or_default();
+    if status.get("runtime").is_some_and(|name| name.is_null() || name == "none") {
+        return Finding::warning(NAME, "The daemon uses no container runtime.", fix);
+    }
+    match ask("agents_containers") {
         Ok(rows) => {
             let some = rows.as_array().map_or(0, Vec::len);
-            Finding::ok(NAME, format!("{some} containers of agents"))
+            let name = status["runtime"].as_str().map_or(String::new(), |name| format!("{name}, "));
+            Finding::ok(NAME, format!("{name}{some} containers of agents"))
         }
-        Err(Failure::Refused(refusal)) if refusal.status >= 500 => {
-            let fix = "Install Incus, LXD or LXC, or set TAOSD_CONTAINERS_SOCKET; without one agents run where you start them.";
-            Finding::warning(NAME, refusal.detail.clone(), fix)
-        }
+        Err(Failure::Refused(refusal)) if refusal.status >= 500 => Finding::warning(NAME, refusal.detail.clone(), fix),
         Err(failure) => Finding::warning(NAME, failure.to_string(), fix_of(&failure)),
     }
 }

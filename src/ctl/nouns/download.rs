@@ -19,11 +19,12 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show;
+use crate::ctl::verbs::{names, show};
 use crate::threads::lock;
 
 /// The verb.
-pub const ENTRY: CommandEntry = CommandEntry::Own { name: "download", routes: &["uploads_read"], command, run };
+pub const ENTRY: CommandEntry =
+    CommandEntry::Own { name: "download", routes: &["uploads_read", "uploads_list"], command, run };
 
 fn command(name: &'static str) -> Command {
     let route = path::route("uploads_read");
@@ -33,7 +34,7 @@ fn command(name: &'static str) -> Command {
         .after_help(
             "Writes the file under its own name, without any path. An existing file stays, unless --force is given.",
         )
-        .arg(id.help("The file's id, or its address"))
+        .arg(id.help("The file's id, name or address"))
         .args(place_args())
 }
 
@@ -56,6 +57,8 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 pub(super) fn fetch(context: &Context, matches: &ArgMatches, route: &str, id: &str) -> Result<Output, Failure> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let (route, session) = (path::route(route), context.session()?);
+    let ids = names::resolve(&session, route.path, &[id])?;
+    let id = ids.first().map_or(id, String::as_str);
     let dir = Path::new(text("dir").unwrap_or("."));
     let to_stdout = text("save-as") == Some("-");
     let part = Arc::new(Mutex::new(if to_stdout { Part::stdout() } else { Part::create(dir)? }));

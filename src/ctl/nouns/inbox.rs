@@ -80,6 +80,8 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     };
     if messages.is_empty() {
         let nothing = shown(context, &messages);
+        let nothing =
+            if context.json { nothing } else { nothing.with_note("Nothing is unread. Next: taosctl messages ls") };
         return Ok(if matches.get_flag("wait") { nothing.failing() } else { nothing });
     }
     // What is marked as read before it is shown could be lost on the way.

@@ -94,9 +94,11 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         }
         let unread = reply["unread_count"].clone();
         let messages = List::read(reply)?.messages;
-        return Ok(
-            Output::text(table::table(COLUMNS, &messages)).with_note(&format!("unread: {}", text::plain(&unread)))
-        );
+        let note = match messages.is_empty() {
+            true => "There is nothing here yet. Next: taosctl send TEXT".to_owned(),
+            false => format!("unread: {}", text::plain(&unread)),
+        };
+        return Ok(Output::text(table::table(COLUMNS, &messages)).with_note(&note));
     }
     let mut list = List::read(reply)?;
     list.messages.sort_by_key(|message| seq_of(message).unwrap_or(0));

@@ -229,7 +229,12 @@ fn list(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
             "active": active.as_ref() == Some(name)}))
     };
     let rows = profile::names(&home).iter().map(row).collect::<Result<Vec<Value>, Failure>>()?;
-    Ok(if context.json { show::one_line(&Value::from(rows)) } else { Output::text(table::table(COLUMNS, &rows)) })
+    if context.json {
+        return Ok(show::one_line(&Value::from(rows)));
+    }
+    let output = Output::text(table::table(COLUMNS, &rows));
+    let next = "There is nothing here yet. Next: taosctl tokens mint AGENT --profile NAME";
+    Ok(if rows.is_empty() { output.with_note(next) } else { output })
 }
 
 fn remove_command(name: &'static str) -> Command {

@@ -69,7 +69,8 @@ fn gather(session: &Session<'_>) -> Result<Value, Failure> {
         let state = if agent["paused"] == true { "paused" } else { agent["status"].as_str().unwrap_or("unknown") };
         *by_state.entry(state.to_owned()).or_default() += 1;
     }
-    let backup = list(session, "backups_list", None).ok().map(|rows| newest(&rows));
+    let backup = backups(session, Map::new());
+    let automatic = backups(session, Map::from_iter([("kind".to_owned(), json!("automatic"))]));
     Ok(json!({
         "server": session.connection.server.to_string(),
         "version": version,
@@ -82,6 +83,7 @@ fn gather(session: &Session<'_>) -> Result<Value, Failure> {
         "agents": agents.as_ref().map(|_| by_state),
         "needs_you": needs(session, agents.as_deref().unwrap_or_default(), &me),
         "backup": backup,
+        "automatic_backup": automatic,
     }))
 }
 
@@ -102,6 +104,12 @@ fn health(session: &Session<'_>) -> (&'static str, Vec<String>) {
         }
         Err(failure) => ("not ready", vec![failure.to_string()]),
     }
+}
+
+/// The newest backup, or the copy that the daemon makes by itself.
+fn backups(session: &Session<'_>, query: Map<String, Value>) -> Value {
+    let rows = paging::rows(session, path::route("backups_list"), &[], query, None);
+    rows.map_or(Value::Null, |rows| newest(&rows))
 }
 
 fn newest(rows: &[Value]) -> Value {
@@ -188,7 +196,9 @@ fn screen(status: &Value, look: &Look) -> String {
             &at.map_or("never".to_owned(), |at| format!("{} ({})", when::relative(at, look.now), size(bytes))),
         );
     } else {
-        line("backup", "none asked for yet: taosctl backup");
+        let copy = when::of(&status["automatic_backup"]["created_at"]);
+        let copy = copy.map_or(String::new(), |at| format!("automatic copy {}; ", when::relative(at, look.now)));
+        line("backup", &format!("{copy}none asked for yet: taosctl backup"));
     }
     let needs = status["needs_you"].as_array().map_or(&[][..], Vec::as_slice);
     if needs.is_empty() {

@@ -23,10 +23,10 @@ use crate::store::tasks::Priority;
 
 const COLUMNS: &[Column] = &[
     Column("ID", "id"),
+    Column("TITLE", "title"),
     Column("STATUS", "status"),
     Column("PRIORITY", "priority"),
     Column("ASSIGNEE", "assignee_id"),
-    Column("TITLE", "title"),
 ];
 const CHANGES: &[Column] =
     &[Column("AT", "at"), Column("WHO", "actor"), Column("WHAT", "field"), Column("FROM", "from"), Column("TO", "to")];

@@ -1,7 +1,7 @@
 //! `taosctl tokens`: every secret that the box has issued, whatever its kind: agents' tokens, users' tokens, keys.
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use super::auth::whoami;
@@ -21,13 +21,14 @@ use crate::rest::route::BodyKind;
 use crate::say::complain;
 
 const COLUMNS: &[Column] = &[
-    Column("TOKEN", "token"),
+    Column("TOKEN", "called"),
     Column("KIND", "kind"),
     Column("FOR", "holder"),
-    Column("LABEL", "label"),
     Column("STATE", "state"),
     Column("EXPIRES", "expires_at"),
     Column("LAST USED", "last_used_at"),
+    Column("LABEL", "label"),
+    Column("ID", "token"),
 ];
 
 /// The noun.
@@ -79,12 +80,24 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         let mut rows = all(&session, user)?;
         if !context.json {
             subjects::named(&session, &mut rows);
+            call(&mut rows);
         }
         let output = show::reply(&session, &Show::Table(COLUMNS), &[], &Value::Array(rows.clone()))?;
         let next = "There is nothing here yet. Next: taosctl tokens issue AGENT";
         Ok(if rows.is_empty() && !context.json { output.with_note(next) } else { output })
     };
     if watch::is_asked(matches) { watch::each(look) } else { look() }
+}
+
+/// Calls each by what `tokens revoke` takes: its label if no other has it, else its id, or the agent's name.
+fn call(rows: &mut [Value]) {
+    let taken: Vec<String> =
+        rows.iter().flat_map(|row| [text::plain(&row["token"]), text::plain(&row["label"])]).collect();
+    for row in rows {
+        let label = text::plain(&row["label"]);
+        let is_its_own = !row["label"].is_null() && taken.iter().filter(|other| **other == label).count() == 1;
+        row["called"] = if is_its_own { Value::from(label) } else { row["token"].clone() };
+    }
 }
 
 /// What is live, of every kind. A list that the caller may not read has no rows here.
@@ -147,7 +160,7 @@ fn issue_command(name: &'static str) -> Command {
              several. The token is shown once.",
         )
         .arg(place.help("The agent's name, or user:NAME").add(complete::agents()))
-        .arg(Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help("Do not ask"))
+        .arg(ask::yes())
         .args(flags::args(fields("agents_token_issue"), GRACE))
         .args(flags::args(&only_user, &[]))
 }
@@ -171,7 +184,7 @@ fn revoke_command(name: &'static str) -> Command {
         .about("Revoke tokens: an agent's by its name, others by id or label")
         .arg(place.help("The first column of `tokens list`; several at once").add(complete::agents()))
         .arg(user_flag())
-        .arg(Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help("Do not ask"))
+        .arg(ask::yes())
 }
 
 fn revoke(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {

@@ -22,7 +22,9 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Decoy credentials in agents' containers",
     entries: &[
         CommandEntry::Verb(Verb::new("plant", "tripwires_plant", Show::Record)),
-        CommandEntry::Verb(Verb::new("list", "tripwires_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(
+            Verb::new("list", "tripwires_list", Show::Table(COLUMNS)).empty("taosctl tripwires plant AGENT --help"),
+        ),
         CommandEntry::Verb(Verb::new("remove", "tripwires_remove", Show::Done("removed", None))),
     ],
 };

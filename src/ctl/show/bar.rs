@@ -34,9 +34,13 @@ impl Bar {
         Self::new(100, "{spinner} {prefix} {bar:24} {pos:>3} %  {msg} ({elapsed})")
     }
 
-    /// Of a transfer of so many bytes.
-    pub fn of_bytes(bytes: u64) -> Self {
-        Self::new(bytes, "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left")
+    /// Of a transfer of so many bytes: `what` is done.
+    pub fn of_bytes(what: &'static str, bytes: u64) -> Self {
+        let this = Self::new(bytes, "{msg} {bar:20} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left");
+        if let Some(bar) = &this.bar {
+            bar.set_message(what);
+        }
+        this
     }
 
     /// Where the work stands.

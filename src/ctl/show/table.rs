@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::asked::asked;
 use super::look::Look;
+use super::texts::wrap;
 use crate::ctl::core::format::{self, Format};
 use crate::ctl::core::text::{char_width, clean, clean_lines, plain, width};
 use crate::store::is_id;
@@ -18,6 +19,8 @@ const LEAST_WORD: usize = 24;
 const COLUMNS: usize = 8;
 /// Between two columns.
 const GAP: usize = 2;
+/// Fields that people call a row by.
+const NAMES: [&str; 4] = ["archived_slug", "name", "original_filename", "title"];
 
 /// A column: its heading and the field it shows. The first says what a row goes by; the later one stands, the sooner it
 /// is left out where there is no room.
@@ -118,10 +121,16 @@ fn state(row: &Value, field: &str) -> Value {
     }
 }
 
-/// Leaves out the last columns until the others fit, then cuts the widest texts.
+/// Leaves out the last columns until the others fit, then cuts the widest texts. Ids go first where people have a name
+/// to go by: every command takes that too.
 fn fit(columns: &mut Vec<Laid<'_>>, most: usize) {
     let gaps = |n: usize| GAP * n.saturating_sub(1);
-    while columns.len() > 1 && columns.iter().map(Laid::least).sum::<usize>() + gaps(columns.len()) > most {
+    let is_wide = |columns: &[Laid<'_>]| columns.iter().map(Laid::least).sum::<usize>() + gaps(columns.len()) > most;
+    let has_ids = columns.first().is_some_and(|first| first.cells.iter().any(|cell| is_id(cell)));
+    if has_ids && is_wide(columns) && columns.iter().skip(1).any(|column| NAMES.contains(&column.field)) {
+        columns.remove(0);
+    }
+    while columns.len() > 1 && is_wide(columns) {
         columns.pop();
     }
     let room = most.saturating_sub(gaps(columns.len()));
@@ -167,14 +176,23 @@ pub fn record_for(object: &Map<String, Value>, look: &Look) -> String {
     }
     let mut lines = Vec::new();
     flatten("", object, look, &mut lines);
+    if look.is_person && look.format != Format::Wide {
+        // A person is not told what is not there.
+        lines.retain(|(_, value, _)| !matches!(value.as_str(), "" | "-"));
+    }
     let widest = lines.iter().map(|(name, ..)| width(name)).max().unwrap_or(0);
+    let room = look.width.filter(|_| look.format != Format::Wide).map(|most| most.saturating_sub(widest + GAP));
     let mut out = String::new();
     for (name, value, shown) in lines {
         let mut text = String::new();
         text.push_str(&name);
         text.extend(std::iter::repeat_n(' ', widest.saturating_sub(width(&name)) + GAP));
-        let shown =
-            if value.contains('\n') { value.replace('\n', &format!("\n{}", " ".repeat(widest + GAP))) } else { shown };
+        let below = format!("\n{}", " ".repeat(widest + GAP));
+        let shown = match room {
+            _ if value.contains('\n') => value.replace('\n', &below),
+            Some(room) if width(&value) > room => wrap(&value, room).join(&below),
+            _ => shown,
+        };
         text.push_str(&shown);
         out.push_str(text.trim_end());
         out.push('\n');
@@ -261,6 +279,29 @@ mod tests {
         assert!(at(80).contains("copying the ima…  2026-11-28T10:00"), "{}", at(80));
         assert!(!at(70).contains("AT") && at(70).contains("copying the image"), "{}", at(70));
         assert_eq!(at(50).lines().next(), Some("ID                                    KIND"));
+    }
+
+    #[test]
+    fn where_rows_have_names_their_ids_are_left_out_first() {
+        let rows =
+            [json!({"id": "0198c9a0-0000-7000-8000-000000000000", "title": "Sweep the floor", "status": "done"})];
+        let columns = [Column("ID", "id"), Column("TITLE", "title"), Column("STATUS", "status")];
+        let at = |width| lay_out(&columns, &rows, &look(Some(width)));
+        assert!(at(80).starts_with("ID "), "{}", at(80));
+        assert_eq!(at(40), "TITLE            STATUS\nSweep the floor  done\n");
+        assert_eq!(lay_out(&columns, &rows, &Look { format: Format::Name, ..look(Some(40)) }).trim(), rows[0]["id"]);
+    }
+
+    #[test]
+    fn a_person_reads_a_record_without_what_is_not_there_and_no_wider_than_the_terminal() {
+        let Value::Object(object) =
+            json!({"name": "a", "host": "", "model": null, "scope": ["agents.read", "ui.notify"]})
+        else {
+            unreachable!()
+        };
+        let person = Look { is_person: true, ..look(Some(20)) };
+        assert_eq!(record_for(&object, &person), "name   a\nscope  agents.read,\n       ui.notify\n");
+        assert_eq!(record_for(&object, &Look { format: Format::Wide, ..person }).lines().count(), 4);
     }
 
     #[test]

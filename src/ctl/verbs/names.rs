@@ -57,6 +57,7 @@ const NAMES: &[Names] = &[
     Names::new("/api/v1/messages/{id}", "messages_list", "id", &["seq"]).in_field("messages"),
     Names::new("/api/notifications/{id}", "notifications_list", "id", &["title"]).newest(),
     Names::new("/api/grants/{id}", "grants_list", "id", &["principal"]),
+    Names::new("/api/v1/uploads/files/{file}", "uploads_list", "attachment_id", &["original_filename"]).newest(),
 ];
 
 /// The parameters of a path, names among them replaced by the ids they stand for.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value};
 
 use super::keep::{self, SecretDestination};
@@ -18,7 +18,7 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::{self, Flag};
 use crate::ctl::core::format::Format;
 use crate::ctl::core::output::Output;
-use crate::ctl::core::{ask, path};
+use crate::ctl::core::{ask, path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::{self, Session};
 use crate::ctl::show::table::Column;
@@ -42,6 +42,8 @@ const FOLLOWED: usize = 500;
 type Dress = fn(&Session<'_>, &mut [Value]);
 /// What is said before a verb is carried out, of its flags and parameters.
 type Warn = fn(&Session<'_>, &ArgMatches, &[&str]) -> Option<String>;
+/// What people should know of a reply, of the fields that were sent.
+type Note = fn(&Map<String, Value>, &Value) -> Option<String>;
 
 /// A verb.
 pub struct Verb {
@@ -58,6 +60,7 @@ pub struct Verb {
     empty: Option<&'static str>,
     dress: Option<Dress>,
     warn: Option<Warn>,
+    note: Option<Note>,
     follows: bool,
 }
 
@@ -76,6 +79,7 @@ impl Verb {
             empty: None,
             dress: None,
             warn: None,
+            note: None,
             follows: false,
         }
     }
@@ -143,6 +147,12 @@ impl Verb {
         self
     }
 
+    /// Said after it was done, if there is something to say.
+    pub const fn noted(mut self, note: Note) -> Self {
+        self.note = Some(note);
+        self
+    }
+
     /// Whether it takes several at once: what it does to one thing, it does to each.
     fn takes_several(&self) -> bool {
         let places = self.departures().iter().any(|flag| matches!(flag, Flag::Place(_) | Flag::First(_)));
@@ -178,8 +188,7 @@ impl Verb {
             command = command.arg(Arg::new("file").value_name("FILE").required(true).value_parser(text()).help(help));
         }
         if self.ask.is_some() || self.warn.is_some() {
-            let yes = Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue);
-            command = command.arg(yes.help("Do not ask"));
+            command = command.arg(ask::yes());
         }
         if route.query.iter().chain(self.body_fields()).any(|field| field.name == "limit") {
             command = command.arg(limit());
@@ -307,7 +316,12 @@ impl Verb {
             if self.is_slow() { slow::end(&session, &reply, matches)? } else { End::Result(session::json(&reply)?) };
         match (end, keep) {
             (End::Result(reply), Some(keep)) => keep.token(&session, reply),
-            (End::Result(reply), None) => show::reply(&session, &self.show, parameters, &reply),
+            (End::Result(reply), None) => {
+                let sent = body.as_ref().and_then(Value::as_object);
+                let note = self.note.and_then(|note| note(sent?, &reply));
+                let output = show::reply(&session, &self.show, parameters, &reply)?;
+                Ok(note.iter().fold(output, |output, note| output.with_note(&text::clean(note))))
+            }
             (End::Promised(output), _) => Ok(output),
         }
     }

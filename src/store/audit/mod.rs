@@ -23,6 +23,14 @@ const HEAD: &str = "audit_head";
 const SLUG_OF_AGENT: &str = "SELECT slug FROM agents WHERE id = ?1";
 const USERNAME_OF: &str = "SELECT username FROM users WHERE id = ?1";
 const SLUG_OF_SPACE: &str = "SELECT slug FROM spaces WHERE id = ?1";
+const NAME_OF_CREDENTIAL: &str = "SELECT coalesce(a.slug || '/', u.username || '/', '')
+        || CASE c.label WHEN '' THEN c.kind ELSE c.label END
+    FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id LEFT JOIN users u ON u.id = c.user_id WHERE c.id = ?1";
+const NAME_OF_OPERATION: &str = "SELECT kind || coalesce('/' || agent_name, '') FROM operations WHERE id = ?1";
+const NAME_OF_REQUEST: &str = "SELECT a.slug || '/' || r.kind FROM requests r JOIN agents a ON a.id = r.agent_id
+    WHERE r.id = ?1";
+const NAME_OF_CHANNEL: &str = "SELECT coalesce(u.username || '/', '') || c.kind FROM channels c
+    LEFT JOIN users u ON u.id = c.user_id WHERE c.id = ?1";
 const FIRST: &str = "SELECT seq, at, outcome = 'checkpoint' FROM audit ORDER BY seq LIMIT ?1";
 const ENDS: &str =
     "SELECT (SELECT seq FROM audit ORDER BY seq LIMIT 1), (SELECT seq FROM audit ORDER BY seq DESC LIMIT 1)";
@@ -220,16 +228,23 @@ fn head(seq: i64, hash: &[u8; 32]) -> String {
     format!("{seq}:{}", data_encoding::HEXLOWER.encode(hash))
 }
 
-/// What people call a principal or a space of the chain, `agent:ID`, `user:ID` or `space:ID`, now or when it ended.
+/// What people call a subject of the chain, such as `agent:ID`, now or when it ended: a name, and for what has none of
+/// its own the holder's name and the label or kind, `ann/laptop`. A text after the id is no part of it. `None` for what
+/// is gone or has no name.
 ///
 /// # Errors
 /// The store's.
 pub fn called(conn: &Connection, subject: &str) -> Result<Option<String>> {
     let Some((kind, id)) = subject.split_once(':') else { return Ok(None) };
+    let id = id.split(' ').next().unwrap_or(id);
     let sql = match kind {
         "agent" => SLUG_OF_AGENT,
         "user" => USERNAME_OF,
         "space" => SLUG_OF_SPACE,
+        "credential" => NAME_OF_CREDENTIAL,
+        "operation" => NAME_OF_OPERATION,
+        "request" => NAME_OF_REQUEST,
+        "channel" => NAME_OF_CHANNEL,
         _ => return Ok(None),
     };
     Ok(conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)

@@ -1,0 +1,92 @@
+//! A command line that clap refuses: what is wrong with it, what was probably meant, and the command that shows how to
+//! use it.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::core::failure::Failure;
+use super::core::format::Format;
+use super::core::next;
+use super::grammar;
+use crate::say;
+
+/// Where clap names `--help` without the command it belongs to.
+const CLAPS_HINT: &str = "For more information, try";
+/// How alike a word must be to be what was meant, of 1.
+const ALIKE: f64 = 0.8;
+/// What other tools call running a program in a container, which is not ours to do.
+const RUNS_PROGRAMS: [&str; 4] = ["attach", "exec", "shell", "ssh"];
+const PROGRAMS: &str = "  tip: programs in a container are run by its runtime: incus exec CONTAINER -- bash.\n       \
+    taosctl agents containers names the containers.";
+
+/// Prints what is wrong, or the help and version that were asked for. The exit code.
+pub(super) fn print(error: &clap::Error) -> u8 {
+    // Without a verb the help itself is the answer.
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return say::clap("taosctl", error);
+    }
+    let text = say::of_clap(error, io::stderr().is_terminal());
+    let text = text.split(CLAPS_HINT).next().unwrap_or(&text).trim_end();
+    let first = text.lines().next().unwrap_or_default();
+    let text = match typed(error) {
+        Some(word) if RUNS_PROGRAMS.contains(&word) => format!("{first}\n\n{PROGRAMS}"),
+        Some(word) => match meant(error, word) {
+            Some(meant) => format!("{first}\n\n  tip: a similar command exists: '{meant}'"),
+            None => text.to_owned(),
+        },
+        None => text.to_owned(),
+    };
+    say::complain(&format!("{text}\n\nrun: {}\n", next::help()));
+    2
+}
+
+/// The same as a failure like any other.
+pub(super) fn failure(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let detail =
+        text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim).filter(|line| !line.is_empty());
+    let detail = detail.collect::<Vec<_>>().join(" ");
+    let detail = detail.strip_prefix("error: ").unwrap_or(&detail);
+    Failure::usage(detail, "Run the command with --help to see what it takes.")
+}
+
+/// The word that stands where a command should.
+fn typed(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(typed)) => Some(typed),
+        _ => None,
+    }
+}
+
+/// The command that is most like what was typed. Clap knows commands, but not the verbs that may stand first; and it
+/// names everything that is a little alike.
+fn meant(error: &clap::Error, typed: &str) -> Option<String> {
+    let claps = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(words)) => words.as_slice(),
+        _ => &[],
+    };
+    let is_first = next::help() == "taosctl --help";
+    let verbs = grammar::first_words().filter(|_| is_first).map(str::to_owned);
+    let alike = |word: String| (strsim::jaro_winkler(typed, &word), word);
+    let best = claps.iter().cloned().chain(verbs).map(alike).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.filter(|(likeness, _)| *likeness >= ALIKE).map(|(_, word)| word)
+}
+
+/// Whether a command line that clap refuses asks for output that programs read.
+pub(super) fn wants_json(args: &[OsString]) -> bool {
+    let mut words = args.iter().filter_map(|arg| arg.to_str()).take_while(|word| *word != "--").peekable();
+    let is_machine = |word: &str| word.parse::<Format>().is_ok_and(Format::is_machine);
+    while let Some(word) = words.next() {
+        let value = match word {
+            "--json" => return true,
+            "-o" | "--output" => words.peek().copied(),
+            _ => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")),
+        };
+        if value.is_some_and(|value| is_machine(value.trim_start_matches('='))) {
+            return true;
+        }
+    }
+    false
+}
