@@ -152,6 +152,18 @@ fn close(app: Arc<App>, config: &Config) {
     }
 }
 
+/// How a person starts `taosctl` here: by its name if a shell finds it, else by its path beside this program.
+fn taosctl() -> String {
+    const NAME: &str = "taosctl";
+    let found =
+        std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(NAME).is_file()));
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(NAME)).filter(|path| path.is_file());
+    match beside {
+        Some(path) if !found => path.display().to_string(),
+        _ => NAME.to_owned(),
+    }
+}
+
 /// Prints the line that says that the daemon is ready to answer.
 fn announce(config: &Config, addresses: &[SocketAddr]) {
     let address = addresses.first().map_or_else(|| "-".to_owned(), ToString::to_string);
@@ -159,9 +171,11 @@ fn announce(config: &Config, addresses: &[SocketAddr]) {
     // Nobody may be reading; that is no reason not to serve.
     let _ = say::out(&format!("taosd listening on http://{address} data={data} socket={socket}\n"));
     if io::stdout().is_terminal() {
+        let taosctl = taosctl();
         say::complain(&format!(
-            "\n  your token   {data}/operator.token\n  in a browser taosctl open, or http://{address}/docs\n  in a shell   \
-             taosctl status, taosctl help\n\n"
+            "\n  your token    {data}/operator.token\n  in a browser  http://{address}/, or the link that this prints:\n\
+             \x20               {taosctl} open\n  in a shell    {taosctl} status\n  to read       http://{address}/docs, or \
+             {taosctl} docs\n\n"
         ));
     }
     for more in addresses.iter().skip(1) {

@@ -40,6 +40,7 @@ mod shells_offer_the_names_there_are;
 mod slow_work_is_followed;
 mod slow_work_shows_a_bar_on_a_terminal;
 mod texts_are_taken_as_they_are;
+mod the_first_start_says_what_to_do_next;
 mod the_state_of_the_box_is_one_screen;
 mod tokens_are_printed_bare;
 mod users_and_grants_are_managed;

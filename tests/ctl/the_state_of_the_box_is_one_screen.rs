@@ -26,6 +26,12 @@ fn status_tells_server_login_health_agents_and_what_needs_somebody() {
         assert!(status.contains(part), "{part} is not in {status}");
     }
     assert!(status.lines().all(|line| line.chars().count() <= 80), "{status}");
+    let token = ctl.ok(&["tokens", "issue", "atlas"]);
+    let atlas = Ctl::with_token(&daemon, token.trim());
+    atlas.run(&["request", "scope", "agents.logs", "--for", "1h", "--reason", "r"]);
+    let asked = ctl.ok(&["status"]);
+    assert!(asked.contains("1 request of agents to decide: taosctl requests ls --state pending"), "{asked}");
+    assert!(!ctl.ok(&["requests", "ls", "--state", "pending", "-q"]).is_empty());
     let json = ctl.json(&["status"]);
     assert_eq!((json["health"].as_str(), json["agents"]["paused"].as_u64()), (Some("ready"), Some(1)));
     assert!(json["backup"]["created_at"].is_string(), "{json}");

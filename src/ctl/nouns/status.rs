@@ -134,10 +134,11 @@ fn needs(session: &Session<'_>, agents: &[Value], me: &Value) -> Vec<Value> {
     // What agents have asked for, where the daemon knows of requests.
     if let Some(requests) = path::find("requests_list")
         && let Ok(open) =
-            paging::rows(session, requests, &[], Map::from_iter([("status".into(), json!("pending"))]), None)
+            paging::rows(session, requests, &[], Map::from_iter([("state".into(), json!("pending"))]), None)
         && !open.is_empty()
     {
-        need(format!("{} requests of agents to decide", open.len()), "taosctl requests list");
+        let requests = if open.len() == 1 { "1 request" } else { &format!("{} requests", open.len()) };
+        need(format!("{requests} of agents to decide"), "taosctl requests ls --state pending");
     }
     let recent = now - SignedDuration::from_hours(RECENT);
     let failed = list(session, "operations_list", Some(OPERATIONS)).unwrap_or_default();

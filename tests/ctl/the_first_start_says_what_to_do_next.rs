@@ -1,0 +1,28 @@
+//! A person who starts the daemon on a terminal is told where the token is and what to type next, so that it works as it
+//! stands there.
+
+use crate::run::Ctl;
+use crate::support::TempDir;
+use crate::terminal::see_program;
+
+#[test]
+fn the_ready_line_is_followed_by_commands_that_a_shell_finds() {
+    let (ctl, data) = (Ctl::bare(), TempDir::new());
+    let serve = format!(
+        "timeout 5 {} serve --data-dir {} --listen 127.0.0.1:0 --containers none 2>&1 | grep -v INFO",
+        env!("CARGO_BIN_EXE_taosd"),
+        data.path().display()
+    );
+    // With a pipe there is nobody to tell.
+    let (piped, _) = see_program(&ctl, &serve);
+    assert!(piped.contains("taosd listening on http://127.0.0.1:") && !piped.contains("your token"), "{piped}");
+    let (seen, _) = see_program(&ctl, serve.split(" 2>&1").next().unwrap());
+    let taosctl = env!("CARGO_BIN_EXE_taosctl");
+    let after = seen.split("taosd listening on").nth(1).unwrap_or_else(|| panic!("{seen}"));
+    for part in
+        [format!("your token    {}/operator.token", data.path().display()), format!("in a shell    {taosctl} status")]
+    {
+        assert!(after.contains(&part), "{part} is not in {after}");
+    }
+    assert!(after.contains(&format!("{taosctl} open")) && after.contains("/docs"), "{after}");
+}
