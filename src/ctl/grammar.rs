@@ -136,6 +136,19 @@ fn of_list(args: &[OsString], at: usize) -> Option<Vec<OsString>> {
     Some(args)
 }
 
+/// `tasks close TASK` as the change of its status that it is.
+fn of_done(args: &[OsString], at: usize) -> Option<Vec<OsString>> {
+    let next = word_after(args, at + 1)?;
+    let is = |at: usize, words: &[&str]| args[at].to_str().is_some_and(|word| words.contains(&word));
+    if !is(at, &["task", "tasks"]) || !is(next, &["close", "complete", "done", "finish"]) {
+        return None;
+    }
+    let mut args = args.to_vec();
+    args[next] = "update".into();
+    args.insert(next + 1, "--status=done".into());
+    Some(args)
+}
+
 /// The arguments in our order.
 pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsString> {
     let Some(at) = word_after(&args, 1) else { return args };
@@ -155,6 +168,9 @@ pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsSt
         return args;
     }
     if let Some(args) = of_list(&args, at) {
+        return args;
+    }
+    if let Some(args) = of_done(&args, at) {
         return args;
     }
     if whole.find_subcommand(&word).is_some() {
@@ -270,6 +286,8 @@ mod tests {
             ("audit ls --since 1h", "audit --since 1h"),
             ("audit verify", "audit verify"),
             ("info", "status"),
+            ("tasks done Mop --json", "tasks update --status=done Mop --json"),
+            ("task close Mop", "task update --status=done Mop"),
             ("info atlas", "agents get atlas"),
             ("settings", "box settings"),
             ("fly", "fly"),

@@ -29,14 +29,17 @@ pub(super) fn print(error: &clap::Error) -> u8 {
     }
     let text = say::of_clap(error, io::stderr().is_terminal());
     let text = text.split(CLAPS_HINT).next().unwrap_or(&text).trim_end();
+    // Clap says of every unknown flag how it could be a value, which nobody meant who typed one.
+    let parts: Vec<&str> = text.split("\n\n").filter(|part| !part.contains("to pass '")).collect();
+    let text = parts.join("\n\n");
     let first = text.lines().next().unwrap_or_default();
     let text = match typed(error) {
         Some(word) if RUNS_PROGRAMS.contains(&word) => format!("{first}\n\n{PROGRAMS}"),
         Some(word) => match meant(error, word) {
             Some(meant) => format!("{first}\n\n  tip: a similar command exists: '{meant}'"),
-            None => text.to_owned(),
+            None => text,
         },
-        None => text.to_owned(),
+        None => text,
     };
     say::complain(&format!("{text}\n\nrun: {}\n", next::help()));
     2

@@ -14,12 +14,15 @@ fn a_slip_is_told_with_the_nearest_command_and_the_help_to_read() {
         ("agents create atlas --modle x", "'--model'", "taosctl agents create --help"),
         ("agents ls --limt 3", "'--limit'", "taosctl agents list --help"),
         ("exec atlas -- bash", "incus exec", "taosctl --help"),
+        ("agents create atlas --modelx y", "'--model'", "taosctl agents create --help"),
     ] {
         let told = ctl.run(&line.split(' ').collect::<Vec<_>>()).expect(2).stderr;
         let tip = told.lines().find(|line| line.starts_with("  tip: ")).unwrap_or_else(|| panic!("{line}: {told}"));
         assert!(tip.contains(meant) && !tip.contains(','), "{line}: {told}");
         assert!(told.ends_with(&format!("\nrun: {run}\n")), "{line}: {told}");
     }
+    let unknown = ctl.run(&["agents", "ls", "--no-such-flag"]).expect(2).stderr;
+    assert!(!unknown.contains("as a value"), "nobody meant that: {unknown}");
     let told = ctl.run(&["agents", "create", "-o", "json"]).expect_error(2, "usage").stderr;
     assert!(told.contains(r#""run":"taosctl agents create --help""#), "{told}");
 }
@@ -40,6 +43,15 @@ fn words_of_other_tools_work() {
     assert!(ctl.ok(&["list", "--format", "json"]).starts_with("[{"));
     assert_eq!(ctl.ok(&["delete", "atlas", "--force", "-q"]), "atlas\n");
     assert!(ctl.ok(&["docs", "backup"]).starts_with("# Backup"));
+    ctl.ok(&["tasks", "create", "Sweep the floor"]);
+    assert!(ctl.ok(&["tasks", "close", "Sweep the floor"]).contains("done"), "as gh has it");
+    ctl.ok(&["agents", "create", "hermes"]);
+    ctl.ok(&["users", "create", "ann"]);
+    let grant = ctl.json(&["grants", "create", "ann", "hermes", "viewer"]);
+    let hermes = ctl.json(&["agents", "get", "hermes"])["id"].as_str().unwrap().to_owned();
+    assert_eq!(grant["resource"].as_str(), Some(format!("agent:{hermes}").as_str()), "{grant}");
+    let no_container = ctl.run(&["logs", "hermes", "--tail", "5"]);
+    no_container.expect_error(1, "agent_has_no_container");
 }
 
 #[test]

@@ -69,6 +69,8 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
         _ => field.name.replace('_', "-"),
     };
     let arg = Arg::new(id(field)).long(long.clone()).help(field.about).required(field.required);
+    // What kubectl and docker call it.
+    let arg = if field.name == "lines" { arg.alias("tail") } else { arg };
     if let Some(Flag::First(_)) = departure {
         let name = field.name.trim_end_matches("_id").to_uppercase();
         let place = Arg::new(place_id(field)).value_name(name);

@@ -157,7 +157,7 @@ pub(super) fn progress(context: &Context, shown: Direction) -> Option<Progress> 
     let bar: OnceLock<Bar> = OnceLock::new();
     Some(Arc::new(move |way, done, total| {
         let Some(total) = total.filter(|total| way == shown && *total > 0) else { return };
-        let what = if way == Way::Out { "uploading" } else { "downloading" };
+        let what = if way == Direction::Out { "uploading" } else { "downloading" };
         let bar = bar.get_or_init(|| Bar::of_bytes(what, total));
         bar.bytes(done);
         if done == total {

@@ -129,6 +129,9 @@ pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) ->
         let resolved = match name.as_str() {
             "space_id" => space(session, given)?,
             "assignee_id" | "bound_agent_id" => agent(session, given)?,
+            // `grants create ann atlas viewer`: a user, and an agent.
+            "principal" if !given.contains(':') => format!("user:{given}"),
+            "resource" if !given.contains(':') => format!("agent:{}", agent(session, given)?),
             "resource" => match given.split_once(':') {
                 Some(("agent", agent_name)) if agent_name != "*" && !is_id(agent_name) => {
                     format!("agent:{}", agent(session, agent_name)?)
