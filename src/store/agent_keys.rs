@@ -1,6 +1,6 @@
 //! Agents' keys: credentials of Agentex clients, several an agent, told apart by name and type.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::Result;
 use super::credentials::{KeyType, Maker, Of, forget_dead};
@@ -82,10 +82,7 @@ pub fn insert(conn: &Connection, new: &NewAgentKey<'_>) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<AgentKeyRecord>> {
-    Ok(conn
-        .prepare_cached(&format!("{} {IS_LIVE} AND id = ?1", AgentKeyRecord::SELECT))?
-        .query_row([id], AgentKeyRecord::read)
-        .optional()?)
+    AgentKeyRecord::one(conn, &format!("{IS_LIVE} AND id = ?1"), [id])
 }
 
 /// An agent's live key of this name and type.
@@ -93,8 +90,11 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<AgentKeyRecord>> {
 /// # Errors
 /// The store's.
 pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: KeyType) -> Result<Option<AgentKeyRecord>> {
-    let sql = format!("{} {IS_LIVE} AND agent_id = ?1 AND label = ?2 AND key_type = ?3", AgentKeyRecord::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row(params![agent_id, name, key_type], AgentKeyRecord::read).optional()?)
+    AgentKeyRecord::one(
+        conn,
+        &format!("{IS_LIVE} AND agent_id = ?1 AND label = ?2 AND key_type = ?3"),
+        params![agent_id, name, key_type],
+    )
 }
 
 /// A page of an agent's live keys.

@@ -122,8 +122,7 @@ pub fn delete(conn: &Connection, id: &str) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Channel>> {
-    let sql = format!("{} WHERE id = ?1", Channel::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([id], Channel::read).optional()?)
+    Channel::one(conn, "WHERE id = ?1", [id])
 }
 
 /// The channels of a user, and of an admin those for all admins; there are few.

@@ -120,8 +120,11 @@ fn fits(conn: &Connection, entry: &NewEntry<'_>, most_keys: u64, most_bytes: u64
 /// # Errors
 /// The store's.
 pub fn get(conn: &Connection, space_id: &str, key: &str, now: Micros) -> Result<Option<Entry>> {
-    let sql = format!("{} WHERE space_id = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)", Entry::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row(params![space_id, key, now], Entry::read).optional()?)
+    Entry::one(
+        conn,
+        "WHERE space_id = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)",
+        params![space_id, key, now],
+    )
 }
 
 /// A part of a space's live entries, in the order of their keys.

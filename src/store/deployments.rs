@@ -1,6 +1,6 @@
 //! Deployments: records of where an agent was put, at most one of them in production.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::Result;
 use super::page::{Numbered, Take};
@@ -93,8 +93,7 @@ pub fn insert(conn: &Connection, d: &Deployment) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Deployment>> {
-    let sql = format!("{} WHERE d.agent_id = ?1 AND d.id = ?2", Deployment::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, id], Deployment::read).optional()?)
+    Deployment::one(conn, "WHERE d.agent_id = ?1 AND d.id = ?2", [agent_id, id])
 }
 
 /// An agent's deployment in production.
@@ -102,8 +101,7 @@ pub fn by_id(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Deplo
 /// # Errors
 /// The store's.
 pub fn production(conn: &Connection, agent_id: &str) -> Result<Option<Deployment>> {
-    let sql = format!("{} WHERE d.agent_id = ?1 AND d.is_production = 1", Deployment::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([agent_id], Deployment::read).optional()?)
+    Deployment::one(conn, "WHERE d.agent_id = ?1 AND d.is_production = 1", [agent_id])
 }
 
 /// A page of an agent's deployments that were not deleted. Their order is found without what they say of themselves,

@@ -1,7 +1,7 @@
 //! Joins that a person has decided (requests contract, section 4): what the daemon knows of each by then, and the key that
 //! an approved one's caller fetches once. Those that nobody has decided live in memory.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::Result;
 use super::page::{Page, Take, each};
@@ -110,8 +110,7 @@ pub fn insert(conn: &Connection, join: &Join, device: &SecretHash) -> Result<boo
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Join>> {
-    let sql = format!("{} WHERE j.id = ?1", Join::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([id], Join::read).optional()?)
+    Join::one(conn, "WHERE j.id = ?1", [id])
 }
 
 /// The decided join of this device code.
@@ -119,8 +118,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Join>> {
 /// # Errors
 /// The store's.
 pub fn by_device(conn: &Connection, device: &SecretHash) -> Result<Option<Join>> {
-    let sql = format!("{} WHERE j.device_hash = ?1", Join::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([device.as_bytes()], Join::read).optional()?)
+    Join::one(conn, "WHERE j.device_hash = ?1", [device.as_bytes()])
 }
 
 /// Notes that the key of an approved join is fetched now; false if it was before, or its time is over.

@@ -149,10 +149,7 @@ pub fn insert(conn: &Connection, new: &NewPat<'_>) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<PatRecord>> {
-    Ok(conn
-        .prepare_cached(&format!("{} {IS_PAT} AND c.id = ?1", PatRecord::SELECT))?
-        .query_row([id], PatRecord::read)
-        .optional()?)
+    PatRecord::one(conn, &format!("{IS_PAT} AND c.id = ?1"), [id])
 }
 
 /// A user's keys and those of the agents it owns, oldest first, in any state.

@@ -81,14 +81,12 @@ pub fn count(conn: &Connection, agent_id: &str) -> Result<i64> {
 /// # Errors
 /// The store's.
 pub fn waiting(conn: &Connection, after: (Micros, &str), limit: u64) -> Result<Vec<Waiting>> {
-    let sql = format!(
-        "{} WHERE n.waits_since IS NOT NULL AND (n.waits_since, n.agent_id) > (?1, ?2) AND a.archived_at IS NULL
+    Waiting::all(
+        conn,
+        "WHERE n.waits_since IS NOT NULL AND (n.waits_since, n.agent_id) > (?1, ?2) AND a.archived_at IS NULL
             ORDER BY n.waits_since, n.agent_id LIMIT ?3",
-        Waiting::SELECT
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![after.0, after.1, limit], Waiting::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        params![after.0, after.1, limit],
+    )
 }
 
 /// True if something waits for this agent.
@@ -131,14 +129,12 @@ pub fn set_told(conn: &Connection, agent_id: &str) -> Result<bool> {
 /// The store's.
 // The plus: the index of those that doze is smaller than that of those that run.
 pub fn dozers(conn: &Connection, after: &str, limit: u64) -> Result<Vec<Dozer>> {
-    let sql = format!(
-        "{} WHERE a.idle_stop_minutes > 0 AND a.archived_at IS NULL AND a.id > ?1 AND +a.status = 'running'
+    Dozer::all(
+        conn,
+        "WHERE a.idle_stop_minutes > 0 AND a.archived_at IS NULL AND a.id > ?1 AND +a.status = 'running'
             AND a.paused = 0 AND a.asleep_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.id LIMIT ?2",
-        Dozer::SELECT
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![after, limit], Dozer::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        params![after, limit],
+    )
 }
 
 /// True if an agent holds the lease of a task.

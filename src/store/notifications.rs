@@ -218,8 +218,7 @@ pub fn get(conn: &Connection, holder: &Inbox, id: &str) -> Result<Option<Notific
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Notification>> {
-    let sql = format!("{} WHERE id = ?1", Notification::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([id], Notification::read).optional()?)
+    Notification::one(conn, "WHERE id = ?1", [id])
 }
 
 /// Marks one as read.

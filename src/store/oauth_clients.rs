@@ -1,6 +1,6 @@
 //! Programs that an admin has registered, with a secret or without (OAuth contract, section 3).
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::Result;
 use super::page::{Page, Take, each};
@@ -57,8 +57,7 @@ pub fn insert(conn: &Connection, new: &Client) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Client>> {
-    let sql = format!("{} WHERE id = ?1", Client::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([id], Client::read).optional()?)
+    Client::one(conn, "WHERE id = ?1", [id])
 }
 
 /// The client of this id, or else the only one of this name. There are few: 200 at the most.

@@ -169,8 +169,7 @@ pub fn rotate(
 /// # Errors
 /// The store's.
 pub fn by_handle(conn: &Connection, handle: &SecretHash) -> Result<Option<Grant>> {
-    let sql = format!("{} {BY_HANDLE}", Grant::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([handle.as_bytes().as_slice()], Grant::read).optional()?)
+    Grant::one(conn, BY_HANDLE, [handle.as_bytes().as_slice()])
 }
 
 /// The grant of this id, in any state.
@@ -178,7 +177,7 @@ pub fn by_handle(conn: &Connection, handle: &SecretHash) -> Result<Option<Grant>
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Grant>> {
-    Ok(conn.prepare_cached(&format!("{} {BY_ID}", Grant::SELECT))?.query_row([id], Grant::read).optional()?)
+    Grant::one(conn, BY_ID, [id])
 }
 
 /// The live grants of a user, or of all, oldest first.

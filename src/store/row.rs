@@ -28,8 +28,8 @@ impl<'a, 'b> Columns<'a, 'b> {
 
 /// Declares a record with the SQL expression of each field: `pub id: String = "s.id",`.
 ///
-/// Gives the struct, `SELECT` (`SELECT <columns> FROM <from>`, to which a statement adds its `WHERE` with `format!`), and
-/// `read(row)`. A statement that selects more than the record has writes `COLUMNS` itself, and reads the record with
+/// Gives the struct, `SELECT` (`SELECT <columns> FROM <from>`), `one` and `all`, which add a statement's own clauses to it,
+/// and `read(row)`. A statement that selects more than the record has writes `COLUMNS` itself, and reads the record with
 /// `take` and what is behind it with [`Columns::next`].
 macro_rules! record {
     (
@@ -61,6 +61,29 @@ macro_rules! record {
             /// The record in a row of [`Self::SELECT`].
             pub(in crate::store) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
                 Self::take(&mut $crate::store::row::Columns::of(row))
+            }
+
+            /// The record that `SELECT` with these clauses finds; `None` if there is none.
+            pub(in crate::store) fn one(
+                conn: &rusqlite::Connection,
+                clauses: &str,
+                params: impl rusqlite::Params,
+            ) -> $crate::store::Result<Option<Self>> {
+                let sql = format!("{} {clauses}", Self::SELECT);
+                let found = conn.prepare_cached(&sql)?.query_row(params, Self::read);
+                Ok(rusqlite::OptionalExtension::optional(found)?)
+            }
+
+            /// All records that `SELECT` with these clauses finds. For lists that are bounded.
+            pub(in crate::store) fn all(
+                conn: &rusqlite::Connection,
+                clauses: &str,
+                params: impl rusqlite::Params,
+            ) -> $crate::store::Result<Vec<Self>> {
+                let sql = format!("{} {clauses}", Self::SELECT);
+                let mut statement = conn.prepare_cached(&sql)?;
+                let rows = statement.query_map(params, Self::read)?;
+                Ok(rows.collect::<rusqlite::Result<_>>()?)
             }
         }
     };

@@ -147,7 +147,7 @@ pub fn default_of(conn: &Connection, user_id: &str) -> Result<String> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Space>> {
-    Ok(conn.prepare_cached(&format!("{} WHERE s.id = ?1", Space::SELECT))?.query_row([id], Space::read).optional()?)
+    Space::one(conn, "WHERE s.id = ?1", [id])
 }
 
 /// The space of this id or slug.
@@ -157,10 +157,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Space>> {
 pub fn by_id_or_slug(conn: &Connection, text: &str) -> Result<Option<Space>> {
     match by_id(conn, text)? {
         Some(space) => Ok(Some(space)),
-        None => Ok(conn
-            .prepare_cached(&format!("{} WHERE s.slug = ?1", Space::SELECT))?
-            .query_row([text], Space::read)
-            .optional()?),
+        None => Space::one(conn, "WHERE s.slug = ?1", [text]),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tripwires: decoy credentials that lie in agents' containers. Only their hashes are here.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::Result;
 use super::row::record;
@@ -82,8 +82,7 @@ pub fn of_agent(conn: &Connection, agent_id: &str) -> Result<Vec<Tripwire>> {
 /// # Errors
 /// The store's.
 pub fn get(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Tripwire>> {
-    let sql = format!("{} WHERE id = ?1 AND agent_id = ?2", Tripwire::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([id, agent_id], Tripwire::read).optional()?)
+    Tripwire::one(conn, "WHERE id = ?1 AND agent_id = ?2", [id, agent_id])
 }
 
 /// The tripwire with this hash: one indexed look-up.
@@ -91,8 +90,7 @@ pub fn get(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Tripwir
 /// # Errors
 /// The store's.
 pub fn by_hash(conn: &Connection, hash: &SecretHash) -> Result<Option<Tripwire>> {
-    let sql = format!("{} WHERE secret_hash = ?1", Tripwire::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([hash.as_bytes().as_slice()], Tripwire::read).optional()?)
+    Tripwire::one(conn, "WHERE secret_hash = ?1", [hash.as_bytes().as_slice()])
 }
 
 /// Notes uses of a tripwire.

@@ -154,7 +154,7 @@ pub fn abandon(conn: &Connection, content_id: i64) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Upload>> {
-    Ok(conn.prepare_cached(&format!("{} WHERE u.id = ?1", Upload::SELECT))?.query_row([id], Upload::read).optional()?)
+    Upload::one(conn, "WHERE u.id = ?1", [id])
 }
 
 /// The files of a space, newest first, until no more are wanted.

@@ -1,6 +1,6 @@
 //! Users.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::page::{Page, Take, each};
 use super::row::record;
@@ -73,8 +73,7 @@ pub fn insert(conn: &Connection, user: &User) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_username(conn: &Connection, username: &str) -> Result<Option<User>> {
-    let sql = format!("{} WHERE username = ?1", User::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([username], User::read).optional()?)
+    User::one(conn, "WHERE username = ?1", [username])
 }
 
 /// The user that a text names: by id where it has the form of one, else by name.
@@ -90,8 +89,7 @@ pub fn resolve(conn: &Connection, given: &str) -> Result<Option<User>> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<User>> {
-    let sql = format!("{} WHERE id = ?1", User::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([id], User::read).optional()?)
+    User::one(conn, "WHERE id = ?1", [id])
 }
 
 /// The user whom the operator's socket acts as: the oldest enabled admin. There always is one.
@@ -99,8 +97,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<User>> {
 /// # Errors
 /// The store's.
 pub fn operator(conn: &Connection) -> Result<Option<User>> {
-    let sql = format!("{} WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id LIMIT 1", User::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([], User::read).optional()?)
+    User::one(conn, "WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id LIMIT 1", [])
 }
 
 /// The ids of all enabled admins.

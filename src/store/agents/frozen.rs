@@ -99,8 +99,5 @@ pub fn is_frozen(conn: &Connection, id: &str) -> Result<bool> {
 /// The store's.
 pub fn next_freezable(conn: &Connection, owner: Option<&str>, after: i64, limit: u64) -> Result<Vec<Freezable>> {
     let whose = if owner.is_some() { OF_OWNER } else { OF_ALL };
-    let sql = format!("{} {whose} AND a.rowid > ?2 ORDER BY a.rowid LIMIT ?3", Freezable::SELECT);
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![owner, after, limit], Freezable::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Freezable::all(conn, &format!("{whose} AND a.rowid > ?2 ORDER BY a.rowid LIMIT ?3"), params![owner, after, limit])
 }

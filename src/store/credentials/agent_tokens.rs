@@ -38,8 +38,7 @@ const OTHERS_OF_AGENT: &str =
 /// # Errors
 /// The store's.
 pub fn agent_token(conn: &Connection, agent_id: &str, state: CredentialState) -> Result<Option<Credential>> {
-    let sql = format!("{} WHERE agent_id = ?1 AND kind = 'agent_token' AND state = ?2", Credential::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row(params![agent_id, state], Credential::read).optional()?)
+    Credential::one(conn, "WHERE agent_id = ?1 AND kind = 'agent_token' AND state = ?2", params![agent_id, state])
 }
 
 /// Revokes every token an agent holds: active, in grace or being delivered. How many there were.

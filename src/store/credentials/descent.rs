@@ -60,10 +60,7 @@ record! {
 /// # Errors
 /// The store's.
 pub fn terms_of(conn: &Connection, id: &str, now: Micros) -> Result<Option<Terms>> {
-    Ok(conn
-        .prepare_cached(&format!("{} {TERMS}", Terms::SELECT))?
-        .query_row(params![id, now], Terms::read)
-        .optional()?)
+    Terms::one(conn, TERMS, params![id, now])
 }
 
 /// A credential's scopes as a JSON array, in whatever state it is.

@@ -44,13 +44,11 @@ pub fn next(conn: &Connection) -> Result<Option<Micros>> {
 /// # Errors
 /// The store's.
 pub fn due(conn: &Connection, now: Micros, limit: u64) -> Result<Vec<Overdue>> {
-    let sql = format!(
-        "{} WHERE m.awaits_reply = 1 AND m.expects_reply_by <= ?1 ORDER BY m.expects_reply_by LIMIT ?2",
-        Overdue::SELECT
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![now, limit], Overdue::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Overdue::all(
+        conn,
+        "WHERE m.awaits_reply = 1 AND m.expects_reply_by <= ?1 ORDER BY m.expects_reply_by LIMIT ?2",
+        params![now, limit],
+    )
 }
 
 impl Overdue {

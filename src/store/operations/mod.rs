@@ -189,8 +189,7 @@ pub fn add_results(conn: &Connection, id: &str, results: &Map<String, Value>) ->
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Operation>> {
-    let sql = format!("{} WHERE id = ?1", Operation::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([id], Operation::read).optional()?)
+    Operation::one(conn, "WHERE id = ?1", [id])
 }
 
 /// The id of an agent's open operation.
@@ -206,9 +205,11 @@ pub fn open_of_agent(conn: &Connection, agent_id: &str) -> Result<Option<String>
 /// # Errors
 /// The store's.
 pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: OperationKind) -> Result<Option<Operation>> {
-    let sql =
-        format!("{} WHERE agent_id = ?1 AND kind = ?2 ORDER BY created_at DESC, id DESC LIMIT 1", Operation::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row(params![agent_id, kind], Operation::read).optional()?)
+    Operation::one(
+        conn,
+        "WHERE agent_id = ?1 AND kind = ?2 ORDER BY created_at DESC, id DESC LIMIT 1",
+        params![agent_id, kind],
+    )
 }
 
 /// Every operation that has not ended, oldest first.
@@ -216,10 +217,7 @@ pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: OperationKind) -
 /// # Errors
 /// The store's.
 pub fn open(conn: &Connection) -> Result<Vec<Operation>> {
-    let sql = format!("{} WHERE status IN ('queued', 'running') ORDER BY created_at, id", Operation::SELECT);
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map([], Operation::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Operation::all(conn, "WHERE status IN ('queued', 'running') ORDER BY created_at, id", [])
 }
 
 /// The parts of a bulk operation.
@@ -227,10 +225,7 @@ pub fn open(conn: &Connection) -> Result<Vec<Operation>> {
 /// # Errors
 /// The store's.
 pub fn children(conn: &Connection, parent_id: &str) -> Result<Vec<Operation>> {
-    let sql = format!("{} WHERE parent_id = ?1 ORDER BY agent_name", Operation::SELECT);
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map([parent_id], Operation::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Operation::all(conn, "WHERE parent_id = ?1 ORDER BY agent_name", [parent_id])
 }
 
 /// True while a bulk operation has parts that have not ended.

@@ -53,8 +53,7 @@ pub struct Filter {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Request>> {
-    let sql = format!("{} WHERE r.id = ?1", Request::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([id], Request::read).optional()?)
+    Request::one(conn, "WHERE r.id = ?1", [id])
 }
 
 /// The request of this id, if it is this viewer's to see.
@@ -65,10 +64,7 @@ pub fn visible(conn: &Connection, viewer: &Viewer, id: &str, now: Micros) -> Res
     match viewer {
         Viewer::Admin => by_id(conn, id),
         Viewer::Agent(agent) => Ok(by_id(conn, id)?.filter(|request| request.agent_id == *agent)),
-        Viewer::User(user) => {
-            let sql = format!("{} WHERE r.id = ?3 AND {IS_HIS}", Request::SELECT);
-            Ok(conn.prepare_cached(&sql)?.query_row(params![user, now, id], Request::read).optional()?)
-        }
+        Viewer::User(user) => Request::one(conn, &format!("WHERE r.id = ?3 AND {IS_HIS}"), params![user, now, id]),
     }
 }
 
@@ -77,8 +73,7 @@ pub fn visible(conn: &Connection, viewer: &Viewer, id: &str, now: Micros) -> Res
 /// # Errors
 /// The store's.
 pub fn of_message(conn: &Connection, message_id: &str) -> Result<Option<Request>> {
-    let sql = format!("{} WHERE r.message_id = ?1", Request::SELECT);
-    Ok(conn.prepare_cached(&sql)?.query_row([message_id], Request::read).optional()?)
+    Request::one(conn, "WHERE r.message_id = ?1", [message_id])
 }
 
 /// The pending request of an agent for the same thing.

@@ -62,8 +62,5 @@ fn cut(text: Option<&str>) -> Option<String> {
 /// # Errors
 /// The store's.
 pub fn of(conn: &Connection, seq: i64) -> Result<Vec<Entry>> {
-    let sql = format!("{} WHERE task = ?1 ORDER BY number LIMIT ?2", Entry::SELECT);
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![seq, TASK_HISTORY], Entry::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    Entry::all(conn, "WHERE task = ?1 ORDER BY number LIMIT ?2", params![seq, TASK_HISTORY])
 }

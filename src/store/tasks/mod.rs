@@ -5,7 +5,7 @@ mod dependencies;
 mod history;
 mod lease;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::Result;
 use super::page::{Take, each};
@@ -205,11 +205,11 @@ pub fn has_room(conn: &Connection, space_id: &str, most: u64) -> Result<bool> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Task>> {
-    Ok(conn.prepare_cached(&format!("{} WHERE id = ?1", Task::SELECT))?.query_row([id], Task::read).optional()?)
+    Task::one(conn, "WHERE id = ?1", [id])
 }
 
 fn by_seq(conn: &Connection, seq: i64) -> Result<Option<Task>> {
-    Ok(conn.prepare_cached(&format!("{} WHERE seq = ?1", Task::SELECT))?.query_row([seq], Task::read).optional()?)
+    Task::one(conn, "WHERE seq = ?1", [seq])
 }
 
 /// Which tasks of a space are listed.
