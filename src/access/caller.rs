@@ -86,7 +86,7 @@ pub(crate) struct Who {
     scopes: Scopes,
     /// What approved requests give its agent, each until its end.
     lent: Vec<TemporaryScopes>,
-    credential: Option<Credential>,
+    credential: Option<CallerCredential>,
 }
 
 /// Scopes that an approved request gives an agent for a time.
@@ -98,7 +98,7 @@ struct TemporaryScopes {
 
 /// The credential a caller came with; the operator's socket needs none.
 #[derive(Debug)]
-struct Credential {
+struct CallerCredential {
     id: String,
     kind: Kind,
     expires_at: Option<Micros>,
@@ -147,7 +147,7 @@ impl Who {
             },
             None => Principal::User(holder.user),
         };
-        let credential = Credential {
+        let credential = CallerCredential {
             id: holder.credential_id,
             kind: holder.kind,
             expires_at: holder.expires_at,

@@ -16,15 +16,15 @@ const WINDOW: i64 = 60 * Micros::SECOND;
 const HOUR: i64 = 60 * WINDOW;
 
 /// What is counted as one: a credential, peer or resource, and an action.
-type Kind = (String, String);
+type DenialKind = (String, String);
 
 /// The denials, or repeats, of the running minutes.
 #[derive(Debug, Default)]
-pub struct Denials(Mutex<State>);
+pub struct Denials(Mutex<DenialCounts>);
 
 #[derive(Debug, Default)]
-struct State {
-    running: HashMap<Kind, Running>,
+struct DenialCounts {
+    running: HashMap<DenialKind, Running>,
     /// By actor: since when, and how many kinds began since.
     begun: HashMap<String, (Micros, u64)>,
 }
@@ -36,13 +36,13 @@ struct Running {
     more: u64,
 }
 
-impl State {
-    fn runs(&self, kind: &Kind, now: Micros) -> bool {
+impl DenialCounts {
+    fn runs(&self, kind: &DenialKind, now: Micros) -> bool {
         self.running.get(kind).is_some_and(|same| now.0 - same.since.0 < WINDOW)
     }
 
     /// The kind under which this entry is counted: its own, or one line for all that its actor does too often.
-    fn kind(&mut self, key: &str, entry: &AuditEntry) -> Kind {
+    fn kind(&mut self, key: &str, entry: &AuditEntry) -> DenialKind {
         let own = (key.to_owned(), entry.action.clone());
         if self.runs(&own, entry.at) {
             return own;
@@ -69,7 +69,7 @@ impl State {
 }
 
 impl Denials {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DenialCounts> {
         lock(&self.0)
     }
 

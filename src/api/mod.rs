@@ -24,7 +24,7 @@ mod table;
 pub mod taos;
 
 pub use ax::task_ended;
-pub use ax::uploads::{Kind as FileKind, safe_name as safe_file_name};
+pub use ax::uploads::{FileKind, safe_name as safe_file_name};
 pub use engine::api_route::ApiRoute;
 pub use engine::app::{App, Parts};
 pub use engine::dispatch::Dispatcher;

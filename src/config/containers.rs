@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::file::Value;
 use super::source::shown;
 use super::{Flags, Origin, Sources};
-use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Places, Runtime, RuntimeOptions};
+use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Runtime, RuntimeOptions, SocketPlaces};
 
 /// What happens to a credential of one agent that comes over another agent's socket (DESIGN D14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl ContainerSettings {
         let set = sources.word(&["containers", "runtime"], "TAOSD_CONTAINERS", &RUNTIMES);
         let socket = sources.path("containers_socket", "TAOSD_CONTAINERS_SOCKET");
         let bind_credentials = sources.word(&["containers", "bind_credentials"], "", &BINDINGS);
-        let mut places = Places::default();
+        let mut places = SocketPlaces::default();
         if let Some(images) = sources.path("lxc_images", "TAOSD_LXC_IMAGES") {
             places.lxc_images = images;
         }

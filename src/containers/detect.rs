@@ -37,7 +37,7 @@ impl FromStr for Choice {
 
 /// Where runtimes are looked for.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct SocketPlaces {
     /// Sockets of Incus, first one first.
     pub incus: Vec<PathBuf>,
     /// Sockets of LXD, first one first.
@@ -48,7 +48,7 @@ pub struct Places {
     pub lxc_images: PathBuf,
 }
 
-impl Default for Places {
+impl Default for SocketPlaces {
     fn default() -> Self {
         Self {
             incus: vec!["/var/lib/incus/unix.socket".into(), "/run/incus/unix.socket".into()],
@@ -68,7 +68,7 @@ pub struct RuntimeOptions {
     /// runtime behind it is told by its path: Incus where that contains `incus`, else LXD.
     pub socket: Option<PathBuf>,
     /// Where to look otherwise.
-    pub places: Places,
+    pub places: SocketPlaces,
 }
 
 /// The host's runtime, found when it is first needed. While there is none, each call looks again, so a runtime that
@@ -166,9 +166,14 @@ fn is_there(path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn nowhere() -> Places {
+    fn nowhere() -> SocketPlaces {
         let absent = PathBuf::from("/nonexistent/unix.socket");
-        Places { incus: vec![absent.clone()], lxd: vec![absent.clone()], lxc_path: absent.clone(), lxc_images: absent }
+        SocketPlaces {
+            incus: vec![absent.clone()],
+            lxd: vec![absent.clone()],
+            lxc_path: absent.clone(),
+            lxc_images: absent,
+        }
     }
 
     #[test]
@@ -189,7 +194,7 @@ mod tests {
     #[test]
     fn incus_comes_before_lxd() {
         let here = PathBuf::from("/dev/null");
-        let places = Places { incus: vec![here.clone()], lxd: vec![here], ..nowhere() };
+        let places = SocketPlaces { incus: vec![here.clone()], lxd: vec![here], ..nowhere() };
         let containers = Containers::new(RuntimeOptions { places, ..RuntimeOptions::default() });
         assert_eq!(containers.driver().unwrap().runtime(), Runtime::Incus);
     }

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub use away::Away;
 pub use classic_lxc::ClassicLxc;
-pub use detect::{Choice, Containers, Places, RuntimeOptions};
+pub use detect::{Choice, Containers, RuntimeOptions, SocketPlaces};
 pub use error::{Error, Runtime};
 pub use incus_lxd::IncusLxd;
 pub use journal::{LogSource, read_log};

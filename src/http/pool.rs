@@ -90,11 +90,11 @@ struct Inner<T> {
 pub struct States {
     started: Instant,
     queued: AtomicU64,
-    workers: Vec<State>,
+    workers: Vec<PoolState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PoolState {
     /// Milliseconds after `started` plus one; 0 while idle.
     busy_since: AtomicU64,
     dead: AtomicBool,
@@ -108,7 +108,7 @@ impl States {
     /// One entry a worker.
     pub fn workers(&self) -> Vec<Worker> {
         let now = self.at(Instant::now());
-        let state = |w: &State| match (w.dead.load(Ordering::Relaxed), w.busy_since.load(Ordering::Relaxed)) {
+        let state = |w: &PoolState| match (w.dead.load(Ordering::Relaxed), w.busy_since.load(Ordering::Relaxed)) {
             (true, _) => Worker::Dead,
             (false, 0) => Worker::Idle,
             (false, since) => Worker::Busy(Duration::from_millis(now.saturating_sub(since))),
@@ -131,7 +131,7 @@ impl<T: Send + 'static> Pool<T> {
         let states = Arc::new(States {
             started: Instant::now(),
             queued: AtomicU64::new(0),
-            workers: (0..workers).map(|_| State::default()).collect(),
+            workers: (0..workers).map(|_| PoolState::default()).collect(),
         });
         let inner = Arc::new(Inner {
             queue: Mutex::new(Queue { jobs: VecDeque::new(), idle: 0, waking: 0, taken: Instant::now(), open: true }),

@@ -16,11 +16,11 @@ use tokio::sync::oneshot;
 pub struct WorkerShares {
     workers: usize,
     keys: RandomState,
-    places: Mutex<Places>,
+    places: Mutex<WorkerPlaces>,
 }
 
 #[derive(Debug, Default)]
-struct Places {
+struct WorkerPlaces {
     /// How many each principal holds; nobody with none is in here.
     held: HashMap<u64, usize>,
     total: usize,
@@ -30,13 +30,13 @@ struct Places {
 /// Who waits for a place.
 enum Waiter {
     /// Somebody who is told.
-    Told(oneshot::Sender<Place>),
+    Told(oneshot::Sender<WorkerPlace>),
     /// Work that is queued with its place; closed when nobody wants it any more.
     Queued(oneshot::Sender<()>, Queue),
 }
 
 /// Queues work with its place. Quick; from any thread.
-pub type Queue = Box<dyn FnOnce(Place) + Send>;
+pub type Queue = Box<dyn FnOnce(WorkerPlace) + Send>;
 
 impl Waiter {
     fn is_gone(&self) -> bool {
@@ -46,7 +46,7 @@ impl Waiter {
         }
     }
 
-    fn give(self, place: Place) {
+    fn give(self, place: WorkerPlace) {
         match self {
             Self::Told(give) => drop(give.send(place)),
             Self::Queued(_, queue) => queue(place),
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Waiter {
 
 /// A place on the pool; given back on drop.
 #[derive(Debug)]
-pub struct Place {
+pub struct WorkerPlace {
     shares: Arc<WorkerShares>,
     principal: u64,
 }
@@ -79,7 +79,7 @@ impl WorkerShares {
     }
 
     /// A place, if the principal may have one now.
-    pub fn enter(self: &Arc<Self>, principal: u64) -> Option<Place> {
+    pub fn enter(self: &Arc<Self>, principal: u64) -> Option<WorkerPlace> {
         let mut places = self.places();
         places.take(principal, self.workers).then(|| self.place(principal))
     }
@@ -88,7 +88,7 @@ impl WorkerShares {
     ///
     /// # Errors
     /// The wait, if the principal may not have a place now.
-    pub fn enter_or_wait(self: &Arc<Self>, principal: u64) -> Result<Place, oneshot::Receiver<Place>> {
+    pub fn enter_or_wait(self: &Arc<Self>, principal: u64) -> Result<WorkerPlace, oneshot::Receiver<WorkerPlace>> {
         let mut places = self.places();
         if places.take(principal, self.workers) {
             return Ok(self.place(principal));
@@ -112,17 +112,17 @@ impl WorkerShares {
         keep
     }
 
-    fn place(self: &Arc<Self>, principal: u64) -> Place {
-        Place { shares: Arc::clone(self), principal }
+    fn place(self: &Arc<Self>, principal: u64) -> WorkerPlace {
+        WorkerPlace { shares: Arc::clone(self), principal }
     }
 
     /// Nothing that can panic runs under this lock.
-    fn places(&self) -> MutexGuard<'_, Places> {
+    fn places(&self) -> MutexGuard<'_, WorkerPlaces> {
         lock(&self.places)
     }
 }
 
-impl Places {
+impl WorkerPlaces {
     /// Takes a place, if the principal may have one.
     fn take(&mut self, principal: u64, workers: usize) -> bool {
         let may = self.may(principal, workers);
@@ -160,7 +160,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for WorkerPlace {
     fn drop(&mut self) {
         let mut places = self.shares.places();
         places.give_back(self.principal);

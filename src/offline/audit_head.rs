@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::access::BoxKey;
 use crate::daemon::DaemonError;
 use crate::jobs::upkeep::audit_head::SignedHead;
-use crate::store::{self, Finding, audit_head, meta};
+use crate::store::{self, CheckFinding, audit_head, meta};
 
 /// Bytes of a file with a head; a log may be long.
 const MAX_FILE: u64 = 64 << 20;
@@ -35,8 +35,8 @@ pub fn asked(argument: &str) -> Result<SignedHead, DaemonError> {
 }
 
 /// What holding a head against the database finds. The box's key lies in the data directory, or beside the file.
-pub fn look(path: &Path, data_dir: &Path, head: &SignedHead) -> Vec<Finding> {
-    let finding = |name, result| Finding { name, result };
+pub fn look(path: &Path, data_dir: &Path, head: &SignedHead) -> Vec<CheckFinding> {
+    let finding = |name, result| CheckFinding { name, result };
     let told = |error: store::StoreError| Err(error.to_string());
     let install_id = store::look(path, |conn| meta::get(conn, meta::INSTALL_ID));
     let follows = store::look(path, |conn| audit_head::follows(conn, head.seq, &head.hash)).unwrap_or_else(told);

@@ -12,7 +12,7 @@ const AT: &str = "SELECT hash FROM audit WHERE seq = ?1";
 
 /// The last row's place and hash, and whose chain it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
+pub struct AuditHead {
     /// The place.
     pub seq: i64,
     /// The hash, hexadecimal.
@@ -25,18 +25,18 @@ pub struct Head {
 ///
 /// # Errors
 /// The store's.
-pub fn head(conn: &Connection) -> Result<Option<Head>> {
+pub fn head(conn: &Connection) -> Result<Option<AuditHead>> {
     let last =
         conn.prepare_cached(LAST)?.query_row([], |row| Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?))).optional()?;
     let install_id = meta::get(conn, meta::INSTALL_ID)?.unwrap_or_default();
-    Ok(last.map(|(seq, hash)| Head { seq, hash: HEXLOWER.encode(&hash), install_id }))
+    Ok(last.map(|(seq, hash)| AuditHead { seq, hash: HEXLOWER.encode(&hash), install_id }))
 }
 
 /// True unless the chain shows that it does not go on from `head`: of another chain, or of a later state of this one.
 ///
 /// # Errors
 /// The store's.
-pub fn descends(conn: &Connection, head: &Head) -> Result<bool> {
+pub fn descends(conn: &Connection, head: &AuditHead) -> Result<bool> {
     let found: Option<[u8; 32]> = conn.query_row(AT, params![head.seq], |row| row.get(0)).optional()?;
     let first: Option<i64> = conn.query_row(FIRST, [], |row| row.get(0)).optional()?;
     Ok(match found {

@@ -15,7 +15,7 @@ const SCHEMA: &str = "schema";
 
 /// One thing that was looked at.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub struct CheckFinding {
     /// What was looked at.
     pub name: &'static str,
     /// What was found, or what is wrong.
@@ -37,7 +37,7 @@ type Look = fn(&mut Connection) -> Looked;
 ///
 /// # Errors
 /// Where the file cannot be opened at all.
-pub fn check(path: &Path) -> Result<Vec<Finding>> {
+pub fn check(path: &Path) -> Result<Vec<CheckFinding>> {
     check_while(path, &StillWanted::always())
 }
 
@@ -45,7 +45,7 @@ pub fn check(path: &Path) -> Result<Vec<Finding>> {
 ///
 /// # Errors
 /// As there.
-pub(super) fn check_while(path: &Path, wanted: &StillWanted) -> Result<Vec<Finding>> {
+pub(super) fn check_while(path: &Path, wanted: &StillWanted) -> Result<Vec<CheckFinding>> {
     check_telling(path, wanted, &mut |_, _| ())
 }
 
@@ -56,8 +56,8 @@ pub(super) fn check_while(path: &Path, wanted: &StillWanted) -> Result<Vec<Findi
 pub fn check_gently(
     path: &Path,
     wanted: &StillWanted,
-    mut told: impl FnMut(&'static str, &[Finding]),
-) -> Result<Vec<Finding>> {
+    mut told: impl FnMut(&'static str, &[CheckFinding]),
+) -> Result<Vec<CheckFinding>> {
     let (worked, wanted) = (Mutex::new(Instant::now()), wanted.clone());
     let gently = StillWanted::as_long_as(move || {
         let mut worked = lock(&worked);
@@ -70,12 +70,12 @@ pub fn check_gently(
     check_telling(path, &gently, &mut told)
 }
 
-type Told<'a> = &'a mut dyn FnMut(&'static str, &[Finding]);
+type Told<'a> = &'a mut dyn FnMut(&'static str, &[CheckFinding]);
 
-fn check_telling(path: &Path, wanted: &StillWanted, told: Told<'_>) -> Result<Vec<Finding>> {
+fn check_telling(path: &Path, wanted: &StillWanted, told: Told<'_>) -> Result<Vec<CheckFinding>> {
     // A database in use has a WAL; one without is not in use.
     let mut conn = match open::reading(path, open::at_rest(path)).map_err(StoreError::from) {
-        Err(StoreError::Damaged(why)) => return Ok(vec![Finding { name: "structure", result: Err(why) }]),
+        Err(StoreError::Damaged(why)) => return Ok(vec![CheckFinding { name: "structure", result: Err(why) }]),
         conn => conn?,
     };
     let checks: [(&'static str, Look); 6] = [
@@ -94,7 +94,7 @@ fn check_telling(path: &Path, wanted: &StillWanted, told: Told<'_>) -> Result<Ve
         conn.progress_handler(STEPS, Some(move || !wanted.now()))?;
         let result = look(&mut conn).unwrap_or_else(|error| Err(error.to_string()));
         let goes_on = name != SCHEMA || result.is_ok();
-        findings.push(Finding { name, result });
+        findings.push(CheckFinding { name, result });
         if !goes_on {
             break;
         }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Result;
 use super::page::{Take, each};
 use super::row::record;
-use super::usage::{self, Holder};
+use super::usage::{self, UsageHolder};
 use crate::time::Micros;
 
 const UPSERT: &str = "INSERT INTO context
@@ -107,7 +107,7 @@ pub fn set(
 fn fits(conn: &Connection, entry: &NewEntry<'_>, most_keys: u64, most_bytes: u64) -> Result<bool> {
     let mut statement = conn.prepare_cached(BYTES_OF)?;
     let there: Option<u64> = statement.query_row(params![entry.space_id, entry.key], |row| row.get(0)).optional()?;
-    let held = usage::of(conn, Holder::Space(entry.space_id))?;
+    let held = usage::of(conn, UsageHolder::Space(entry.space_id))?;
     let bytes = held.context_bytes.saturating_sub(there.unwrap_or(0)) + bytes_of(entry.key, entry.value);
     let keys = held.context_keys + u64::from(there.is_none());
     // One that gets smaller is taken even where a setting was lowered below what is held.

@@ -57,7 +57,7 @@ pub struct ExpiryNotice {
 
 record! {
     /// A credential that ends soon, as told.
-    pub struct Ending from "credentials c" {
+    pub struct ExpiringCredential from "credentials c" {
         /// The id.
         pub id: String = "c.id",
         /// What it is.
@@ -85,10 +85,16 @@ record! {
 ///
 /// # Errors
 /// The store's.
-pub fn ending(conn: &Connection, now: Micros, until: Micros, page: &Page, take: Take<'_, Ending>) -> Result<()> {
-    let mut statement = conn.prepare_cached(&format!("{} {ENDING}", Ending::SELECT))?;
+pub fn ending(
+    conn: &Connection,
+    now: Micros,
+    until: Micros,
+    page: &Page,
+    take: Take<'_, ExpiringCredential>,
+) -> Result<()> {
+    let mut statement = conn.prepare_cached(&format!("{} {ENDING}", ExpiringCredential::SELECT))?;
     let (at, id) = page.oldest_first();
-    each(&mut statement, params![now, until, at, id, page.fetch()], Ending::read, take)
+    each(&mut statement, params![now, until, at, id, page.fetch()], ExpiringCredential::read, take)
 }
 
 /// When the next credential, grant or request ends: until then no right changes by itself.

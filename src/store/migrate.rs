@@ -18,7 +18,7 @@ pub const VERSION: i64 = 3;
 
 /// What a version changed in the data, as a statement on the tables of today. A new column without such a change takes
 /// its default in old rows.
-struct Change {
+struct SchemaChange {
     /// Runs for databases older than this.
     version: i64,
     /// What it does, like a commit's subject.
@@ -27,19 +27,19 @@ struct Change {
     sql: &'static str,
 }
 
-const CHANGES: &[Change] = &[
-    Change {
+const CHANGES: &[SchemaChange] = &[
+    SchemaChange {
         version: 3,
         name: "fill the index of knowledge, which has no content of its own now",
         sql: "INSERT INTO knowledge_words (rowid, title, content) SELECT seq, title, content FROM knowledge_items",
     },
-    Change {
+    SchemaChange {
         version: 3,
         name: "count the notifications of each sender in each inbox",
         sql: "INSERT INTO notification_senders (user_id, sender, total)
             SELECT user_id, coalesce(agent_id, source), count(*) FROM notifications GROUP BY 1, 2",
     },
-    Change {
+    SchemaChange {
         version: 3,
         name: "count the documents of each source of knowledge and note their categories",
         sql: "INSERT INTO knowledge_sources (source_id, source_type, items, updated_at)
@@ -49,7 +49,7 @@ const CHANGES: &[Change] = &[
             INSERT INTO knowledge_categories (category, created_at, id)
                 SELECT DISTINCT c.value, i.created_at, i.id FROM knowledge_items i, json_each(i.categories) c",
     },
-    Change {
+    SchemaChange {
         version: 3,
         name: "note the order of the agents and the times of the audit",
         sql: "INSERT INTO agent_names (agent_id) SELECT id FROM agents ORDER BY created_at, id;

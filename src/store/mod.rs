@@ -69,7 +69,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use check::{Finding, check, check_gently, look, recognise};
+pub use check::{CheckFinding, check, check_gently, look, recognise};
 pub use copy::{
     BACKUPS, Copied, PART_SUFFIX, StillWanted, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of,
 };

@@ -24,12 +24,12 @@ const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
 const FORMER: [&str; 0] = [];
 
 /// Kind and name, in the order in which they can be made: tables come first.
-type Key = (Kind, String);
+type Key = (ObjectKind, String);
 /// The table it is on, and its SQL.
 type Objects = BTreeMap<Key, (String, String)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum ObjectKind {
     VirtualTable,
     Table,
     Index,
@@ -37,7 +37,7 @@ enum Kind {
     Trigger,
 }
 
-impl Kind {
+impl ObjectKind {
     fn of(word: &str, sql: &str) -> Option<Self> {
         Some(match word {
             "table" if starts(sql, "CREATE VIRTUAL TABLE ") => Self::VirtualTable,
@@ -134,8 +134,8 @@ fn read(conn: &Connection) -> Result<Objects> {
             continue;
         }
         let sql = plain(&sql);
-        let kind =
-            Kind::of(&word, &sql).ok_or_else(|| StoreError::Damaged(format!("unknown kind of object: {word}")))?;
+        let kind = ObjectKind::of(&word, &sql)
+            .ok_or_else(|| StoreError::Damaged(format!("unknown kind of object: {word}")))?;
         if objects.insert((kind, name.clone()), (table, sql)).is_some() {
             return Err(StoreError::Damaged(format!("two objects have the name {name}")));
         }
@@ -164,7 +164,7 @@ fn brought_up(found: &Objects, ours: &Objects, version: i64) -> std::result::Res
     let mut conn = made().map_err(|error| error.to_string())?;
     for ((kind, name), (_, sql)) in found {
         // The table that it is on may be made anew, and it would be gone without a word.
-        let runs = matches!(kind, Kind::View | Kind::Trigger);
+        let runs = matches!(kind, ObjectKind::View | ObjectKind::Trigger);
         if runs && !ours.contains_key(&(*kind, name.clone())) && !FORMER.contains(&name.as_str()) {
             return Err(format!("the {} {name} is not taosd's", kind.word()));
         }
@@ -180,14 +180,14 @@ fn brought_up(found: &Objects, ours: &Objects, version: i64) -> std::result::Res
 }
 
 /// Makes one object of an older schema; SQLite makes some by itself.
-fn make(conn: &Connection, kind: Kind, name: &str, sql: &str) -> std::result::Result<(), String> {
+fn make(conn: &Connection, kind: ObjectKind, name: &str, sql: &str) -> std::result::Result<(), String> {
     let foreign = |why: String| format!("the {} {name} is not taosd's: {why}", kind.word());
     let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
     let is_there: bool = conn.query_row(there, [name], |row| row.get(0)).map_err(|error| error.to_string())?;
     if is_there || sql.is_empty() {
         return Ok(());
     }
-    if kind == Kind::VirtualTable && !sql.contains(" USING fts5") {
+    if kind == ObjectKind::VirtualTable && !sql.contains(" USING fts5") {
         return Err(foreign("no table of ours is of that kind".into()));
     }
     if !starts(sql, "CREATE ") {

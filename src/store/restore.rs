@@ -59,7 +59,7 @@ pub fn since(in_place: &Path, copy: &Connection) -> Result<Option<Since>> {
 
 /// What was changed in the copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
+pub struct RestoreChanges {
     /// Web sessions and programs' grants that ended.
     pub sessions: usize,
     /// Credentials that stay revoked, expired or deleted.
@@ -73,11 +73,11 @@ pub struct Changed {
 ///
 /// # Errors
 /// The store's.
-pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Result<Changed> {
+pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Result<RestoreChanges> {
     let tx = conn.unchecked_transaction()?;
     let sessions = tx.execute(END_SESSIONS, [now])?;
     joins::end_all(&tx, now)?;
-    let mut changed = Changed { sessions, dead: 0, taken: Vec::new() };
+    let mut changed = RestoreChanges { sessions, dead: 0, taken: Vec::new() };
     for id in ids(&tx, LIVE)?.iter().filter(|id| !since.live.contains(*id)) {
         changed.dead += tx.execute(REVOKE, params![id, now])?;
     }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Result;
 use super::page::{Page, Take, each};
 use super::row::record;
-use super::usage::{self, Holder};
+use super::usage::{self, UsageHolder};
 use crate::time::Micros;
 
 /// Bytes of one row.
@@ -84,8 +84,8 @@ pub struct Quota {
 /// # Errors
 /// The store's.
 pub fn has_room(conn: &Connection, space_id: &str, bytes: u64, quota: Quota) -> Result<bool> {
-    let space = usage::of(conn, Holder::Space(space_id))?.upload_bytes;
-    let all = usage::of(conn, Holder::Box)?.upload_bytes;
+    let space = usage::of(conn, UsageHolder::Space(space_id))?.upload_bytes;
+    let all = usage::of(conn, UsageHolder::Box)?.upload_bytes;
     Ok(space.saturating_add(bytes) <= quota.space && all.saturating_add(bytes) <= quota.all)
 }
 

@@ -31,7 +31,7 @@ record! {
 
 /// Who holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holder<'a> {
+pub enum UsageHolder<'a> {
     /// The space of this id.
     Space(&'a str),
     /// All spaces together.
@@ -42,10 +42,10 @@ pub enum Holder<'a> {
 ///
 /// # Errors
 /// The store's.
-pub fn of(conn: &Connection, holder: Holder<'_>) -> Result<Usage> {
+pub fn of(conn: &Connection, holder: UsageHolder<'_>) -> Result<Usage> {
     let key = match holder {
-        Holder::Space(id) => format!("space:{id}"),
-        Holder::Box => "box".to_owned(),
+        UsageHolder::Space(id) => format!("space:{id}"),
+        UsageHolder::Box => "box".to_owned(),
     };
     let mut statement = conn.prepare_cached(&format!("{} WHERE holder = ?1", Usage::SELECT))?;
     let nothing = Usage { context_keys: 0, context_bytes: 0, uploads: 0, upload_bytes: 0, open_tasks: 0 };

@@ -2,13 +2,13 @@
 
 use rusqlite::Connection;
 
-use super::tasks::{self, Actor, Change, NewTask, Priority, Which};
+use super::tasks::{self, NewTask, Priority, TaskActor, TaskChange, Which};
 use super::uploads::{NewUpload, Quota};
 use super::{context, plans, uploads, usage};
 use crate::time::Micros;
 
 fn with_tasks(conn: &Connection, now: Micros) {
-    let by = Actor { key: "agent:a".into(), name: "a".into() };
+    let by = TaskActor { key: "agent:a".into(), name: "a".into() };
     let made: Vec<_> = ["one", "two"]
         .map(|id| {
             let new = NewTask {
@@ -42,7 +42,7 @@ fn with_tasks(conn: &Connection, now: Micros) {
         tasks::Lease { task_id: held.id.clone(), fence: held.fence, seconds: 60, until: held.lease_until.unwrap() };
     let free = tasks::end_lease(conn, &lease, now).unwrap().unwrap();
     let held = tasks::claim(conn, &free, &by, 60, now).unwrap().unwrap();
-    let change = Change { status: Some(tasks::DONE.into()), ..Change::default() };
+    let change = TaskChange { status: Some(tasks::DONE.into()), ..TaskChange::default() };
     tasks::change(conn, &held, change, &by, now).unwrap();
     tasks::history_of(conn, held.seq).unwrap();
     assert!(tasks::is_due(conn, now.plus(1)).unwrap());
@@ -84,7 +84,7 @@ fn with_uploads(conn: &Connection, now: Micros) {
     assert_eq!(uploads::chunk(conn, file.content_id, 0).unwrap().as_deref(), Some(&b"bytes"[..]));
     uploads::is_due(conn, now).unwrap();
     uploads::sweep(conn, now, 10).unwrap();
-    assert_eq!(usage::of(conn, usage::Holder::Box).unwrap().upload_bytes, 5 + 2 * uploads::NAME_COUNTS);
+    assert_eq!(usage::of(conn, usage::UsageHolder::Box).unwrap().upload_bytes, 5 + 2 * uploads::NAME_COUNTS);
 }
 
 #[test]

@@ -191,14 +191,14 @@ impl Judge {
 /// asks it.
 #[derive(Debug)]
 pub struct Clock {
-    state: Mutex<State>,
+    state: Mutex<ClockState>,
     file: PathBuf,
     /// Touched whenever a time server sets the clock.
     synced: PathBuf,
 }
 
 #[derive(Debug)]
-struct State {
+struct ClockState {
     judge: Judge,
     boot_id: String,
     /// When the file was written, since boot.
@@ -228,7 +228,7 @@ impl Clock {
         let told = judge.doubt.filter(|_| is_new).map(|doubt| doubt.why);
         let saved = (!is_new).then_some(now.boot);
         let clock =
-            Self { state: Mutex::new(State { judge, boot_id, saved, alarm: None }), file, synced: synced.into() };
+            Self { state: Mutex::new(ClockState { judge, boot_id, saved, alarm: None }), file, synced: synced.into() };
         if let Some(why) = told {
             clock.note(&mut clock.lock(), &Turn::Doubted(why), now);
         }
@@ -277,7 +277,7 @@ impl Clock {
         self.save_as(&mut state, boot);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ClockState> {
         lock(&self.state)
     }
 
@@ -286,7 +286,7 @@ impl Clock {
     }
 
     /// Tells the log, and keeps what the admins should know.
-    fn note(&self, state: &mut State, turn: &Turn, now: Reading) {
+    fn note(&self, state: &mut ClockState, turn: &Turn, now: Reading) {
         let (is, was) = (now.wall.millis(), state.judge.good.wall.plus(now.boot - state.judge.good.boot).millis());
         let until = "Until a time server confirms it or it has run evenly for an hour nothing is removed for its age, and \
             credentials that are past their end by it are refused, not ended.";
@@ -309,7 +309,7 @@ impl Clock {
         }
     }
 
-    fn save_as(&self, state: &mut State, boot: i64) {
+    fn save_as(&self, state: &mut ClockState, boot: i64) {
         state.saved = Some(boot);
         let beside = self.file.with_extension("next");
         let text = format!("{}\n", state.judge.to_json(&state.boot_id));

@@ -3,13 +3,13 @@
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use taosd::containers::{Choice, ContainerName, Containers, Detail, Error, Places, Runtime, RuntimeOptions};
+use taosd::containers::{Choice, ContainerName, Containers, Detail, Error, Runtime, RuntimeOptions, SocketPlaces};
 
 use super::bed::{Folder, soon};
 
-fn places(folder: &Folder) -> Places {
+fn places(folder: &Folder) -> SocketPlaces {
     let at = |name: &str| folder.0.join(name);
-    Places {
+    SocketPlaces {
         incus: vec![at("incus.sock")],
         lxd: vec![at("lxd.sock"), at("snap.sock")],
         lxc_path: at("lxc"),

@@ -19,12 +19,12 @@ use crate::store::agents::Agent;
 use crate::store::operations::{self as rows, Operation, OperationKind};
 
 /// The end of a live agent, in whatever dialect it was asked for.
-pub struct Ending {
+pub struct ArchiveEnding {
     runtime: Result<(), OperationError>,
     slow: Slow,
 }
 
-impl Ending {
+impl ArchiveEnding {
     /// What the transaction will need.
     pub fn new(app: &App, call: &Call) -> Self {
         Self { runtime: app.jobs.driver().map(|_| ()), slow: Slow::new(app, &call.input) }

@@ -11,7 +11,7 @@ use super::keys::NAME;
 use super::record;
 use crate::access::scopes::ax_scopes;
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
-use crate::api::agents::archive::Ending;
+use crate::api::agents::archive::ArchiveEnding;
 use crate::api::agents::create::{self, Birth};
 use crate::api::agents::name;
 use crate::api::engine::app::App;
@@ -171,7 +171,7 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
 
 /// Archives an agent; its name is free and all its credentials are dead.
 pub(super) fn delete(app: &App, call: Call) -> Handled {
-    let ending = Ending::new(app, &call);
+    let ending = ArchiveEnding::new(app, &call);
     call.write(app, |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
         let deleted = json!({"message": format!("Agent {} deleted", record::name(&agent)), "id": agent.id});

@@ -149,7 +149,7 @@ fn usage(app: &App, call: Call) -> Handled {
     let (id, settings) = (call.input.param(0), app.config.read(|now| now.workspace));
     let ((messages, bytes), held) = app.store.read(|conn| {
         access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
-        Ok::<_, ApiError>((reading::held(conn, id)?, usage::of(conn, usage::Holder::Space(id))?))
+        Ok::<_, ApiError>((reading::held(conn, id)?, usage::of(conn, usage::UsageHolder::Space(id))?))
     })?;
     let holding = |held: u64, most: u64| json!({"held": held, "most": most});
     Ok(Reply::ok(&json!({

@@ -106,7 +106,7 @@ pub fn page(app: &App) -> String {
     gauge(&mut out, "taosd_task_leases", "Leases on tasks that are given now.", app.leases.count());
     gauge(&mut out, "taosd_uploads_in_flight", "Uploads on their way.", app.uploads.count());
     gauge(&mut out, "taosd_downloads_in_flight", "Downloads on their way.", app.downloads.count());
-    if let Ok(held) = app.store.lookup(|conn| usage::of(conn, usage::Holder::Box)) {
+    if let Ok(held) = app.store.lookup(|conn| usage::of(conn, usage::UsageHolder::Box)) {
         gauge(&mut out, "taosd_uploads", "Files that were uploaded.", held.uploads);
         gauge(&mut out, "taosd_upload_bytes", "Bytes of files, unfinished ones included.", held.upload_bytes);
     }

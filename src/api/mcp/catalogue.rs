@@ -255,8 +255,8 @@ impl Catalogue for BoxCatalogue<'_> {
         let kind = complete::kind(asked).ok_or_else(|| Refusal::params("There is no such argument here."))?;
         let (caller, begun) = (&self.call.caller, asked.value.to_owned());
         let found = match kind {
-            complete::Kind::Pages => return Ok(complete::told(complete::pages(), &begun).into()),
-            complete::Kind::Sources => {
+            complete::ArgumentKind::Pages => return Ok(complete::told(complete::pages(), &begun).into()),
+            complete::ArgumentKind::Sources => {
                 let then = move |reply| {
                     let list = serde_json::from_str(&text_or_trouble(reply)?).unwrap_or_default();
                     Ok(complete::told(complete::sources(&list), &begun).into())
@@ -264,14 +264,16 @@ impl Catalogue for BoxCatalogue<'_> {
                 let asked = self.ask("knowledge_sources", Vec::new(), json!({}), then);
                 return Ok(asked.map_or_else(|| complete::told([], "").into(), Doing::Work));
             }
-            complete::Kind::Spaces if self.may("spaces_list") => {
+            complete::ArgumentKind::Spaces if self.may("spaces_list") => {
                 self.app.store.lookup(|conn| complete::spaces(conn, caller))
             }
-            complete::Kind::Keys if self.may("context_list") => {
+            complete::ArgumentKind::Keys if self.may("context_list") => {
                 let space = asked.known("space_id").unwrap_or("");
                 self.app.store.lookup(|conn| complete::keys(conn, caller, space, &begun))
             }
-            complete::Kind::Spaces | complete::Kind::Keys | complete::Kind::Free => Ok(Vec::new()),
+            complete::ArgumentKind::Spaces | complete::ArgumentKind::Keys | complete::ArgumentKind::Free => {
+                Ok(Vec::new())
+            }
         };
         let found = found.map_err(|error| trouble(&error.into()))?;
         Ok(complete::told(found, &begun).into())

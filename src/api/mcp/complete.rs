@@ -17,7 +17,7 @@ pub const VALUES: usize = 100;
 
 /// What the values of an argument are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ArgumentKind {
     /// Paths of pages of the documentation.
     Pages,
     /// Ids of the caller's spaces.
@@ -31,13 +31,13 @@ pub enum Kind {
 }
 
 /// The kind of an argument; `None` if there is no such argument.
-pub fn kind(asked: &Completion<'_>) -> Option<Kind> {
+pub fn kind(asked: &Completion<'_>) -> Option<ArgumentKind> {
     let Completed::Template(uri) = asked.of else {
         let Completed::Prompt(name) = asked.of else { return None };
         return match (name, asked.argument) {
-            (prompts::SYSTEM, "max_bytes") => Some(Kind::Free),
-            (prompts::SYSTEM, "source_id") => Some(Kind::Sources),
-            (prompts::CATCH_UP, "space_id") => Some(Kind::Spaces),
+            (prompts::SYSTEM, "max_bytes") => Some(ArgumentKind::Free),
+            (prompts::SYSTEM, "source_id") => Some(ArgumentKind::Sources),
+            (prompts::CATCH_UP, "space_id") => Some(ArgumentKind::Spaces),
             _ => None,
         };
     };
@@ -46,10 +46,10 @@ pub fn kind(asked: &Completion<'_>) -> Option<Kind> {
     let has = |name: &str| uri.contains(&format!("{{{name}}}")) || uri.contains(&format!("{{+{name}}}"));
     match asked.argument {
         name if !has(name) => None,
-        "path" => Some(Kind::Pages),
-        "space_id" => Some(Kind::Spaces),
-        "key" => Some(Kind::Keys),
-        _ => Some(Kind::Free),
+        "path" => Some(ArgumentKind::Pages),
+        "space_id" => Some(ArgumentKind::Spaces),
+        "key" => Some(ArgumentKind::Keys),
+        _ => Some(ArgumentKind::Free),
     }
 }
 

@@ -29,16 +29,16 @@ const ID_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 pub struct Notices {
     id: Value,
     caller: Caller,
-    watched: Vec<Watched>,
+    watched: Vec<WatchedResource>,
     /// The list of resources, where its changes are wanted.
-    list: Option<List>,
+    list: Option<ResourceList>,
     /// When to look at what has no topic of its own: items of knowledge, and the caller's spaces.
     look: Mark,
     has_moved: bool,
 }
 
 /// A resource that is watched.
-struct Watched {
+struct WatchedResource {
     uri: String,
     resource: Resource,
     /// What of it is known: the last place of messages, or the time of an item of knowledge.
@@ -49,7 +49,7 @@ struct Watched {
 }
 
 /// The list of resources.
-struct List {
+struct ResourceList {
     /// The caller's spaces, which are named in it.
     spaces: Vec<(String, String)>,
     told: Mark,
@@ -78,7 +78,7 @@ impl Mark {
     }
 }
 
-impl Watched {
+impl WatchedResource {
     fn new(conn: &Connection, uri: String, resource: Resource) -> store::Result<Self> {
         let seen = match &resource {
             Resource::Messages(space_id) => reading::counts(conn, space_id)?.0,
@@ -125,9 +125,9 @@ impl Notices {
         resources: Vec<(String, Resource)>,
         list: bool,
     ) -> store::Result<Self> {
-        let watched = resources.into_iter().map(|(uri, resource)| Watched::new(conn, uri, resource));
+        let watched = resources.into_iter().map(|(uri, resource)| WatchedResource::new(conn, uri, resource));
         let watched = watched.collect::<store::Result<_>>()?;
-        let list = if list { Some(List { spaces: named(conn, caller)?, told: Mark::default() }) } else { None };
+        let list = if list { Some(ResourceList { spaces: named(conn, caller)?, told: Mark::default() }) } else { None };
         // What changes before the stream is open is found by a first look.
         let look = Mark { dirty: true, ..Mark::default() };
         Ok(Self { id, caller: caller.clone(), watched, list, look, has_moved: false })

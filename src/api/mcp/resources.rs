@@ -177,14 +177,14 @@ pub fn spaces_of(conn: &Connection, caller: &Caller) -> store::Result<Vec<Space>
 
 /// Where a page of the list begins: behind this.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum ListPlace {
     /// So many pages of the documentation.
     Docs(usize),
     /// The messages, tasks and keys up to this one of a space.
     Space(String, Option<String>),
 }
 
-impl Place {
+impl ListPlace {
     fn cursor(&self) -> String {
         let text = match self {
             Self::Docs(count) => format!("docs:{count}"),
@@ -224,22 +224,22 @@ pub fn page(
     cursor: Option<&str>,
     may: impl Fn(Action) -> bool,
 ) -> store::Result<Option<Page>> {
-    let place = match cursor.map(Place::of) {
-        None => Place::Docs(0),
+    let place = match cursor.map(ListPlace::of) {
+        None => ListPlace::Docs(0),
         Some(Some(place)) => place,
         Some(None) => return Ok(None),
     };
     let mut list = Listing { resources: Vec::new(), last: place.clone() };
-    if let Place::Docs(from) = place {
+    if let ListPlace::Docs(from) = place {
         for (at, (path, text)) in docs::PAGES.iter().enumerate().skip(from) {
-            if !list.push(doc(path, text), Place::Docs(at + 1)) {
+            if !list.push(doc(path, text), ListPlace::Docs(at + 1)) {
                 return Ok(Some(list.cut()));
             }
         }
     }
     let behind = match &place {
-        Place::Docs(_) => None,
-        Place::Space(id, key) => Some((id.as_str(), key.as_deref())),
+        ListPlace::Docs(_) => None,
+        ListPlace::Space(id, key) => Some((id.as_str(), key.as_deref())),
     };
     for space in spaces_of(conn, caller)?.iter().filter(|space| behind.is_none_or(|(id, _)| space.id.as_str() >= id)) {
         let begun = behind.filter(|(id, _)| *id == space.id);
@@ -252,7 +252,7 @@ pub fn page(
         let after = begun.and_then(|(_, key)| key).unwrap_or("");
         let room = (PAGE + 1).saturating_sub(list.resources.len());
         for key in context::keys(conn, &space.id, after, room as u64, Micros::now())? {
-            if !list.push(value(space, &key), Place::Space(space.id.clone(), Some(key))) {
+            if !list.push(value(space, &key), ListPlace::Space(space.id.clone(), Some(key))) {
                 return Ok(Some(list.cut()));
             }
         }
@@ -263,12 +263,12 @@ pub fn page(
 /// A page as it is filled.
 struct Listing {
     resources: Vec<Value>,
-    last: Place,
+    last: ListPlace,
 }
 
 impl Listing {
     /// False, and nothing added, where the page is full.
-    fn push(&mut self, resource: Value, place: Place) -> bool {
+    fn push(&mut self, resource: Value, place: ListPlace) -> bool {
         if self.resources.len() >= PAGE {
             return false;
         }
@@ -291,10 +291,10 @@ impl Listing {
                 let shown = json!({
                     "uri": resource.uri(), "name": line(&title), "title": line(&title), "mimeType": "application/json",
                 });
-                self.push(shown, Place::Space(space.id.clone(), None));
+                self.push(shown, ListPlace::Space(space.id.clone(), None));
             }
         }
-        self.last = Place::Space(space.id.clone(), None);
+        self.last = ListPlace::Space(space.id.clone(), None);
         true
     }
 
@@ -382,8 +382,8 @@ mod tests {
 
         #[test]
         fn a_cursor_reads_back(id in "[0-9a-f-]{1,36}", key in prop::option::of("\\PC{1,40}")) {
-            let place = Place::Space(id, key);
-            prop_assert_eq!(Place::of(&place.cursor()), Some(place));
+            let place = ListPlace::Space(id, key);
+            prop_assert_eq!(ListPlace::of(&place.cursor()), Some(place));
         }
     }
 }

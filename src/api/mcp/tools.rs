@@ -30,7 +30,7 @@ const KEY: Field = Field::text(
 .not_empty();
 
 /// A row as a tool.
-pub struct Offered {
+pub struct OfferedTool {
     /// The row.
     pub route: &'static ApiRoute,
     /// What it says of itself.
@@ -40,14 +40,14 @@ pub struct Offered {
 }
 
 /// All tools, by name.
-pub fn all(routes: &'static [&'static [ApiRoute]]) -> &'static [Offered] {
-    static ALL: OnceLock<Vec<Offered>> = OnceLock::new();
+pub fn all(routes: &'static [&'static [ApiRoute]]) -> &'static [OfferedTool] {
+    static ALL: OnceLock<Vec<OfferedTool>> = OnceLock::new();
     ALL.get_or_init(|| {
         let rows = routes.iter().flat_map(|table| table.iter());
-        let mut all: Vec<Offered> = rows
+        let mut all: Vec<OfferedTool> = rows
             .filter_map(|route| {
                 let tool = route.tool.as_ref()?;
-                Some(Offered { route, tool, shown: show(route, tool).to_string() })
+                Some(OfferedTool { route, tool, shown: show(route, tool).to_string() })
             })
             .collect();
         all.sort_by_key(|offered| offered.tool.name);
@@ -56,7 +56,7 @@ pub fn all(routes: &'static [&'static [ApiRoute]]) -> &'static [Offered] {
 }
 
 /// The tool of this name.
-pub fn find(routes: &'static [&'static [ApiRoute]], name: &str) -> Option<&'static Offered> {
+pub fn find(routes: &'static [&'static [ApiRoute]], name: &str) -> Option<&'static OfferedTool> {
     let all = all(routes);
     all.binary_search_by_key(&name, |offered| offered.tool.name).ok().and_then(|at| all.get(at))
 }
@@ -68,7 +68,7 @@ static LISTS: Mutex<VecDeque<(Vec<bool>, Arc<Packed>)>> = Mutex::new(VecDeque::n
 /// The tools that a caller's credential covers, as JSON.
 pub fn list(routes: &'static [&'static [ApiRoute]], caller: &Caller) -> Arc<Packed> {
     let all = all(routes);
-    let may = |offered: &Offered| offered.need().is_some_and(|need| may_call(caller, &need));
+    let may = |offered: &OfferedTool| offered.need().is_some_and(|need| may_call(caller, &need));
     let own: Vec<bool> = all.iter().map(may).collect();
     let mut lists = lock(&LISTS);
     if let Some((_, list)) = lists.iter().find(|(shown, _)| *shown == own) {
@@ -81,7 +81,7 @@ pub fn list(routes: &'static [&'static [ApiRoute]], caller: &Caller) -> Arc<Pack
     list
 }
 
-impl Offered {
+impl OfferedTool {
     /// What its route asks of a caller, refused in the words of this dialect.
     pub fn need(&self) -> Option<Need> {
         self.route.need().map(|need| Need { dialect: Dialect::Mcp, ..need })

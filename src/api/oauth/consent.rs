@@ -101,7 +101,7 @@ pub struct Word {
 }
 
 /// An agent that the page offers.
-pub struct Offered {
+pub struct OfferedAgent {
     /// Its id.
     pub id: String,
     /// Its slug.
@@ -178,7 +178,7 @@ fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest)
         let mut agents = Vec::new();
         for agent in agents::editable(conn, viewer.is_admin(), &viewer.user().id, OFFERED, Micros::now())? {
             let chosen = last.as_deref() == Some(&agent.0);
-            agents.push(Offered { id: agent.0, name: agent.1, chosen });
+            agents.push(OfferedAgent { id: agent.0, name: agent.1, chosen });
         }
         let may_create = viewer.scopes().allow(Action::AgentsCreate) && access::may_create(conn, viewer).is_ok();
         Ok::<_, ApiError>((agents, may_create))

@@ -10,11 +10,11 @@ pub const MOST: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect<'a> {
     text: &'a str,
-    kind: Kind<'a>,
+    kind: RedirectKind<'a>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind<'a> {
+enum RedirectKind<'a> {
     /// A program on the computer of the browser: its port may be any.
     Loopback { host: &'a str, rest: &'a str },
     /// A web application.
@@ -40,14 +40,14 @@ impl<'a> Redirect<'a> {
                     return None;
                 }
                 match scheme {
-                    "https" => Kind::Https { host: authority },
-                    _ if is_loopback(host) => Kind::Loopback { host, rest: path },
+                    "https" => RedirectKind::Https { host: authority },
+                    _ if is_loopback(host) => RedirectKind::Loopback { host, rest: path },
                     _ => return None,
                 }
             }
             ("http" | "https", None) => return None,
             _ if schemes.iter().any(|known| known == scheme) && !has_dots(rest) && !rest.contains('@') => {
-                Kind::Private { scheme }
+                RedirectKind::Private { scheme }
             }
             _ => return None,
         };
@@ -58,7 +58,7 @@ impl<'a> Redirect<'a> {
     /// address.
     pub fn admits(&self, asked: &Redirect<'_>) -> bool {
         match (&self.kind, &asked.kind) {
-            (Kind::Loopback { host, rest }, Kind::Loopback { host: other, rest: asked }) => {
+            (RedirectKind::Loopback { host, rest }, RedirectKind::Loopback { host: other, rest: asked }) => {
                 host.eq_ignore_ascii_case(other) && rest.trim_start_matches('/') == asked.trim_start_matches('/')
             }
             _ => self.text == asked.text,
@@ -68,9 +68,9 @@ impl<'a> Redirect<'a> {
     /// Where it leads, for people.
     pub fn place(&self) -> String {
         match self.kind {
-            Kind::Loopback { .. } => "a program on the computer of this browser".to_owned(),
-            Kind::Https { host } => host.to_ascii_lowercase(),
-            Kind::Private { scheme } => {
+            RedirectKind::Loopback { .. } => "a program on the computer of this browser".to_owned(),
+            RedirectKind::Https { host } => host.to_ascii_lowercase(),
+            RedirectKind::Private { scheme } => {
                 format!("the program that opens {scheme}: links on the computer of this browser")
             }
         }
@@ -79,8 +79,8 @@ impl<'a> Redirect<'a> {
     /// Where it leads, for records.
     pub fn host(&self) -> String {
         match self.kind {
-            Kind::Loopback { host, .. } | Kind::Https { host } => host.to_ascii_lowercase(),
-            Kind::Private { scheme } => format!("{scheme}:"),
+            RedirectKind::Loopback { host, .. } | RedirectKind::Https { host } => host.to_ascii_lowercase(),
+            RedirectKind::Private { scheme } => format!("{scheme}:"),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::time::Micros;
 
 /// What a decider says beside yes.
 #[derive(Debug, Default)]
-pub struct Choice {
+pub struct DecisionChoice {
     scope: Option<Scopes>,
     role: Option<GrantRole>,
     duration: Option<i64>,
@@ -50,7 +50,7 @@ const OF_KIND: &[(&Field, &[RequestKind])] = &[
     (&fields::KEEP_OLD, &[]),
 ];
 
-impl Choice {
+impl DecisionChoice {
     /// Reads what a body says.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Choice {
 
 /// What approving comes to.
 #[derive(Default)]
-struct Outcome {
+struct DecisionOutcome {
     granted: Option<Value>,
     until: Option<Micros>,
     answer: Option<Value>,
@@ -119,7 +119,7 @@ struct Outcome {
 /// # Errors
 /// `request_not_found`, `request_decided`, 422 for what is more than was asked, `scope_exceeds_issuer` and those of the
 /// resource for what the decider does not hold, or the store's.
-pub fn approve(tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Request, RequestNews), ApiError> {
+pub fn approve(tx: &Tx<'_>, id: &str, choice: &DecisionChoice) -> Result<(Request, RequestNews), ApiError> {
     let request = pending(tx, id)?;
     choice.fits(request.kind)?;
     let outcome = match request.kind {
@@ -207,7 +207,7 @@ fn pending(tx: &Tx<'_>, id: &str) -> Result<Request, ApiError> {
 }
 
 /// When what is granted now ends: what the decider says, never later than what was asked.
-fn until(request: &Request, choice: &Choice, now: Micros) -> Result<Option<Micros>, ApiError> {
+fn until(request: &Request, choice: &DecisionChoice, now: Micros) -> Result<Option<Micros>, ApiError> {
     let seconds = match (choice.duration, request.duration_seconds) {
         (Some(given), Some(asked)) if given > asked => {
             let problem = format!("must be at most {asked}, which the request asks for");
@@ -218,7 +218,7 @@ fn until(request: &Request, choice: &Choice, now: Micros) -> Result<Option<Micro
     Ok(seconds.map(|seconds| now.plus(seconds.saturating_mul(Micros::SECOND))))
 }
 
-fn scope(tx: &Tx<'_>, request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
+fn scope(tx: &Tx<'_>, request: &Request, choice: &DecisionChoice) -> Result<DecisionOutcome, ApiError> {
     let asked = stored(&request.asked);
     let asked: Vec<&str> = asked["scope"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let asked = Scopes::parse(asked).map_err(|_| codes::INTERNAL)?;
@@ -234,14 +234,14 @@ fn scope(tx: &Tx<'_>, request: &Request, choice: &Choice) -> Result<Outcome, Api
             .detail(format!("The decider's own scopes do not cover {more}."))
             .with("scope", more));
     }
-    Ok(Outcome {
+    Ok(DecisionOutcome {
         granted: Some(json!({"scope": given.texts()})),
         until: until(request, choice, tx.now)?,
-        ..Outcome::default()
+        ..DecisionOutcome::default()
     })
 }
 
-fn grant(tx: &Tx<'_>, request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
+fn grant(tx: &Tx<'_>, request: &Request, choice: &DecisionChoice) -> Result<DecisionOutcome, ApiError> {
     let asked = stored(&request.asked);
     let asked_role = asked["role"].as_str().and_then(|word| word.parse().ok()).unwrap_or(GrantRole::Viewer);
     let role = choice.role.unwrap_or(asked_role);
@@ -252,7 +252,7 @@ fn grant(tx: &Tx<'_>, request: &Request, choice: &Choice) -> Result<Outcome, Api
     has_room(tx.conn, &on)?;
     let end = until(request, choice, tx.now)?;
     let end = [end, own_end(tx.conn, tx.caller, &on)?].into_iter().flatten().min();
-    Ok(Outcome {
+    Ok(DecisionOutcome {
         granted: Some(json!({"resource": on.to_string(), "role": role})),
         until: end,
         role: Some(role),
@@ -311,7 +311,7 @@ pub(super) fn options_of(request: &Request) -> Vec<String> {
     show::options(request.kind, &stored(&request.asked))
 }
 
-fn confirm(request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
+fn confirm(request: &Request, choice: &DecisionChoice) -> Result<DecisionOutcome, ApiError> {
     let asked = stored(&request.asked);
     let options = options_of(request);
     let yes_no = asked.get("options").is_none();
@@ -334,7 +334,7 @@ fn confirm(request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
         (Some(Some(option)), None) => option.clone(),
         (None, None) => return Err(ApiError::field("option", "must be there, or text, to answer the question")),
     };
-    Ok(Outcome { answer: Some(json!({"option": option, "text": text})), ..Outcome::default() })
+    Ok(DecisionOutcome { answer: Some(json!({"option": option, "text": text})), ..DecisionOutcome::default() })
 }
 
 /// Withdraws a request of the caller's own.

@@ -20,7 +20,7 @@ use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
-use crate::store::Finding;
+use crate::store::CheckFinding;
 use crate::time::Micros;
 
 const DOC: &str = "recipes/troubleshooting#check-the-database";
@@ -142,7 +142,7 @@ fn at_its_end(jobs: Arc<Jobs>, until: Instant) -> Outcome {
 }
 
 fn show(check: &Check) -> Value {
-    let finding = |one: &Finding| {
+    let finding = |one: &CheckFinding| {
         let (Ok(detail) | Err(detail)) = &one.result;
         json!({"name": one.name, "ok": one.result.is_ok(), "detail": detail})
     };

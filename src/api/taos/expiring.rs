@@ -13,7 +13,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::route::Answer;
 use crate::secret::Kind;
-use crate::store::expiry::{self, Ending};
+use crate::store::expiry::{self, ExpiringCredential};
 use crate::time::Micros;
 
 const DAYS: Field = Field::integer("within_days", 1, 3650, "How many days ahead to look; 14 if absent.");
@@ -55,11 +55,11 @@ fn list(app: &App, call: Call) -> Handled {
     let now = Micros::now();
     let until = now.plus(call.input.query.integer(&DAYS).unwrap_or(DEFAULT_DAYS) * Micros::DAY);
     let caller = &call.caller;
-    let mine = |ending: &Ending| match caller.principal() {
+    let mine = |ending: &ExpiringCredential| match caller.principal() {
         Principal::User(user) => caller.is_admin() || ending.user_id.as_deref() == Some(&user.id),
         Principal::Agent { .. } => ending.agent_id.is_some() && ending.agent_id.as_deref() == caller.agent_id(),
     };
-    let mut take = |ending: Ending| {
+    let mut take = |ending: ExpiringCredential| {
         let place = (ending.expires_at, ending.id.clone());
         if !mine(&ending) {
             return list.pass(place);

@@ -14,7 +14,7 @@ use crate::api::engine::call::{After, Call, Handled, Step, Tx, Written};
 use crate::api::engine::joins::Joins;
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::api::requests::fields::{self, NOTE};
-use crate::api::requests::{self, Choice, RECORD, RESULT, RequestNews, RequestOutcome, show};
+use crate::api::requests::{self, DecisionChoice, RECORD, RESULT, RequestNews, RequestOutcome, show};
 use crate::api::taos::awaited::Awaited;
 use crate::api::taos::joins::decide as join;
 use crate::limits::{DECIDED_AT_ONCE, TOOL_WAIT};
@@ -338,7 +338,7 @@ impl Deciding {
         Self { joins: Arc::clone(&app.joins), most_keys: app.config.read(|now| now.ax.max_agent_pats) }
     }
 
-    fn approve(&self, tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Value, RequestNews), ApiError> {
+    fn approve(&self, tx: &Tx<'_>, id: &str, choice: &DecisionChoice) -> Result<(Value, RequestNews), ApiError> {
         match join::find(tx.conn, &self.joins, tx.caller, id)? {
             Some(found) => join::approve(tx, found, choice, self.most_keys),
             None => with_record(tx, requests::approve(tx, id, choice)?),
@@ -360,7 +360,7 @@ fn users_only(call: &Call) -> Result<(), ApiError> {
 
 fn approve(app: &App, call: Call) -> Handled {
     users_only(&call)?;
-    let (choice, deciding) = (Choice::of(&call.input.body)?, Deciding::of(app));
+    let (choice, deciding) = (DecisionChoice::of(&call.input.body)?, Deciding::of(app));
     step(app, call, move |tx, id| deciding.approve(tx, id, &choice))
 }
 
@@ -388,7 +388,7 @@ fn decide_all(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let approves = body.text(&DECISION) == Some("approve");
-        let choice = Choice::plain(body.text(&NOTE));
+        let choice = DecisionChoice::plain(body.text(&NOTE));
         let (mut results, mut told) = (Map::new(), Vec::new());
         for id in body.texts(&IDS).unwrap_or_default() {
             if results.contains_key(id) {

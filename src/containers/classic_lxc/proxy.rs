@@ -21,11 +21,11 @@ use crate::threads::lock;
 /// The ways that are open.
 #[derive(Default)]
 pub(super) struct Proxies {
-    state: Mutex<State>,
+    state: Mutex<ProxyState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ProxyState {
     relay: Option<Relay>,
     open: HashMap<ContainerName, Open>,
 }
@@ -37,7 +37,7 @@ struct Open {
 }
 
 impl Proxies {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ProxyState> {
         lock(&self.state)
     }
 
@@ -50,7 +50,7 @@ impl Proxies {
         socket: &Path,
     ) -> io::Result<()> {
         let mut state = self.lock();
-        let State { relay, open } = &mut *state;
+        let ProxyState { relay, open } = &mut *state;
         if open.get(name).is_some_and(|open| open.boot == boot && open.socket == socket) {
             return Ok(());
         }

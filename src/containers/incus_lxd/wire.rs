@@ -45,11 +45,11 @@ pub(crate) struct Instance {
     #[serde(default)]
     last_used_at: String,
     #[serde(default)]
-    state: Option<State>,
+    state: Option<InstanceState>,
 }
 
 #[derive(Deserialize)]
-struct State {
+struct InstanceState {
     #[serde(default)]
     pid: i64,
     #[serde(default)]

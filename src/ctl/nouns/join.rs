@@ -57,12 +57,12 @@ fn command(name: &'static str) -> Command {
 }
 
 /// Where the key goes.
-enum Place {
+enum KeyPlace {
     File(PathBuf),
     Profile(Home),
 }
 
-impl Place {
+impl KeyPlace {
     fn of(matches: &ArgMatches, name: &str) -> Result<Self, Failure> {
         let Some(file) = matches.get_one::<String>("save-to") else {
             let home = Context::home()?;
@@ -81,7 +81,7 @@ impl Place {
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let text_of = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    let place = Place::of(matches, text_of("name").unwrap_or_default())?;
+    let place = KeyPlace::of(matches, text_of("name").unwrap_or_default())?;
     let server = context.given.server(&Context::env)?.unwrap_or_else(|| Server::local(&Context::env));
     let session = Session::new(context, Connection::new(server.clone(), None, "join"));
     let host = profile::host();
@@ -139,16 +139,22 @@ fn wait(session: &Session<'_>, join: &Value, most: Option<Duration>) -> Result<O
     }
 }
 
-fn save(context: &Context, place: &Place, server: &Server, key: &Value, token: &Plaintext) -> Result<Output, Failure> {
+fn save(
+    context: &Context,
+    place: &KeyPlace,
+    server: &Server,
+    key: &Value,
+    token: &Plaintext,
+) -> Result<Output, Failure> {
     let text_of = |name: &str| key[name].as_str().map(str::to_owned);
     let name = text_of("agent_name").unwrap_or_default();
     let line = format!("{}\n", token.reveal());
     let (file, note) = match place {
-        Place::File(path) => {
+        KeyPlace::File(path) => {
             private::write(path, line.as_bytes())?;
             (path.clone(), None)
         }
-        Place::Profile(home) if is_name(&name) => {
+        KeyPlace::Profile(home) if is_name(&name) => {
             let file = home.write(&format!("{KEYS}/{name}"), line.as_bytes())?;
             let new = SavedProfile {
                 name: name.clone(),
@@ -171,7 +177,7 @@ fn save(context: &Context, place: &Place, server: &Server, key: &Value, token: &
                 (file, Some(format!("Another profile is active; use this one with --profile {name}.")))
             }
         }
-        Place::Profile(_) => return Err(Failure::Unexpected("The answer names no agent.".to_owned())),
+        KeyPlace::Profile(_) => return Err(Failure::Unexpected("The answer names no agent.".to_owned())),
     };
     let shown = file.display().to_string();
     let output = if context.json {

@@ -23,7 +23,7 @@ const NEWS: u64 = 2;
 const NEWS_OF_A_BAR: u64 = 1;
 
 /// What a reply came to.
-pub enum End {
+pub enum SlowEnd {
     /// The route's own result.
     Result(Value),
     /// The operation goes on by itself; this is all there is to say.
@@ -50,19 +50,19 @@ pub fn query(session: &Session<'_>, matches: &ArgMatches) -> Map<String, Value> 
 ///
 /// # Errors
 /// The operation failed or was cancelled, or cannot be followed.
-pub fn end(session: &Session<'_>, reply: &Response, matches: &ArgMatches) -> Result<End, Failure> {
+pub fn end(session: &Session<'_>, reply: &Response, matches: &ArgMatches) -> Result<SlowEnd, Failure> {
     let body = session::json(reply)?;
     if reply.status != 202 {
-        return Ok(End::Result(body));
+        return Ok(SlowEnd::Result(body));
     }
     let nameless = || Failure::Unexpected("The answer promises an operation and does not name it.".to_owned());
     let id = body["operation_id"].as_str().ok_or_else(nameless)?;
     if matches.get_flag("no-wait") {
         let id_alone = || Output::text(text::clean(id));
-        return Ok(End::Promised(if session.context.json { show::one_line(&body) } else { id_alone() }));
+        return Ok(SlowEnd::Promised(if session.context.json { show::one_line(&body) } else { id_alone() }));
     }
     let operation = follow(session, id)?;
-    Ok(End::Result(operation["result"].clone()))
+    Ok(SlowEnd::Result(operation["result"].clone()))
 }
 
 /// Waits for the end of an operation: its record, if it succeeded.

@@ -12,7 +12,7 @@ use super::paging::{self, Reach};
 use super::period::{self, Period};
 use super::place;
 use super::show::{self, Show};
-use super::slow::{self, End};
+use super::slow::{self, SlowEnd};
 use super::watch;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::{self, Flag};
@@ -312,17 +312,20 @@ impl Verb {
             query.extend(slow::query(&session, matches));
         }
         let reply = session.send(route, &path::target(route, &ids, &query), body.as_ref())?;
-        let end =
-            if self.is_slow() { slow::end(&session, &reply, matches)? } else { End::Result(session::json(&reply)?) };
+        let end = if self.is_slow() {
+            slow::end(&session, &reply, matches)?
+        } else {
+            SlowEnd::Result(session::json(&reply)?)
+        };
         match (end, keep) {
-            (End::Result(reply), Some(keep)) => keep.token(&session, reply),
-            (End::Result(reply), None) => {
+            (SlowEnd::Result(reply), Some(keep)) => keep.token(&session, reply),
+            (SlowEnd::Result(reply), None) => {
                 let sent = body.as_ref().and_then(Value::as_object);
                 let note = self.note.and_then(|note| note(sent?, &reply));
                 let output = show::reply(&session, &self.show, parameters, &reply)?;
                 Ok(note.iter().fold(output, |output, note| output.with_note(&text::clean(note))))
             }
-            (End::Promised(output), _) => Ok(output),
+            (SlowEnd::Promised(output), _) => Ok(output),
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::task::spawn_local;
 
 use super::connection;
 use super::core::Core;
-use super::gate::Gate;
+use super::gate::ConnectionGate;
 use super::io::{Socket, Wire};
 use super::meters::count;
 use super::request::Link;
@@ -70,7 +70,7 @@ fn credentials(stream: &UnixStream) -> io::Result<Peer> {
 }
 
 /// Accepts for ever; the task is aborted to stop.
-pub(super) async fn accept<S: Service>(core: Rc<Core<S>>, listener: Listener, gate: Rc<Gate>) {
+pub(super) async fn accept<S: Service>(core: Rc<Core<S>>, listener: Listener, gate: Rc<ConnectionGate>) {
     loop {
         match listener.accept().await {
             Ok(arrival) => take_in(&core, arrival, &gate),
@@ -86,7 +86,7 @@ pub(super) async fn accept<S: Service>(core: Rc<Core<S>>, listener: Listener, ga
     }
 }
 
-fn take_in<S: Service>(core: &Rc<Core<S>>, arrival: Arrival, gate: &Rc<Gate>) {
+fn take_in<S: Service>(core: &Rc<Core<S>>, arrival: Arrival, gate: &Rc<ConnectionGate>) {
     count(&core.meters.accepted);
     let key = arrival.peer.key();
     let admission = core.admit(key.clone());

@@ -26,7 +26,7 @@ const LINGER: Duration = Duration::from_millis(500);
 const REFUSAL_WRITE: Duration = Duration::from_secs(1);
 
 /// Why a connection ends.
-enum End {
+enum ConnectionEnd {
     /// hyper has ended it.
     Http(hyper::Result<()>),
     /// The client went while its request was in hand.
@@ -50,26 +50,26 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admissi
     let end = drive(&mut http, &link).await;
     let wire = &link.wire;
     match end {
-        End::Http(Ok(())) if wire.is_gone() => {}
-        End::Http(Ok(())) => {
+        ConnectionEnd::Http(Ok(())) if wire.is_gone() => {}
+        ConnectionEnd::Http(Ok(())) => {
             drop(http);
             linger(wire).await;
         }
-        End::Http(Err(error)) if error.is_parse() && wire.between_requests() => {
+        ConnectionEnd::Http(Err(error)) if error.is_parse() && wire.between_requests() => {
             let rest = http.into_parts().read_buf;
             let code = check::unparsable(&rest, error.is_parse_too_large(), &core.rules().limits);
             drop(rest);
             count(&core.meters.malformed);
             Box::pin(refuse(&core, wire, code)).await;
         }
-        End::Http(Err(error)) => log::debug!("a connection from {} failed: {error}", link.key),
-        End::HeadLate => {
+        ConnectionEnd::Http(Err(error)) => log::debug!("a connection from {} failed: {error}", link.key),
+        ConnectionEnd::HeadLate => {
             drop(http);
             count(&core.meters.timeouts);
             Box::pin(refuse(&core, wire, codes::REQUEST_TIMEOUT)).await;
         }
-        End::Rested | End::Gone => {}
-        End::Stuck => {
+        ConnectionEnd::Rested | ConnectionEnd::Gone => {}
+        ConnectionEnd::Stuck => {
             count(&core.meters.timeouts);
             wire.discard_unsent();
         }
@@ -79,7 +79,7 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admissi
 
 /// Polls hyper until the connection ends. One timer serves all phases: it is set back only when a phase ends sooner
 /// than it would fire, so that a busy connection hardly ever touches it.
-async fn drive<H>(http: &mut H, link: &Link) -> End
+async fn drive<H>(http: &mut H, link: &Link) -> ConnectionEnd
 where
     H: Future<Output = hyper::Result<()>> + Unpin,
 {
@@ -92,12 +92,12 @@ where
         wire.tick();
         loop {
             if let Poll::Ready(result) = Pin::new(&mut *http).poll(cx) {
-                return Poll::Ready(End::Http(result));
+                return Poll::Ready(ConnectionEnd::Http(result));
             }
             if link.gate.is_closed() && wire.between_requests() {
                 // One more turn of the event loop: a head that has arrived is answered.
                 if last_look {
-                    return Poll::Ready(End::Rested);
+                    return Poll::Ready(ConnectionEnd::Rested);
                 }
                 last_look = true;
                 let mut turn = pin!(tokio::task::yield_now());
@@ -110,15 +110,15 @@ where
             }
             let in_hand = matches!(wire.phase(), Phase::Handling | Phase::Streaming);
             if in_hand && wire.poll_gone(cx) {
-                return Poll::Ready(End::Gone);
+                return Poll::Ready(ConnectionEnd::Gone);
             }
             if !passed(wire.deadline(), timer.as_mut(), cx) {
                 return Poll::Pending;
             }
             match wire.phase() {
-                Phase::Head => return Poll::Ready(End::HeadLate),
-                Phase::Idle => return Poll::Ready(End::Rested),
-                Phase::Writing | Phase::Streaming => return Poll::Ready(End::Stuck),
+                Phase::Head => return Poll::Ready(ConnectionEnd::HeadLate),
+                Phase::Idle => return Poll::Ready(ConnectionEnd::Rested),
+                Phase::Writing | Phase::Streaming => return Poll::Ready(ConnectionEnd::Stuck),
                 Phase::Body => wire.set_body_late(),
                 Phase::Handling => return Poll::Pending,
             }

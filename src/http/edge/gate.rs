@@ -7,12 +7,12 @@ use tokio::sync::futures::Notified;
 
 /// Open until closed; lives on the runtime thread.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(super) struct ConnectionGate {
     closed: Cell<bool>,
     changed: Notify,
 }
 
-impl Gate {
+impl ConnectionGate {
     pub(super) fn close(&self) {
         self.closed.set(true);
         self.changed.notify_waiters();

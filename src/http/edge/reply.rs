@@ -15,7 +15,7 @@ use hyper::header::{
 use hyper::http::StatusCode;
 use tokio::sync::mpsc;
 
-use super::gate::Gate;
+use super::gate::ConnectionGate;
 use super::io::Wire;
 use super::meters::{Gauge, Meters};
 use crate::rest::reply::{Body, Reply};
@@ -86,7 +86,7 @@ pub(super) enum ReplyBody {
     /// Pieces, each fetched when the one before has been taken.
     Pulled { left: u64, fetch: Box<dyn FnMut() -> Fetching>, fetching: Option<Fetching>, wire: Rc<Wire> },
     /// Chunks as they come.
-    Stream { chunks: mpsc::Receiver<Bytes>, wire: Rc<Wire>, gate: Rc<Gate>, _open: Gauge },
+    Stream { chunks: mpsc::Receiver<Bytes>, wire: Rc<Wire>, gate: Rc<ConnectionGate>, _open: Gauge },
 }
 
 impl HttpBody for ReplyBody {

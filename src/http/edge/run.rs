@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::Listeners;
 use super::accept::{self, Listener};
 use super::core::{Core, PoolAnswer, Rules};
-use super::gate::Gate;
+use super::gate::ConnectionGate;
 use super::host::AllowedHosts;
 use super::meters::Meters;
 use crate::http::pool::Pool;
@@ -100,7 +100,7 @@ struct Edge<S: Service> {
 /// A listener at work. Dropped: it accepts no more, and its connections end after the request in hand.
 struct Door {
     accepting: AbortHandle,
-    gate: Rc<Gate>,
+    gate: Rc<ConnectionGate>,
 }
 
 impl Drop for Door {
@@ -140,7 +140,7 @@ impl<S: Service> Edge<S> {
     }
 
     fn open(&self, source: Listener) -> Door {
-        let gate = Rc::<Gate>::default();
+        let gate = Rc::<ConnectionGate>::default();
         let accepting = spawn_local(accept::accept(self.core.clone(), source, gate.clone())).abort_handle();
         Door { accepting, gate }
     }

@@ -20,7 +20,7 @@ const ANSWER_BYTES: usize = 64 * 1024;
 const OPEN: &str = "Open";
 
 /// What is sent to whom.
-pub struct Message<'a> {
+pub struct ChannelMessage<'a> {
     /// The notification.
     pub record: &'a Notification,
     /// As the API shows it.
@@ -29,7 +29,7 @@ pub struct Message<'a> {
     pub public_url: Option<&'a str>,
 }
 
-impl Message<'_> {
+impl ChannelMessage<'_> {
     fn title(&self) -> String {
         redacted(&self.record.title).into_owned()
     }
@@ -162,19 +162,19 @@ mod tests {
             (ChannelKind::Telegram, "https://api.telegram.org/?chat_id=-42", "/bot1:abc/sendMessage"),
         ] {
             let to = Endpoint::parse(url, Plaintext::new("1:abc".into())).unwrap();
-            let message = Message { record: &record, shown: &shown, public_url: Some("https://box.example") };
+            let message = ChannelMessage { record: &record, shown: &shown, public_url: Some("https://box.example") };
             let request = message.request(kind, &to, Instant::now()).unwrap();
             assert_eq!(request.path(), path, "{url}");
             let body = String::from_utf8(request.body().to_vec()).unwrap();
             assert!(body.contains("Größer") && body.contains("https://box.example/ui/requests/7"), "{body}");
             assert!(!body.contains("taos_user_"), "{body}");
             // Without a public address the path is told, and there is no link.
-            let message = Message { public_url: None, ..message };
+            let message = ChannelMessage { public_url: None, ..message };
             let request = message.request(kind, &to, Instant::now()).unwrap();
             let body: Value = serde_json::from_slice(request.body()).unwrap();
             assert!(body.to_string().contains("/ui/requests/7") && !body.to_string().contains("https://"), "{body}");
         }
-        let message = Message { record: &record, shown: &shown, public_url: None };
+        let message = ChannelMessage { record: &record, shown: &shown, public_url: None };
         for (kind, url) in [(ChannelKind::Ntfy, "https://ntfy.sh/"), (ChannelKind::Telegram, "https://a/?x=1")] {
             let to = Endpoint::parse(url, Plaintext::new("s".into())).unwrap();
             assert!(message.request(kind, &to, Instant::now()).is_err(), "{url}");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::channel_key::ChannelKey;
-use super::channel_message::Message;
+use super::channel_message::ChannelMessage;
 use super::webhook::{Listening, ShowNotification, pause_after};
 use crate::client::endpoint::Endpoint;
 use crate::client::http::ClientError;
@@ -222,7 +222,7 @@ impl Courier {
         };
         let to = Endpoint::parse(&channel.url, secret).map_err(|why| format!("the url {why}"))?;
         let shown = (self.show)(record);
-        let message = Message { record, shown: &shown, public_url: settings.public_url.as_deref() };
+        let message = ChannelMessage { record, shown: &shown, public_url: settings.public_url.as_deref() };
         let request = match message.request(channel.kind, &to, Instant::now() + ATTEMPT) {
             Ok(request) => request,
             Err(why) => return Ok(Attempt::Refused(why)),

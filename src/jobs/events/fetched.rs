@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::store::messages::receipts::{self, State};
+use crate::store::messages::receipts::{self, ReceiptState};
 use crate::store::{self, Store};
 use crate::threads::{Monitor, lock};
 use crate::time::Micros;
@@ -60,11 +60,11 @@ impl Fetched {
     }
 
     /// The state of a receipt that is `stored` on disk, with what is not there yet.
-    pub fn state(&self, place: i64, principal: &str, stored: State) -> State {
+    pub fn state(&self, place: i64, principal: &str, stored: ReceiptState) -> ReceiptState {
         let key = (place, principal.to_owned());
         let state = self.shared.lock();
         let noted = state.noted.contains_key(&key) || state.written.contains_key(&key);
-        if noted { stored.max(State::Fetched) } else { stored }
+        if noted { stored.max(ReceiptState::Fetched) } else { stored }
     }
 
     /// Writes what is left and ends the thread.
@@ -119,7 +119,7 @@ fn write(store: &Store, batch: Vec<(i64, String, Micros)>) -> store::Result<()> 
     }
     store.write(move |conn| {
         for (place, principal, at) in &batch {
-            receipts::advance(conn, *place, principal, State::Fetched, *at)?;
+            receipts::advance(conn, *place, principal, ReceiptState::Fetched, *at)?;
         }
         Ok(())
     })

@@ -35,12 +35,12 @@ const BYTES: usize = 256 * 1024;
 
 /// The thread that reads the logs that are followed; dropping it ends it.
 pub struct LogTail {
-    shared: Arc<Monitor<State>>,
+    shared: Arc<Monitor<TailState>>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct State {
+struct TailState {
     followers: Vec<Weak<Follower>>,
     /// Logs that are being read now.
     looking: BTreeSet<Log>,
@@ -58,11 +58,11 @@ struct Follower {
     agent_id: String,
     container: ContainerName,
     wish: Option<LogSource>,
-    place: Mutex<Place>,
+    place: Mutex<LogPlace>,
 }
 
 #[derive(Default)]
-struct Place {
+struct LogPlace {
     /// The end of the log at the last look; `None` before the first.
     seen: Option<Arc<Vec<String>>>,
     /// Where that came from: a follower stays with the log it began with.
@@ -92,7 +92,7 @@ impl LogTail {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(jobs: &Arc<Jobs>, streams: Arc<Streams>) -> std::io::Result<Self> {
-        let shared = Arc::<Monitor<State>>::default();
+        let shared = Arc::<Monitor<TailState>>::default();
         let (jobs, own) = (Arc::clone(jobs), Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("log-tail".into()).spawn(move || serve(&own, &jobs, &streams))?;
         Ok(Self { shared, thread: Some(thread) })
@@ -108,7 +108,7 @@ impl LogTail {
         caller: &Caller,
         lines: usize,
     ) -> Box<dyn Feed> {
-        let place = Mutex::new(Place { first: lines, ..Place::default() });
+        let place = Mutex::new(LogPlace { first: lines, ..LogPlace::default() });
         let follower = Arc::new(Follower { agent_id: agent.id.clone(), container, wish, place });
         self.shared.lock().followers.push(Arc::downgrade(&follower));
         self.shared.notify_all();
@@ -126,7 +126,7 @@ impl Drop for LogTail {
     }
 }
 
-fn serve(shared: &Arc<Monitor<State>>, jobs: &Arc<Jobs>, streams: &Arc<Streams>) {
+fn serve(shared: &Arc<Monitor<TailState>>, jobs: &Arc<Jobs>, streams: &Arc<Streams>) {
     let mut state = shared.lock();
     loop {
         if state.stopping {
@@ -148,7 +148,7 @@ fn serve(shared: &Arc<Monitor<State>>, jobs: &Arc<Jobs>, streams: &Arc<Streams>)
         }
         for (log, followers) in by_log {
             if !state.resting.contains_key(&log) && state.looking.insert(log.clone()) {
-                let look = Look { log, shared: Arc::clone(shared) };
+                let look = LogRead { log, shared: Arc::clone(shared) };
                 let (streams, key) = (Arc::clone(streams), look.log.0.to_string());
                 // Where too much is waiting, it is dropped and the next turn tries again.
                 drop(state);
@@ -174,18 +174,18 @@ impl Follower {
 }
 
 /// One reading of a log; when it goes, the next may begin.
-struct Look {
+struct LogRead {
     log: Log,
-    shared: Arc<Monitor<State>>,
+    shared: Arc<Monitor<TailState>>,
 }
 
-impl Drop for Look {
+impl Drop for LogRead {
     fn drop(&mut self) {
         self.shared.lock().looking.remove(&self.log);
     }
 }
 
-impl Look {
+impl LogRead {
     /// Reads the log and tells its followers.
     fn read(&self, jobs: &Arc<Jobs>, streams: &Streams, followers: &[Arc<Follower>]) {
         let (container, wish) = &self.log;
@@ -198,7 +198,7 @@ impl Look {
             Ok(Ok(found)) => {
                 found.map(|(source, logs)| (source, Arc::new(logs.text.lines().map(str::to_owned).collect::<Vec<_>>())))
             }
-            Ok(Err(Error::NotFound(_))) => return self.tell(jobs, streams, followers, Place::end),
+            Ok(Err(Error::NotFound(_))) => return self.tell(jobs, streams, followers, LogPlace::end),
             // It may answer again; the followers hear nothing meanwhile.
             Ok(Err(error)) => {
                 if matches!(error, Error::Deadline(_)) {
@@ -216,7 +216,7 @@ impl Look {
         });
     }
 
-    fn tell(&self, jobs: &Arc<Jobs>, streams: &Streams, followers: &[Arc<Follower>], news: impl Fn(&mut Place)) {
+    fn tell(&self, jobs: &Arc<Jobs>, streams: &Streams, followers: &[Arc<Follower>], news: impl Fn(&mut LogPlace)) {
         for follower in followers {
             let lives = jobs.store.lookup(|conn| agents::by_id(conn, &follower.agent_id));
             let lives = lives.is_ok_and(|live| {
@@ -237,7 +237,7 @@ impl Look {
     }
 }
 
-impl Place {
+impl LogPlace {
     fn end(&mut self) {
         self.over = true;
     }
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_slow_reader_loses_the_oldest_and_is_told() {
-        let mut place = Place { first: 1, ..Place::default() };
+        let mut place = LogPlace { first: 1, ..LogPlace::default() };
         place.take(LogSource::Console, &Arc::new(lines("a b")));
         assert_eq!(place.waiting, ["b"]);
         let many: Vec<String> = ["b".to_owned()].into_iter().chain((0..LINES).map(|n| n.to_string())).collect();

@@ -10,7 +10,7 @@ use super::jobs::Jobs;
 use crate::closed_set::closed_set;
 use crate::limits::DATABASE_CHECK_TIME;
 use crate::rest::stream::Signal;
-use crate::store::{self, FILE, Finding, StillWanted, StoreError};
+use crate::store::{self, CheckFinding, FILE, StillWanted, StoreError};
 use crate::threads::lock;
 use crate::time::Micros;
 
@@ -34,7 +34,7 @@ pub struct Check {
     /// What it looks at now.
     pub step: Option<&'static str>,
     /// What it has looked at so far, in this order.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<CheckFinding>,
     /// When it began.
     pub started_at: Option<Micros>,
     /// When it ended.
@@ -88,14 +88,14 @@ impl DatabaseCheck {
         Some(stop)
     }
 
-    fn come_to(&self, step: &'static str, so_far: &[Finding]) {
+    fn come_to(&self, step: &'static str, so_far: &[CheckFinding]) {
         let check = &mut lock(&self.newest).0;
         (check.step, check.findings) = (Some(step), so_far.to_vec());
         self.changed.raise();
     }
 
     /// Ends the one that is at work.
-    fn end(&self, state: CheckState, findings: Option<Vec<Finding>>) {
+    fn end(&self, state: CheckState, findings: Option<Vec<CheckFinding>>) {
         let check = &mut lock(&self.newest).0;
         (check.state, check.step, check.finished_at) = (state, None, Some(Micros::now()));
         if let Some(findings) = findings {
@@ -132,7 +132,7 @@ fn carry_out(jobs: &Arc<Jobs>, stop: Arc<AtomicBool>) {
         !stop.load(Ordering::Relaxed) && !ends.load(Ordering::Relaxed) && Instant::now() < until
     });
     let path = jobs.store.dir().join(FILE);
-    let told = |step, so_far: &[Finding]| jobs.check.come_to(step, so_far);
+    let told = |step, so_far: &[CheckFinding]| jobs.check.come_to(step, so_far);
     match store::check_gently(&path, &wanted, told) {
         Ok(mut findings) if !wanted.now() => {
             // The last was cut short: that it has no result says nothing of the file.
@@ -148,7 +148,7 @@ fn carry_out(jobs: &Arc<Jobs>, stop: Arc<AtomicBool>) {
     }
 }
 
-fn judged(findings: &[Finding]) -> CheckState {
+fn judged(findings: &[CheckFinding]) -> CheckState {
     let mut state = CheckState::Sound;
     for finding in findings {
         if let Err(wrong) = &finding.result {

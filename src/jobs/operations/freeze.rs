@@ -25,7 +25,7 @@ const CALL: u64 = 40;
 pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
     let payload: Value = serde_json::from_str(&op.payload).unwrap_or_default();
     let agents: Vec<(String, String)> = serde_json::from_value(payload["agents"].clone()).unwrap_or_default();
-    let tally = Arc::new(Tally {
+    let tally = Arc::new(FreezeTally {
         op: op.clone(),
         answer: payload["answer"].clone(),
         left: AtomicUsize::new(agents.len().max(1)),
@@ -49,14 +49,14 @@ pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
 }
 
 /// What an operation has come to.
-struct Tally {
+struct FreezeTally {
     op: Operation,
     answer: Value,
     left: AtomicUsize,
     results: Mutex<Map<String, Value>>,
 }
 
-impl Tally {
+impl FreezeTally {
     fn add(&self, slug: String, result: &Result<(), OperationError>) {
         let told = match result {
             Ok(()) => json!({"success": true}),

@@ -20,7 +20,7 @@ struct Job {
 }
 
 #[derive(Default)]
-struct State {
+struct RunnerState {
     queue: VecDeque<Job>,
     running: HashSet<String>,
     busy: usize,
@@ -28,7 +28,7 @@ struct State {
 }
 
 struct Shared {
-    state: Monitor<State>,
+    state: Monitor<RunnerState>,
     capacity: usize,
 }
 
@@ -82,7 +82,7 @@ impl Runner {
     }
 }
 
-impl State {
+impl RunnerState {
     /// Takes the first job whose key is free.
     fn take(&mut self) -> Option<Job> {
         let free = |job: &Job| job.key.as_ref().is_none_or(|key| !self.running.contains(key));

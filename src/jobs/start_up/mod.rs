@@ -216,7 +216,7 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
     }
     let known = jobs.store.lookup(agents::with_containers)?;
     agents.extend(known.into_iter().map(|agent| (agent.id, None)));
-    let tally = Arc::new(Tally::of(agents.len()));
+    let tally = Arc::new(DeliveryTally::of(agents.len()));
     if agents.is_empty() {
         tally.end(jobs);
     }
@@ -241,7 +241,7 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
 }
 
 /// Opens one agent's way in and delivers its token, if it has none.
-fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &Tally) {
+fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &DeliveryTally) {
     // As it is now: what the last run left open may just have ended with it.
     let agent = match jobs.store.lookup(|conn| agents::by_id(conn, agent_id)) {
         // What is left of a failed deployment is taken away, not served.
@@ -262,14 +262,14 @@ fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &Tally) {
 }
 
 /// What the migration has come to; its operation is only made once there is something to do.
-struct Tally {
+struct DeliveryTally {
     total: usize,
     left: AtomicUsize,
     operation: Mutex<Option<Operation>>,
     results: Mutex<Map<String, Value>>,
 }
 
-impl Tally {
+impl DeliveryTally {
     fn of(total: usize) -> Self {
         Self { total, left: AtomicUsize::new(total), operation: Mutex::default(), results: Mutex::default() }
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::first_start;
-use crate::store::restore::{self as copy, Changed};
+use crate::store::restore::{self as copy, RestoreChanges};
 use crate::store::{self, FILE, OpenError, StoreError, own};
 use crate::time::Micros;
 
@@ -21,7 +21,7 @@ pub struct Restored {
     /// Where the database of before is now; `None` if there was none.
     pub kept: Option<PathBuf>,
     /// What was changed in the backup's copy.
-    pub changed: Changed,
+    pub changed: RestoreChanges,
     /// Why nobody could look up what has died since the backup; `None` if somebody could.
     pub unknown: Option<String>,
     /// Whether `operator.token` holds a new token: the one before was not the backup's.

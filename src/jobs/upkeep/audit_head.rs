@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::access::BoxKey;
-use crate::store::audit_head::{self as rows, Head};
+use crate::store::audit_head::{self as rows, AuditHead};
 use crate::store::{self, Store};
 use crate::time::Micros;
 
@@ -33,7 +33,7 @@ pub struct SignedHead {
 
 impl SignedHead {
     /// Signs a head.
-    pub fn of(head: &Head, key: &BoxKey, now: Micros) -> Self {
+    pub fn of(head: &AuditHead, key: &BoxKey, now: Micros) -> Self {
         let unsigned = Self {
             seq: head.seq,
             hash: head.hash.clone(),

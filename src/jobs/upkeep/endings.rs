@@ -27,14 +27,14 @@ const LOOK: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Default)]
-struct State {
+struct EndingsState {
     look: bool,
     closed: bool,
 }
 
 /// The thread.
 pub struct Endings {
-    shared: Arc<Monitor<State>>,
+    shared: Arc<Monitor<EndingsState>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -45,7 +45,7 @@ impl Endings {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(store: Arc<Store>, clock: Arc<Clock>, ended: impl Fn(&str) + Send + 'static) -> std::io::Result<Self> {
-        let shared = Arc::new(Monitor::new(State { look: true, closed: false }));
+        let shared = Arc::new(Monitor::new(EndingsState { look: true, closed: false }));
         let serving = Arc::clone(&shared);
         let work = move || serve(&serving, &store, &clock, &ended);
         let thread = std::thread::Builder::new().name("endings".into()).spawn(work)?;
@@ -115,7 +115,7 @@ fn left(end: &End, now: Micros) -> Duration {
     Duration::from_micros(u64::try_from(left).unwrap_or(0))
 }
 
-fn serve(shared: &Monitor<State>, store: &Store, clock: &Clock, ended: &dyn Fn(&str)) {
+fn serve(shared: &Monitor<EndingsState>, store: &Store, clock: &Clock, ended: &dyn Fn(&str)) {
     let mut given = Ends::default();
     let mut wait = Duration::ZERO;
     loop {

@@ -76,7 +76,7 @@ struct Misses {
 }
 
 /// What is done about an agent in a round.
-enum Plan {
+enum HealthPlan {
     /// It is asked at this address.
     Ask(std::net::SocketAddr, AcpUrl),
     /// It cannot be reached, which is a miss.
@@ -111,12 +111,12 @@ impl Checker {
                 asked -= 1;
             }
             match self.plan(&agent, &containers, &net) {
-                Plan::Ask(to, url) => {
+                HealthPlan::Ask(to, url) => {
                     self.ask(agent, to, &url, tell.clone());
                     asked += 1;
                 }
-                Plan::Miss => self.settle(agent, false, &mut counted),
-                Plan::Leave => {}
+                HealthPlan::Miss => self.settle(agent, false, &mut counted),
+                HealthPlan::Leave => {}
             }
         }
         for _ in 0..asked {
@@ -129,17 +129,20 @@ impl Checker {
         Ok(())
     }
 
-    fn plan(&self, agent: &CheckedEndpoint, containers: &[ContainerState], net: &HostNet) -> Plan {
-        let Some(url) = AcpUrl::parse(&agent.url) else { return Plan::Leave };
+    fn plan(&self, agent: &CheckedEndpoint, containers: &[ContainerState], net: &HostNet) -> HealthPlan {
+        let Some(url) = AcpUrl::parse(&agent.url) else { return HealthPlan::Leave };
         let Some(name) = agent.container_name.as_deref() else {
-            return self.rule.on_this_machine(&url, agent.by_user).map_or(Plan::Leave, |to| Plan::Ask(to, url));
+            return self
+                .rule
+                .on_this_machine(&url, agent.by_user)
+                .map_or(HealthPlan::Leave, |to| HealthPlan::Ask(to, url));
         };
         let state = containers.iter().find(|state| state.name.as_str() == name);
-        let Some(state) = state.filter(|state| state.status == Status::Running) else { return Plan::Leave };
+        let Some(state) = state.filter(|state| state.status == Status::Running) else { return HealthPlan::Leave };
         if state.addresses.iter().all(|address| !is_unicast(canonical(*address))) {
-            return Plan::Miss;
+            return HealthPlan::Miss;
         }
-        self.rule.in_container(&url, state, net).map_or(Plan::Leave, |to| Plan::Ask(to, url))
+        self.rule.in_container(&url, state, net).map_or(HealthPlan::Leave, |to| HealthPlan::Ask(to, url))
     }
 
     fn ask(

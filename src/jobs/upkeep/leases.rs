@@ -29,13 +29,13 @@ pub struct EndedLease {
 }
 
 #[derive(Default)]
-struct State {
+struct LeaseState {
     by_task: HashMap<String, (Lease, Instant)>,
     by_end: BTreeSet<(Instant, String)>,
     closed: bool,
 }
 
-impl State {
+impl LeaseState {
     fn put(&mut self, lease: Lease, ends: Instant) {
         self.remove(&lease.task_id);
         self.by_end.insert((ends, lease.task_id.clone()));
@@ -66,7 +66,7 @@ impl State {
 
 /// Every lease that is given, and the thread that ends them.
 pub struct Leases {
-    shared: Arc<Monitor<State>>,
+    shared: Arc<Monitor<LeaseState>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -92,7 +92,7 @@ impl Leases {
         ended: impl Fn(&EndedLease) + Send + 'static,
     ) -> Result<Self, StartError> {
         let (now, clock) = (Micros::now(), Instant::now());
-        let mut state = State::default();
+        let mut state = LeaseState::default();
         for lease in store.lookup(tasks::held_leases)? {
             let ends = clock + left(&lease, now);
             state.put(lease, ends);
@@ -144,7 +144,7 @@ fn left(lease: &Lease, now: Micros) -> Duration {
     Duration::from_micros(u64::try_from(left).unwrap_or(0))
 }
 
-fn serve(shared: &Monitor<State>, notifier: &Notifier, ended: &dyn Fn(&EndedLease)) {
+fn serve(shared: &Monitor<LeaseState>, notifier: &Notifier, ended: &dyn Fn(&EndedLease)) {
     let mut state = shared.lock();
     let mut pause = Duration::ZERO;
     while !state.closed {
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_lease_that_was_given_anew_is_not_settled_by_the_end_of_the_old_one() {
-        let (mut state, now) = (State::default(), Instant::now());
+        let (mut state, now) = (LeaseState::default(), Instant::now());
         state.put(lease(1, 10), now);
         assert_eq!(state.due(now).len(), 1);
         state.put(lease(2, 10), now + Duration::from_secs(5));

@@ -35,7 +35,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-struct State {
+struct MessagesState {
     /// Spaces that hold more than they may.
     full: BTreeSet<String>,
     /// When the next reply is due, as far as is known.
@@ -47,7 +47,7 @@ struct State {
 
 /// The thread that looks after messages; dropping it ends it.
 pub struct Upkeep {
-    shared: Arc<Monitor<State>>,
+    shared: Arc<Monitor<MessagesState>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -63,7 +63,7 @@ impl Upkeep {
         clock: Arc<Clock>,
         config: Arc<LiveConfig>,
     ) -> std::io::Result<Self> {
-        let shared = Arc::<Monitor<State>>::default();
+        let shared = Arc::<Monitor<MessagesState>>::default();
         // Report now what became due while the daemon was off.
         shared.lock().due = Some(Micros(0));
         let fulfiller = MessageKeeper {
@@ -114,7 +114,7 @@ impl Drop for Upkeep {
 }
 
 struct MessageKeeper {
-    shared: Arc<Monitor<State>>,
+    shared: Arc<Monitor<MessagesState>>,
     store: Arc<Store>,
     streams: Arc<Streams>,
     notifier: Notifier,

@@ -38,7 +38,7 @@ const WAKES_APART: i64 = 20 * Micros::SECOND;
 const HOUR: i64 = 3600 * Micros::SECOND;
 
 #[derive(Default)]
-struct State {
+struct SleeperState {
     /// Agents whose file is to be written.
     touched: BTreeSet<String>,
     /// Something may have to be woken.
@@ -51,7 +51,7 @@ struct State {
 
 /// The thread that looks after sleep; dropping it ends it.
 pub struct Sleeper {
-    shared: Arc<Monitor<State>>,
+    shared: Arc<Monitor<SleeperState>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -75,7 +75,7 @@ impl Sleeper {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(tools: Tools) -> std::io::Result<Self> {
-        let shared = Arc::<Monitor<State>>::default();
+        let shared = Arc::<Monitor<SleeperState>>::default();
         let keeper = SleepKeeper { shared: Arc::clone(&shared), tools, idle: HashMap::new(), written: HashMap::new() };
         let thread = std::thread::Builder::new().name("sleeper".into()).spawn(move || keeper.serve())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
@@ -124,7 +124,7 @@ impl Drop for Sleeper {
 }
 
 struct SleepKeeper {
-    shared: Arc<Monitor<State>>,
+    shared: Arc<Monitor<SleeperState>>,
     tools: Tools,
     /// Since when each agent that may be put to sleep has been idle, and when it was last seen then.
     idle: HashMap<String, (Instant, Option<Micros>)>,

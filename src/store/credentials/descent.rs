@@ -47,7 +47,7 @@ record! {
 
 record! {
     /// What bounds that which is made with a credential.
-    pub struct Terms from "credentials" {
+    pub struct MakerTerms from "credentials" {
         /// What a key may be exchanged for.
         pub audience: Option<KeyAudience> = "audience",
         /// Until when it is good.
@@ -59,8 +59,8 @@ record! {
 ///
 /// # Errors
 /// The store's.
-pub fn terms_of(conn: &Connection, id: &str, now: Micros) -> Result<Option<Terms>> {
-    Terms::one(conn, TERMS, params![id, now])
+pub fn terms_of(conn: &Connection, id: &str, now: Micros) -> Result<Option<MakerTerms>> {
+    MakerTerms::one(conn, TERMS, params![id, now])
 }
 
 /// A credential's scopes as a JSON array, in whatever state it is.

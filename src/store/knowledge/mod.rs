@@ -241,14 +241,14 @@ pub struct Replacement<'a> {
     pub documents: &'a [Document],
 }
 
-struct Plan<'a> {
+struct ReplacementPlan<'a> {
     changes: Changes,
     new: Vec<(&'a Document, [u8; 32])>,
     changed: Vec<(i64, &'a Document, [u8; 32])>,
     gone: Vec<i64>,
 }
 
-fn plan<'a>(conn: &Connection, replacement: &Replacement<'a>) -> Result<Plan<'a>> {
+fn plan<'a>(conn: &Connection, replacement: &Replacement<'a>) -> Result<ReplacementPlan<'a>> {
     let mut statement = conn.prepare_cached(HASHES)?;
     let rows = statement.query_map([replacement.source_id], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
     let mut before: HashMap<String, (i64, [u8; 32])> = rows.collect::<rusqlite::Result<_>>()?;
@@ -268,7 +268,7 @@ fn plan<'a>(conn: &Connection, replacement: &Replacement<'a>) -> Result<Plan<'a>
         unchanged: replacement.documents.len() - new.len() - changed.len(),
         removed: gone.len(),
     };
-    Ok(Plan { changes, new, changed, gone })
+    Ok(ReplacementPlan { changes, new, changed, gone })
 }
 
 /// What [`replace`] would change; only reads.

@@ -40,7 +40,7 @@ fn everything(conn: &Connection) {
     let at = receipts::At { place: first.place, space_id: "s", seq: first.seq };
     receipts::add(conn, at, me, "a", now).unwrap();
     receipts::is_queued(conn, first.place, me).unwrap();
-    for state in receipts::State::ALL {
+    for state in receipts::ReceiptState::ALL {
         receipts::advance(conn, first.place, me, *state, now).unwrap();
     }
     receipts::of(conn, first.place).unwrap();

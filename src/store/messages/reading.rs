@@ -128,7 +128,7 @@ pub fn mark(
         } else {
             reader.direct_unread -= 1;
         }
-        receipts::advance(conn, message.place, principal, receipts::State::Read, now)?;
+        receipts::advance(conn, message.place, principal, receipts::ReceiptState::Read, now)?;
     }
     if let Some((from, to)) = whole {
         (from.max(reader.read.watermark + 1)..=to).for_each(|seq| reader.read.insert(seq));

@@ -19,7 +19,7 @@ const ANSWERED: &str = "UPDATE message_receipts SET state = 'answered', at = ?3
 
 closed_set! {
     /// What became of a message at a recipient; each state comes after those before it.
-    pub enum State {
+    pub enum ReceiptState {
         Queued "queued" "It is on disk and has not been fetched.";
         Fetched "fetched" "Its text left the box to the recipient.";
         Read "read" "The recipient marked it as read.";
@@ -35,7 +35,7 @@ record! {
         /// Its name when the message was sent.
         pub name: String = "r.name",
         /// What became of it.
-        pub state: State = "r.state",
+        pub state: ReceiptState = "r.state",
         /// Since when.
         pub at: Micros = "r.at",
     }
@@ -64,12 +64,12 @@ pub fn add(conn: &Connection, at: At<'_>, principal: &str, name: &str, now: Micr
 ///
 /// # Errors
 /// The store's.
-pub fn advance(conn: &Connection, place: i64, principal: &str, to: State, now: Micros) -> Result<()> {
+pub fn advance(conn: &Connection, place: i64, principal: &str, to: ReceiptState, now: Micros) -> Result<()> {
     let sql = match to {
-        State::Queued => return Ok(()),
-        State::Fetched => FETCHED,
-        State::Read => READ,
-        State::Answered => ANSWERED,
+        ReceiptState::Queued => return Ok(()),
+        ReceiptState::Fetched => FETCHED,
+        ReceiptState::Read => READ,
+        ReceiptState::Answered => ANSWERED,
     };
     conn.prepare_cached(sql)?.execute(params![place, principal, now])?;
     Ok(())

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, params};
 
 use super::history::{self, Changed};
-use super::{Actor, BLOCKED, NOT_STARTED, Priority, Task, by_seq, dependencies, is_final};
+use super::{BLOCKED, NOT_STARTED, Priority, Task, TaskActor, by_seq, dependencies, is_final};
 use crate::store::Result;
 use crate::time::Micros;
 
@@ -16,7 +16,7 @@ const CLEAR_LEASE: &str =
 
 /// What is to be other than it is; `None` stays.
 #[derive(Debug, Default)]
-pub struct Change {
+pub struct TaskChange {
     /// One line.
     pub title: Option<String>,
     /// What is to be done.
@@ -39,7 +39,7 @@ pub struct Change {
 ///
 /// # Errors
 /// The store's.
-pub fn change(conn: &Connection, old: &Task, change: Change, by: &Actor, now: Micros) -> Result<Task> {
+pub fn change(conn: &Connection, old: &Task, change: TaskChange, by: &TaskActor, now: Micros) -> Result<Task> {
     let mut new = old.clone();
     new.title = change.title.unwrap_or(new.title);
     new.description = change.description.unwrap_or(new.description);

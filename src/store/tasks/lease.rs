@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::history::{self, Changed};
-use super::{Actor, BLOCKED, IN_PROGRESS, NOT_STARTED, Task, by_seq};
+use super::{BLOCKED, IN_PROGRESS, NOT_STARTED, Task, TaskActor, by_seq};
 use crate::store::Result;
 use crate::store::row::record;
 use crate::time::Micros;
@@ -61,7 +61,7 @@ pub fn next_free(conn: &Connection, space_id: &str, status: &str, assignee: &str
 ///
 /// # Errors
 /// The store's.
-pub fn claim(conn: &Connection, task: &Task, by: &Actor, seconds: i64, now: Micros) -> Result<Option<Task>> {
+pub fn claim(conn: &Connection, task: &Task, by: &TaskActor, seconds: i64, now: Micros) -> Result<Option<Task>> {
     let status = if task.status == NOT_STARTED { IN_PROGRESS } else { task.status.as_str() };
     let until = now.plus(seconds.saturating_mul(Micros::SECOND));
     let claimed =

@@ -10,11 +10,11 @@ use rusqlite::{Connection, params};
 use super::Result;
 use super::page::{Take, each};
 use super::row::record;
-use super::usage::{self, Holder};
+use super::usage::{self, UsageHolder};
 use crate::closed_set::closed_set;
 use crate::time::Micros;
 
-pub use change::{Change, change};
+pub use change::{TaskChange, change};
 pub use dependencies::{Circle, DEPENDENTS, all_of as dependencies_of, set as set_dependencies};
 pub use history::{Entry as HistoryEntry, of as history_of};
 pub use lease::{Lease, claim, end as end_lease, free_all_of_agent, held as held_leases, next_free, release, renew};
@@ -128,7 +128,7 @@ pub fn is_final(status: &str) -> bool {
 
 /// Who does something to a task.
 #[derive(Debug, Clone)]
-pub struct Actor {
+pub struct TaskActor {
     /// `user:ID` or `agent:ID`.
     pub key: String,
     /// The name.
@@ -166,7 +166,7 @@ pub struct NewTask<'a> {
 ///
 /// # Errors
 /// The store's.
-pub fn insert(conn: &Connection, new: &NewTask<'_>, by: &Actor, most: u64, now: Micros) -> Result<Option<Task>> {
+pub fn insert(conn: &Connection, new: &NewTask<'_>, by: &TaskActor, most: u64, now: Micros) -> Result<Option<Task>> {
     if !is_final(new.status) && !has_room(conn, new.space_id, most)? {
         return Ok(None);
     }
@@ -197,7 +197,7 @@ pub fn insert(conn: &Connection, new: &NewTask<'_>, by: &Actor, most: u64, now: 
 /// # Errors
 /// The store's.
 pub fn has_room(conn: &Connection, space_id: &str, most: u64) -> Result<bool> {
-    Ok(usage::of(conn, Holder::Space(space_id))?.open_tasks < most)
+    Ok(usage::of(conn, UsageHolder::Space(space_id))?.open_tasks < most)
 }
 
 /// The task of this id.

@@ -147,7 +147,7 @@ fn run_batch(
         }
         next = if ran.len() < WRITER_BATCH { pace.next(queue, ran.len()) } else { None };
     }
-    in_savepoint(conn, &mut End { last })?;
+    in_savepoint(conn, &mut BatchEnd { last })?;
     let began = Instant::now();
     execute(conn, "COMMIT")?;
     pace.committed(ran.len(), began.elapsed());
@@ -155,11 +155,11 @@ fn run_batch(
 }
 
 /// What ends the transaction, as a piece of work that nobody waits for.
-struct End {
+struct BatchEnd {
     last: Last,
 }
 
-impl Job for End {
+impl Job for BatchEnd {
     fn run(&mut self, conn: &Connection) -> bool {
         let done = (self.last)(conn);
         if let Err(error) = &done {

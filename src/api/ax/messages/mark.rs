@@ -16,7 +16,7 @@ use crate::limits::{REACTION_KINDS, REACTIONS};
 use crate::rest::codes;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store::messages::receipts::{self, State};
+use crate::store::messages::receipts::{self, ReceiptState};
 use crate::store::messages::{self as rows, reading};
 
 pub(super) fn read(app: &App, call: Call) -> Handled {
@@ -63,7 +63,7 @@ pub(super) fn react(app: &App, call: Call) -> Handled {
             return Err(bad("emoji", "must have a visible character and no control character"));
         }
         if message.author != me {
-            receipts::advance(tx.conn, message.place, &me, State::Answered, tx.now)?;
+            receipts::advance(tx.conn, message.place, &me, ReceiptState::Answered, tx.now)?;
         }
         let (own, is_there) = rows::reactions_of(tx.conn, message.place, &me, emoji)?;
         let reply = Reply::json(StatusCode::CREATED, &json!({"ok": true}));

@@ -23,7 +23,7 @@ use crate::rest::codes::{self, Code};
 use crate::rest::field::{Field, Type};
 use crate::rest::route::Answer;
 use crate::rest::tool::{Effect, Tool};
-use crate::store::messages::receipts::State;
+use crate::store::messages::receipts::ReceiptState;
 
 const DOC_SEND: &str = "recipes/talking-to-another-agent#send";
 const DOC_READ: &str = "recipes/talking-to-another-agent#read";
@@ -91,7 +91,7 @@ const RECIPIENT: &[Field] = &[
     Field::shown("name", "The name."),
     Field::word(
         "state",
-        State::SLUGS,
+        ReceiptState::SLUGS,
         "The state of the message at this recipient: queued, fetched, read or answered.",
     )
     .required(),
@@ -118,7 +118,7 @@ const RECEIPT: &[Field] = &[
     Field::word("type", &["agent", "user"], "The kind of attachment.").required(),
     Field::word(
         "state",
-        State::SLUGS,
+        ReceiptState::SLUGS,
         "The state of the message at this recipient: queued, fetched, read or answered.",
     )
     .required(),

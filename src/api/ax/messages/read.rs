@@ -27,7 +27,7 @@ use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::store::messages::find::{self, MessageFilter, MessagePage, Span};
-use crate::store::messages::receipts::{self, State};
+use crate::store::messages::receipts::{self, ReceiptState};
 use crate::store::messages::{Message, reading, search as found_words};
 use crate::store::{self, Store, spaces};
 use crate::time::Micros;
@@ -96,11 +96,11 @@ pub(super) fn receipts_of(app: &App, call: Call) -> Handled {
             let (kind, id) = parts(&receipt.principal);
             let mut state = app.fetched.state(message.place, &receipt.principal, receipt.state);
             let mut at = receipt.at;
-            if state < State::Read {
+            if state < ReceiptState::Read {
                 // Who marks all as read writes no receipt for each.
                 let reader = reading::reader(conn, &message.space_id, &receipt.principal)?;
                 if reader.read.contains(message.seq) {
-                    (state, at) = (State::Read, reader.all_read_at.unwrap_or(at).max(at));
+                    (state, at) = (ReceiptState::Read, reader.all_read_at.unwrap_or(at).max(at));
                 }
             }
             let listens = app.streams.listening.is(&receipt.principal, &streams::space(&message.space_id));

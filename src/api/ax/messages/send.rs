@@ -28,7 +28,7 @@ use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::store::messages::members::{self, NamedMember};
-use crate::store::messages::receipts::{self, At, Receipt, State};
+use crate::store::messages::receipts::{self, At, Receipt, ReceiptState};
 use crate::store::messages::{self as rows, Message, NewMessage};
 use crate::store::{self, news, tasks};
 use crate::time::Micros;
@@ -268,7 +268,7 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
     }
     if let Some(parent) = parent.as_ref().filter(|parent| parent.author != me) {
         rows::settle(tx.conn, parent.place)?;
-        receipts::advance(tx.conn, parent.place, &me, State::Answered, tx.now)?;
+        receipts::advance(tx.conn, parent.place, &me, ReceiptState::Answered, tx.now)?;
     }
     let answered = match &parent {
         Some(parent) => requests::answered_by(tx, parent, content)?,

@@ -14,7 +14,7 @@ use crate::api::engine::call::{Call, Handled, Written};
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store::tasks::{self, Change, IN_PROGRESS, Task};
+use crate::store::tasks::{self, IN_PROGRESS, Task, TaskChange};
 
 pub(super) fn update(app: &App, call: Call) -> Handled {
     let (teller, settings) = (TaskNews::new(app), app.config.read(|now| now.workspace));
@@ -26,7 +26,7 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
             check_assignee(tx.conn, &task.space_id, assignee, tx.now)?;
         }
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        let change = Change {
+        let change = TaskChange {
             title: owned(title(body)?),
             description: owned(description(body)?),
             status: owned(status(body)?),

@@ -12,13 +12,13 @@ use crate::jobs::events::feed::Event;
 use crate::jobs::events::streams::{Streams, space};
 use crate::jobs::upkeep::leases::{EndedLease, Leases};
 use crate::jobs::upkeep::sleeper::Sleeper;
-use crate::store::tasks::{self, Actor, Lease, Priority, Task};
+use crate::store::tasks::{self, Lease, Priority, Task, TaskActor};
 use crate::store::{self, news};
 use crate::time::Micros;
 
 /// The caller, as tasks name who acts.
-pub(super) fn actor(caller: &Caller) -> Actor {
-    Actor { key: caller.principal_key(), name: caller.name().to_owned() }
+pub(super) fn actor(caller: &Caller) -> TaskActor {
+    TaskActor { key: caller.principal_key(), name: caller.name().to_owned() }
 }
 
 /// `user:ID` or `agent:ID` with its name.

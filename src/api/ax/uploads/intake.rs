@@ -9,7 +9,7 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::{Kind, Looker, safe_name};
+use super::{FileKind, Looker, safe_name};
 use crate::access::{Caller, SpaceRole, require_space, resolve_space};
 use crate::api::ax::{ID_CHARS, allowance};
 use crate::api::engine::app::App;
@@ -42,7 +42,7 @@ impl From<Malformed> for ApiError {
 }
 
 fn wrong_kind() -> ApiError {
-    let types = Kind::SLUGS.join(", ");
+    let types = FileKind::SLUGS.join(", ");
     ApiError::new(codes::UNSUPPORTED_MEDIA_TYPE)
         .detail(format!("A file is of one of these types, and its content must be what its type says: {types}."))
 }
@@ -151,7 +151,7 @@ impl Job {
 
     /// The file that a part's headers announce.
     fn open(&self, head: &PartHead, space: Option<&[u8]>) -> Result<File, ApiError> {
-        let kind = Kind::named(head.content_type.as_deref()).ok_or_else(wrong_kind)?;
+        let kind = FileKind::named(head.content_type.as_deref()).ok_or_else(wrong_kind)?;
         let named = space.map(|bytes| std::str::from_utf8(bytes).unwrap_or("")).filter(|id| !id.is_empty());
         let quota = self.quota();
         let space_id = self.store.read(|conn| {

@@ -4,7 +4,7 @@ use crate::closed_set::closed_set;
 
 closed_set! {
     /// A kind of file that is taken. What a browser would run, such as HTML and SVG, is not among them.
-    pub enum Kind {
+    pub enum FileKind {
         Png "image/png" "A PNG picture.";
         Jpeg "image/jpeg" "A JPEG picture.";
         Gif "image/gif" "A GIF picture.";
@@ -17,7 +17,7 @@ closed_set! {
     }
 }
 
-impl Kind {
+impl FileKind {
     /// The kind that a `Content-Type` names; a part without one is text (RFC 7578, 4.4).
     pub fn named(content_type: Option<&str>) -> Option<Self> {
         let Some(text) = content_type else { return Some(Self::Plain) };
@@ -48,7 +48,7 @@ const BEGINNING: usize = 12;
 /// Looks at a file as it comes.
 #[derive(Debug)]
 pub struct Looker {
-    kind: Kind,
+    kind: FileKind,
     beginning: Vec<u8>,
     /// The bytes of a character that is not whole yet.
     broken: Vec<u8>,
@@ -56,12 +56,12 @@ pub struct Looker {
 
 impl Looker {
     /// For a file that is said to be of this kind.
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(kind: FileKind) -> Self {
         Self { kind, beginning: Vec::with_capacity(BEGINNING), broken: Vec::with_capacity(4) }
     }
 
     /// The kind.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FileKind {
         self.kind
     }
 
@@ -108,29 +108,31 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn is(kind: Kind, pieces: &[&[u8]]) -> bool {
+    fn is(kind: FileKind, pieces: &[&[u8]]) -> bool {
         let mut looker = Looker::new(kind);
         pieces.iter().all(|piece| looker.goes_on(piece)) && looker.ends()
     }
 
     #[test]
     fn a_file_is_what_its_first_bytes_say() {
-        assert!(is(Kind::Png, &[b"\x89PN", b"G\r\n\x1a\n....rest"]));
-        assert!(is(Kind::Webp, &[b"RIFF1234WEBPVP8 "]) && is(Kind::Pdf, &[b"%PDF-1.7 and more"]));
-        assert!(is(Kind::Gif, &[b"GIF89a"]), "a short one is looked at in the end");
-        for kind in [Kind::Png, Kind::Jpeg, Kind::Gif, Kind::Webp, Kind::Pdf] {
+        assert!(is(FileKind::Png, &[b"\x89PN", b"G\r\n\x1a\n....rest"]));
+        assert!(is(FileKind::Webp, &[b"RIFF1234WEBPVP8 "]) && is(FileKind::Pdf, &[b"%PDF-1.7 and more"]));
+        assert!(is(FileKind::Gif, &[b"GIF89a"]), "a short one is looked at in the end");
+        for kind in [FileKind::Png, FileKind::Jpeg, FileKind::Gif, FileKind::Webp, FileKind::Pdf] {
             assert!(!is(kind, &[b"<svg xmlns='x'></svg>"]) && !is(kind, &[]), "{kind}");
         }
-        assert!(!is(Kind::Plain, &[b"a\0b"]) && !is(Kind::Csv, &[b"\xff"]) && !is(Kind::Json, &[b"caf\xc3"]));
-        assert!(is(Kind::Markdown, &[b"caf\xc3", b"\xa9"]) && is(Kind::Plain, &[]));
+        assert!(
+            !is(FileKind::Plain, &[b"a\0b"]) && !is(FileKind::Csv, &[b"\xff"]) && !is(FileKind::Json, &[b"caf\xc3"])
+        );
+        assert!(is(FileKind::Markdown, &[b"caf\xc3", b"\xa9"]) && is(FileKind::Plain, &[]));
     }
 
     #[test]
     fn kinds_are_named_with_and_without_parameters_and_others_are_none() {
-        assert_eq!(Kind::named(Some("Text/Plain; charset=utf-8")), Some(Kind::Plain));
-        assert_eq!(Kind::named(None), Some(Kind::Plain));
+        assert_eq!(FileKind::named(Some("Text/Plain; charset=utf-8")), Some(FileKind::Plain));
+        assert_eq!(FileKind::named(None), Some(FileKind::Plain));
         for other in ["text/html", "image/svg+xml", "application/octet-stream", "", "application/zip"] {
-            assert_eq!(Kind::named(Some(other)), None, "{other}");
+            assert_eq!(FileKind::named(Some(other)), None, "{other}");
         }
     }
 
@@ -140,8 +142,8 @@ mod tests {
             for all in [bytes, text.replace('\0', "").into_bytes()] {
                 let at = at % (all.len() + 1);
                 let whole = !all.contains(&0) && std::str::from_utf8(&all).is_ok();
-                prop_assert_eq!(is(Kind::Plain, &[&all[..at], &all[at..]]), whole);
-                prop_assert_eq!(is(Kind::Plain, &all.chunks(1).collect::<Vec<_>>()), whole);
+                prop_assert_eq!(is(FileKind::Plain, &[&all[..at], &all[at..]]), whole);
+                prop_assert_eq!(is(FileKind::Plain, &all.chunks(1).collect::<Vec<_>>()), whole);
             }
         }
     }

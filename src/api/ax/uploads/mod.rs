@@ -18,7 +18,7 @@ use crate::rest::field::Field;
 use crate::rest::route::Answer;
 use crate::rest::tool::{Effect, Tool};
 
-pub use kind::{Kind, Looker};
+pub use kind::{FileKind, Looker};
 pub use name::safe as safe_name;
 
 const DOC: &str = "recipes/sharing-a-file#upload";
@@ -77,7 +77,7 @@ pub const ROUTES: &[ApiRoute] = &[
             "The reply is the file, as an attachment with its own name.",
             DOC_DOWNLOAD,
         )
-        .answering(200, Answer::Other(Kind::SLUGS))
+        .answering(200, Answer::Other(FileKind::SLUGS))
         .failing(&[codes::UPLOAD_NOT_FOUND, codes::BUSY])
         .offering(
             Tool::new(

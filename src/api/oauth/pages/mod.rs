@@ -5,7 +5,7 @@ use askama::Template;
 use hyper::header::{CACHE_CONTROL, HeaderName};
 use hyper::http::StatusCode;
 
-use super::consent::{Offered, Word};
+use super::consent::{OfferedAgent, Word};
 use crate::access::Caller;
 use crate::api::engine::app::{App, Framed};
 use crate::rest::error::{ApiError, Dialect};
@@ -63,7 +63,7 @@ pub struct Consent<'a> {
     /// What it asks for, as far as the person has it.
     pub words: &'a [Word],
     /// The agents it may act as.
-    pub agents: &'a [Offered],
+    pub agents: &'a [OfferedAgent],
     /// Whether the person may make a new one.
     pub may_create: bool,
     /// A name for that.

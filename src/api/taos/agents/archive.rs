@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::access::{AgentRole, Caller, Principal};
-use crate::api::agents::archive::Ending;
+use crate::api::agents::archive::ArchiveEnding;
 use crate::api::agents::create::own;
 use crate::api::agents::{find, name};
 use crate::api::engine::app::App;
@@ -21,7 +21,7 @@ use crate::store::operations::OperationKind;
 
 /// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
 pub(crate) fn archive(app: &App, call: Call) -> Handled {
-    let ending = Ending::new(app, &call);
+    let ending = ArchiveEnding::new(app, &call);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
         let archived = json!({

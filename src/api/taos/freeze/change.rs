@@ -31,7 +31,7 @@ const WORK: Duration = Duration::from_millis(4);
 const PAGE: u64 = 256;
 
 /// A change of one agent, or of all that a user owns; an admin's all are everybody's.
-pub(super) struct Change {
+pub(super) struct FreezeChange {
     freezes: bool,
     freezing: Freezing,
     caller: Caller,
@@ -43,7 +43,7 @@ pub(super) struct Change {
     changed: Vec<Freezable>,
 }
 
-impl Change {
+impl FreezeChange {
     pub(super) fn of(call: &Call, to_webhook: bool, freezes: bool) -> Self {
         let caller = call.caller.clone();
         let admin = caller.is_admin().then(|| caller.user().id.clone());

@@ -6,7 +6,7 @@ mod change;
 use hyper::http::Method;
 use serde_json::json;
 
-use self::change::{Change, FreezeNews};
+use self::change::{FreezeChange, FreezeNews};
 use crate::access::{Action, AgentRole, Caller, Principal};
 use crate::api::agents::{find, frozen};
 use crate::api::engine::api_route::{ApiRoute, CheckedHandler};
@@ -133,7 +133,7 @@ fn thaw_all(app: &App, call: Call) -> Handled {
 /// Marks an agent and tells its owner, in one transaction; then its container follows.
 fn change_one(app: &App, call: Call, freezes: bool) -> Handled {
     let (slow, told) = (Slow::new(app, &call.input), FreezeNews::of(app, freezes));
-    let mut change = Change::of(&call, told.to_webhook(), freezes);
+    let mut change = FreezeChange::of(&call, told.to_webhook(), freezes);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
         if !freezes {
@@ -156,7 +156,7 @@ fn change_one(app: &App, call: Call, freezes: bool) -> Handled {
 fn change_all(app: &App, call: Call, freezes: bool) -> Handled {
     users_only(&call.caller)?;
     let (slow, told) = (Slow::new(app, &call.input), FreezeNews::of(app, freezes));
-    let mut change = Change::of(&call, told.to_webhook(), freezes).only(one_freeze(&call.input)?);
+    let mut change = FreezeChange::of(&call, told.to_webhook(), freezes).only(one_freeze(&call.input)?);
     let users = loop {
         let (so_far, users) = app.store.write(move |conn| {
             let users = change.some(conn)?;

@@ -14,7 +14,7 @@ use crate::api::agents::create::{self, Birth};
 use crate::api::agents::{frozen, name};
 use crate::api::engine::call::Tx;
 use crate::api::engine::joins::{Joins, WaitingJoin};
-use crate::api::requests::{self, Choice, RequestNews, fields};
+use crate::api::requests::{self, DecisionChoice, RequestNews, fields};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::secret::SecretHash;
@@ -293,7 +293,7 @@ struct Approval {
 pub fn approve(
     tx: &Tx<'_>,
     found: VisibleJoin,
-    choice: &Choice,
+    choice: &DecisionChoice,
     most_keys: u64,
 ) -> Result<(Value, RequestNews), ApiError> {
     let VisibleJoin::Waiting(waiting) = found else { return Err(already(&found)) };
@@ -336,7 +336,7 @@ fn already(found: &VisibleJoin) -> ApiError {
 }
 
 /// The agent that a join becomes.
-fn admitted(tx: &Tx<'_>, join: &WaitingJoin, choice: &Choice) -> Result<Approval, ApiError> {
+fn admitted(tx: &Tx<'_>, join: &WaitingJoin, choice: &DecisionChoice) -> Result<Approval, ApiError> {
     let called = choice.name.as_deref().unwrap_or(&join.name);
     let live = agents::by_name(tx.conn, called)?;
     let is_same = match (choice.become_as.as_deref(), &live) {

@@ -17,7 +17,7 @@ use super::body::Collecting;
 use super::body_shares::HeldBytes;
 use super::check::{self, CheckedHead};
 use super::core::{Core, PoolAnswer};
-use super::gate::Gate;
+use super::gate::ConnectionGate;
 use super::host;
 use super::io::{READ_BYTES, Wire};
 use super::meters::count;
@@ -50,7 +50,7 @@ pub(super) struct Link {
     pub(super) key: String,
     /// The address the client connected to, over TCP.
     pub(super) local: Option<IpAddr>,
-    pub(super) gate: Rc<Gate>,
+    pub(super) gate: Rc<ConnectionGate>,
 }
 
 /// The client has gone: there is nobody to reply to.
