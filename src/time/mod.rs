@@ -67,11 +67,18 @@ impl Micros {
         self.format(6)
     }
 
+    /// To the minute, for the text of a notification: `2026-11-30 14:46 UTC`.
+    pub fn to_the_minute(self) -> String {
+        self.timestamp().strftime("%Y-%m-%d %H:%M UTC").to_string()
+    }
+
     fn format(self, digits: u8) -> String {
-        let time =
-            Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX });
         // Truncated, never rounded: a time must not come out later than it is.
-        format!("{time:.*}", usize::from(digits))
+        format!("{:.*}", usize::from(digits), self.timestamp())
+    }
+
+    fn timestamp(self) -> Timestamp {
+        Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
     }
 }
 
@@ -102,6 +109,8 @@ mod tests {
         let time = Micros(1_700_000_000_123_999);
         assert_eq!(time.millis(), "2023-11-14T22:13:20.123Z");
         assert_eq!(time.micros(), "2023-11-14T22:13:20.123999Z");
+        assert_eq!(time.to_the_minute(), "2023-11-14 22:13 UTC");
+        assert_eq!(Micros(i64::MAX).to_the_minute().len(), 20);
         assert_eq!(Micros(0).millis(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Micros(i64::MAX).millis().len(), 24);
     }

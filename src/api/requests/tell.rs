@@ -226,7 +226,7 @@ fn message(request: &Request) -> String {
         None if request.kind != RequestKind::Confirm => lines.push("Until you take it back.".to_owned()),
         None => {}
     }
-    lines.push(format!("Decide by {}: taosctl requests show {}", request.expires_at.millis(), request.id));
+    lines.push(format!("Decide by {}: taosctl requests show {}", request.expires_at.to_the_minute(), request.id));
     lines.join("\n")
 }
 

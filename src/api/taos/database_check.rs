@@ -18,7 +18,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
 use crate::store::CheckFinding;
 use crate::time::Micros;
@@ -50,57 +50,38 @@ const RECORD: Answer = Answer::Object(&[
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::POST,
-        path: "/api/database/check",
-        dialect: Taos,
-        access: Access::Action(Action::BoxCheck, begin),
-        id: "database_check_begin",
-        title: "Check the database",
-        about: "Checks the structure, the foreign keys and the audit chain, as taosd check does, while the daemon goes on working. One check runs at a time: if one is running, the reply shows that one. The check writes nothing; the daemon keeps its result in memory until it stops.",
-        repeat: Repeat::Safe,
-        query: &[WAIT],
-        body: BodyKind::Json(&[]),
-        example: "{}",
-        answer: (200, RECORD),
-        errors: &[codes::FORBIDDEN],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/database/check",
-        dialect: Taos,
-        access: Access::Action(Action::BoxCheck, read),
-        id: "database_check_get",
-        title: "Read the last check of the database",
-        about: "The check that is running, or else the last one since the daemon started.",
-        repeat: Repeat::Safe,
-        query: &[WAIT],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, RECORD),
-        errors: &[codes::FORBIDDEN],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/database/check",
-        dialect: Taos,
-        access: Access::Action(Action::BoxCheck, stop),
-        id: "database_check_stop",
-        title: "Stop the check of the database",
-        about: "Stops the check that is running and keeps what it has found so far. If none is running, nothing happens.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, RECORD),
-        errors: &[codes::FORBIDDEN],
-        doc: DOC,
-        tool: None,
-    },
+    ApiRoute::checked(Method::POST, "/api/database/check", Taos, Action::BoxCheck, begin)
+        .described(
+            "database_check_begin",
+            "Check the database",
+            "Checks the structure, the foreign keys and the audit chain, as taosd check does, while the daemon goes on \
+                working. One check runs at a time: if one is running, the reply shows that one. The check writes \
+                nothing; the daemon keeps its result in memory until it stops.",
+            DOC,
+        )
+        .asking(&[WAIT])
+        .taking(&[], "{}")
+        .answering(200, RECORD)
+        .failing(&[codes::FORBIDDEN]),
+    ApiRoute::checked(Method::GET, "/api/database/check", Taos, Action::BoxCheck, read)
+        .described(
+            "database_check_get",
+            "Read the last check of the database",
+            "The check that is running, or else the last one since the daemon started.",
+            DOC,
+        )
+        .asking(&[WAIT])
+        .answering(200, RECORD)
+        .failing(&[codes::FORBIDDEN]),
+    ApiRoute::checked(Method::DELETE, "/api/database/check", Taos, Action::BoxCheck, stop)
+        .described(
+            "database_check_stop",
+            "Stop the check of the database",
+            "Stops the check that is running and keeps what it has found so far. If none is running, nothing happens.",
+            DOC,
+        )
+        .answering(200, RECORD)
+        .failing(&[codes::FORBIDDEN]),
 ];
 
 fn begin(app: &App, call: Call) -> Handled {

@@ -275,7 +275,7 @@ pub fn notify(conn: &Connection, join: &WaitingJoin, to_webhook: bool, now: Micr
     let mut lines = vec![join.reason.clone(), format!("Code: {}", join.code)];
     lines.extend(join.description.clone());
     lines.push("Approve it only if you see the same code where it was asked.".to_owned());
-    lines.push(format!("Decide by {}: taosctl requests show {}", join.expires_at.millis(), join.id));
+    lines.push(format!("Decide by {}: taosctl requests show {}", join.expires_at.to_the_minute(), join.id));
     requests::people(conn, &join.id, &deciders, (&title, &lines.join("\n")), to_webhook, now)
 }
 
