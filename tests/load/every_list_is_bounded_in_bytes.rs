@@ -28,6 +28,7 @@ const FEW: &[(&str, &str)] = &[
     ("tripwires_list", "short rows; an agent has 20 at the most"),
     ("tasks_history", "the newest 200 changes, each of 200 characters"),
     ("agents_calls", "24 hours, two numbers each"),
+    ("database_check_get", "a finding for each of a handful of looks; of what is wrong, the first lines"),
     ("knowledge_prompt", "at most 500 documents are named, by id and title"),
 ];
 /// Lists within a record, bounded with it.
