@@ -24,19 +24,19 @@ fn main() {
     );
     for size in sizes {
         let mut daemon = quiet_daemon();
-        let world = World::make(&daemon, size);
+        let fixture = Fixture::make(&daemon, size);
         daemon.restart();
-        world.measure(&daemon, size);
+        fixture.measure(&daemon, size);
     }
 }
 
-struct World {
+struct Fixture {
     agent: String,
     few: String,
     many: String,
 }
 
-impl World {
+impl Fixture {
     /// So many agents, each with a token and an audit row of its own five times over; a member with three grants, and one
     /// with a tenth of all.
     fn make(daemon: &Daemon, size: u32) -> Self {

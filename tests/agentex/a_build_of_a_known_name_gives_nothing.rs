@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use serde_json::json;
 
-use crate::agentex::world::{build, built, creator, register, share};
+use crate::agentex::harness::{build, built, creator, register, share};
 use crate::support::{Daemon, text};
 
 /// Where a build leaves its traces.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::agentex::world::{built, creator, key, register, share, with_key};
+use crate::agentex::harness::{built, creator, key, register, share, with_key};
 use crate::support::{Daemon, text};
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::agentex::world::{built, creator, registration, share, with_key};
+use crate::agentex::harness::{built, creator, registration, share, with_key};
 use crate::support::{Client, Daemon, text};
 
 fn record(client: &Client, agent: &str) -> String {

@@ -9,7 +9,7 @@ use taosd::rest::error::Dialect;
 use taosd::rest::openapi;
 use taosd::rest::route::BodyKind;
 
-use crate::agentex::world::{built, key, registration};
+use crate::agentex::harness::{built, key, registration};
 use crate::support::{Client, Daemon, Reply, text};
 
 /// Codes that need a scenario, and the tests that tell it; the reservation that never ends is the contract tests'.

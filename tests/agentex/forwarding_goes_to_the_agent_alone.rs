@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::agentex::world::{creator, key, register, registration, share, with_key};
+use crate::agentex::harness::{creator, key, register, registration, share, with_key};
 use crate::support::{Client, Daemon, Reply, text};
 
 /// A server that answers each request with these bytes and tells what it got.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use crate::agentex::world::{creator, registration};
+use crate::agentex::harness::{creator, registration};
 use crate::support::{Client, Daemon, text};
 
 const ON: (&str, &str) = ("TAOSD_AGENTEX_HEALTH_CHECKS", "true");

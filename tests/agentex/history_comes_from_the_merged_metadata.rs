@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::agentex::world::{creator, registration};
+use crate::agentex::harness::{creator, registration};
 use crate::support::{Client, Daemon};
 
 fn register(client: &Client, metadata: Value) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::agentex::world::{built, creator, key, share, with_key};
+use crate::agentex::harness::{built, creator, key, share, with_key};
 use crate::support::{Daemon, text};
 
 #[test]

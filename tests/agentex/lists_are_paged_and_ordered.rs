@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::agentex::world::{built, creator, share};
+use crate::agentex::harness::{built, creator, share};
 use crate::support::{Client, Daemon, text};
 
 #[track_caller]

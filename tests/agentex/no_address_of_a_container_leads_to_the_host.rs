@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::agentex::world::register;
+use crate::agentex::harness::register;
 use crate::support::{Daemon, TempDir};
 
 type Said = Arc<Mutex<Value>>;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
-use crate::agentex::world::{build, registration, with_key};
+use crate::agentex::harness::{build, registration, with_key};
 use crate::support::{Client, Daemon, text};
 
 /// How many users and names there are.
@@ -57,7 +57,7 @@ impl Model {
     }
 }
 
-struct World<'a> {
+struct Fixture<'a> {
     daemon: &'a Daemon,
     run: usize,
     users: Vec<Client>,
@@ -66,7 +66,7 @@ struct World<'a> {
 
 const ROLES: [&str; 4] = ["", "viewer", "editor", "owner"];
 
-impl World<'_> {
+impl Fixture<'_> {
     fn name(&self, name: usize) -> String {
         format!("r{}-n{name}", self.run)
     }
@@ -242,14 +242,14 @@ fn whatever_happens_everybody_may_do_what_was_granted_and_nothing_else() {
     let done = TestRunner::new(config).run(&sequences, |steps| {
         run.set(run.get() + 1);
         let users = (0..USERS).map(|user| daemon.member(&format!("r{}u{user}", run.get()), &["*"])).collect();
-        let mut world = World { daemon: &daemon, run: run.get(), users, model: Model::default() };
-        world.apply(&Step::Creator(0, true));
-        world.apply(&Step::Creator(1, true));
+        let mut fixture = Fixture { daemon: &daemon, run: run.get(), users, model: Model::default() };
+        fixture.apply(&Step::Creator(0, true));
+        fixture.apply(&Step::Creator(1, true));
         for step in &steps {
-            world.apply(step);
-            world.look();
+            fixture.apply(step);
+            fixture.look();
         }
-        world.use_keys();
+        fixture.use_keys();
         Ok(())
     });
     if let Err(error) = done {

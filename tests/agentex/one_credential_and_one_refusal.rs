@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::agentex::world::{creator, key, register, with_key};
+use crate::agentex::harness::{creator, key, register, with_key};
 use crate::support::{Daemon, text};
 
 #[test]

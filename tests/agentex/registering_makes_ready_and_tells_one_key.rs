@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use serde_json::{Value, json};
 
-use crate::agentex::world::{build, built, creator, register, registration, share, with_key};
+use crate::agentex::harness::{build, built, creator, register, registration, share, with_key};
 use crate::support::{Daemon, text};
 
 fn with(mut body: Value, field: &str, value: impl Into<Value>) -> Value {

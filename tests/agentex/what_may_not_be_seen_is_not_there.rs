@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::agentex::world::{built, creator, key, register, registration};
+use crate::agentex::harness::{built, creator, key, register, registration};
 use crate::support::{Client, Daemon, text};
 
 /// Every request that names an agent, with the identifier as it is given.

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::channels::receiver::World;
+use crate::channels::receiver::Harness;
 
 #[test]
 fn members_have_their_own_and_admins_all() {
-    let world = World::new();
-    let (mia, operator) = (world.daemon.member("mia", &["*"]), world.daemon.operator());
+    let harness = Harness::new();
+    let (mia, operator) = (harness.daemon.member("mia", &["*"]), harness.daemon.operator());
     let body = || json!({"kind": "ntfy", "url": "https://ntfy.sh/mias-topic"});
     let hers = mia.post("/api/users/mia/channels", body()).expect(201).json();
     let path = format!("/api/users/mia/channels/{}", hers["id"].as_str().unwrap());
@@ -28,8 +28,8 @@ fn members_have_their_own_and_admins_all() {
     mia.delete(&path).expect(204);
     mia.delete(&path).expect_error(404, "channel_not_found");
     // An agent is not its owner.
-    world.daemon.agent("atlas");
-    let agent = world.daemon.agent_token("atlas", &["channels.*"]);
+    harness.daemon.agent("atlas");
+    let agent = harness.daemon.agent_token("atlas", &["channels.*"]);
     agent.get("/api/users/operator/channels").expect_error(404, "user_not_found");
     for _ in 0..8 {
         mia.post("/api/users/mia/channels", body()).expect(201);
@@ -39,8 +39,8 @@ fn members_have_their_own_and_admins_all() {
 
 #[test]
 fn what_cannot_work_is_refused_at_once() {
-    let world = World::new();
-    let post = |body: serde_json::Value| world.daemon.operator().post("/api/users/operator/channels", body);
+    let harness = Harness::new();
+    let post = |body: serde_json::Value| harness.daemon.operator().post("/api/users/operator/channels", body);
     for bad in [
         json!({"kind": "ntfy", "url": "https://ntfy.sh/"}),
         json!({"kind": "telegram", "url": "https://api.telegram.org/", "secret": "1:a"}),

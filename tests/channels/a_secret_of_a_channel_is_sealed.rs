@@ -5,36 +5,36 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::json;
 
-use crate::channels::receiver::{Phone, World};
+use crate::channels::receiver::{Harness, Phone};
 
 const SECRET: &str = "tk_Zq7hVeryOwnSecret91";
 
 #[test]
 fn it_is_nowhere_in_plain_and_no_other_box_can_use_it() {
-    let mut world = World::new();
-    let phone = Phone::start(&world.authority);
-    let id = world.channel("ntfy", &format!("https://localhost:{}/topic", phone.port), Some(SECRET));
-    world.notify("one", "normal");
+    let mut harness = Harness::new();
+    let phone = Phone::start(&harness.authority);
+    let id = harness.channel("ntfy", &format!("https://localhost:{}/topic", phone.port), Some(SECRET));
+    harness.notify("one", "normal");
     assert_eq!(phone.next().header("authorization"), format!("Bearer {SECRET}"));
-    assert!(!world.record(&id).to_string().contains(SECRET));
-    let key = world.daemon.data.join("channels.key");
+    assert!(!harness.record(&id).to_string().contains(SECRET));
+    let key = harness.daemon.data.join("channels.key");
     assert_eq!(std::fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
-    world.daemon.operator().post("/api/backups?wait=30", json!({})).expect(200);
-    assert_eq!(world.daemon.stop(), Some(0));
-    for file in files(&world.daemon.data) {
+    harness.daemon.operator().post("/api/backups?wait=30", json!({})).expect(200);
+    assert_eq!(harness.daemon.stop(), Some(0));
+    for file in files(&harness.daemon.data) {
         let bytes = std::fs::read(&file).unwrap();
         assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{}", file.display());
     }
-    assert!(!world.daemon.log_text().contains(SECRET));
+    assert!(!harness.daemon.log_text().contains(SECRET));
     // As after a restore elsewhere: the database is here, the key is not.
     std::fs::remove_file(&key).unwrap();
-    world.daemon.spawn();
+    harness.daemon.spawn();
     let test = format!("/api/users/operator/channels/{id}/test");
-    let told = world.daemon.operator().post(&test, json!({})).expect(200).json();
+    let told = harness.daemon.operator().post(&test, json!({})).expect(200).json();
     assert_eq!(told["error"], json!("its secret was sealed on another box: set it again"));
     let path = format!("/api/users/operator/channels/{id}");
-    world.daemon.operator().patch(&path, json!({"secret": SECRET})).expect(200);
-    assert_eq!(world.daemon.operator().post(&test, json!({})).expect(200).json()["delivered"], json!(true));
+    harness.daemon.operator().patch(&path, json!({"secret": SECRET})).expect(200);
+    assert_eq!(harness.daemon.operator().post(&test, json!({})).expect(200).json()["delivered"], json!(true));
 }
 
 fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {

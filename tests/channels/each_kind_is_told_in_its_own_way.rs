@@ -6,20 +6,20 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 
-use crate::channels::receiver::{Phone, World};
+use crate::channels::receiver::{Harness, Phone};
 
 const LINK: &str = "https://box.example.org/ui/requests/7";
 
 #[test]
 fn all_four_are_told_over_tls() {
-    let world = World::new();
-    let phones: Vec<Phone> = (0..4).map(|_| Phone::start(&world.authority)).collect();
+    let harness = Harness::new();
+    let phones: Vec<Phone> = (0..4).map(|_| Phone::start(&harness.authority)).collect();
     let at = |nth: usize, rest: &str| format!("https://localhost:{}{rest}", phones[nth].port);
-    world.channel("webhook", &at(0, "/hook?a=b"), Some("0123456789abcdef"));
-    world.channel("ntfy", &at(1, "/my-topic"), Some("tk_secret"));
-    world.channel("gotify", &at(2, "/"), Some("app-token"));
-    world.channel("telegram", &at(3, "/?chat_id=-42"), Some("1:abc"));
-    world.notify("Größer", "high");
+    harness.channel("webhook", &at(0, "/hook?a=b"), Some("0123456789abcdef"));
+    harness.channel("ntfy", &at(1, "/my-topic"), Some("tk_secret"));
+    harness.channel("gotify", &at(2, "/"), Some("app-token"));
+    harness.channel("telegram", &at(3, "/?chat_id=-42"), Some("1:abc"));
+    harness.notify("Größer", "high");
 
     let hook = phones[0].next();
     assert_eq!((hook.target(), hook.header("x-taos-event")), ("/hook?a=b", "notification"));
@@ -48,8 +48,8 @@ fn all_four_are_told_over_tls() {
     assert_eq!((&telegram.body["chat_id"], &telegram.body["text"]), (&json!("-42"), &json!("Größer\n\nGröße: 3")));
     assert_eq!(telegram.body["reply_markup"]["inline_keyboard"][0][0]["url"], json!(LINK));
 
-    world.eventually("nothing waits", || world.daemon.number("SELECT count(*) FROM channel_outbox", []) == 0);
-    let all = world.daemon.operator().get("/api/users/operator/channels").expect(200).json();
+    harness.eventually("nothing waits", || harness.daemon.number("SELECT count(*) FROM channel_outbox", []) == 0);
+    let all = harness.daemon.operator().get("/api/users/operator/channels").expect(200).json();
     for one in all.as_array().unwrap() {
         assert_eq!((&one["delivery"]["failures"], &one["delivery"]["last_error"]), (&json!(0), &json!(null)), "{one}");
         assert!(one["delivery"]["last_success_at"].is_string() && one["has_secret"] == json!(true), "{one}");
@@ -58,9 +58,9 @@ fn all_four_are_told_over_tls() {
 
 #[test]
 fn a_channel_is_told_what_it_wants_to_hear() {
-    let world = World::new();
-    let (urgent, frozen) = (Phone::start(&world.authority), Phone::start(&world.authority));
-    let operator = world.daemon.operator();
+    let harness = Harness::new();
+    let (urgent, frozen) = (Phone::start(&harness.authority), Phone::start(&harness.authority));
+    let operator = harness.daemon.operator();
     let make = |phone: &Phone, more: serde_json::Value| {
         let mut body = json!({"kind": "ntfy", "url": format!("https://localhost:{}/topic", phone.port)});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -68,9 +68,9 @@ fn a_channel_is_told_what_it_wants_to_hear() {
     };
     make(&urgent, json!({"min_level": "high"}));
     make(&frozen, json!({"min_level": "low", "events": ["freeze"]}));
-    world.notify("normal", "normal");
-    world.notify("high", "high");
-    world.daemon.agent("atlas");
+    harness.notify("normal", "normal");
+    harness.notify("high", "high");
+    harness.daemon.agent("atlas");
     operator.post("/api/agents/atlas/freeze", json!({"reason": "alarm"})).expect(200);
     assert_eq!(urgent.next().body["title"], json!("high"));
     assert_eq!(urgent.next().body["title"], json!("Agent atlas is frozen"));

@@ -152,13 +152,13 @@ fn read(stream: &mut impl Read) -> Option<Delivery> {
 }
 
 /// A daemon that trusts an authority, and lets users' channels go to this machine.
-pub struct World {
+pub struct Harness {
     pub daemon: Daemon,
     pub authority: Authority,
     _dir: TempDir,
 }
 
-impl World {
+impl Harness {
     pub fn new() -> Self {
         Self::with(&[("TAOSD_CHANNEL_HOSTS", "localhost"), ("TAOSD_PUBLIC_URL", "https://box.example.org")])
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::channels::receiver::{Phone, World};
+use crate::channels::receiver::{Harness, Phone};
 
 #[test]
 fn addresses_of_the_box_are_refused_by_name_and_by_number() {
-    let world = World::with(&[]);
-    let phone = Phone::start(&world.authority);
-    let operator = world.daemon.operator();
+    let harness = Harness::with(&[]);
+    let phone = Phone::start(&harness.authority);
+    let operator = harness.daemon.operator();
     let post = |url: &str| operator.post("/api/users/operator/channels", json!({"kind": "ntfy", "url": url}));
     for url in [
         "http://ntfy.sh/t",
@@ -32,15 +32,15 @@ fn addresses_of_the_box_are_refused_by_name_and_by_number() {
     let test = format!("/api/users/operator/channels/{}/test", made["id"].as_str().unwrap());
     let told = operator.post(&test, json!({})).expect(200).json();
     assert_eq!(told["error"], json!("its host leads to an address that channels may not use"));
-    world.notify("n", "high");
+    harness.notify("n", "high");
     assert!(phone.is_quiet(Duration::from_secs(1)));
 }
 
 #[test]
 fn a_listed_host_may_be_told_without_tls_but_never_the_daemon_itself() {
-    let world = World::new();
-    let operator = world.daemon.operator();
-    let own = world.daemon.address.replace("127.0.0.1", "localhost");
+    let harness = Harness::new();
+    let operator = harness.daemon.operator();
+    let own = harness.daemon.address.replace("127.0.0.1", "localhost");
     let body = json!({"kind": "ntfy", "url": format!("http://{own}/t")});
     let made = operator.post("/api/users/operator/channels", body).expect(201).json();
     let test = format!("/api/users/operator/channels/{}/test", made["id"].as_str().unwrap());

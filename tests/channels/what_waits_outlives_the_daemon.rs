@@ -2,23 +2,23 @@
 
 use serde_json::json;
 
-use crate::channels::receiver::{Phone, World};
+use crate::channels::receiver::{Harness, Phone};
 
 #[test]
 fn a_kill_loses_no_delivery() {
-    let mut world = World::new();
+    let mut harness = Harness::new();
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = gone.local_addr().unwrap().port();
     drop(gone);
-    let id = world.channel("ntfy", &format!("https://localhost:{port}/topic"), None);
+    let id = harness.channel("ntfy", &format!("https://localhost:{port}/topic"), None);
     for nth in 0..3 {
-        world.notify(&format!("n{nth}"), "normal");
+        harness.notify(&format!("n{nth}"), "normal");
     }
-    world.daemon.kill();
-    let back = Phone::named(&world.authority, "localhost", port);
-    world.daemon.spawn();
+    harness.daemon.kill();
+    let back = Phone::named(&harness.authority, "localhost", port);
+    harness.daemon.spawn();
     for nth in 0..3 {
         assert_eq!(back.next().body["title"], json!(format!("n{nth}")));
     }
-    world.eventually("nothing waits", || world.record(&id)["delivery"]["waiting"] == json!(0));
+    harness.eventually("nothing waits", || harness.record(&id)["delivery"]["waiting"] == json!(0));
 }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::harness::Harness;
 use crate::support::text;
-use crate::world::World;
 
 #[test]
 fn of_250_agents_each_has_a_result_whatever_stood_in_its_way() {
-    let world = World::with_broken_runtime();
-    world.daemon.agent("first");
-    world.daemon.execute(
+    let harness = Harness::with_broken_runtime();
+    harness.daemon.agent("first");
+    harness.daemon.execute(
         "WITH RECURSIVE n(i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM n WHERE i < 249)
         INSERT INTO agents (id, slug, display_name, origin, owner_user_id, owner_space_id, space_id, created_by, status,
             container_name, container_runtime, scope, created_at, updated_at, frozen_at, frozen_by, frozen_reason)
@@ -22,7 +22,7 @@ fn of_250_agents_each_has_a_result_whatever_stood_in_its_way() {
         FROM n, agents a",
         [],
     );
-    let operator = world.operator();
+    let operator = harness.operator();
     let promised = operator.post("/api/agents/bulk/stop", json!({})).expect(202).json();
     let path = format!("/api/operations/{}", text(&promised, "operation_id"));
     let mut ended = json!(null);

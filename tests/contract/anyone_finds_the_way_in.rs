@@ -4,8 +4,8 @@ use hyper::http::Method;
 use taosd::api::routes;
 use taosd::rest::route::BodyKind;
 
+use crate::harness::path_with;
 use crate::support::Daemon;
-use crate::world::path_with;
 
 #[test]
 fn the_first_page_sends_people_to_the_console_and_tells_programs_where_to_go() {

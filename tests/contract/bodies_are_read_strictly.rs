@@ -8,8 +8,8 @@ use taosd::api::{ApiRoute, routes};
 use taosd::rest::error::Dialect;
 use taosd::rest::route::{Answer, BodyKind};
 
+use crate::harness::{Harness, path_with};
 use crate::support::Daemon;
-use crate::world::{World, path_with};
 
 #[test]
 fn a_body_that_is_not_strict_json_is_refused_and_nothing_is_stored() {
@@ -92,7 +92,7 @@ fn typed(route: &ApiRoute) -> &'static str {
 #[test]
 fn a_compressed_body_is_refused_by_every_route_that_reads_one() {
     // Many bodies of one peer, some of them refused: no rate stands before what is tried here.
-    let world = World::with(&[("TAOSD_FAILED_LOGINS_PER_MINUTE", "100000")]);
+    let harness = Harness::with(&[("TAOSD_FAILED_LOGINS_PER_MINUTE", "100000")]);
     let mut refused = Vec::new();
     let mut kinds = HashSet::new();
     for route in routes().iter().flat_map(|table| table.iter()) {
@@ -103,7 +103,7 @@ fn a_compressed_body_is_refused_by_every_route_that_reads_one() {
         }
         let path = path_with(route, "x");
         let coded = |coding: &str, body: &[u8]| {
-            let client = world.operator().with("Content-Type", typed(route)).with("Content-Encoding", coding);
+            let client = harness.operator().with("Content-Type", typed(route)).with("Content-Encoding", coding);
             client.try_send(route.method.as_str(), &path, Some(body)).expect("a reply")
         };
         for coding in ["gzip", "br", "x-anything", "identity, gzip"] {
@@ -162,9 +162,9 @@ fn a_body_larger_than_the_limit_is_refused_whoever_sends_it() {
 
 #[test]
 fn the_reply_to_a_body_full_of_problems_stays_small() {
-    let world = World::new();
+    let harness = Harness::new();
     let fields: Vec<String> = (0..60_000).map(|n| format!("\"f{n}\":1")).collect();
-    let reply = world.operator().send("POST", "/api/agents", Some(format!("{{{}}}", fields.join(",")).as_bytes()));
+    let reply = harness.operator().send("POST", "/api/agents", Some(format!("{{{}}}", fields.join(",")).as_bytes()));
     let fields = reply.clone().expect_error(422, "validation_error").json()["fields"].clone();
     assert_eq!(fields.as_array().map(Vec::len), Some(32));
     assert!(reply.body.len() < 8 * 1024, "{}", reply.body.len());

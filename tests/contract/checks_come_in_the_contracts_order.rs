@@ -4,9 +4,9 @@
 use serde_json::json;
 use taosd::rest::route::Repeat;
 
+use crate::harness::{Harness, all_routes, path_with};
 use crate::support::conformance::matches;
 use crate::support::{Client, Reply};
-use crate::world::{World, all_routes, path_with};
 
 /// Sends what no route takes: an unknown parameter, a body that is no JSON.
 fn garbage(client: &Client, method: &str, path: &str) -> Reply {
@@ -15,19 +15,19 @@ fn garbage(client: &Client, method: &str, path: &str) -> Reply {
 
 #[test]
 fn an_unknown_path_is_told_before_anything_else() {
-    let world = World::new();
+    let harness = Harness::new();
     for path in ["/nothing", "/api/nothing", "/api/agents/a/b/c/d", "/healthz/x", "/api//agents", "/api/%61gents/x/y"] {
-        let reply = garbage(&world.daemon.anonymous(), "POST", path);
+        let reply = garbage(&harness.daemon.anonymous(), "POST", path);
         let code = if path.contains("//") { (400, "invalid_path") } else { (404, "not_found") };
         reply.expect_error(code.0, code.1);
     }
-    world.operator().get("/api/agents/%2e%2e").expect_error(400, "invalid_path");
-    world.operator().get("/api/agents/").expect(200);
+    harness.operator().get("/api/agents/%2e%2e").expect_error(400, "invalid_path");
+    harness.operator().get("/api/agents/").expect(200);
 }
 
 #[test]
 fn an_unknown_method_is_told_before_the_credential_with_what_the_path_takes() {
-    let world = World::new();
+    let harness = Harness::new();
     for route in all_routes() {
         let path = path_with(route, "x");
         // Of the patterns that match, the one with the earliest words decides: a word is no parameter of another.
@@ -47,23 +47,23 @@ fn an_unknown_method_is_told_before_the_credential_with_what_the_path_takes() {
             if takes.contains(&method) {
                 continue;
             }
-            let reply = garbage(&world.daemon.anonymous(), method, &path);
+            let reply = garbage(&harness.daemon.anonymous(), method, &path);
             assert_eq!(reply.status, 405, "{method} {path}");
             assert_eq!(reply.header("allow"), Some(takes.join(", ").as_str()), "{method} {path}");
         }
-        let options = world.daemon.anonymous().send("OPTIONS", &path, None).expect(204);
+        let options = harness.daemon.anonymous().send("OPTIONS", &path, None).expect(204);
         assert_eq!(options.header("allow"), Some(takes.join(", ").as_str()), "{path}");
     }
-    world.daemon.anonymous().post("/api/agents/x/y", json!({})).expect_error(404, "not_found");
-    world.daemon.anonymous().put("/api/agents", json!({})).expect_error(405, "method_not_allowed");
+    harness.daemon.anonymous().post("/api/agents/x/y", json!({})).expect_error(404, "not_found");
+    harness.daemon.anonymous().put("/api/agents", json!({})).expect_error(405, "method_not_allowed");
 }
 
 #[test]
 fn credential_scope_and_role_come_before_query_and_body() {
     // There are more routes than failed logins a minute.
-    let world = World::with(&[("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")]);
-    let (narrow, member) = (world.daemon.user_token("operator", &[]), world.member());
-    let bad = world.daemon.client("taos_user_no");
+    let harness = Harness::with(&[("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")]);
+    let (narrow, member) = (harness.daemon.user_token("operator", &[]), harness.member());
+    let bad = harness.daemon.client("taos_user_no");
     for route in all_routes() {
         let (method, path) = (route.method.as_str(), path_with(route, "x"));
         let Some(action) = route.action() else {
@@ -71,7 +71,7 @@ fn credential_scope_and_role_come_before_query_and_body() {
             assert_eq!(garbage(&bad, method, &path).status, 400, "{}", route.id);
             continue;
         };
-        garbage(&world.daemon.anonymous(), method, &path).expect_error(401, "auth_required");
+        garbage(&harness.daemon.anonymous(), method, &path).expect_error(401, "auth_required");
         garbage(&bad, method, &path).expect_error(401, "invalid_token");
         if !action.is_implied() {
             let refused = garbage(&narrow, method, &path).expect_error(403, "scope_denied");
@@ -85,10 +85,10 @@ fn credential_scope_and_role_come_before_query_and_body() {
 
 #[test]
 fn query_body_and_key_come_before_what_may_be_seen() {
-    let world = World::new();
+    let harness = Harness::new();
     for route in all_routes().filter(|route| route.action().is_some()) {
         let (method, path) = (route.method.as_str(), path_with(route, "nobody"));
-        let operator = world.operator().with("Idempotency-Key", "");
+        let operator = harness.operator().with("Idempotency-Key", "");
         operator.send(method, &format!("{path}?no_such=1"), Some(b"{")).expect_error(422, "validation_error");
         let needed: Vec<String> =
             route.query.iter().filter(|field| field.required).map(|field| format!("{}=x", field.name)).collect();
@@ -96,7 +96,7 @@ fn query_body_and_key_come_before_what_may_be_seen() {
         operator.send(method, &asked, Some(b"{")).expect_error(400, "invalid_json");
         operator.send(method, &asked, Some(br#"{"no_such":1}"#)).expect_error(422, "validation_error");
         if route.repeat == Repeat::Key {
-            let request = world.request(route);
+            let request = harness.request(route);
             request.at(path).by(&operator).expect_error(400, "invalid_idempotency_key");
         }
     }
@@ -104,11 +104,11 @@ fn query_body_and_key_come_before_what_may_be_seen() {
 
 #[test]
 fn what_may_be_seen_comes_before_the_role_and_that_before_the_state() {
-    let world = World::new();
-    let (mine, member) = (world.agent(), world.member());
+    let harness = Harness::new();
+    let (mine, member) = (harness.agent(), harness.member());
     let deliver = json!({"deliver": true});
     let path = format!("/api/agents/{mine}/token/issue");
     member.post(&path, deliver.clone()).expect_error(404, "agent_not_found");
-    world.member_on(&mine, "viewer").post(&path, deliver.clone()).expect_error(403, "forbidden");
-    world.member_on(&mine, "editor").post(&path, deliver).expect_error(409, "agent_has_no_container");
+    harness.member_on(&mine, "viewer").post(&path, deliver.clone()).expect_error(403, "forbidden");
+    harness.member_on(&mine, "editor").post(&path, deliver).expect_error(409, "agent_has_no_container");
 }

@@ -6,25 +6,25 @@ use serde_json::{Value, json};
 use taosd::api::ApiRoute;
 use taosd::rest::route::Repeat;
 
+use crate::harness::{Harness, plain_routes};
 use crate::support::{Reply, text};
-use crate::world::{World, plain_routes};
 
-fn last_seq(world: &World) -> i64 {
-    world.daemon.number("SELECT coalesce(max(seq), 0) FROM audit", [])
+fn last_seq(harness: &Harness) -> i64 {
+    harness.daemon.number("SELECT coalesce(max(seq), 0) FROM audit", [])
 }
 
 /// The rows after `seq`, oldest first.
-fn rows_after(world: &World, seq: i64) -> Vec<Value> {
-    let mut rows = world.operator().get("/api/audit?limit=500").expect(200).json().as_array().expect("rows").clone();
+fn rows_after(harness: &Harness, seq: i64) -> Vec<Value> {
+    let mut rows = harness.operator().get("/api/audit?limit=500").expect(200).json().as_array().expect("rows").clone();
     rows.retain(|row| row["seq"].as_i64() > Some(seq));
     rows.reverse();
     rows
 }
 
 /// What `taosd check` says of the daemon's file.
-fn check(world: &World) -> (Option<i32>, String) {
+fn check(harness: &Harness) -> (Option<i32>, String) {
     let output =
-        Command::new(env!("CARGO_BIN_EXE_taosd")).arg("check").arg(world.daemon.database()).output().expect("taosd");
+        Command::new(env!("CARGO_BIN_EXE_taosd")).arg("check").arg(harness.daemon.database()).output().expect("taosd");
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -51,21 +51,21 @@ fn verb(route: &ApiRoute) -> String {
 
 #[test]
 fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
-    let world = World::new();
+    let harness = Harness::new();
     for route in plain_routes() {
-        let request = world.request(route);
+        let request = harness.request(route);
         if route.id == "agents_thaw" {
-            request.at(request.path.replace("thaw", "freeze")).by(&world.operator()).expect(200);
+            request.at(request.path.replace("thaw", "freeze")).by(&harness.operator()).expect(200);
         }
-        let before = (last_seq(&world), world.daemon.rows());
-        let reply = request.by(&world.operator().with("X-Request-Id", "the-request"));
+        let before = (last_seq(&harness), harness.daemon.rows());
+        let reply = request.by(&harness.operator().with("X-Request-Id", "the-request"));
         assert!(reply.status < 300, "{}: {}", route.id, reply.text());
-        world.await_end(&reply);
-        let rows = rows_after(&world, before.0);
+        harness.await_end(&reply);
+        let rows = rows_after(&harness, before.0);
         // Who takes a copy of everything is on record.
         if route.method == "GET" && route.id != "backups_download" {
             assert_eq!(rows, [] as [Value; 0], "{}", route.id);
-            assert_eq!(world.daemon.rows(), before.1, "{} wrote", route.id);
+            assert_eq!(harness.daemon.rows(), before.1, "{} wrote", route.id);
             continue;
         }
         if NOT_AUDITED.contains(&route.id) {
@@ -83,42 +83,42 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
         assert_eq!(["actor", "action", "outcome", "request_id"].map(|field| text(row, field)), wanted, "{}", route.id);
         assert!(row["resource"].as_str().is_some_and(|resource| resource.contains(':')), "{row}");
         if route.repeat == Repeat::Key {
-            let again = request.by(&world.operator());
-            world.await_end(&again);
-            let count = rows_after(&world, before.0).iter().filter(|row| row["outcome"] == "ok").count();
+            let again = request.by(&harness.operator());
+            harness.await_end(&again);
+            let count = rows_after(&harness, before.0).iter().filter(|row| row["outcome"] == "ok").count();
             // What is decided is decided.
             let did = again.status < 300 && route.id != "requests_decide";
             assert_eq!(count, if did { 2 } else { 1 }, "{}: only what was done", route.id);
         }
     }
-    assert_eq!(check(&world).0, Some(0));
+    assert_eq!(check(&harness).0, Some(0));
 }
 
 #[test]
 fn the_row_is_written_with_the_change_or_neither_is() {
-    let world = World::new();
-    world
+    let harness = Harness::new();
+    harness
         .daemon
         .db()
         .execute_batch("CREATE TRIGGER no_more BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'no audit'); END")
         .expect("a trigger");
-    let name = world.name();
-    let refused: Reply = world.operator().post("/api/agents", json!({"name": name})).expect_error(500, "internal");
+    let name = harness.name();
+    let refused: Reply = harness.operator().post("/api/agents", json!({"name": name})).expect_error(500, "internal");
     assert!(!refused.text().contains("no audit"), "the cause stays inside: {}", refused.text());
-    assert!(world.daemon.log_text().contains("no audit"));
-    world.operator().get(&format!("/api/agents/{name}")).expect_error(404, "agent_not_found");
-    assert_eq!(world.daemon.number("SELECT count(*) FROM grants WHERE agent_id IS NOT NULL", []), 0);
+    assert!(harness.daemon.log_text().contains("no audit"));
+    harness.operator().get(&format!("/api/agents/{name}")).expect_error(404, "agent_not_found");
+    assert_eq!(harness.daemon.number("SELECT count(*) FROM grants WHERE agent_id IS NOT NULL", []), 0);
 }
 
 #[test]
 fn denials_are_recorded_once_a_minute_for_each_credential_and_action() {
-    let mut world = World::new();
-    let agent = world.agent();
+    let mut harness = Harness::new();
+    let agent = harness.agent();
     let path = format!("/api/agents/{agent}");
-    let (one, other) = (world.daemon.user_token("operator", &[]), world.daemon.user_token("operator", &[]));
-    let viewer = world.member_on(&agent, "viewer");
-    let member = world.member();
-    let before = last_seq(&world);
+    let (one, other) = (harness.daemon.user_token("operator", &[]), harness.daemon.user_token("operator", &[]));
+    let viewer = harness.member_on(&agent, "viewer");
+    let member = harness.member();
+    let before = last_seq(&harness);
     for _ in 0..5 {
         one.get("/api/agents").expect_error(403, "scope_denied");
         one.delete(&path).expect_error(403, "scope_denied");
@@ -126,60 +126,60 @@ fn denials_are_recorded_once_a_minute_for_each_credential_and_action() {
         viewer.put(&path, json!({"host": "h"})).expect_error(403, "forbidden");
         viewer.get("/api/users").expect_error(403, "forbidden");
         member.post("/api/agents", json!({"name": "x"})).expect_error(403, "create_not_allowed");
-        world.daemon.client("unknown").get("/api/agents").expect_error(401, "invalid_token");
+        harness.daemon.client("unknown").get("/api/agents").expect_error(401, "invalid_token");
     }
-    let told = |world: &World| -> Vec<(String, i64)> {
-        let rows = rows_after(world, before).into_iter().filter(|row| row["outcome"] == "denied");
+    let told = |harness: &Harness| -> Vec<(String, i64)> {
+        let rows = rows_after(harness, before).into_iter().filter(|row| row["outcome"] == "denied");
         let mut all: Vec<_> = rows.map(|row| (text(&row, "action"), row["count"].as_i64().expect("a count"))).collect();
         all.sort();
         all
     };
     let wanted =
         ["agents.create", "agents.delete", "agents.list", "agents.list", "agents.list", "agents.update", "users.list"];
-    assert_eq!(told(&world), wanted.map(|action| (action.to_owned(), 1)).to_vec());
-    world.daemon.restart();
+    assert_eq!(told(&harness), wanted.map(|action| (action.to_owned(), 1)).to_vec());
+    harness.daemon.restart();
     let all = wanted.iter().flat_map(|action| [(action.to_string(), 1), (action.to_string(), 4)]);
     let mut all: Vec<_> = all.collect();
     all.sort();
-    assert_eq!(told(&world), all, "and the rest as a count, at the end of the minute or of the run");
-    assert_eq!(check(&world).0, Some(0));
+    assert_eq!(told(&harness), all, "and the rest as a count, at the end of the minute or of the run");
+    assert_eq!(check(&harness).0, Some(0));
 }
 
 #[test]
 fn the_chain_verifies_and_an_altered_row_is_found() {
-    let world = World::new();
+    let harness = Harness::new();
     for _ in 0..5 {
-        world.agent();
+        harness.agent();
     }
-    let (code, found) = check(&world);
+    let (code, found) = check(&harness);
     assert_eq!(code, Some(0), "{found}");
-    let rows = rows_after(&world, 0);
+    let rows = rows_after(&harness, 0);
     assert!(found.contains(&format!("audit chain: {} rows, unbroken", rows.len())), "{found}");
     for pair in rows.windows(2) {
         assert_eq!(pair[1]["prev_hash"], pair[0]["hash"]);
     }
     let alter = "UPDATE audit SET actor = 'user:other' WHERE seq = 3";
-    assert!(world.daemon.db().execute(alter, []).is_err(), "rows are never changed");
-    let guard = world.daemon.text("SELECT sql FROM sqlite_schema WHERE name = 'audit_is_append_only'", []);
-    world.daemon.execute("DROP TRIGGER audit_is_append_only", []);
-    world.daemon.execute(alter, []);
-    assert!(check(&world).1.contains("audit_is_append_only is missing"), "the guard itself is looked at");
-    world.daemon.execute(&guard, []);
-    let (code, found) = check(&world);
+    assert!(harness.daemon.db().execute(alter, []).is_err(), "rows are never changed");
+    let guard = harness.daemon.text("SELECT sql FROM sqlite_schema WHERE name = 'audit_is_append_only'", []);
+    harness.daemon.execute("DROP TRIGGER audit_is_append_only", []);
+    harness.daemon.execute(alter, []);
+    assert!(check(&harness).1.contains("audit_is_append_only is missing"), "the guard itself is looked at");
+    harness.daemon.execute(&guard, []);
+    let (code, found) = check(&harness);
     assert!(code == Some(4) && found.contains("audit row 3 was altered"), "{code:?} {found}");
-    world.daemon.execute("DELETE FROM audit WHERE seq = 3", []);
-    assert!(check(&world).1.contains("audit row 4 does not follow"), "a missing row is found");
+    harness.daemon.execute("DELETE FROM audit WHERE seq = 3", []);
+    assert!(check(&harness).1.contains("audit row 4 does not follow"), "a missing row is found");
 }
 
 #[test]
 fn no_secret_is_in_any_record_row_reply_or_log() {
-    let world = World::new();
-    let name = world.agent();
-    let mut secrets = vec![world.operator().token().to_owned()];
-    secrets.push(world.daemon.agent_token(&name, &["*"]).token().to_owned());
-    secrets.push(world.daemon.agent_token(&name, &["*"]).token().to_owned());
-    secrets.push(world.daemon.user_token("operator", &["*"]).token().to_owned());
-    let keyed = world.operator().with("Idempotency-Key", "k");
+    let harness = Harness::new();
+    let name = harness.agent();
+    let mut secrets = vec![harness.operator().token().to_owned()];
+    secrets.push(harness.daemon.agent_token(&name, &["*"]).token().to_owned());
+    secrets.push(harness.daemon.agent_token(&name, &["*"]).token().to_owned());
+    secrets.push(harness.daemon.user_token("operator", &["*"]).token().to_owned());
+    let keyed = harness.operator().with("Idempotency-Key", "k");
     for path in [format!("/api/agents/{name}/token/issue"), "/api/users/operator/tokens".into()] {
         let reply = keyed.post(&path, json!({}));
         secrets.push(text(&reply.json(), "token"));
@@ -188,17 +188,17 @@ fn no_secret_is_in_any_record_row_reply_or_log() {
         secrets.iter().map(|secret| blake3::hash(secret.as_bytes()).to_hex().to_string()).collect();
     let mut said = Vec::new();
     for route in plain_routes().filter(|route| route.method == "GET") {
-        let request = world.request(route);
-        said.push(request.by(&world.operator()).text());
+        let request = harness.request(route);
+        said.push(request.by(&harness.operator()).text());
     }
     for path in ["/api/agents", "/api/agents/archived", "/api/audit?limit=500", "/api/users/operator/tokens"] {
-        said.push(world.operator().get(path).expect(200).text());
+        said.push(harness.operator().get(path).expect(200).text());
     }
-    world.daemon.client(&secrets[1].replace('a', "b")).get("/api/agents").expect(401);
-    world.operator().get(&format!("/api/agents?access_token={}", secrets[0])).expect(422);
-    said.push(world.operator().get(&format!("/api/agents/{name}/token")).expect(200).text());
-    said.push(world.daemon.log_text());
-    let rows = world.daemon.rows();
+    harness.daemon.client(&secrets[1].replace('a', "b")).get("/api/agents").expect(401);
+    harness.operator().get(&format!("/api/agents?access_token={}", secrets[0])).expect(422);
+    said.push(harness.operator().get(&format!("/api/agents/{name}/token")).expect(200).text());
+    said.push(harness.daemon.log_text());
+    let rows = harness.daemon.rows();
     for (secret, hash) in secrets.iter().zip(&hashes) {
         for text in &said {
             assert!(!text.contains(secret.as_str()) && !text.contains(&secret[secret.len() - 20..]), "{text}");
@@ -210,7 +210,7 @@ fn no_secret_is_in_any_record_row_reply_or_log() {
         }
     }
     for file in ["taosd.db", "taosd.db-wal"] {
-        let bytes = std::fs::read(world.daemon.data.join(file)).expect("a file");
+        let bytes = std::fs::read(harness.daemon.data.join(file)).expect("a file");
         let text = String::from_utf8_lossy(&bytes);
         assert!(secrets.iter().all(|secret| !text.contains(&secret[12..])), "{file}");
     }

@@ -1,15 +1,15 @@
 //! Headers of every reply. The tests' client checks them on all it ever sees; here every route is asked in the ways
 //! that the other tests do not.
 
-use crate::world::{World, plain_routes};
+use crate::harness::{Harness, plain_routes};
 
 #[test]
 fn head_answers_as_get_does_without_the_body() {
-    let world = World::new();
+    let harness = Harness::new();
     for route in plain_routes().filter(|route| route.method == "GET") {
-        let request = world.request(route);
-        let get = request.by(&world.operator()).expect(200);
-        let head = world.operator().send("HEAD", &request.path, None).expect(200);
+        let request = harness.request(route);
+        let get = request.by(&harness.operator()).expect(200);
+        let head = harness.operator().send("HEAD", &request.path, None).expect(200);
         assert_eq!(head.header("content-type"), get.header("content-type"), "{}", route.id);
         // The head of the audit is signed anew each time, and the state of the box has its time in it.
         if !["audit_head", "box_status"].contains(&route.id) {
@@ -19,15 +19,15 @@ fn head_answers_as_get_does_without_the_body() {
             assert_eq!(head.header("content-length"), get.header("content-length"), "{}", route.id);
         }
     }
-    world.daemon.anonymous().send("HEAD", "/api/agents", None).expect(401);
-    world.operator().send("HEAD", "/api/agents/nobody", None).expect(404);
+    harness.daemon.anonymous().send("HEAD", "/api/agents", None).expect(401);
+    harness.operator().send("HEAD", "/api/agents/nobody", None).expect(404);
 }
 
 #[test]
 fn a_request_id_is_kept_if_it_is_well_formed() {
-    let world = World::new();
+    let harness = Harness::new();
     let id = |sent: &str| {
-        let reply = world.daemon.anonymous().with("X-Request-Id", sent).get("/healthz").expect(200);
+        let reply = harness.daemon.anonymous().with("X-Request-Id", sent).get("/healthz").expect(200);
         reply.header("x-request-id").expect("an id").to_owned()
     };
     assert_eq!(id("Abc-1.2_3"), "Abc-1.2_3");
@@ -39,11 +39,11 @@ fn a_request_id_is_kept_if_it_is_well_formed() {
 
 #[test]
 fn every_time_is_utc_in_milliseconds() {
-    let world = World::new();
-    let name = world.agent();
+    let harness = Harness::new();
+    let name = harness.agent();
     let issued =
-        world.operator().post(&format!("/api/agents/{name}/token/issue"), serde_json::json!({"expires_in_days": 1}));
-    let record = world.daemon.record(&name);
+        harness.operator().post(&format!("/api/agents/{name}/token/issue"), serde_json::json!({"expires_in_days": 1}));
+    let record = harness.daemon.record(&name);
     let mut times = vec![issued.json()["expires_at"].clone()];
     times.extend(["created_at", "updated_at", "issued_at", "token_delivery_at"].map(|field| record[field].clone()));
     for time in times {
@@ -51,15 +51,15 @@ fn every_time_is_utc_in_milliseconds() {
             time.as_str().expect("a time").chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
         assert_eq!(shape, "9999-99-99T99:99:99.999Z");
     }
-    let stored = world.daemon.number("SELECT created_at FROM agents WHERE slug = ?1", [&name]);
+    let stored = harness.daemon.number("SELECT created_at FROM agents WHERE slug = ?1", [&name]);
     assert_eq!(record["created_at"], taosd::time::Micros(stored).millis(), "as stored, no second look at the clock");
 }
 
 #[test]
 fn a_foreign_host_is_refused_without_a_credential() {
-    let world = World::new();
+    let harness = Harness::new();
     let foreign = |client: crate::support::Client| client.with("Host", "evil.example");
-    foreign(world.daemon.anonymous()).get("/api").expect_error(403, "host_not_allowed");
-    foreign(world.daemon.anonymous()).get("/healthz").expect(200);
-    foreign(world.operator()).get("/api/agents").expect(200);
+    foreign(harness.daemon.anonymous()).get("/api").expect_error(403, "host_not_allowed");
+    foreign(harness.daemon.anonymous()).get("/healthz").expect(200);
+    foreign(harness.operator()).get("/api/agents").expect(200);
 }

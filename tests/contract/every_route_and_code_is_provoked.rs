@@ -8,7 +8,7 @@ use taosd::api::ApiRoute;
 use taosd::rest::{codes, openapi};
 
 use crate::cases;
-use crate::world::{World, all_routes};
+use crate::harness::{Harness, all_routes};
 
 /// Codes that are no route's own, each with the target whose tests provoke it by name.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -33,9 +33,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("storage_read_only", "durability"),
     ("storage_damaged", "durability"),
     ("storage_gone", "durability"),
-    ("wrong_channel", "boxes"),
-    ("interrupted", "boxes"),
-    ("cancelled", "boxes"),
+    ("wrong_channel", "containers"),
+    ("interrupted", "containers"),
+    ("cancelled", "containers"),
     ("not_authenticated", "ax"),
     ("invalid_credential", "ax"),
     ("token_expired", "ax"),
@@ -108,7 +108,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// Codes that no target names yet: a stop that runs out of patience is hard to meet. Moved above once a target does.
 const OWED: &[&str] = &["shutting_down"];
 
-/// Answers of routes (empty: success) that take a container runtime that works: tests/boxes has a real one.
+/// Answers of routes (empty: success) that take a container runtime that works: tests/containers has a real one.
 const ON_A_RUNTIME: &[(&str, &str)] = &[
     ("agents_start", ""),
     ("agents_stop", ""),
@@ -128,7 +128,7 @@ fn answers(route: &ApiRoute) -> Vec<&'static str> {
 #[test]
 fn every_route_succeeds_and_answers_with_each_code_it_declares() {
     // There are more routes than failed logins a minute.
-    let world = World::with(&[("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")]);
+    let harness = Harness::with(&[("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")]);
     for route in all_routes() {
         // A wait of ten seconds has a test of its own.
         for code in answers(route).into_iter().filter(|code| *code != "idempotency_in_flight") {
@@ -136,7 +136,7 @@ fn every_route_succeeds_and_answers_with_each_code_it_declares() {
                 continue;
             }
             let Some(way) = cases::way(route, code) else { panic!("{}: no test provokes {code:?}", route.id) };
-            let reply = way.run(&world, route);
+            let reply = way.run(&harness, route);
             let (status, got) = match code {
                 "" => (route.answer.0, ""),
                 code => (codes::by_slug(code).expect("a code").status, code),
@@ -150,12 +150,12 @@ fn every_route_succeeds_and_answers_with_each_code_it_declares() {
 
 #[test]
 fn a_repeat_of_a_request_that_never_ends_is_told_so_after_ten_seconds() {
-    let world = World::new();
+    let harness = Harness::new();
     std::thread::scope(|scope| {
         for route in all_routes().filter(|route| answers(route).contains(&"idempotency_in_flight")) {
             let way = cases::way(route, "idempotency_in_flight").expect("a way");
-            let world = &world;
-            scope.spawn(move || way.run(world, route).expect_error(409, "idempotency_in_flight"));
+            let harness = &harness;
+            scope.spawn(move || way.run(harness, route).expect_error(409, "idempotency_in_flight"));
         }
     });
 }
@@ -165,7 +165,7 @@ fn every_case_is_about_a_route_and_a_code_that_there_are() {
     let mut seen = BTreeSet::new();
     for case in cases::own() {
         assert!(seen.insert((case.route, case.code)), "{} {} twice", case.route, case.code);
-        let route = crate::world::route(case.route);
+        let route = crate::harness::route(case.route);
         assert!(answers(route).contains(&case.code), "{} does not declare {}", case.route, case.code);
     }
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use taosd::rest::field::{Field, Type};
 use taosd::rest::route::BodyKind;
 
+use crate::harness::{Harness, Request, all_routes};
 use crate::support::Reply;
-use crate::world::{Request, World, all_routes};
 
 /// The problem a reply tells of a field, or of an entry of it; `None` if it tells none.
 fn problem(reply: &Reply, field: &str) -> Option<String> {
@@ -82,14 +82,14 @@ fn values(field: &Field) -> (Vec<Value>, Vec<Value>) {
 }
 
 /// Tries one field; `put` makes the request with a value in its place.
-fn try_field(world: &World, field: &Field, name: &str, put: &dyn Fn(Value) -> Request) {
+fn try_field(harness: &Harness, field: &Field, name: &str, put: &dyn Fn(Value) -> Request) {
     let (bad, good) = values(field);
     for value in bad {
-        let reply = put(value.clone()).by(&world.operator());
+        let reply = put(value.clone()).by(&harness.operator());
         assert!(problem(&reply, name).is_some(), "{name} = {value}: {} {}", reply.status, reply.text());
     }
     for value in good {
-        let reply = put(value.clone()).by(&world.operator());
+        let reply = put(value.clone()).by(&harness.operator());
         // A rule of the field's own may still refuse it, but not its type or size.
         let told = problem(&reply, name).unwrap_or_default();
         assert!(
@@ -100,11 +100,11 @@ fn try_field(world: &World, field: &Field, name: &str, put: &dyn Fn(Value) -> Re
             "{name} = {value}: {told}"
         );
     }
-    let missing = problem(&put(Value::Null).by(&world.operator()), name);
+    let missing = problem(&put(Value::Null).by(&harness.operator()), name);
     assert_eq!(missing.is_some(), field.required, "{name} = null: {missing:?}");
 }
 
-fn try_fields(world: &World, request: &Request, fields: &[Field], place: &[&str]) {
+fn try_fields(harness: &Harness, request: &Request, fields: &[Field], place: &[&str]) {
     for field in fields {
         let path: Vec<&str> = place.iter().copied().chain([field.name]).collect();
         let put = |value: Value| {
@@ -116,22 +116,22 @@ fn try_fields(world: &World, request: &Request, fields: &[Field], place: &[&str]
             *slot = value;
             request
         };
-        try_field(world, field, &path.join("."), &put);
+        try_field(harness, field, &path.join("."), &put);
         if let Type::Object(inner) = field.kind {
-            try_fields(world, request, inner, &path);
+            try_fields(harness, request, inner, &path);
         }
     }
 }
 
 #[test]
 fn every_field_of_every_body_keeps_its_bounds() {
-    let world = World::new();
+    let harness = Harness::new();
     for route in all_routes() {
         if let BodyKind::Json(fields) = route.body {
-            let request = world.request(route);
-            try_fields(&world, &request, fields, &[]);
+            let request = harness.request(route);
+            try_fields(&harness, &request, fields, &[]);
             if !fields.is_empty() {
-                let reply = request.with("no_such", 1).by(&world.operator());
+                let reply = request.with("no_such", 1).by(&harness.operator());
                 assert!(problem(&reply, "no_such").is_some(), "{}: {}", route.id, reply.text());
             }
         }
@@ -140,14 +140,14 @@ fn every_field_of_every_body_keeps_its_bounds() {
 
 #[test]
 fn every_parameter_of_every_query_keeps_its_bounds() {
-    let world = World::new();
+    let harness = Harness::new();
     for route in all_routes() {
-        let request = world.request(route);
+        let request = harness.request(route);
         // Without the parameters it cannot do without: their absence is one more problem beside the one looked for.
         let request = request.at(request.path.split('?').next().unwrap_or_default());
         for field in route.query {
             let with =
-                |value: &str| request.at(format!("{}?{}={value}", request.path, field.name)).by(&world.operator());
+                |value: &str| request.at(format!("{}?{}={value}", request.path, field.name)).by(&harness.operator());
             let refused: Vec<String> = match field.kind {
                 Type::Text { max, .. } => vec!["%C3%A9".repeat(max + 1), "%00".into(), "%zz".into(), "%ff".into()],
                 Type::Word(_) => vec!["other".into(), String::new()],
@@ -160,7 +160,7 @@ fn every_parameter_of_every_query_keeps_its_bounds() {
             for value in refused {
                 assert!(problem(&with(&value), field.name).is_some(), "{} {}={value}", route.id, field.name);
             }
-            let twice = request.at(format!("{}?{1}=1&{1}=1", request.path, field.name)).by(&world.operator());
+            let twice = request.at(format!("{}?{1}=1&{1}=1", request.path, field.name)).by(&harness.operator());
             assert!(problem(&twice, field.name).is_some(), "{} {} twice", route.id, field.name);
         }
     }
@@ -168,32 +168,32 @@ fn every_parameter_of_every_query_keeps_its_bounds() {
 
 #[test]
 fn texts_are_counted_in_code_points_and_personas_in_bytes() {
-    let world = World::new();
-    let name = world.agent();
+    let harness = Harness::new();
+    let name = harness.agent();
     let (emoji, soul) = ("🦉".repeat(16), "é".repeat(32 * 1024));
-    world.operator().put(&format!("/api/agents/{name}"), json!({"emoji": emoji})).expect(200);
-    world.operator().patch(&format!("/api/agents/{name}/persona"), json!({"soul_md": soul})).expect(200);
+    harness.operator().put(&format!("/api/agents/{name}"), json!({"emoji": emoji})).expect(200);
+    harness.operator().patch(&format!("/api/agents/{name}/persona"), json!({"soul_md": soul})).expect(200);
     let longer = json!({"soul_md": format!("{soul}x")});
-    world.operator().patch(&format!("/api/agents/{name}/persona"), longer).expect_error(422, "validation_error");
-    let record = world.daemon.record(&name);
+    harness.operator().patch(&format!("/api/agents/{name}/persona"), longer).expect_error(422, "validation_error");
+    let record = harness.daemon.record(&name);
     assert_eq!((&record["emoji"], &record["soul_md"]), (&json!(emoji), &json!(soul)));
 }
 
 #[test]
 fn colours_names_and_usernames_have_forms_of_their_own() {
-    let world = World::new();
-    let path = format!("/api/agents/{}", world.agent());
+    let harness = Harness::new();
+    let path = format!("/api/agents/{}", harness.agent());
     for color in ["red", "#12345", "#1234567", "#12345g", "123456#", "#１２3"] {
-        let reply = world.operator().put(&path, json!({"color": color}));
+        let reply = harness.operator().put(&path, json!({"color": color}));
         assert!(problem(&reply, "color").is_some(), "{color}: {}", reply.text());
     }
     for name in ["", "  ", "a\u{7}b"] {
-        let reply = world.operator().put(&path, json!({"display_name": name}));
+        let reply = harness.operator().put(&path, json!({"display_name": name}));
         assert!(problem(&reply, "display_name").is_some(), "{name:?}: {}", reply.text());
     }
     for username in ["", "9a", "-a", "Ann", "a b", "ü", "a/b", &"a".repeat(33)] {
-        let reply = world.operator().post("/api/users", json!({"username": username}));
+        let reply = harness.operator().post("/api/users", json!({"username": username}));
         assert!(problem(&reply, "username").is_some(), "{username}: {}", reply.text());
     }
-    world.operator().post("/api/users", json!({"username": "a".repeat(32)})).expect(201);
+    harness.operator().post("/api/users", json!({"username": "a".repeat(32)})).expect(201);
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::Harness;
 use crate::support::{Client, text};
-use crate::world::World;
 
 /// Follows the links from `first`, telling `between` of each page; all rows.
 fn walk(client: &Client, first: &str, mut between: impl FnMut(usize)) -> Vec<Value> {
@@ -28,38 +28,41 @@ fn names(rows: &[Value], field: &str) -> Vec<String> {
 
 #[test]
 fn pages_follow_each_other_in_order_and_the_last_has_no_link() {
-    let world = World::new();
-    let made: Vec<String> = (0..7).map(|_| world.agent()).collect();
+    let harness = Harness::new();
+    let made: Vec<String> = (0..7).map(|_| harness.agent()).collect();
     for limit in [1, 2, 3, 7, 8, 500] {
-        assert_eq!(names(&walk(&world.operator(), &format!("/api/agents?limit={limit}"), |_| ()), "name"), made);
+        assert_eq!(names(&walk(&harness.operator(), &format!("/api/agents?limit={limit}"), |_| ()), "name"), made);
     }
-    let exact = world.operator().get("/api/agents?limit=7").expect(200);
+    let exact = harness.operator().get("/api/agents?limit=7").expect(200);
     assert_eq!(exact.header("link"), None, "nothing follows");
     for name in &made {
-        world.operator().delete(&format!("/api/agents/{name}")).expect(200);
+        harness.operator().delete(&format!("/api/agents/{name}")).expect(200);
     }
     let newest_first: Vec<String> = made.iter().rev().cloned().collect();
-    assert_eq!(names(&walk(&world.operator(), "/api/agents/archived?limit=2", |_| ()), "archived_slug"), newest_first);
+    assert_eq!(
+        names(&walk(&harness.operator(), "/api/agents/archived?limit=2", |_| ()), "archived_slug"),
+        newest_first
+    );
     let seqs: Vec<i64> =
-        walk(&world.operator(), "/api/audit?limit=3", |_| ()).iter().filter_map(|row| row["seq"].as_i64()).collect();
+        walk(&harness.operator(), "/api/audit?limit=3", |_| ()).iter().filter_map(|row| row["seq"].as_i64()).collect();
     assert!(seqs.len() > 10 && seqs.windows(2).all(|pair| pair[0] == pair[1] + 1), "{seqs:?}");
 }
 
 #[test]
 fn no_row_is_skipped_or_seen_twice_while_others_come_and_go() {
-    let world = World::new();
-    let made: Vec<String> = (0..9).map(|_| world.agent()).collect();
-    let rows = walk(&world.operator(), "/api/agents?limit=2", |page| {
+    let harness = Harness::new();
+    let made: Vec<String> = (0..9).map(|_| harness.agent()).collect();
+    let rows = walk(&harness.operator(), "/api/agents?limit=2", |page| {
         if page <= 3 {
             // One that was shown goes, one that was not stays, one more comes at the end.
-            world.operator().delete(&format!("/api/agents/{}", made[page * 2 - 1])).expect(200);
-            world.agent();
+            harness.operator().delete(&format!("/api/agents/{}", made[page * 2 - 1])).expect(200);
+            harness.agent();
         }
     });
     let seen = names(&rows, "name");
     assert_eq!(seen[..9], made[..], "those that were there");
     assert_eq!(seen.len(), 12, "and those that came: {seen:?}");
-    let newest = walk(&world.operator(), "/api/audit?limit=5", |_| drop(world.agent()));
+    let newest = walk(&harness.operator(), "/api/audit?limit=5", |_| drop(harness.agent()));
     let mut seqs: Vec<i64> = newest.iter().filter_map(|row| row["seq"].as_i64()).collect();
     let count = seqs.len();
     seqs.dedup();
@@ -68,10 +71,10 @@ fn no_row_is_skipped_or_seen_twice_while_others_come_and_go() {
 
 #[test]
 fn rows_of_one_moment_are_told_apart() {
-    let world = World::new();
-    let mut made: Vec<String> = (0..5).map(|_| world.agent()).collect();
-    world.daemon.execute("UPDATE agents SET created_at = 7", []);
-    let mut seen = names(&walk(&world.operator(), "/api/agents?limit=2", |_| ()), "name");
+    let harness = Harness::new();
+    let mut made: Vec<String> = (0..5).map(|_| harness.agent()).collect();
+    harness.daemon.execute("UPDATE agents SET created_at = 7", []);
+    let mut seen = names(&walk(&harness.operator(), "/api/agents?limit=2", |_| ()), "name");
     seen.sort();
     made.sort();
     assert_eq!(seen, made);
@@ -79,37 +82,37 @@ fn rows_of_one_moment_are_told_apart() {
 
 #[test]
 fn the_next_page_keeps_the_filters() {
-    let world = World::new();
+    let harness = Harness::new();
     for name in ["Über eins", "ÜBER zwei", "Über drei", "Unter"] {
-        world.operator().post("/api/agents", json!({"name": name})).expect(200);
+        harness.operator().post("/api/agents", json!({"name": name})).expect(200);
     }
-    let encoded = walk(&world.operator(), "/api/agents?q=%C3%9Cb&limit=1&status=registered", |_| ());
+    let encoded = walk(&harness.operator(), "/api/agents?q=%C3%9Cb&limit=1&status=registered", |_| ());
     assert_eq!(names(&encoded, "display_name"), ["Über eins", "ÜBER zwei", "Über drei"]);
     // Sent as it is, the link must carry it as it may stand in a header.
-    let raw = walk(&world.operator(), "/api/agents?q=Üb&limit=1", |_| ());
+    let raw = walk(&harness.operator(), "/api/agents?q=Üb&limit=1", |_| ());
     assert_eq!(raw, encoded);
-    assert_eq!(walk(&world.operator(), "/api/agents?status=running", |_| ()), [] as [Value; 0]);
+    assert_eq!(walk(&harness.operator(), "/api/agents?status=running", |_| ()), [] as [Value; 0]);
 }
 
 #[test]
 fn a_cursor_belongs_to_the_list_that_gave_it() {
-    let world = World::new();
-    world.agent();
-    world.agent();
-    let link = world.operator().get("/api/agents?limit=1").expect(200).header("link").expect("a link").to_owned();
+    let harness = Harness::new();
+    harness.agent();
+    harness.agent();
+    let link = harness.operator().get("/api/agents?limit=1").expect(200).header("link").expect("a link").to_owned();
     let cursor = link.split("cursor=").nth(1).and_then(|rest| rest.split('>').next()).expect("a cursor").to_owned();
-    world.operator().get(&format!("/api/users?cursor={cursor}")).expect_error(400, "invalid_cursor");
+    harness.operator().get(&format!("/api/users?cursor={cursor}")).expect_error(400, "invalid_cursor");
     for bad in ["", "x", "%00", "bm8", "YWdlbnRzOng6eQ", &cursor[1..], &format!("{cursor}A")] {
-        let reply = world.operator().get(&format!("/api/agents?cursor={bad}"));
+        let reply = harness.operator().get(&format!("/api/agents?cursor={bad}"));
         assert!([400, 422].contains(&reply.status), "{bad}: {}", reply.text());
     }
 }
 
 #[test]
 fn a_page_holds_a_hundred_rows_unless_more_are_asked_for() {
-    let world = World::new();
-    world.agent();
-    world.daemon.execute(
+    let harness = Harness::new();
+    harness.agent();
+    harness.daemon.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)
         INSERT INTO agents (id, slug, display_name, origin, owner_user_id, owner_space_id, space_id, created_by, status,
             scope, created_at, updated_at)
@@ -117,7 +120,7 @@ fn a_page_holds_a_hundred_rows_unless_more_are_asked_for() {
             '[]', i, i FROM n, agents a",
         [],
     );
-    let count = |path: &str| world.operator().get(path).expect(200).json().as_array().map(Vec::len);
+    let count = |path: &str| harness.operator().get(path).expect(200).json().as_array().map(Vec::len);
     assert_eq!((count("/api/agents"), count("/api/agents?limit=500")), (Some(100), Some(500)));
-    assert_eq!(walk(&world.operator(), "/api/agents", |_| ()).len(), 601);
+    assert_eq!(walk(&harness.operator(), "/api/agents", |_| ()).len(), 601);
 }

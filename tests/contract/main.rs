@@ -4,8 +4,8 @@
 mod support;
 
 mod cases;
+mod harness;
 mod refusing_runtime;
-mod world;
 
 mod a_bulk_takes_every_agent;
 mod agents_are_exported_and_imported;

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::harness::Harness;
 use crate::support::text;
-use crate::world::World;
 
-fn slug(world: &World, name: &str) -> String {
-    let made = world.operator().post("/api/agents", json!({"name": name})).expect(200).json();
-    let record = world.daemon.record(&text(&made, "name"));
+fn slug(harness: &Harness, name: &str) -> String {
+    let made = harness.operator().post("/api/agents", json!({"name": name})).expect(200).json();
+    let record = harness.daemon.record(&text(&made, "name"));
     assert_eq!((&record["id"], &record["display_name"]), (&made["id"], &json!(name.trim())));
     text(&made, "name")
 }
 
 #[test]
 fn a_slug_is_the_ascii_of_the_name_cut_to_what_a_container_may_be_called() {
-    let world = World::new();
+    let harness = Harness::new();
     let long = |n: usize| "a".repeat(n);
     for (name, wanted) in [
         ("Ünïcode", "n-code"),
@@ -29,77 +29,77 @@ fn a_slug_is_the_ascii_of_the_name_cut_to_what_a_container_may_be_called() {
         (&long(64), &long(52)),
         (&format!("{}-{}", "b".repeat(51), "c".repeat(9)), &"b".repeat(51)),
     ] {
-        assert_eq!(slug(&world, name), wanted, "{name}");
+        assert_eq!(slug(&harness, name), wanted, "{name}");
     }
 }
 
 #[test]
 fn a_name_without_a_letter_or_digit_or_too_long_is_refused() {
-    let world = World::new();
+    let harness = Harness::new();
     for name in ["", "   ", "é", "---", "日本", "a\u{7}b", &"a".repeat(65)] {
-        world.operator().post("/api/agents", json!({"name": name})).expect_error(400, "invalid_agent_name");
+        harness.operator().post("/api/agents", json!({"name": name})).expect_error(400, "invalid_agent_name");
     }
     for name in [json!(1), json!(["a"]), json!({"a": 1}), json!(true)] {
-        world.operator().post("/api/agents", json!({"name": name})).expect_error(422, "validation_error");
+        harness.operator().post("/api/agents", json!({"name": name})).expect_error(422, "validation_error");
     }
-    assert_eq!(world.operator().get("/api/agents").expect(200).json(), json!([]));
+    assert_eq!(harness.operator().get("/api/agents").expect(200).json(), json!([]));
 }
 
 #[test]
 fn a_taken_slug_gets_the_smallest_free_number_and_stays_within_the_bound() {
-    let world = World::new();
-    assert_eq!([(); 4].map(|()| slug(&world, "Atlas")), ["atlas", "atlas-2", "atlas-3", "atlas-4"]);
-    world.operator().delete("/api/agents/atlas-3").expect(200);
-    assert_eq!(slug(&world, "ATLAS"), "atlas-3");
-    world.operator().delete("/api/agents/atlas").expect(200);
-    assert_eq!(slug(&world, "atlas"), "atlas");
+    let harness = Harness::new();
+    assert_eq!([(); 4].map(|()| slug(&harness, "Atlas")), ["atlas", "atlas-2", "atlas-3", "atlas-4"]);
+    harness.operator().delete("/api/agents/atlas-3").expect(200);
+    assert_eq!(slug(&harness, "ATLAS"), "atlas-3");
+    harness.operator().delete("/api/agents/atlas").expect(200);
+    assert_eq!(slug(&harness, "atlas"), "atlas");
     let long = "l".repeat(60);
-    assert_eq!((slug(&world, &long), slug(&world, &long)), ("l".repeat(52), format!("{}-2", "l".repeat(50))));
+    assert_eq!((slug(&harness, &long), slug(&harness, &long)), ("l".repeat(52), format!("{}-2", "l".repeat(50))));
     // The cut may fall behind a dash, which goes.
     let dashed = format!("{}-zz", "d".repeat(49));
-    assert_eq!((slug(&world, &dashed), slug(&world, &dashed)), (dashed.clone(), format!("{}-2", "d".repeat(49))));
+    assert_eq!((slug(&harness, &dashed), slug(&harness, &dashed)), (dashed.clone(), format!("{}-2", "d".repeat(49))));
 }
 
 #[test]
 fn reserved_words_get_a_number() {
-    let world = World::new();
+    let harness = Harness::new();
     for word in ["archived", "containers", "bulk", "deploy", "import", "export", "system-prompt", "self", "me"] {
-        assert_eq!(slug(&world, word), format!("{word}-2"));
+        assert_eq!(slug(&harness, word), format!("{word}-2"));
         let import = json!({"version": 1, "agent": {"name": word}});
-        world.operator().post("/api/agents/import", import).expect_error(400, "invalid_agent_name");
+        harness.operator().post("/api/agents/import", import).expect_error(400, "invalid_agent_name");
     }
 }
 
 #[test]
 fn a_path_names_an_agent_in_any_case_by_slug_or_by_the_name_another_dialect_gave_it() {
-    let world = World::new();
-    let id = world.daemon.agent("keeper");
-    world.daemon.execute("UPDATE agents SET given_name = 'Build_Bot' WHERE id = ?1", [&id]);
+    let harness = Harness::new();
+    let id = harness.daemon.agent("keeper");
+    harness.daemon.execute("UPDATE agents SET given_name = 'Build_Bot' WHERE id = ?1", [&id]);
     for name in ["keeper", "KEEPER", "Keeper", "Build_Bot", "build_bot", "BUILD_BOT"] {
-        assert_eq!(world.daemon.record(name)["id"], json!(id), "{name}");
+        assert_eq!(harness.daemon.record(name)["id"], json!(id), "{name}");
     }
     // The Kelvin sign folds to a k; it is none.
     for name in ["keep", "keeper2", "%E2%84%AAeeper", "keeper%20", "build-bot", "%25"] {
-        world.operator().get(&format!("/api/agents/{name}")).expect_error(404, "agent_not_found");
+        harness.operator().get(&format!("/api/agents/{name}")).expect_error(404, "agent_not_found");
     }
-    world.operator().get("/api/agents/keeper%2Fx").expect_error(404, "not_found");
+    harness.operator().get("/api/agents/keeper%2Fx").expect_error(404, "not_found");
 }
 
 #[test]
 fn a_slug_is_taken_if_another_dialects_name_equals_it() {
-    let world = World::new();
-    let id = world.daemon.agent("first");
-    world.daemon.execute("UPDATE agents SET given_name = 'Second' WHERE id = ?1", [&id]);
-    assert_eq!(slug(&world, "second"), "second-2");
+    let harness = Harness::new();
+    let id = harness.daemon.agent("first");
+    harness.daemon.execute("UPDATE agents SET given_name = 'Second' WHERE id = ?1", [&id]);
+    assert_eq!(slug(&harness, "second"), "second-2");
     let import = json!({"version": 1, "agent": {"name": "second"}});
-    world.operator().post("/api/agents/import", import).expect_error(409, "agent_exists");
+    harness.operator().post("/api/agents/import", import).expect_error(409, "agent_exists");
 }
 
 #[test]
 fn twenty_creates_of_one_name_at_once_get_twenty_slugs() {
-    let world = World::new();
+    let harness = Harness::new();
     let slugs: BTreeSet<String> = std::thread::scope(|scope| {
-        let made: Vec<_> = (0..20).map(|_| scope.spawn(|| slug(&world, "Same"))).collect();
+        let made: Vec<_> = (0..20).map(|_| scope.spawn(|| slug(&harness, "Same"))).collect();
         made.into_iter().map(|thread| thread.join().expect("a slug")).collect()
     });
     let wanted: BTreeSet<String> = (2..=20).map(|n| format!("same-{n}")).chain(["same".into()]).collect();

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
+use crate::harness::{Harness, changed};
 use crate::support::{Rows, is_audit, text};
-use crate::world::{World, changed};
 
 /// Routes that change one agent, found by its name.
 const CHANGES: &[&str] = &[
@@ -27,15 +27,15 @@ fn rows_of<'a>(rows: &'a Rows, id: &'a str) -> BTreeSet<&'a String> {
 }
 
 struct Crowd {
-    world: World,
+    harness: Harness,
     /// Name and id of each live agent.
     agents: Vec<(String, String)>,
 }
 
 impl Crowd {
     fn new() -> Self {
-        let world = World::new();
-        let mut crowd = Self { world, agents: Vec::new() };
+        let harness = Harness::new();
+        let mut crowd = Self { harness, agents: Vec::new() };
         // Names that begin alike, so that a mistaken pattern would show.
         for name in ["bee", "bee-2", "bee-22", "be", "beehive"] {
             crowd.add(name);
@@ -44,23 +44,23 @@ impl Crowd {
     }
 
     fn add(&mut self, name: &str) {
-        let id = self.world.daemon.agent(name);
-        self.world.daemon.agent_token(name, &["agents.read"]);
-        self.world.member_on(name, "viewer");
+        let id = self.harness.daemon.agent(name);
+        self.harness.daemon.agent_token(name, &["agents.read"]);
+        self.harness.member_on(name, "viewer");
         self.agents.push((name.to_owned(), id));
     }
 
     /// Does one change to one agent and compares what every row was and is.
     fn change(&mut self, which: usize, change: &str) {
         let (name, id) = self.agents[which % self.agents.len()].clone();
-        let request = self.world.request_for(change);
+        let request = self.harness.request_for(change);
         let own = request.path.split('/').nth(3).expect("a name").to_owned();
         let request = request.at(request.path.replace(&format!("/agents/{own}"), &format!("/agents/{name}")));
-        self.world.operator().delete(&format!("/api/agents/{own}")).expect(200);
-        let before = self.world.daemon.rows();
-        let reply = request.by(&self.world.operator());
+        self.harness.operator().delete(&format!("/api/agents/{own}")).expect(200);
+        let before = self.harness.daemon.rows();
+        let reply = request.by(&self.harness.operator());
         assert!(reply.status < 300, "{change} on {name}: {}", reply.text());
-        let after = self.world.daemon.rows();
+        let after = self.harness.daemon.rows();
         let (was, is) = (rows_of(&before, &id), rows_of(&after, &id));
         for key in changed(&before, &after) {
             // The index of names has no rows that are one agent's.
@@ -90,31 +90,31 @@ fn any_change_of_any_agent_touches_only_its_own_rows() {
 
 #[test]
 fn users_grants_and_tokens_are_changed_one_at_a_time() {
-    let world = World::new();
-    let (ann, bob) = (world.user(), world.user());
-    let (first, second) = (world.user_token_of(&ann), world.user_token_of(&ann));
-    world.user_token_of(&bob);
-    let agent = text(&world.daemon.record(&world.agent()), "id");
-    let grant = text(&world.daemon.grant(&format!("user:{ann}"), &agent, "viewer"), "id");
-    world.daemon.grant(&format!("user:{bob}"), &agent, "viewer");
+    let harness = Harness::new();
+    let (ann, bob) = (harness.user(), harness.user());
+    let (first, second) = (harness.user_token_of(&ann), harness.user_token_of(&ann));
+    harness.user_token_of(&bob);
+    let agent = text(&harness.daemon.record(&harness.agent()), "id");
+    let grant = text(&harness.daemon.grant(&format!("user:{ann}"), &agent, "viewer"), "id");
+    harness.daemon.grant(&format!("user:{bob}"), &agent, "viewer");
     let only = |expected: &[String], act: &dyn Fn()| {
-        let before = world.daemon.rows();
+        let before = harness.daemon.rows();
         act();
-        let mut touched = changed(&before, &world.daemon.rows());
+        let mut touched = changed(&before, &harness.daemon.rows());
         touched.retain(|key| !is_audit(key));
         assert_eq!(touched, expected);
     };
-    let id = |name: &str| world.daemon.text("SELECT id FROM users WHERE username = ?1", [name]);
-    let operator = world.operator();
+    let id = |name: &str| harness.daemon.text("SELECT id FROM users WHERE username = ?1", [name]);
+    let operator = harness.operator();
     only(&[format!("users/{}", id(&ann))], &|| {
         operator.patch(&format!("/api/users/{ann}"), json!({"display_name": "A"})).expect(200);
     });
     only(&[format!("credentials/{first}")], &|| {
         operator.delete(&format!("/api/users/{ann}/tokens/{first}")).expect(204);
     });
-    only(&[format!("grants/{grant}")], &|| drop(world.daemon.grant(&format!("user:{ann}"), &agent, "owner")));
+    only(&[format!("grants/{grant}")], &|| drop(harness.daemon.grant(&format!("user:{ann}"), &agent, "owner")));
     only(&[format!("grants/{grant}")], &|| drop(operator.delete(&format!("/api/grants/{grant}")).expect(204)));
-    let space = world.daemon.text("SELECT id FROM spaces WHERE owner_user_id = ?1", [id(&ann)]);
+    let space = harness.daemon.text("SELECT id FROM spaces WHERE owner_user_id = ?1", [id(&ann)]);
     let user = id(&ann);
     let mut gone = [
         format!("credentials/{first}"),

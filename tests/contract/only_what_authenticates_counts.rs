@@ -6,8 +6,8 @@ use serde_json::json;
 use taosd::api::{ApiRoute, routes};
 use taosd::rest::route::BodyKind;
 
+use crate::harness::path_with;
 use crate::support::{Client, Daemon, Reply};
-use crate::world::path_with;
 
 /// What anyone may read under any name.
 const EXEMPT: &[&str] = &["/healthz", "/readyz", "/.well-known/jwks.json"];

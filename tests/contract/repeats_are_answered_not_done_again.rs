@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use taosd::rest::route::Repeat;
 
+use crate::harness::{Harness, plain_routes, takes_fields};
 use crate::support::{Client, Daemon, Reply, text};
-use crate::world::{World, plain_routes, takes_fields};
 
 #[track_caller]
 fn replays(first: &Reply, again: &Reply) {
@@ -23,95 +23,98 @@ fn keyed(client: &Client, key: &str) -> Client {
 
 #[test]
 fn a_repeat_gets_the_first_reply_on_every_route_that_takes_a_key() {
-    let mut world = World::new();
+    let mut harness = Harness::new();
     let mut done = Vec::new();
     for route in plain_routes().filter(|route| route.repeat == Repeat::Key) {
-        let request = world.request(route);
-        let key = keyed(&world.operator(), "the-key");
+        let request = harness.request(route);
+        let key = keyed(&harness.operator(), "the-key");
         let first = request.by(&key);
         assert!(first.status < 300, "{}: {}", route.id, first.text());
-        world.await_end(&first);
+        harness.await_end(&first);
         replays(&first, &request.by(&key));
         done.push((route, request, first));
     }
-    let rows = world.daemon.rows();
-    world.daemon.restart();
+    let rows = harness.daemon.rows();
+    harness.daemon.restart();
     for (route, request, first) in done {
-        replays(&first, &request.by(&keyed(&world.operator(), "the-key")));
+        replays(&first, &request.by(&keyed(&harness.operator(), "the-key")));
         if takes_fields(route) {
             // Another body under the same key is a mistake, and nothing happens; without a key it is another request.
             let other = request.body.as_ref().map(|body| format!("{body} ")).unwrap_or_default();
-            let client = keyed(&world.operator(), "the-key");
+            let client = keyed(&harness.operator(), "the-key");
             client
                 .send(&request.method, &request.path, Some(other.as_bytes()))
                 .expect_error(422, "idempotency_key_reused");
         }
     }
     assert_eq!(
-        crate::world::changed(&rows, &world.daemon.rows()).iter().filter(|k| !k.starts_with("credentials/")).count(),
+        crate::harness::changed(&rows, &harness.daemon.rows())
+            .iter()
+            .filter(|k| !k.starts_with("credentials/"))
+            .count(),
         0
     );
 }
 
 #[test]
 fn a_key_belongs_to_one_principal_one_method_and_one_path() {
-    let world = World::new();
+    let harness = Harness::new();
     let body = json!({"name": "Same"});
-    let boss = world.daemon.admin("boss");
-    let mine = keyed(&world.operator(), "k").post("/api/agents", body.clone()).expect(200);
+    let boss = harness.daemon.admin("boss");
+    let mine = keyed(&harness.operator(), "k").post("/api/agents", body.clone()).expect(200);
     let theirs = keyed(&boss, "k").post("/api/agents", body.clone()).expect(200);
     assert_ne!(mine.json()["id"], theirs.json()["id"]);
     assert_eq!(theirs.header("idempotent-replayed"), None);
     // Another token of the same user is the same principal.
-    let other_token = world.daemon.user_token("operator", &["*"]);
+    let other_token = harness.daemon.user_token("operator", &["*"]);
     replays(&mine, &keyed(&other_token, "k").post("/api/agents", body.clone()));
-    replays(&mine, &keyed(&world.daemon.on_socket(), "k").post("/api/agents/", body));
-    keyed(&world.operator(), "k").post("/api/users", json!({"username": "same"})).expect(201);
+    replays(&mine, &keyed(&harness.daemon.on_socket(), "k").post("/api/agents/", body));
+    keyed(&harness.operator(), "k").post("/api/users", json!({"username": "same"})).expect(201);
 }
 
 #[test]
 fn refusals_are_kept_but_not_those_that_may_pass() {
-    let world = World::new();
-    let key = keyed(&world.operator(), "kept");
+    let harness = Harness::new();
+    let key = keyed(&harness.operator(), "kept");
     let first = key.post("/api/agents", json!({"name": "é"})).expect_error(400, "invalid_agent_name");
     replays(&first, &key.post("/api/agents", json!({"name": "é"})));
-    let id = world.archived();
+    let id = harness.archived();
     let restore = format!("/api/agents/archived/{}/restore", id.replace('0', "1"));
     let gone = key.send("POST", &restore, None).expect_error(404, "archived_agent_not_found");
     replays(&gone, &key.send("POST", &restore, None));
     let taken = key.post("/api/users", json!({"username": "operator"})).expect_error(409, "username_taken");
     replays(&taken, &key.post("/api/users", json!({"username": "operator"})));
     // 403: once the grant is there, the same request is done.
-    let member = keyed(&world.daemon.member("late", &["*"]), "k");
+    let member = keyed(&harness.daemon.member("late", &["*"]), "k");
     let body = json!({"name": "later"});
     member.post("/api/agents", body.clone()).expect_error(403, "create_not_allowed");
-    world.daemon.grant("user:late", "*", "creator");
+    harness.daemon.grant("user:late", "*", "creator");
     assert_eq!(member.post("/api/agents", body).expect(200).header("idempotent-replayed"), None);
     // 422 and 400 of the checks before the key reserve nothing.
-    let key = keyed(&world.operator(), "free");
+    let key = keyed(&harness.operator(), "free");
     key.post("/api/agents", json!({"no_such": 1})).expect_error(422, "validation_error");
     key.post("/api/agents", json!({"name": "free"})).expect(200);
 }
 
 #[test]
 fn keys_are_one_to_255_visible_characters() {
-    let world = World::new();
+    let harness = Harness::new();
     for bad in ["", "a b", "ü", &"k".repeat(256), "a\tb"] {
-        let reply = keyed(&world.operator(), bad).post("/api/agents", json!({"name": "x"}));
+        let reply = keyed(&harness.operator(), bad).post("/api/agents", json!({"name": "x"}));
         reply.expect_error(400, "invalid_idempotency_key");
     }
-    let twice = keyed(&keyed(&world.operator(), "a"), "a").post("/api/agents", json!({"name": "x"}));
+    let twice = keyed(&keyed(&harness.operator(), "a"), "a").post("/api/agents", json!({"name": "x"}));
     twice.expect_error(400, "invalid_idempotency_key");
-    keyed(&world.operator(), &"~".repeat(255)).post("/api/agents", json!({"name": "x"})).expect(200);
+    keyed(&harness.operator(), &"~".repeat(255)).post("/api/agents", json!({"name": "x"})).expect(200);
 }
 
 #[test]
 fn routes_that_take_no_key_ignore_it_and_store_nothing() {
-    let world = World::new();
+    let harness = Harness::new();
     let stored = "SELECT count(*) FROM idempotency";
-    let name = world.agent();
+    let name = harness.agent();
     for key in ["k", "", "not a key"] {
-        let client = keyed(&world.operator(), key);
+        let client = keyed(&harness.operator(), key);
         let issue =
             || text(&client.post(&format!("/api/agents/{name}/token/issue"), json!({})).expect(200).json(), "token");
         assert_ne!(issue(), issue());
@@ -119,23 +122,23 @@ fn routes_that_take_no_key_ignore_it_and_store_nothing() {
         assert_ne!(tokens(), tokens());
     }
     for route in plain_routes().filter(|route| route.repeat != Repeat::Key) {
-        let reply = world.request(route).by(&keyed(&world.operator(), "bad key"));
+        let reply = harness.request(route).by(&keyed(&harness.operator(), "bad key"));
         assert!(reply.status < 300 && reply.header("idempotent-replayed").is_none(), "{}: {}", route.id, reply.text());
     }
-    assert_eq!(world.daemon.number(stored, []), 0);
+    assert_eq!(harness.daemon.number(stored, []), 0);
 }
 
 #[test]
 fn twenty_at_once_with_one_key_make_one_agent() {
-    let world = World::new();
+    let harness = Harness::new();
     let replies: Vec<Reply> = std::thread::scope(|scope| {
-        let create = || keyed(&world.operator(), "once").post("/api/agents", json!({"name": "One"})).expect(200);
+        let create = || keyed(&harness.operator(), "once").post("/api/agents", json!({"name": "One"})).expect(200);
         let sent: Vec<_> = (0..20).map(|_| scope.spawn(create)).collect();
         sent.into_iter().map(|thread| thread.join().expect("a reply")).collect()
     });
     assert!(replies.iter().all(|reply| reply.body == replies[0].body));
     let fresh = replies.iter().filter(|reply| reply.header("idempotent-replayed").is_none()).count();
-    assert_eq!((fresh, world.daemon.number("SELECT count(*) FROM agents", [])), (1, 1));
+    assert_eq!((fresh, harness.daemon.number("SELECT count(*) FROM agents", [])), (1, 1));
 }
 
 #[test]

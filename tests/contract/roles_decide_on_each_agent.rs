@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::harness::{Harness, NEED_RUNTIME};
 use crate::support::{Client, is_audit, text};
-use crate::world::{NEED_RUNTIME, World};
 
 /// Every route about one live agent, with the smallest role it needs.
 const NEEDS: &[(&str, u8)] = &[
@@ -36,12 +36,12 @@ const NEEDS: &[(&str, u8)] = &[
 ];
 
 /// Tries every route on a fresh agent each as somebody whose role is `has`.
-fn try_all(world: &World, has: u8, who: impl Fn(&str) -> Client) {
+fn try_all(harness: &Harness, has: u8, who: impl Fn(&str) -> Client) {
     for (id, needs) in NEEDS {
-        let request = world.request_for(id);
+        let request = harness.request_for(id);
         let agent = request.path.split('/').nth(3).expect("a name").to_owned();
         let client = who(&agent);
-        let before = world.daemon.rows();
+        let before = harness.daemon.rows();
         let reply = request.by(&client);
         match has {
             0 => drop(reply.expect_error(404, "agent_not_found")),
@@ -51,46 +51,46 @@ fn try_all(world: &World, has: u8, who: impl Fn(&str) -> Client) {
             _ => assert!(reply.status < 300, "{id} with {has}: {}", reply.text()),
         }
         if has < *needs {
-            let changed = crate::world::changed(&before, &world.daemon.rows());
+            let changed = crate::harness::changed(&before, &harness.daemon.rows());
             assert!(changed.iter().all(|key| is_audit(key)), "{id} with {has} changed {changed:?}");
         }
     }
     let tested: Vec<&str> = NEEDS.iter().map(|(id, _)| *id).collect();
-    for route in crate::world::all_routes().filter(|route| route.path.starts_with("/api/agents/{name}")) {
+    for route in crate::harness::all_routes().filter(|route| route.path.starts_with("/api/agents/{name}")) {
         assert!(tested.contains(&route.id), "say which role {} needs", route.id);
     }
 }
 
 #[test]
 fn who_has_no_role_is_told_that_there_is_no_such_agent() {
-    let world = World::new();
-    try_all(&world, 0, |_| world.member());
+    let harness = Harness::new();
+    try_all(&harness, 0, |_| harness.member());
 }
 
 #[test]
 fn a_viewer_reads() {
-    let world = World::new();
-    try_all(&world, 1, |agent| world.member_on(agent, "viewer"));
+    let harness = Harness::new();
+    try_all(&harness, 1, |agent| harness.member_on(agent, "viewer"));
 }
 
 #[test]
 fn an_editor_changes_and_issues_tokens() {
-    let world = World::new();
-    try_all(&world, 2, |agent| world.member_on(agent, "editor"));
+    let harness = Harness::new();
+    try_all(&harness, 2, |agent| harness.member_on(agent, "editor"));
 }
 
 #[test]
 fn an_owner_does_all() {
-    let world = World::new();
-    try_all(&world, 3, |agent| world.member_on(agent, "owner"));
+    let harness = Harness::new();
+    try_all(&harness, 3, |agent| harness.member_on(agent, "owner"));
 }
 
 #[test]
 fn an_agent_is_editor_of_itself_and_nothing_else() {
-    let world = World::new();
-    try_all(&world, 2, |agent| world.daemon.agent_token(agent, &["*"]));
-    let (one, other) = (world.agent(), world.agent());
-    let token = world.daemon.agent_token(&one, &["*"]);
+    let harness = Harness::new();
+    try_all(&harness, 2, |agent| harness.daemon.agent_token(agent, &["*"]));
+    let (one, other) = (harness.agent(), harness.agent());
+    let token = harness.daemon.agent_token(&one, &["*"]);
     token.get(&format!("/api/agents/{other}")).expect_error(404, "agent_not_found");
     let listed = token.get("/api/agents").expect(200).json();
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
@@ -104,11 +104,11 @@ fn an_agent_is_editor_of_itself_and_nothing_else() {
 
 #[test]
 fn an_admin_acts_as_owner_of_everything() {
-    let world = World::new();
-    let (maker, boss) = (world.name(), world.daemon.admin("boss"));
-    let member = world.daemon.member(&maker, &["*"]);
-    world.daemon.grant(&format!("user:{maker}"), "*", "creator");
-    let id = world.daemon.agent_by(&member, "theirs");
+    let harness = Harness::new();
+    let (maker, boss) = (harness.name(), harness.daemon.admin("boss"));
+    let member = harness.daemon.member(&maker, &["*"]);
+    harness.daemon.grant(&format!("user:{maker}"), "*", "creator");
+    let id = harness.daemon.agent_by(&member, "theirs");
     assert_eq!(boss.get("/api/agents/theirs").expect(200).json()["owner"], json!(maker));
     let grant = json!({"principal": "user:boss", "resource": format!("agent:{id}"), "role": "viewer"});
     boss.post("/api/grants", grant).expect(201);
@@ -118,36 +118,36 @@ fn an_admin_acts_as_owner_of_everything() {
 
 #[test]
 fn creating_needs_the_creator_grant_and_makes_the_caller_the_owner() {
-    let world = World::new();
-    let member = world.daemon.member("maker", &["*"]);
+    let harness = Harness::new();
+    let member = harness.daemon.member("maker", &["*"]);
     member.post("/api/agents", json!({"name": "m"})).expect_error(403, "create_not_allowed");
-    let grant = text(&world.daemon.grant("user:maker", "*", "creator"), "id");
-    let id = world.daemon.agent_by(&member, "mine");
+    let grant = text(&harness.daemon.grant("user:maker", "*", "creator"), "id");
+    let id = harness.daemon.agent_by(&member, "mine");
     let record = member.get("/api/agents/mine").expect(200).json();
     assert_eq!((&record["owner"], &record["id"]), (&json!("maker"), &json!(id)));
-    assert_eq!(world.daemon.text("SELECT origin FROM agents WHERE id = ?1", [&id]), "space_agent");
+    assert_eq!(harness.daemon.text("SELECT origin FROM agents WHERE id = ?1", [&id]), "space_agent");
     member.put("/api/agents/mine/permissions", json!({"scope": []})).expect(200);
     // Owner and origin come from the caller, never from the body.
     for field in ["owner", "origin", "id", "created_by", "status", "space_id", "owner_user_id"] {
         let refused = member.post("/api/agents", json!({"name": "m", field: "operator"}));
         assert_eq!(refused.expect_error(422, "validation_error").json()["fields"][0]["field"], field);
     }
-    world.operator().delete(&format!("/api/grants/{grant}")).expect(204);
+    harness.operator().delete(&format!("/api/grants/{grant}")).expect(204);
     member.post("/api/agents", json!({"name": "m"})).expect_error(403, "create_not_allowed");
     member.get("/api/agents/mine").expect(200);
 }
 
 #[test]
 fn what_an_agent_makes_belongs_to_its_owner_and_the_agent_owns_it() {
-    let world = World::new();
-    world.daemon.agent("parent");
-    world.daemon.grant("agent:parent", "*", "creator");
-    let parent = world.daemon.agent_token("parent", &["*"]);
-    let id = world.daemon.agent_by(&parent, "child");
-    let record = world.daemon.record("child");
+    let harness = Harness::new();
+    harness.daemon.agent("parent");
+    harness.daemon.grant("agent:parent", "*", "creator");
+    let parent = harness.daemon.agent_token("parent", &["*"]);
+    let id = harness.daemon.agent_by(&parent, "child");
+    let record = harness.daemon.record("child");
     assert_eq!(record["owner"], "operator");
-    assert_eq!(world.daemon.text("SELECT origin FROM agents WHERE id = ?1", [&id]), "agentcore");
-    let child = world.daemon.agent_token("child", &["agents.*"]);
+    assert_eq!(harness.daemon.text("SELECT origin FROM agents WHERE id = ?1", [&id]), "agentcore");
+    let child = harness.daemon.agent_token("child", &["agents.*"]);
     parent.put("/api/agents/child/permissions", json!({"scope": ["agents.read"]})).expect(200);
     child.get("/api/agents/parent").expect_error(404, "agent_not_found");
     child.put("/api/agents/child", json!({"host": "x"})).expect_error(403, "scope_denied");
@@ -160,12 +160,12 @@ fn what_an_agent_makes_belongs_to_its_owner_and_the_agent_owns_it() {
 
 #[test]
 fn a_role_is_given_only_to_who_the_giver_may_see() {
-    let world = World::new();
-    let hidden = world.agent();
-    world.daemon.member("sharer", &["*"]);
-    world.daemon.grant("user:sharer", "*", "creator");
-    let sharer = world.daemon.user_token("sharer", &["*"]);
-    let id = world.daemon.agent_by(&sharer, "shared");
+    let harness = Harness::new();
+    let hidden = harness.agent();
+    harness.daemon.member("sharer", &["*"]);
+    harness.daemon.grant("user:sharer", "*", "creator");
+    let sharer = harness.daemon.user_token("sharer", &["*"]);
+    let id = harness.daemon.agent_by(&sharer, "shared");
     let give = |principal: &str| {
         let grant = json!({"principal": principal, "resource": format!("agent:{id}"), "role": "viewer"});
         sharer.post("/api/grants", grant)
@@ -179,6 +179,6 @@ fn a_role_is_given_only_to_who_the_giver_may_see() {
     }
     for (resource, role) in [("agent:*", "owner"), ("agent:x", "creator"), ("agent:", "viewer"), ("user:x", "viewer")] {
         let grant = json!({"principal": "user:sharer", "resource": resource, "role": role});
-        world.operator().post("/api/grants", grant).expect_error(422, "validation_error");
+        harness.operator().post("/api/grants", grant).expect_error(422, "validation_error");
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use taosd::access::{Action, Scopes};
 
+use crate::harness::{Harness, all_routes, path_with};
 use crate::support::Client;
-use crate::world::{World, all_routes, path_with};
 
 /// Calls every route on things that are not there: the scope is checked before anything is looked up. The ids of the
 /// routes that were let through.
@@ -36,13 +36,13 @@ fn covered(scopes: &[&str]) -> BTreeSet<&'static str> {
 
 #[test]
 fn an_agents_token_is_allowed_exactly_where_its_scopes_say() {
-    let world = World::new();
-    let name = world.agent();
+    let harness = Harness::new();
+    let name = harness.agent();
     let default: Vec<String> =
-        serde_json::from_value(world.daemon.record(&name)["scope"].clone()).expect("the default scopes");
+        serde_json::from_value(harness.daemon.record(&name)["scope"].clone()).expect("the default scopes");
     let default: Vec<&str> = default.iter().map(String::as_str).collect();
     for scopes in [&default[..], &[], &["*"], &["agents.*"], &["agents.token.*"], &["users.*", "audit.read"]] {
-        assert_eq!(let_through(&world.daemon.agent_token(&name, scopes)), covered(scopes), "{scopes:?}");
+        assert_eq!(let_through(&harness.daemon.agent_token(&name, scopes)), covered(scopes), "{scopes:?}");
     }
     let allowed = covered(&default);
     for id in ["agents_get", "agents_list", "auth_whoami"] {
@@ -55,18 +55,18 @@ fn an_agents_token_is_allowed_exactly_where_its_scopes_say() {
 
 #[test]
 fn a_users_token_with_one_action_is_allowed_that_action_alone() {
-    let world = World::with(&[("TAOSD_REQUESTS_PER_MINUTE", "0")]);
+    let harness = Harness::with(&[("TAOSD_REQUESTS_PER_MINUTE", "0")]);
     let actions: BTreeSet<&str> = all_routes().filter_map(|route| route.action()).map(|action| action.slug()).collect();
     for action in actions {
-        assert_eq!(let_through(&world.daemon.user_token("operator", &[action])), covered(&[action]), "{action}");
+        assert_eq!(let_through(&harness.daemon.user_token("operator", &[action])), covered(&[action]), "{action}");
     }
 }
 
 #[test]
 fn a_list_of_scopes_is_of_at_most_32_known_entries() {
-    let world = World::new();
-    let path = format!("/api/agents/{}/permissions", world.agent());
-    let put = |scope: serde_json::Value| world.operator().put(&path, json!({"scope": scope}));
+    let harness = Harness::new();
+    let path = format!("/api/agents/{}/permissions", harness.agent());
+    let put = |scope: serde_json::Value| harness.operator().put(&path, json!({"scope": scope}));
     put(json!(vec!["agents.read"; 32])).expect(200);
     put(json!(vec!["agents.read"; 33])).expect_error(422, "invalid_scope");
     let long = format!("agents.{}", "x".repeat(58));

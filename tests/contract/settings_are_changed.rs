@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::harness::Harness;
 
 #[test]
 fn what_is_not_sent_stays_as_it_is() {
-    let world = World::new();
-    let name = world.agent();
+    let harness = Harness::new();
+    let name = harness.agent();
     let path = format!("/api/agents/{name}");
-    world.operator().put(&path, json!({"host": "h", "color": "#111111", "emoji": "x"})).expect(200);
-    world.operator().put(&path, json!({"display_name": "New"})).expect(200);
-    world.operator().patch(&format!("{path}/persona"), json!({"soul_md": "s", "source_persona_id": "p"})).expect(200);
-    world.operator().patch(&format!("{path}/persona"), json!({"agent_md": "a"})).expect(200);
-    let record = world.daemon.record(&name);
+    harness.operator().put(&path, json!({"host": "h", "color": "#111111", "emoji": "x"})).expect(200);
+    harness.operator().put(&path, json!({"display_name": "New"})).expect(200);
+    harness.operator().patch(&format!("{path}/persona"), json!({"soul_md": "s", "source_persona_id": "p"})).expect(200);
+    harness.operator().patch(&format!("{path}/persona"), json!({"agent_md": "a"})).expect(200);
+    let record = harness.daemon.record(&name);
     let fields = ["host", "color", "emoji", "display_name", "soul_md", "agent_md", "source_persona_id", "name"];
     let stored: Vec<&Value> = fields.iter().map(|field| &record[*field]).collect();
     assert_eq!(json!(stored), json!(["h", "#111111", "x", "New", "s", "a", "p", name]));
@@ -21,46 +21,47 @@ fn what_is_not_sent_stays_as_it_is() {
 
 #[test]
 fn each_change_is_a_revision_and_no_change_is_none() {
-    let world = World::new();
-    let name = world.agent();
+    let harness = Harness::new();
+    let name = harness.agent();
     let path = format!("/api/agents/{name}");
-    let rows = |world: &World| world.daemon.number("SELECT count(*) FROM audit", []);
-    assert_eq!(world.operator().put(&path, json!({"host": "h"})).expect(200).json()["revision"], 2);
-    let before = (world.daemon.record(&name), rows(&world));
-    assert_eq!(world.operator().put(&path, json!({"host": "h"})).expect(200).json()["revision"], 2);
-    world.operator().put(&path, json!({})).expect(200);
-    world.operator().patch(&format!("{path}/memory"), json!({"memory_plugin": "none"})).expect(200);
-    assert_eq!((world.daemon.record(&name), rows(&world)), before, "nothing is written");
-    world.operator().post(&format!("{path}/model"), json!({"model": "gpt"})).expect(200);
-    assert_eq!(world.operator().get(&path).expect(200).header("etag"), Some("\"3\""));
+    let rows = |harness: &Harness| harness.daemon.number("SELECT count(*) FROM audit", []);
+    assert_eq!(harness.operator().put(&path, json!({"host": "h"})).expect(200).json()["revision"], 2);
+    let before = (harness.daemon.record(&name), rows(&harness));
+    assert_eq!(harness.operator().put(&path, json!({"host": "h"})).expect(200).json()["revision"], 2);
+    harness.operator().put(&path, json!({})).expect(200);
+    harness.operator().patch(&format!("{path}/memory"), json!({"memory_plugin": "none"})).expect(200);
+    assert_eq!((harness.daemon.record(&name), rows(&harness)), before, "nothing is written");
+    harness.operator().post(&format!("{path}/model"), json!({"model": "gpt"})).expect(200);
+    assert_eq!(harness.operator().get(&path).expect(200).header("etag"), Some("\"3\""));
 }
 
 #[test]
 fn a_change_on_an_old_revision_is_refused_on_every_route_that_changes_a_record() {
-    let world = World::new();
+    let harness = Harness::new();
     for id in ["agents_update", "agents_permissions", "agents_persona", "agents_memory", "agents_model"] {
-        let request = world.request_for(id);
+        let request = harness.request_for(id);
         let name = request.path.split('/').nth(3).expect("a name").to_owned();
         for stale in ["\"2\"", "\"0\"", "1", "W/\"1\"", "\"2\", \"3\"", "\"x\"", ""] {
-            let refused = request.by(&world.operator().with("If-Match", stale));
+            let refused = request.by(&harness.operator().with("If-Match", stale));
             refused.expect_error(412, "precondition_failed");
         }
-        assert_eq!(world.daemon.record(&name)["revision"], 1, "{id}");
-        request.by(&world.operator().with("If-Match", "\"1\"")).expect(200);
-        let refused = request.by(&world.operator().with("If-Match", "\"1\"")).expect_error(412, "precondition_failed");
+        assert_eq!(harness.daemon.record(&name)["revision"], 1, "{id}");
+        request.by(&harness.operator().with("If-Match", "\"1\"")).expect(200);
+        let refused =
+            request.by(&harness.operator().with("If-Match", "\"1\"")).expect_error(412, "precondition_failed");
         assert_eq!(refused.json()["revision"], 2, "{id}");
-        request.by(&world.operator().with("If-Match", "*")).expect(200);
+        request.by(&harness.operator().with("If-Match", "*")).expect(200);
     }
 }
 
 #[test]
 fn of_two_changes_on_one_revision_one_is_refused() {
-    let world = World::new();
-    let path = format!("/api/agents/{}", world.agent());
+    let harness = Harness::new();
+    let path = format!("/api/agents/{}", harness.agent());
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let sent: Vec<_> = (0..10)
             .map(|n| {
-                let (client, path) = (world.operator().with("If-Match", "\"1\""), &path);
+                let (client, path) = (harness.operator().with("If-Match", "\"1\""), &path);
                 scope.spawn(move || client.put(path, json!({"host": format!("h{n}")})).status)
             })
             .collect();
@@ -68,22 +69,22 @@ fn of_two_changes_on_one_revision_one_is_refused() {
     });
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 412).count(), 9, "{statuses:?}");
-    assert_eq!(world.operator().get(&path).expect(200).json()["revision"], 2);
+    assert_eq!(harness.operator().get(&path).expect(200).json()["revision"], 2);
 }
 
 #[test]
 fn models_are_checked_by_the_table() {
-    let world = World::new();
-    let path = format!("/api/agents/{}/model", world.agent());
+    let harness = Harness::new();
+    let path = format!("/api/agents/{}/model", harness.agent());
     let location =
-        |model: &str| world.operator().post(&path, json!({"model": model})).expect(200).json()["location"].clone();
+        |model: &str| harness.operator().post(&path, json!({"model": model})).expect(200).json()["location"].clone();
     assert_eq!([location("QWEN2.5:7B"), location("qwen2.5_7b")], ["controller", "controller"]);
     assert_eq!([location("gpt"), location(" far ")], ["cloud", "worker"]);
-    let refused = world.operator().post(&path, json!({"model": "qwen2.5"})).expect_error(409, "model_not_reachable");
+    let refused = harness.operator().post(&path, json!({"model": "qwen2.5"})).expect_error(409, "model_not_reachable");
     assert_eq!(refused.json()["available_on"], json!([]), "the whole name counts");
     let export = |model: &str, worker: &str| {
-        let agent = json!({"name": world.name(), "model": model, "target_worker": worker});
-        world.operator().post("/api/agents/import", json!({"version": 1, "agent": agent}))
+        let agent = json!({"name": harness.name(), "model": model, "target_worker": worker});
+        harness.operator().post("/api/agents/import", json!({"version": 1, "agent": agent}))
     };
     export("qwen2.5:7b", "w1").expect(200);
     let body = export("qwen2.5:7b", "w2").expect_error(409, "model_not_on_worker").json();

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 use taosd::rest::{codes, openapi};
 
+use crate::harness::{Harness, plain_routes};
 use crate::support::{Daemon, schema, text};
-use crate::world::{World, plain_routes};
 
 const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options", "trace"];
 
@@ -29,8 +29,8 @@ fn resolved<'a>(document: &'a Value, response: &'a Value) -> &'a Value {
 
 #[test]
 fn the_headers_that_come_are_told() {
-    let world = World::new();
-    let document = world.daemon.anonymous().get("/openapi.json").expect(200).json();
+    let harness = Harness::new();
+    let document = harness.daemon.anonymous().get("/openapi.json").expect(200).json();
     let told = |route: &taosd::api::ApiRoute, status: u16| {
         let path = route.path.replace("...}", "}");
         let operation = &document["paths"][path][route.method.as_str().to_lowercase()];
@@ -40,10 +40,10 @@ fn the_headers_that_come_are_told() {
     };
     let ours = ["etag", "location", "retry-after", "link", "idempotent-replayed", "www-authenticate", "allow"];
     for route in plain_routes() {
-        let request = world.request(route);
-        let key = world.name();
-        let client = world.operator().with("Idempotency-Key", &key);
-        for reply in [request.by(&client), request.by(&client), request.by(&world.daemon.anonymous())] {
+        let request = harness.request(route);
+        let key = harness.name();
+        let client = harness.operator().with("Idempotency-Key", &key);
+        for reply in [request.by(&client), request.by(&client), request.by(&harness.daemon.anonymous())] {
             let headers = told(route, reply.status);
             for (name, _) in reply.headers.iter().filter(|(name, _)| ours.contains(&name.to_lowercase().as_str())) {
                 assert!(
@@ -146,8 +146,8 @@ fn every_operation_says_all_that_a_client_needs() {
 
 #[test]
 fn the_example_of_every_body_is_taken() {
-    let world = World::new();
-    let document = world.daemon.anonymous().get("/openapi.json").expect(200).json();
+    let harness = Harness::new();
+    let document = harness.daemon.anonymous().get("/openapi.json").expect(200).json();
     for (method, path, operation) in operations(&document) {
         let Some(body) = operation.get("requestBody") else { continue };
         // JSON, or the form of an upload.
@@ -157,7 +157,7 @@ fn the_example_of_every_body_is_taken() {
         assert!(problems.is_empty(), "{method} {path}: {problems:?}");
     }
     for route in plain_routes() {
-        let reply = world.request(route).by(&world.operator());
+        let reply = harness.request(route).by(&harness.operator());
         assert!(reply.status < 300, "{}: {}", route.id, reply.text());
     }
 }

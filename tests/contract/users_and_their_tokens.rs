@@ -2,19 +2,19 @@
 
 use serde_json::json;
 
+use crate::harness::Harness;
 use crate::support::text;
-use crate::world::World;
 
 const WHOAMI: &str = "/api/auth/whoami";
 
 #[test]
 fn disabling_a_user_ends_the_use_of_its_credentials_and_of_its_agents_until_it_is_enabled() {
-    let world = World::new();
-    let member = world.daemon.member("ann", &["*"]);
-    world.daemon.grant("user:ann", "*", "creator");
-    world.daemon.agent_by(&member, "anns");
-    let agent = world.daemon.agent_token("anns", &["*"]);
-    let set = |disabled: bool| world.operator().patch("/api/users/ann", json!({"disabled": disabled})).expect(200);
+    let harness = Harness::new();
+    let member = harness.daemon.member("ann", &["*"]);
+    harness.daemon.grant("user:ann", "*", "creator");
+    harness.daemon.agent_by(&member, "anns");
+    let agent = harness.daemon.agent_token("anns", &["*"]);
+    let set = |disabled: bool| harness.operator().patch("/api/users/ann", json!({"disabled": disabled})).expect(200);
     set(true);
     for client in [&member, &agent] {
         client.get(WHOAMI).expect_error(401, "invalid_token");
@@ -27,8 +27,8 @@ fn disabling_a_user_ends_the_use_of_its_credentials_and_of_its_agents_until_it_i
 
 #[test]
 fn a_member_reads_itself_and_manages_its_own_tokens_alone() {
-    let world = World::new();
-    let (ann, bob) = (world.daemon.member("ann", &["*"]), world.daemon.member("bob", &["*"]));
+    let harness = Harness::new();
+    let (ann, bob) = (harness.daemon.member("ann", &["*"]), harness.daemon.member("bob", &["*"]));
     ann.get("/api/users/ann").expect(200);
     let issued = ann.post("/api/users/ann/tokens", json!({"label": "l"})).expect(201).json();
     let id = text(&issued, "id");
@@ -42,7 +42,7 @@ fn a_member_reads_itself_and_manages_its_own_tokens_alone() {
         bob.send(method, path, None).expect_error(403, "forbidden");
     }
     bob.patch("/api/users/bob", json!({"role": "admin"})).expect_error(403, "forbidden");
-    let token = world.daemon.client(&text(&issued, "token"));
+    let token = harness.daemon.client(&text(&issued, "token"));
     token.get(WHOAMI).expect(200);
     ann.delete(&format!("/api/users/ann/tokens/{id}")).expect(204);
     token.get(WHOAMI).expect_error(401, "invalid_token");
@@ -51,18 +51,18 @@ fn a_member_reads_itself_and_manages_its_own_tokens_alone() {
 
 #[test]
 fn a_token_of_a_user_lives_ninety_days_unless_another_time_is_asked_for() {
-    let world = World::new();
+    let harness = Harness::new();
     let days = |body: serde_json::Value| {
-        let id = text(&world.operator().post("/api/users/operator/tokens", body).expect(201).json(), "id");
-        world.daemon.number("SELECT (expires_at - issued_at) / 86400000000 FROM credentials WHERE id = ?1", [id])
+        let id = text(&harness.operator().post("/api/users/operator/tokens", body).expect(201).json(), "id");
+        harness.daemon.number("SELECT (expires_at - issued_at) / 86400000000 FROM credentials WHERE id = ?1", [id])
     };
     assert_eq!(
         [days(json!({})), days(json!({"expires_in_days": 1})), days(json!({"expires_in_days": 3650}))],
         [90, 1, 3650]
     );
-    let token = world.daemon.user_token("operator", &["*"]);
+    let token = harness.daemon.user_token("operator", &["*"]);
     let id = text(&token.get(WHOAMI).expect(200).json(), "credential_id");
-    world.daemon.execute("UPDATE credentials SET expires_at = ?2 WHERE id = ?1", (&id, taosd::time::Micros::now()));
+    harness.daemon.execute("UPDATE credentials SET expires_at = ?2 WHERE id = ?1", (&id, taosd::time::Micros::now()));
     // What is changed past the daemon is seen a quarter of a second later at the latest.
     std::thread::sleep(std::time::Duration::from_millis(300));
     token.get(WHOAMI).expect_error(401, "invalid_token");
@@ -70,8 +70,8 @@ fn a_token_of_a_user_lives_ninety_days_unless_another_time_is_asked_for() {
 
 #[test]
 fn the_role_taken_from_an_admin_is_gone_with_its_next_request() {
-    let world = World::new();
-    let boss = world.daemon.admin("boss");
+    let harness = Harness::new();
+    let boss = harness.daemon.admin("boss");
     boss.get("/api/users").expect(200);
     boss.patch("/api/users/boss", json!({"role": "member"})).expect(200);
     boss.get("/api/users").expect_error(403, "forbidden");
@@ -80,9 +80,9 @@ fn the_role_taken_from_an_admin_is_gone_with_its_next_request() {
 
 #[test]
 fn credentials_that_are_none_are_refused() {
-    let world = World::new();
-    let good = world.operator().token().to_owned();
-    let send = |value: &str| world.daemon.anonymous().with("Authorization", value).get(WHOAMI);
+    let harness = Harness::new();
+    let good = harness.operator().token().to_owned();
+    let send = |value: &str| harness.daemon.anonymous().with("Authorization", value).get(WHOAMI);
     for value in [format!("Bearer {good}"), format!("bearer   {good} "), format!("BEARER {good}")] {
         send(&value).expect(200);
     }
@@ -102,9 +102,9 @@ fn credentials_that_are_none_are_refused() {
     for value in [format!("Basic {good}"), good.clone(), format!("Bearer{good}")] {
         send(&value).expect_error(401, "auth_required");
     }
-    let twice = world.operator().with("Authorization", &format!("Bearer {good}")).get(WHOAMI);
+    let twice = harness.operator().with("Authorization", &format!("Bearer {good}")).get(WHOAMI);
     twice.expect_error(401, "invalid_token");
-    world.daemon.anonymous().get(&format!("{WHOAMI}?access_token={good}")).expect_error(401, "auth_required");
+    harness.daemon.anonymous().get(&format!("{WHOAMI}?access_token={good}")).expect_error(401, "auth_required");
     // A bad Bearer is refused even where none is needed.
-    world.daemon.on_socket().with("Authorization", "Bearer x").get(WHOAMI).expect_error(401, "invalid_token");
+    harness.daemon.on_socket().with("Authorization", "Bearer x").get(WHOAMI).expect_error(401, "invalid_token");
 }

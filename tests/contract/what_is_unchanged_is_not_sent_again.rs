@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
+use crate::harness::Harness;
 use crate::support::{Client, Reply, text};
-use crate::world::World;
 
 fn tag(reply: &Reply) -> String {
     reply.header("etag").expect("an ETag").to_owned()
@@ -25,9 +25,9 @@ fn twice(client: &Client, path: &str) -> Reply {
 
 #[test]
 fn lists_and_records_are_answered_with_304_until_they_change() {
-    let world = World::new();
-    let name = world.agent();
-    let operator = world.operator();
+    let harness = Harness::new();
+    let name = harness.agent();
+    let operator = harness.operator();
     for path in ["/api/agents", "/api/users", "/api/grants", "/api/v1/agents", "/agents", "/api/notifications"] {
         let known = tag(&twice(&operator, path));
         for line in [known.clone(), format!("\"x\", W/{known}"), "*".into()] {
@@ -49,55 +49,55 @@ fn lists_and_records_are_answered_with_304_until_they_change() {
 
 #[test]
 fn pages_that_differ_in_their_link_alone_differ_in_their_tag() {
-    let world = World::new();
-    world.agent();
-    let operator = world.operator();
+    let harness = Harness::new();
+    harness.agent();
+    let operator = harness.operator();
     let last = tag(&operator.get("/api/agents?limit=1").expect(200));
-    world.agent();
+    harness.agent();
     assert_ne!(tag(&operator.get("/api/agents?limit=1").expect(200)), last);
 }
 
 #[test]
 fn no_caller_gets_what_was_kept_for_another() {
-    let world = World::new();
-    let (mine, other) = (world.agent(), world.agent());
+    let harness = Harness::new();
+    let (mine, other) = (harness.agent(), harness.agent());
     let names = |client: &Client| -> Vec<String> {
         twice(client, "/api/agents").json().as_array().unwrap().iter().map(|row| text(row, "name")).collect()
     };
-    let operator = world.operator();
+    let operator = harness.operator();
     assert_eq!(names(&operator), [mine.clone(), other.clone()]);
-    let agent = world.daemon.agent_token(&mine, &["*"]);
+    let agent = harness.daemon.agent_token(&mine, &["*"]);
     assert_eq!(names(&agent).join(","), mine);
     assert_eq!(names(&operator), [mine, other]);
 }
 
 #[test]
 fn a_revoke_and_a_lost_grant_hold_at_once() {
-    let world = World::new();
-    let name = world.agent();
-    let user = world.name();
-    let member = world.daemon.member(&user, &["*"]);
-    let id = text(&world.daemon.record(&name), "id");
-    let grant = text(&world.daemon.grant(&format!("user:{user}"), &id, "viewer"), "id");
+    let harness = Harness::new();
+    let name = harness.agent();
+    let user = harness.name();
+    let member = harness.daemon.member(&user, &["*"]);
+    let id = text(&harness.daemon.record(&name), "id");
+    let grant = text(&harness.daemon.grant(&format!("user:{user}"), &id, "viewer"), "id");
     let count = || twice(&member, "/api/agents").json().as_array().unwrap().len();
     assert_eq!(count(), 1);
-    world.operator().delete(&format!("/api/grants/{grant}")).expect(204);
+    harness.operator().delete(&format!("/api/grants/{grant}")).expect(204);
     assert_eq!(count(), 0);
-    world.operator().patch(&format!("/api/users/{user}"), json!({"disabled": true})).expect(200);
+    harness.operator().patch(&format!("/api/users/{user}"), json!({"disabled": true})).expect(200);
     member.get("/api/agents").expect(401);
 }
 
 #[test]
 fn a_grant_ends_on_time_though_nothing_is_written() {
-    let world = World::new();
-    let name = world.agent();
-    let user = world.name();
-    let member = world.daemon.member(&user, &["*"]);
-    let id = text(&world.daemon.record(&name), "id");
-    let grant = text(&world.daemon.grant(&format!("user:{user}"), &id, "viewer"), "id");
+    let harness = Harness::new();
+    let name = harness.agent();
+    let user = harness.name();
+    let member = harness.daemon.member(&user, &["*"]);
+    let id = text(&harness.daemon.record(&name), "id");
+    let grant = text(&harness.daemon.grant(&format!("user:{user}"), &id, "viewer"), "id");
     let end = SystemTime::now() + Duration::from_millis(1000);
     let micros = i64::try_from(end.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros()).unwrap();
-    world.daemon.execute("UPDATE grants SET expires_at = ?2 WHERE id = ?1", (&grant, micros));
+    harness.daemon.execute("UPDATE grants SET expires_at = ?2 WHERE id = ?1", (&grant, micros));
     // What is made past the daemon it sees a moment later.
     sleep(Duration::from_millis(300));
     let until = Instant::now() + Duration::from_secs(10);
@@ -115,8 +115,8 @@ fn a_grant_ends_on_time_though_nothing_is_written() {
 
 #[test]
 fn the_surface_is_compressed_for_who_takes_it() {
-    let world = World::new();
-    let nobody = world.daemon.anonymous();
+    let harness = Harness::new();
+    let nobody = harness.daemon.anonymous();
     for path in ["/openapi.json", "/api"] {
         let plain = nobody.get(path).expect(200);
         let zipped = nobody.with("Accept-Encoding", "br, gzip").try_send("GET", path, None).unwrap().expect(200);

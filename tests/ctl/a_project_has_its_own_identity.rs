@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::run::{Ctl, Run, url};
 use crate::support::Daemon;
 
-struct World {
+struct Harness {
     daemon: Daemon,
     ctl: Ctl,
     folder: PathBuf,
@@ -21,7 +21,7 @@ fn private(path: &Path, text: &str) {
 }
 
 /// A project with an agent's token in it, and the operator's login saved.
-fn world() -> World {
+fn harness() -> Harness {
     let daemon = Daemon::start();
     daemon.agent("atlas");
     let token = daemon.agent_token("atlas", &["agents.read"]).token().to_owned();
@@ -31,12 +31,12 @@ fn world() -> World {
     fs::create_dir_all(&folder).unwrap();
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
     private(&folder.join("atlas.token"), &token);
-    let world = World { daemon, ctl, folder };
-    world.config("atlas.token");
-    world
+    let harness = Harness { daemon, ctl, folder };
+    harness.config("atlas.token");
+    harness
 }
 
-impl World {
+impl Harness {
     fn config(&self, token_file: &str) {
         let text = format!("url = \"{}\"\ntoken_file = \"{token_file}\"\n", url(&self.daemon));
         private(&self.folder.join("config.toml"), &text);
@@ -55,61 +55,61 @@ impl World {
 
 #[test]
 fn it_comes_after_flags_and_environment_and_before_profile_and_login() {
-    let world = world();
-    assert!(world.source(&[]).starts_with("atlas ") && world.source(&[]).ends_with(".taos/config.toml"));
-    let token = world.ctl.file("operator", &world.daemon.token);
-    assert_eq!(world.source(&["--token-file", &token, "--url", &url(&world.daemon)]), "operator flags");
-    let mut command = world.ctl.command(&["auth", "status", "--json"]);
-    command.env("TAOS_TOKEN", &world.daemon.token).env("TAOS_URL", url(&world.daemon));
-    let run = Run::of(command.current_dir(world.folder.parent().unwrap()).output().unwrap()).expect(0);
+    let harness = harness();
+    assert!(harness.source(&[]).starts_with("atlas ") && harness.source(&[]).ends_with(".taos/config.toml"));
+    let token = harness.ctl.file("operator", &harness.daemon.token);
+    assert_eq!(harness.source(&["--token-file", &token, "--url", &url(&harness.daemon)]), "operator flags");
+    let mut command = harness.ctl.command(&["auth", "status", "--json"]);
+    command.env("TAOS_TOKEN", &harness.daemon.token).env("TAOS_URL", url(&harness.daemon));
+    let run = Run::of(command.current_dir(harness.folder.parent().unwrap()).output().unwrap()).expect(0);
     assert_eq!(serde_json::from_str::<Value>(&run.stdout).unwrap()["login"], "environment");
-    let outside = world.ctl.json(&["auth", "whoami"]);
+    let outside = harness.ctl.json(&["auth", "whoami"]);
     assert_eq!(outside["source"], "saved login");
     // Its token is for its own server; another one named outright does not get it.
-    let run = world.run(&["--url", "http://127.0.0.1:1", "auth", "status"]).expect(3);
+    let run = harness.run(&["--url", "http://127.0.0.1:1", "auth", "status"]).expect(3);
     assert!(run.stderr.contains("127.0.0.1:1"), "{run:?}");
 }
 
 #[test]
 fn what_others_can_touch_or_a_link_leads_to_is_not_used() {
-    let world = world();
-    let (config, token) = (world.folder.join("config.toml"), world.folder.join("atlas.token"));
-    for (path, wide, narrow) in [(&config, 0o644, 0o600), (&token, 0o640, 0o600), (&world.folder, 0o755, 0o700)] {
+    let harness = harness();
+    let (config, token) = (harness.folder.join("config.toml"), harness.folder.join("atlas.token"));
+    for (path, wide, narrow) in [(&config, 0o644, 0o600), (&token, 0o640, 0o600), (&harness.folder, 0o755, 0o700)] {
         fs::set_permissions(path, Permissions::from_mode(wide)).unwrap();
-        let run = world.run(&["agents", "list"]).expect_error(2, "login");
+        let run = harness.run(&["agents", "list"]).expect_error(2, "login");
         assert!(run.stderr.contains("fix: Run chmod "), "{run:?}");
         fs::set_permissions(path, Permissions::from_mode(narrow)).unwrap();
     }
-    let elsewhere = world.ctl.home().join("elsewhere");
+    let elsewhere = harness.ctl.home().join("elsewhere");
     for path in [&token, &config] {
         fs::rename(path, &elsewhere).unwrap();
         symlink(&elsewhere, path).unwrap();
-        world.run(&["agents", "list"]).expect_error(2, "login");
+        harness.run(&["agents", "list"]).expect_error(2, "login");
         fs::remove_file(path).unwrap();
         fs::rename(&elsewhere, path).unwrap();
     }
-    world.source(&[]);
+    harness.source(&[]);
 }
 
 #[test]
 fn it_names_a_token_beside_it_and_no_other() {
-    let world = world();
-    let saved = world.ctl.credentials();
+    let harness = harness();
+    let saved = harness.ctl.credentials();
     for file in [saved.to_str().unwrap(), "../../x.token", "sub/a.token", "config.toml", ".token", ""] {
-        world.config(file);
-        world.run(&["agents", "list"]).expect_error(2, "login");
+        harness.config(file);
+        harness.run(&["agents", "list"]).expect_error(2, "login");
     }
     for text in ["url = 1", "url = \"http://a\"", "x", "token_file = \"atlas.token\""] {
-        private(&world.folder.join("config.toml"), text);
-        world.run(&["agents", "list"]).expect_error(2, "login");
+        private(&harness.folder.join("config.toml"), text);
+        harness.run(&["agents", "list"]).expect_error(2, "login");
     }
 }
 
 #[test]
 fn another_users_project_says_nothing_to_this_one() {
-    let world = world();
+    let harness = harness();
     // Only root can give a file away; for anybody else there is nothing to test.
-    if chown(world.folder.join("config.toml"), Some(12345), None).is_ok() {
-        assert_eq!(world.source(&[]), "operator saved login");
+    if chown(harness.folder.join("config.toml"), Some(12345), None).is_ok() {
+        assert_eq!(harness.source(&[]), "operator saved login");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use crate::bed::{self, Bed};
 use crate::fences::{self, Block};
+use crate::harness::{self, Lxd};
 use crate::support::{Daemon, TempDir};
 use crate::{pages, script};
 
@@ -30,7 +30,7 @@ fn every_command_in_the_pages_runs() {
         if page.name.contains("/recipes/") && !blocks.iter().any(|block| block.language() == "bash") {
             wrong.push(format!("{}: a recipe without a bash block", page.file));
         }
-        wrong.extend(run(&bed::without_containers(), &blocks, false).err());
+        wrong.extend(run(&harness::without_containers(), &blocks, false).err());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -38,6 +38,6 @@ fn every_command_in_the_pages_runs() {
 #[test]
 #[ignore = "needs LXD: bash .ci/lxd"]
 fn every_command_that_needs_a_container_runs() {
-    let bed = Bed::find();
-    bed.for_each_page(|block| block.language() == "bash", |daemon, blocks| run(daemon, blocks, true));
+    let harness = Lxd::find();
+    harness.for_each_page(|block| block.language() == "bash", |daemon, blocks| run(daemon, blocks, true));
 }

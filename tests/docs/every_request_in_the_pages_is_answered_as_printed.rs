@@ -2,7 +2,7 @@
 //!
 //! Blocks that need containers go to a daemon on a real LXD, if there is one.
 
-use crate::bed::{self, Bed};
+use crate::harness::{self, Lxd};
 use crate::replay::replay;
 use crate::{fences, pages};
 
@@ -23,7 +23,7 @@ fn every_request_in_the_pages_is_answered_as_printed() {
                 if has == WITHOUT.contains(&page.name.as_str()) && !may_lack {
                     wrong.push(format!("{}: http blocks: {has}", page.file));
                 }
-                wrong.extend(replay(&bed::without_containers(), &blocks, false).err());
+                wrong.extend(replay(&harness::without_containers(), &blocks, false).err());
             }
         }
     }
@@ -33,6 +33,6 @@ fn every_request_in_the_pages_is_answered_as_printed() {
 #[test]
 #[ignore = "needs LXD: bash .ci/lxd"]
 fn every_request_that_needs_a_container_is_answered_as_printed() {
-    let bed = Bed::find();
-    bed.for_each_page(|block| block.language() == "http", |daemon, blocks| replay(daemon, blocks, true));
+    let harness = Lxd::find();
+    harness.for_each_page(|block| block.language() == "http", |daemon, blocks| replay(daemon, blocks, true));
 }

@@ -3,9 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod bed;
 mod fences;
 mod generated;
+mod harness;
 mod pages;
 mod replay;
 mod script;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use taosd::secret::{AgentPat, AgentToken, Issued, UserPat, UserToken};
 
-use crate::freeze::world::{WHOAMI, token};
+use crate::freeze::harness::{WHOAMI, token};
 use crate::support::{Client, Daemon, Reply};
 
 /// A decoy with this secret, as if it had been planted.
@@ -95,7 +95,7 @@ fn within_a_second_the_owner_knows_and_the_agent_is_frozen() {
     agent.get(WHOAMI).expect_error(401, "agent_frozen");
     let record = daemon.record("atlas");
     assert_eq!((&record["frozen"], &record["frozen_by"]), (&json!(true), &json!("taosd")));
-    crate::freeze::world::thaw(&daemon, "atlas");
+    crate::freeze::harness::thaw(&daemon, "atlas");
     agent.get(WHOAMI).expect(200);
 }
 

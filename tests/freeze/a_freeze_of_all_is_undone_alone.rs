@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::freeze::world::freeze;
+use crate::freeze::harness::freeze;
 use crate::support::Daemon;
 
 #[test]

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::freeze::world::{WHOAMI, freeze, thaw, token};
+use crate::freeze::harness::{WHOAMI, freeze, thaw, token};
 use crate::support::{Daemon, TempDir};
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::freeze::world::{WHOAMI, exchange, freeze, thaw, token};
+use crate::freeze::harness::{WHOAMI, exchange, freeze, thaw, token};
 use crate::support::{Client, Daemon, text};
 
 /// An agent with one credential of each kind.
@@ -157,7 +157,7 @@ fn streams_and_waits_of_a_frozen_agent_end_at_once() {
         let begun = std::time::Instant::now();
         (waiter.get("/api/notifications?wait=20"), begun.elapsed())
     });
-    let mut stream = crate::freeze::world::Stream::open(&agent, &daemon.address, "/api/notifications/stream");
+    let mut stream = crate::freeze::harness::Stream::open(&agent, &daemon.address, "/api/notifications/stream");
     std::thread::sleep(std::time::Duration::from_millis(300));
     freeze(&daemon, "atlas");
     let (reply, took) = waiting.join().expect("the waiter");

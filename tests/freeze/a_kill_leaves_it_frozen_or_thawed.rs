@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::world::{WHOAMI, token};
+use super::harness::{WHOAMI, token};
 use crate::support::{Client, Daemon};
 
 const AGENTS: [&str; 4] = ["atlas", "vega", "rigel", "sirius"];

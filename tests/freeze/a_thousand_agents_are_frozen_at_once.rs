@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::freeze::world::{WHOAMI, token};
+use crate::freeze::harness::{WHOAMI, token};
 use crate::support::Daemon;
 
 const AGENTS: usize = 1000;

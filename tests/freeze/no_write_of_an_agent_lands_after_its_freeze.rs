@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::freeze::world::{freeze, thaw, token};
+use crate::freeze::harness::{freeze, thaw, token};
 use crate::support::Daemon;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::freeze::world::{WHOAMI, freeze};
+use crate::freeze::harness::{WHOAMI, freeze};
 use crate::support::Daemon;
 
 const ALARM: &str = r#"{"reason": "alarm"}"#;
@@ -18,7 +18,7 @@ fn strangers_do_not_see_it_and_editors_may_not() {
     daemon.grant("user:mia", &id, "editor");
     mia.post("/api/agents/atlas/freeze", body()).expect_error(403, "forbidden");
     // An agent is editor of itself: it neither freezes nor thaws itself, and its token's scope has no such word.
-    let plain = crate::freeze::world::token(&daemon, "atlas");
+    let plain = crate::freeze::harness::token(&daemon, "atlas");
     plain.post("/api/agents/atlas/freeze", body()).expect_error(403, "scope_denied");
     let agent = daemon.agent_token("atlas", &["agents.freeze"]);
     agent.post("/api/agents/atlas/freeze", body()).expect_error(403, "forbidden");
@@ -56,7 +56,7 @@ fn all_are_the_callers_own_and_for_an_admin_everybodys() {
     daemon.grant("user:mia", "*", "creator");
     daemon.agent_by(&mia, "hers");
     daemon.agent("ours");
-    let (hers, ours) = (crate::freeze::world::token(&daemon, "hers"), crate::freeze::world::token(&daemon, "ours"));
+    let (hers, ours) = (crate::freeze::harness::token(&daemon, "hers"), crate::freeze::harness::token(&daemon, "ours"));
     let reply = mia.post("/api/freeze", json!({"reason": "a"})).expect(200).json();
     assert_eq!((&reply["status"], &reply["agents"]), (&json!("frozen"), &json!(1)));
     hers.get(WHOAMI).expect_error(401, "agent_frozen");

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use taosd::containers::{ContainerName, Driver, Error, FileSpec, ImageName, Runtime, Status};
 
-use super::bed::{Bed, Folder, Guard, path, set, soon};
 use super::inside::answering;
+use super::test_runtime::{Folder, Guard, TestRuntime, path, set, soon};
 
 fn folder(guard: &Guard<'_>) -> PathBuf {
-    Bed::lxc_path().join(guard.name.as_str())
+    TestRuntime::lxc_path().join(guard.name.as_str())
 }
 
 fn append(guard: &Guard<'_>, line: &str) {
@@ -26,36 +26,36 @@ fn append(guard: &Guard<'_>, line: &str) {
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn what_ran_when_the_host_went_down_comes_back_and_nothing_else_does() {
-    let bed = Bed::classic();
-    let (before, now, never) = (bed.running(), bed.running(), bed.stopped());
-    let (stopped, other_boot) = (bed.running(), "00000000-0000-0000-0000-000000000000");
-    bed.driver.stop(&stopped.name, Duration::ZERO, true, soon()).unwrap();
+    let test_runtime = TestRuntime::classic();
+    let (before, now, never) = (test_runtime.running(), test_runtime.running(), test_runtime.stopped());
+    let (stopped, other_boot) = (test_runtime.running(), "00000000-0000-0000-0000-000000000000");
+    test_runtime.driver.stop(&stopped.name, Duration::ZERO, true, soon()).unwrap();
     // The host's end: nobody has asked the driver.
     for guard in [&before, &now] {
         let killed = Command::new("lxc-stop").args(["-k", "-n", guard.name.as_str()]).status().unwrap();
         assert!(killed.success());
     }
-    let config = Bed::lxc_path().join(before.name.as_str()).join("config");
+    let config = TestRuntime::lxc_path().join(before.name.as_str()).join("config");
     let text = fs::read_to_string(&config).unwrap();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     assert!(text.contains(boot.trim()), "{text}");
     fs::write(&config, text.replace(boot.trim(), other_boot)).unwrap();
-    let ran = bed.driver.ran_before_boot(soon()).unwrap();
+    let ran = test_runtime.driver.ran_before_boot(soon()).unwrap();
     assert!(ran.contains(&before.name), "{ran:?}");
     for guard in [&now, &never, &stopped] {
         assert!(!ran.contains(&guard.name), "it stopped by itself, or was stopped");
     }
-    bed.driver.start(&before.name, soon().into()).unwrap();
-    assert!(!bed.driver.ran_before_boot(soon()).unwrap().contains(&before.name));
+    test_runtime.driver.start(&before.name, soon().into()).unwrap();
+    assert!(!test_runtime.driver.ran_before_boot(soon()).unwrap().contains(&before.name));
 }
 
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn the_configuration_is_roots_alone_and_keeps_lines_that_are_not_ours() {
-    let bed = Bed::classic();
-    let guard = bed.stopped();
+    let test_runtime = TestRuntime::classic();
+    let guard = test_runtime.stopped();
     append(&guard, "# by hand\nlxc.environment = THEIRS=1");
-    bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", "x")], soon()).unwrap();
+    test_runtime.driver.set_env(&guard.name, &[set("TAOS_TOKEN", "x")], soon()).unwrap();
     let config = folder(&guard).join("config");
     let text = fs::read_to_string(&config).unwrap();
     assert!(text.contains("# by hand\nlxc.environment = THEIRS=1\nlxc.environment = TAOS_TOKEN=x\n"), "{text}");
@@ -66,34 +66,34 @@ fn the_configuration_is_roots_alone_and_keeps_lines_that_are_not_ours() {
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn a_container_cannot_lead_a_write_to_the_host() {
-    let bed = Bed::classic();
-    let (guard, host) = (bed.running(), Folder::new());
+    let test_runtime = TestRuntime::classic();
+    let (guard, host) = (test_runtime.running(), Folder::new());
     fs::write(host.0.join("token"), "host").unwrap();
     let trap = host.0.to_str().unwrap();
-    bed.says(
+    test_runtime.says(
         &guard.name,
         &["sh", "-c", &format!("ln -s {trap} /run/taos; ln -s ../../../../../../{trap} /run/up; echo")],
     );
-    bed.says(&guard.name, &["sh", "-c", "ln -s /proc/1/root /run/magic; ln -s /etc/passwd /run/link; echo"]);
+    test_runtime.says(&guard.name, &["sh", "-c", "ln -s /proc/1/root /run/magic; ln -s /etc/passwd /run/link; echo"]);
     for target in ["/run/taos/token", "/run/up/token", "/run/magic/etc/taosd-was-here", "/run/link"] {
-        let _ = bed.driver.write_file(&guard.name, &FileSpec::secret(path(target), b"stolen"), soon());
+        let _ = test_runtime.driver.write_file(&guard.name, &FileSpec::secret(path(target), b"stolen"), soon());
     }
     assert_eq!(fs::read(host.0.join("token")).unwrap(), b"host");
     assert_eq!(fs::read_dir(&host.0).unwrap().count(), 1);
     assert!(!PathBuf::from("/etc/taosd-was-here").exists());
     assert_eq!(fs::read(guard.inside("/run/link")).unwrap(), b"stolen");
     assert!(fs::read_to_string(guard.inside("/etc/passwd")).unwrap().starts_with("root:"));
-    bed.driver.remove_file(&guard.name, &path("/run/up/token"), soon()).unwrap();
+    test_runtime.driver.remove_file(&guard.name, &path("/run/up/token"), soon()).unwrap();
     assert!(host.0.join("token").exists());
 }
 
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn a_rename_that_a_crash_cut_in_half_is_finished_by_the_start() {
-    let bed = Bed::classic();
-    let (old, new) = (bed.stopped(), bed.name());
+    let test_runtime = TestRuntime::classic();
+    let (old, new) = (test_runtime.stopped(), test_runtime.name());
     fs::rename(folder(&old), folder(&new)).unwrap();
-    bed.driver.start(&new.name, soon().into()).unwrap();
+    test_runtime.driver.start(&new.name, soon().into()).unwrap();
     assert_eq!(new.state().status, Status::Running);
     let text = fs::read_to_string(folder(&new).join("config")).unwrap();
     assert!(!text.contains(old.name.as_str()), "{text}");
@@ -102,40 +102,40 @@ fn a_rename_that_a_crash_cut_in_half_is_finished_by_the_start() {
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn a_copy_that_a_crash_left_behind_is_cleared() {
-    let bed = Bed::classic();
-    let guard = bed.name();
-    let left = Bed::lxc_path().join(format!(".taosd-new-{}", guard.name));
+    let test_runtime = TestRuntime::classic();
+    let guard = test_runtime.name();
+    let left = TestRuntime::lxc_path().join(format!(".taosd-new-{}", guard.name));
     fs::create_dir_all(left.join("rootfs/half")).unwrap();
-    assert_eq!(bed.driver.get(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
-    bed.driver.create(&guard.name, &bed.spec(), soon().into()).unwrap();
+    assert_eq!(test_runtime.driver.get(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
+    test_runtime.driver.create(&guard.name, &test_runtime.spec(), soon().into()).unwrap();
     assert!(!left.exists() && !folder(&guard).join("rootfs/half").exists());
 }
 
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn one_that_will_not_stop_is_killed_only_if_asked() {
-    let bed = Bed::classic();
-    let guard = bed.stopped();
+    let test_runtime = TestRuntime::classic();
+    let guard = test_runtime.stopped();
     append(&guard, "lxc.signal.halt = SIGWINCH");
-    bed.driver.start(&guard.name, soon().into()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
     let second = Duration::from_secs(1);
-    let result = bed.driver.stop(&guard.name, second, false, soon());
+    let result = test_runtime.driver.stop(&guard.name, second, false, soon());
     assert!(matches!(result, Err(Error::Failed(_))), "{result:?}");
     let began = Instant::now();
-    let late = bed.driver.stop(&guard.name, 30 * second, false, began + second / 2);
+    let late = test_runtime.driver.stop(&guard.name, 30 * second, false, began + second / 2);
     assert_eq!(late, Err(Error::Deadline(Runtime::Lxc)));
     assert!(began.elapsed() < 2 * second);
     assert_eq!(guard.state().status, Status::Running);
-    bed.driver.stop(&guard.name, second, true, soon()).unwrap();
+    test_runtime.driver.stop(&guard.name, second, true, soon()).unwrap();
     assert_eq!(guard.state().status, Status::Stopped);
 }
 
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn a_console_without_end_does_not_fill_the_hosts_disk() {
-    let bed = Bed::classic();
-    let guard = bed.running();
-    bed.says(
+    let test_runtime = TestRuntime::classic();
+    let guard = test_runtime.running();
+    test_runtime.says(
         &guard.name,
         &[
             "sh",
@@ -150,10 +150,10 @@ fn a_console_without_end_does_not_fill_the_hosts_disk() {
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn a_configuration_that_cannot_be_read_is_not_a_missing_container() {
-    let bed = Bed::classic();
-    let guard = bed.name();
+    let test_runtime = TestRuntime::classic();
+    let guard = test_runtime.name();
     fs::create_dir_all(folder(&guard).join("config")).unwrap();
-    let result = bed.driver.get(&guard.name, soon());
+    let result = test_runtime.driver.get(&guard.name, soon());
     fs::remove_dir_all(folder(&guard)).unwrap();
     assert!(matches!(result, Err(Error::Failed(_))), "{result:?}");
 }
@@ -161,35 +161,37 @@ fn a_configuration_that_cannot_be_read_is_not_a_missing_container() {
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn the_inside_address_is_opened_again_by_a_daemon_that_starts() {
-    let mut bed = Bed::classic();
+    let mut test_runtime = TestRuntime::classic();
     let host = Folder::new();
     let socket = answering(&host, "back");
-    let (name, ask) =
-        (ContainerName::for_agent(&super::bed::unique()).unwrap(), ["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"]);
-    bed.driver.create(&name, &bed.spec(), soon().into()).unwrap();
-    bed.driver.start(&name, soon().into()).unwrap();
-    bed.driver.ensure_proxy(&name, &socket, soon()).unwrap();
-    assert_eq!(bed.says(&name, &ask), "back");
-    let next: Arc<dyn Driver> = Arc::new(Bed::classic_driver());
-    drop(std::mem::replace(&mut bed.driver, next));
-    let cut = bed.exec(&name, &ask).status.success();
-    bed.driver.ensure_proxy(&name, &socket, soon()).unwrap();
-    let after = bed.says(&name, &ask);
-    bed.driver.stop(&name, Duration::ZERO, true, soon()).unwrap();
-    bed.driver.delete(&name, soon()).unwrap();
+    let (name, ask) = (
+        ContainerName::for_agent(&super::test_runtime::unique()).unwrap(),
+        ["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"],
+    );
+    test_runtime.driver.create(&name, &test_runtime.spec(), soon().into()).unwrap();
+    test_runtime.driver.start(&name, soon().into()).unwrap();
+    test_runtime.driver.ensure_proxy(&name, &socket, soon()).unwrap();
+    assert_eq!(test_runtime.says(&name, &ask), "back");
+    let next: Arc<dyn Driver> = Arc::new(TestRuntime::classic_driver());
+    drop(std::mem::replace(&mut test_runtime.driver, next));
+    let cut = test_runtime.exec(&name, &ask).status.success();
+    test_runtime.driver.ensure_proxy(&name, &socket, soon()).unwrap();
+    let after = test_runtime.says(&name, &ask);
+    test_runtime.driver.stop(&name, Duration::ZERO, true, soon()).unwrap();
+    test_runtime.driver.delete(&name, soon()).unwrap();
     assert_eq!((cut, after.as_str()), (false, "back"));
 }
 
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn the_inside_address_is_opened_again_after_the_container_restarts_itself() {
-    let bed = Bed::classic();
-    let (guard, host) = (bed.running(), Folder::new());
+    let test_runtime = TestRuntime::classic();
+    let (guard, host) = (test_runtime.running(), Folder::new());
     let socket = answering(&host, "again");
-    bed.driver.ensure_proxy(&guard.name, &socket, soon()).unwrap();
-    bed.says(&guard.name, &["ip", "link"]);
+    test_runtime.driver.ensure_proxy(&guard.name, &socket, soon()).unwrap();
+    test_runtime.says(&guard.name, &["ip", "link"]);
     let first = guard.state().boot;
-    bed.exec(&guard.name, &["kill", "-TERM", "1"]);
+    test_runtime.exec(&guard.name, &["kill", "-TERM", "1"]);
     let end = soon();
     while {
         let state = guard.state();
@@ -198,24 +200,27 @@ fn the_inside_address_is_opened_again_after_the_container_restarts_itself() {
         assert!(Instant::now() < end, "it did not come back as another run");
         std::thread::sleep(Duration::from_millis(50));
     }
-    bed.driver.ensure_proxy(&guard.name, &socket, soon()).unwrap();
-    assert_eq!(bed.says(&guard.name, &["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"]), "again");
+    test_runtime.driver.ensure_proxy(&guard.name, &socket, soon()).unwrap();
+    assert_eq!(test_runtime.says(&guard.name, &["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"]), "again");
 }
 
 #[test]
 #[ignore = "needs classic LXC: bash .ci/lxd"]
 fn a_file_in_a_container_with_mapped_ids_belongs_to_its_own_root() {
-    let mut bed = Bed::classic();
-    bed.image = ImageName::parse("bb-mapped").unwrap();
-    let guard = bed.stopped();
-    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/etc/taos/before"), b"x"), soon()).unwrap();
-    bed.driver.start(&guard.name, soon().into()).unwrap();
+    let mut test_runtime = TestRuntime::classic();
+    test_runtime.image = ImageName::parse("bb-mapped").unwrap();
+    let guard = test_runtime.stopped();
+    test_runtime.driver.write_file(&guard.name, &FileSpec::secret(path("/etc/taos/before"), b"x"), soon()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
     let mut file = FileSpec::secret(path("/run/taos/token"), b"x");
-    bed.driver.write_file(&guard.name, &file, soon()).unwrap();
+    test_runtime.driver.write_file(&guard.name, &file, soon()).unwrap();
     for target in ["/run/taos", "/run/taos/token", "/etc/taos/before"] {
         assert_eq!(fs::metadata(guard.inside(target)).unwrap().uid(), 100_000, "{target}");
     }
-    assert_eq!(bed.says(&guard.name, &["cat", "/run/taos/token"]), "x");
+    assert_eq!(test_runtime.says(&guard.name, &["cat", "/run/taos/token"]), "x");
     file.uid = 70_000;
-    assert!(bed.driver.write_file(&guard.name, &file, soon()).is_err(), "an id that the container does not have");
+    assert!(
+        test_runtime.driver.write_file(&guard.name, &file, soon()).is_err(),
+        "an id that the container does not have"
+    );
 }

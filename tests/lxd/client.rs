@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use taosd::client::http::{ClientError, Request, Target, call};
 
-use super::bed::{Folder, soon};
 use super::fake::{Answer, Fake};
+use super::test_runtime::{Folder, soon};
 
 fn get(path: &str) -> Request {
     Request::new("GET", path, soon())

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use taosd::containers::{ContainerName, Driver, Error, IncusLxd, LogLimits, Runtime, Until};
 
-use super::bed::soon;
 use super::fake::{Answer, Fake};
+use super::test_runtime::soon;
 
 const LIMITS: LogLimits = LogLimits { lines: 5, bytes: 100 };
 const RUNNING: &str = r#"{"name":"taos-agent-a","status":"Running","config":{},"devices":{}}"#;

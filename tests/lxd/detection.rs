@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use taosd::containers::{Choice, ContainerName, Containers, Detail, Error, Runtime, RuntimeOptions, SocketPlaces};
 
-use super::bed::{Folder, soon};
+use super::test_runtime::{Folder, soon};
 
 fn places(folder: &Folder) -> SocketPlaces {
     let at = |name: &str| folder.0.join(name);

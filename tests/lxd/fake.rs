@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::bed::Folder;
+use super::test_runtime::Folder;
 
 /// What becomes of one request.
 #[derive(Clone)]

@@ -11,8 +11,8 @@ use taosd::containers::{
     SnapshotName,
 };
 
-use super::bed::{Folder, path, set, soon};
 use super::fake::{Answer, Fake};
+use super::test_runtime::{Folder, path, set, soon};
 
 const INSTANCE: &str = r#"{"name":"taos-agent-a","status":"Running","config":{},"devices":{},"state":{"pid":7}}"#;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use taosd::containers::{EnvKey, EnvState, FileSpec, Mount};
 
-use super::bed::{Bed, Folder, path, set, soon, unique, unset};
+use super::test_runtime::{Folder, TestRuntime, path, set, soon, unique, unset};
 
 on_both! {
     variables_are_set_and_removed_together
@@ -25,85 +25,97 @@ on_both! {
     no_secret_is_ever_in_a_process_list
 }
 
-fn variables_are_set_and_removed_together(bed: &Bed) {
-    let guard = bed.stopped();
+fn variables_are_set_and_removed_together(test_runtime: &TestRuntime) {
+    let guard = test_runtime.stopped();
     let check = |key: &str, value: &str| {
-        bed.driver.check_env(&guard.name, &EnvKey::parse(key).unwrap(), &|v| v == value, soon()).unwrap()
+        test_runtime.driver.check_env(&guard.name, &EnvKey::parse(key).unwrap(), &|v| v == value, soon()).unwrap()
     };
-    bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", "one"), set("TAOS_URL", "u=\"v\" # w")], soon()).unwrap();
+    test_runtime
+        .driver
+        .set_env(&guard.name, &[set("TAOS_TOKEN", "one"), set("TAOS_URL", "u=\"v\" # w")], soon())
+        .unwrap();
     assert_eq!((check("TAOS_TOKEN", "one"), check("TAOS_URL", "u=\"v\" # w")), (EnvState::Matches, EnvState::Matches));
-    bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", "two"), unset("TAOS_URL"), unset("NONE")], soon()).unwrap();
+    test_runtime
+        .driver
+        .set_env(&guard.name, &[set("TAOS_TOKEN", "two"), unset("TAOS_URL"), unset("NONE")], soon())
+        .unwrap();
     assert_eq!((check("TAOS_TOKEN", "one"), check("TAOS_URL", "")), (EnvState::Differs, EnvState::Absent));
     assert_eq!(check("TAOS_TOKEN", "two"), EnvState::Matches);
 }
 
-fn variables_set_at_the_same_time_all_arrive(bed: &Bed) {
-    let guard = bed.stopped();
+fn variables_set_at_the_same_time_all_arrive(test_runtime: &TestRuntime) {
+    let guard = test_runtime.stopped();
     let keys: Vec<String> = (0..8).map(|n| format!("KEY_{n}")).collect();
     thread::scope(|scope| {
         for key in &keys {
-            scope.spawn(|| bed.driver.set_env(&guard.name, &[set(key, "here")], soon()).unwrap());
+            scope.spawn(|| test_runtime.driver.set_env(&guard.name, &[set(key, "here")], soon()).unwrap());
         }
     });
     for key in &keys {
-        let state = bed.driver.check_env(&guard.name, &EnvKey::parse(key).unwrap(), &|v| v == "here", soon());
+        let state = test_runtime.driver.check_env(&guard.name, &EnvKey::parse(key).unwrap(), &|v| v == "here", soon());
         assert_eq!(state, Ok(EnvState::Matches), "{key}");
     }
 }
 
-fn a_running_process_keeps_its_environment_until_a_restart(bed: &Bed) {
-    let guard = bed.running();
+fn a_running_process_keeps_its_environment_until_a_restart(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
     let odd = "x = \"y\" # z";
-    bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", odd)], soon()).unwrap();
+    test_runtime.driver.set_env(&guard.name, &[set("TAOS_TOKEN", odd)], soon()).unwrap();
     assert!(!guard.environment().iter().any(|pair| pair.starts_with("TAOS_TOKEN=")));
-    bed.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    test_runtime.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
     assert!(guard.environment().contains(&format!("TAOS_TOKEN={odd}")));
 }
 
-fn a_file_arrives_with_its_content_mode_and_folders(bed: &Bed) {
-    let guard = bed.running();
+fn a_file_arrives_with_its_content_mode_and_folders(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
     let before = fs::metadata(guard.inside("/run")).unwrap().mode();
-    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/sub/token"), b"first"), soon()).unwrap();
+    test_runtime
+        .driver
+        .write_file(&guard.name, &FileSpec::secret(path("/run/taos/sub/token"), b"first"), soon())
+        .unwrap();
     let file = guard.inside("/run/taos/sub/token");
     assert_eq!(fs::read(&file).unwrap(), b"first");
     assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o400);
     assert_eq!(fs::metadata(guard.inside("/run/taos")).unwrap().mode() & 0o7777, 0o755);
     assert_eq!(fs::metadata(guard.inside("/run")).unwrap().mode(), before);
-    assert_eq!(bed.says(&guard.name, &["stat", "-c", "%u:%g %a", "/run/taos/sub/token"]), "0:0 400\n");
+    assert_eq!(test_runtime.says(&guard.name, &["stat", "-c", "%u:%g %a", "/run/taos/sub/token"]), "0:0 400\n");
 
-    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/sub/token"), b"2"), soon()).unwrap();
+    test_runtime.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/sub/token"), b"2"), soon()).unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"2");
     let mut odd = FileSpec::secret(path("/run/taos/odd name &%"), b"\0\xff\n");
     (odd.mode, odd.uid, odd.gid) = (0o640, 1000, 1001);
-    bed.driver.write_file(&guard.name, &odd, soon()).unwrap();
-    assert_eq!(bed.says(&guard.name, &["stat", "-c", "%u:%g %a %s", "/run/taos/odd name &%"]), "1000:1001 640 3\n");
+    test_runtime.driver.write_file(&guard.name, &odd, soon()).unwrap();
+    assert_eq!(
+        test_runtime.says(&guard.name, &["stat", "-c", "%u:%g %a %s", "/run/taos/odd name &%"]),
+        "1000:1001 640 3\n"
+    );
 }
 
-fn a_file_replaces_one_of_another_mode(bed: &Bed) {
-    let guard = bed.running();
+fn a_file_replaces_one_of_another_mode(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
     let mut file = FileSpec::secret(path("/run/token"), b"old and open");
     file.mode = 0o666;
-    bed.driver.write_file(&guard.name, &file, soon()).unwrap();
-    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/run/token"), b"new"), soon()).unwrap();
+    test_runtime.driver.write_file(&guard.name, &file, soon()).unwrap();
+    test_runtime.driver.write_file(&guard.name, &FileSpec::secret(path("/run/token"), b"new"), soon()).unwrap();
     let there = guard.inside("/run/token");
     assert_eq!((fs::read(&there).unwrap(), fs::metadata(&there).unwrap().mode() & 0o777), (b"new".to_vec(), 0o400));
 }
 
-fn a_file_can_be_written_before_the_first_start(bed: &Bed) {
-    let guard = bed.stopped();
-    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/etc/taos/agent.toml"), b"x"), soon()).unwrap();
-    bed.driver.start(&guard.name, soon().into()).unwrap();
-    assert_eq!(bed.says(&guard.name, &["cat", "/etc/taos/agent.toml"]), "x");
+fn a_file_can_be_written_before_the_first_start(test_runtime: &TestRuntime) {
+    let guard = test_runtime.stopped();
+    test_runtime.driver.write_file(&guard.name, &FileSpec::secret(path("/etc/taos/agent.toml"), b"x"), soon()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
+    assert_eq!(test_runtime.says(&guard.name, &["cat", "/etc/taos/agent.toml"]), "x");
 }
 
-fn removing_a_file_is_safe_to_repeat(bed: &Bed) {
-    let guard = bed.running();
-    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/token"), b"x"), soon()).unwrap();
+fn removing_a_file_is_safe_to_repeat(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
+    test_runtime.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/token"), b"x"), soon()).unwrap();
     for _ in 0..2 {
-        bed.driver.remove_file(&guard.name, &path("/run/taos/token"), soon()).unwrap();
+        test_runtime.driver.remove_file(&guard.name, &path("/run/taos/token"), soon()).unwrap();
         assert!(!guard.inside("/run/taos/token").exists());
     }
-    bed.driver.remove_file(&guard.name, &path("/no/such/folder/file"), soon()).unwrap();
+    test_runtime.driver.remove_file(&guard.name, &path("/no/such/folder/file"), soon()).unwrap();
 }
 
 /// Answers every connection with its own text.
@@ -121,46 +133,46 @@ pub fn answering(folder: &Folder, text: &'static str) -> std::path::PathBuf {
     path
 }
 
-fn the_inside_address_leads_to_the_socket(bed: &Bed) {
-    let (folder, guard) = (Folder::new(), bed.name());
+fn the_inside_address_leads_to_the_socket(test_runtime: &TestRuntime) {
+    let (folder, guard) = (Folder::new(), test_runtime.name());
     let (one, two) = (answering(&folder, "one"), answering(&folder, "two"));
-    let mut spec = bed.spec();
+    let mut spec = test_runtime.spec();
     spec.proxy_socket = Some(one.clone());
-    bed.driver.create(&guard.name, &spec, soon().into()).unwrap();
-    bed.driver.start(&guard.name, soon().into()).unwrap();
+    test_runtime.driver.create(&guard.name, &spec, soon().into()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
     let ask = ["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"];
-    assert_eq!(bed.says(&guard.name, &ask), "one");
-    bed.driver.ensure_proxy(&guard.name, &one, soon()).unwrap();
-    assert_eq!(bed.says(&guard.name, &ask), "one");
+    assert_eq!(test_runtime.says(&guard.name, &ask), "one");
+    test_runtime.driver.ensure_proxy(&guard.name, &one, soon()).unwrap();
+    assert_eq!(test_runtime.says(&guard.name, &ask), "one");
 
-    bed.driver.ensure_proxy(&guard.name, &two, soon()).unwrap();
-    assert_eq!(bed.says(&guard.name, &ask), "two");
-    bed.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
-    assert_eq!(bed.says(&guard.name, &ask), "two");
+    test_runtime.driver.ensure_proxy(&guard.name, &two, soon()).unwrap();
+    assert_eq!(test_runtime.says(&guard.name, &ask), "two");
+    test_runtime.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    assert_eq!(test_runtime.says(&guard.name, &ask), "two");
     for _ in 0..2 {
-        bed.driver.remove_proxy(&guard.name, soon()).unwrap();
+        test_runtime.driver.remove_proxy(&guard.name, soon()).unwrap();
     }
-    assert!(!bed.exec(&guard.name, &ask).status.success());
+    assert!(!test_runtime.exec(&guard.name, &ask).status.success());
 }
 
-fn a_read_only_mount_cannot_be_written(bed: &Bed) {
-    let (folder, guard) = (Folder::new(), bed.name());
+fn a_read_only_mount_cannot_be_written(test_runtime: &TestRuntime) {
+    let (folder, guard) = (Folder::new(), test_runtime.name());
     fs::write(folder.0.join("given"), "given").unwrap();
     fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();
-    let mut spec = bed.spec();
+    let mut spec = test_runtime.spec();
     spec.mounts = [("/mnt/ro only", true), ("/mnt/rw", false)]
         .map(|(target, read_only)| Mount { source: folder.0.clone(), target: path(target), read_only })
         .to_vec();
-    bed.driver.create(&guard.name, &spec, soon().into()).unwrap();
-    bed.driver.start(&guard.name, soon().into()).unwrap();
-    assert_eq!(bed.says(&guard.name, &["cat", "/mnt/ro only/given"]), "given");
-    assert!(!bed.exec(&guard.name, &["sh", "-c", "echo x >'/mnt/ro only/new'"]).status.success());
-    assert!(bed.exec(&guard.name, &["sh", "-c", "echo x >/mnt/rw/new"]).status.success());
+    test_runtime.driver.create(&guard.name, &spec, soon().into()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
+    assert_eq!(test_runtime.says(&guard.name, &["cat", "/mnt/ro only/given"]), "given");
+    assert!(!test_runtime.exec(&guard.name, &["sh", "-c", "echo x >'/mnt/ro only/new'"]).status.success());
+    assert!(test_runtime.exec(&guard.name, &["sh", "-c", "echo x >/mnt/rw/new"]).status.success());
     assert!(folder.0.join("new").exists());
 }
 
-fn no_secret_is_ever_in_a_process_list(bed: &Bed) {
-    let guard = bed.running();
+fn no_secret_is_ever_in_a_process_list(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
     let secret = format!("taos_agent_{}", unique());
     let done = AtomicBool::new(false);
     let seen = thread::scope(|scope| {
@@ -176,9 +188,9 @@ fn no_secret_is_ever_in_a_process_list(bed: &Bed) {
         });
         let file = FileSpec::secret(path("/run/taos/token"), secret.as_bytes());
         for _ in 0..3 {
-            bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", &secret)], soon()).unwrap();
-            bed.driver.write_file(&guard.name, &file, soon()).unwrap();
-            bed.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
+            test_runtime.driver.set_env(&guard.name, &[set("TAOS_TOKEN", &secret)], soon()).unwrap();
+            test_runtime.driver.write_file(&guard.name, &file, soon()).unwrap();
+            test_runtime.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
         }
         done.store(true, Ordering::Relaxed);
         watcher.join().unwrap()

@@ -9,7 +9,7 @@ use taosd::containers::{
     ContainerName, Detail, EnvKey, EnvValue, Error, FileSpec, ImageName, LogLimits, SnapshotName, Status,
 };
 
-use super::bed::{Bed, path, set, soon, unique};
+use super::test_runtime::{TestRuntime, path, set, soon, unique};
 
 on_both! {
     a_new_container_is_stopped_and_says_what_it_is_made_of
@@ -28,66 +28,68 @@ on_both! {
     the_memory_limit_holds
 }
 
-fn a_new_container_is_stopped_and_says_what_it_is_made_of(bed: &Bed) {
-    let guard = bed.name();
-    let mut spec = bed.spec();
+fn a_new_container_is_stopped_and_says_what_it_is_made_of(test_runtime: &TestRuntime) {
+    let guard = test_runtime.name();
+    let mut spec = test_runtime.spec();
     (spec.memory_bytes, spec.cpus) = (Some(64 << 20), Some(1));
     spec.env = vec![(EnvKey::parse("TAOS_URL").unwrap(), EnvValue::parse("http://127.0.0.1:6969").unwrap())];
-    bed.driver.create(&guard.name, &spec, soon().into()).unwrap();
+    test_runtime.driver.create(&guard.name, &spec, soon().into()).unwrap();
 
     let state = guard.state();
     assert_eq!((state.status, state.owner.as_deref(), &state.boot), (Status::Stopped, Some("agent-1"), &None));
     assert_eq!((state.memory_limit_mb, state.cpu_cores, state.ip.as_deref()), (Some(64), Some(1), None));
-    let listed = bed.driver.list(Detail::Full, soon()).unwrap().into_iter().find(|other| other.name == guard.name);
+    let listed =
+        test_runtime.driver.list(Detail::Full, soon()).unwrap().into_iter().find(|other| other.name == guard.name);
     assert_eq!(listed.as_ref(), Some(&state));
-    let brief = bed.driver.list(Detail::Brief, soon()).unwrap().into_iter().find(|other| other.name == guard.name);
+    let brief =
+        test_runtime.driver.list(Detail::Brief, soon()).unwrap().into_iter().find(|other| other.name == guard.name);
     assert_eq!(brief, Some(state), "there is no more to say of a stopped one");
 
-    bed.driver.start(&guard.name, soon().into()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
     assert!(guard.environment().contains(&"TAOS_URL=http://127.0.0.1:6969".to_owned()));
     assert!(guard.state().memory_mb.is_some());
 }
 
-fn a_name_that_is_taken_is_refused(bed: &Bed) {
-    let (guard, other) = (bed.stopped(), bed.stopped());
+fn a_name_that_is_taken_is_refused(test_runtime: &TestRuntime) {
+    let (guard, other) = (test_runtime.stopped(), test_runtime.stopped());
     let taken = |name: &ContainerName| Err(Error::AlreadyExists(name.to_string()));
-    assert_eq!(bed.driver.create(&guard.name, &bed.spec(), soon().into()), taken(&guard.name));
-    assert_eq!(bed.driver.rename(&guard.name, &other.name, soon()), taken(&other.name));
+    assert_eq!(test_runtime.driver.create(&guard.name, &test_runtime.spec(), soon().into()), taken(&guard.name));
+    assert_eq!(test_runtime.driver.rename(&guard.name, &other.name, soon()), taken(&other.name));
     assert_eq!(guard.state().status, Status::Stopped);
 }
 
-fn an_unknown_image_is_refused_and_leaves_nothing(bed: &Bed) {
-    let guard = bed.name();
-    let mut spec = bed.spec();
+fn an_unknown_image_is_refused_and_leaves_nothing(test_runtime: &TestRuntime) {
+    let guard = test_runtime.name();
+    let mut spec = test_runtime.spec();
     spec.image = ImageName::parse("no/such-image").unwrap();
-    let error = bed.driver.create(&guard.name, &spec, soon().into()).unwrap_err();
-    let known = |known: &Vec<String>| known.iter().any(|image| image == bed.image.as_str());
+    let error = test_runtime.driver.create(&guard.name, &spec, soon().into()).unwrap_err();
+    let known = |known: &Vec<String>| known.iter().any(|image| image == test_runtime.image.as_str());
     assert!(matches!(&error, Error::NoImage { known: images, .. } if known(images)), "{error:?}");
-    assert_eq!(bed.driver.get(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
+    assert_eq!(test_runtime.driver.get(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
 }
 
-fn start_and_stop_are_safe_to_repeat(bed: &Bed) {
-    let guard = bed.stopped();
+fn start_and_stop_are_safe_to_repeat(test_runtime: &TestRuntime) {
+    let guard = test_runtime.stopped();
     for _ in 0..2 {
-        bed.driver.start(&guard.name, soon().into()).unwrap();
+        test_runtime.driver.start(&guard.name, soon().into()).unwrap();
         assert_eq!(guard.state().status, Status::Running);
     }
     for _ in 0..2 {
-        bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+        test_runtime.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
         assert_eq!(guard.state().status, Status::Stopped);
     }
-    bed.driver.start(&guard.name, soon().into()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
 }
 
-fn a_clean_stop_lets_the_container_say_goodbye(bed: &Bed) {
-    let guard = bed.running();
-    bed.says(&guard.name, &["ip", "link"]);
-    bed.driver.stop(&guard.name, Duration::from_secs(20), false, soon()).unwrap();
+fn a_clean_stop_lets_the_container_say_goodbye(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
+    test_runtime.says(&guard.name, &["ip", "link"]);
+    test_runtime.driver.stop(&guard.name, Duration::from_secs(20), false, soon()).unwrap();
     assert_eq!(guard.state().status, Status::Stopped);
     // The runtime writes what it has read of the console when it gets to it.
     let end = soon();
     loop {
-        let logs = bed.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10_000 }, soon()).unwrap();
+        let logs = test_runtime.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10_000 }, soon()).unwrap();
         if logs.text.contains("bb is going down") {
             break;
         }
@@ -96,107 +98,109 @@ fn a_clean_stop_lets_the_container_say_goodbye(bed: &Bed) {
     }
 }
 
-fn a_frozen_container_can_be_started_and_stopped(bed: &Bed) {
-    let guard = bed.running();
+fn a_frozen_container_can_be_started_and_stopped(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
     for _ in 0..2 {
-        bed.driver.freeze(&guard.name, soon()).unwrap();
+        test_runtime.driver.freeze(&guard.name, soon()).unwrap();
         assert_eq!(guard.state().status, Status::Frozen);
     }
     for _ in 0..2 {
-        bed.driver.unfreeze(&guard.name, soon()).unwrap();
+        test_runtime.driver.unfreeze(&guard.name, soon()).unwrap();
         assert_eq!(guard.state().status, Status::Running);
     }
-    bed.driver.freeze(&guard.name, soon()).unwrap();
-    bed.driver.start(&guard.name, soon().into()).unwrap();
+    test_runtime.driver.freeze(&guard.name, soon()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
     assert_eq!(guard.state().status, Status::Running);
-    bed.driver.freeze(&guard.name, soon()).unwrap();
-    bed.driver.stop(&guard.name, Duration::from_secs(20), true, soon()).unwrap();
+    test_runtime.driver.freeze(&guard.name, soon()).unwrap();
+    test_runtime.driver.stop(&guard.name, Duration::from_secs(20), true, soon()).unwrap();
     assert_eq!(guard.state().status, Status::Stopped);
-    bed.driver.start(&guard.name, soon().into()).unwrap();
-    bed.driver.freeze(&guard.name, soon()).unwrap();
-    bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
+    test_runtime.driver.freeze(&guard.name, soon()).unwrap();
+    test_runtime.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
     assert_eq!(guard.state().status, Status::Stopped);
 }
 
-fn freezing_what_does_not_run_is_refused(bed: &Bed) {
-    let guard = bed.stopped();
-    for result in [bed.driver.freeze(&guard.name, soon()), bed.driver.unfreeze(&guard.name, soon())] {
+fn freezing_what_does_not_run_is_refused(test_runtime: &TestRuntime) {
+    let guard = test_runtime.stopped();
+    for result in [test_runtime.driver.freeze(&guard.name, soon()), test_runtime.driver.unfreeze(&guard.name, soon())] {
         assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
     }
 }
 
-fn the_runs_of_a_container_are_told_apart(bed: &Bed) {
-    let guard = bed.running();
+fn the_runs_of_a_container_are_told_apart(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
     let first = guard.state().boot;
     assert!(first.is_some());
-    bed.driver.set_env(&guard.name, &[set("A", "1")], soon()).unwrap();
+    test_runtime.driver.set_env(&guard.name, &[set("A", "1")], soon()).unwrap();
     assert_eq!(guard.state().boot, first);
-    bed.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    test_runtime.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
     assert_ne!(guard.state().boot, first);
-    bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    test_runtime.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
     assert_eq!(guard.state().boot, None);
 }
 
-fn the_console_log_is_read_from_its_end(bed: &Bed) {
-    let guard = bed.stopped();
+fn the_console_log_is_read_from_its_end(test_runtime: &TestRuntime) {
+    let guard = test_runtime.stopped();
     let limits = LogLimits { lines: 100, bytes: 10_000 };
-    assert_eq!(bed.driver.logs(&guard.name, limits, soon()).unwrap().text, "");
-    bed.driver.start(&guard.name, soon().into()).unwrap();
-    bed.says(&guard.name, &["sh", "-c", "for i in 1 2 3; do echo line $i >/dev/console; done; echo done"]);
+    assert_eq!(test_runtime.driver.logs(&guard.name, limits, soon()).unwrap().text, "");
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
+    test_runtime.says(&guard.name, &["sh", "-c", "for i in 1 2 3; do echo line $i >/dev/console; done; echo done"]);
     let logs = loop {
-        let logs = bed.driver.logs(&guard.name, limits, soon()).unwrap();
+        let logs = test_runtime.driver.logs(&guard.name, limits, soon()).unwrap();
         if logs.text.contains("line 3\n") {
             break logs;
         }
         thread::sleep(Duration::from_millis(20));
     };
     assert!(logs.text.contains("bb has booted\n") && !logs.truncated, "{}", logs.text);
-    assert_eq!(bed.driver.logs(&guard.name, limits, soon()).unwrap(), logs, "reading takes nothing away");
-    let logs = bed.driver.logs(&guard.name, LogLimits { lines: 2, bytes: 10_000 }, soon()).unwrap();
+    assert_eq!(test_runtime.driver.logs(&guard.name, limits, soon()).unwrap(), logs, "reading takes nothing away");
+    let logs = test_runtime.driver.logs(&guard.name, LogLimits { lines: 2, bytes: 10_000 }, soon()).unwrap();
     assert_eq!((logs.text.as_str(), logs.lines, logs.truncated), ("line 2\nline 3\n", 2, true));
-    let logs = bed.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10 }, soon()).unwrap();
+    let logs = test_runtime.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10 }, soon()).unwrap();
     assert_eq!((logs.text.as_str(), logs.lines, logs.truncated), ("line 3\n", 1, true));
 }
 
-fn a_renamed_container_keeps_its_owner_and_starts(bed: &Bed) {
-    let old = bed.stopped();
-    let mut new = bed.name();
+fn a_renamed_container_keeps_its_owner_and_starts(test_runtime: &TestRuntime) {
+    let old = test_runtime.stopped();
+    let mut new = test_runtime.name();
     new.name = ContainerName::archived(&format!("abcdefgh{}", unique())).unwrap();
-    bed.driver.rename(&old.name, &new.name, soon()).unwrap();
-    assert_eq!(bed.driver.get(&old.name, soon()), Err(Error::NotFound(old.name.to_string())));
+    test_runtime.driver.rename(&old.name, &new.name, soon()).unwrap();
+    assert_eq!(test_runtime.driver.get(&old.name, soon()), Err(Error::NotFound(old.name.to_string())));
     assert_eq!(new.state().owner.as_deref(), Some("agent-1"));
-    bed.driver.start(&new.name, soon().into()).unwrap();
+    test_runtime.driver.start(&new.name, soon().into()).unwrap();
     assert_eq!(new.state().status, Status::Running);
-    assert_eq!(bed.says(&new.name, &["cat", "/proc/sys/kernel/hostname"]).trim(), new.name.as_str());
+    assert_eq!(test_runtime.says(&new.name, &["cat", "/proc/sys/kernel/hostname"]).trim(), new.name.as_str());
 }
 
-fn only_a_stopped_container_can_be_renamed_or_deleted(bed: &Bed) {
-    let guard = bed.running();
+fn only_a_stopped_container_can_be_renamed_or_deleted(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
     let to = ContainerName::for_agent(&unique()).unwrap();
-    for result in [bed.driver.rename(&guard.name, &to, soon()), bed.driver.delete(&guard.name, soon())] {
+    for result in
+        [test_runtime.driver.rename(&guard.name, &to, soon()), test_runtime.driver.delete(&guard.name, soon())]
+    {
         assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
     }
     assert_eq!(guard.state().status, Status::Running);
-    bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
-    bed.driver.delete(&guard.name, soon()).unwrap();
-    assert_eq!(bed.driver.delete(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
+    test_runtime.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    test_runtime.driver.delete(&guard.name, soon()).unwrap();
+    assert_eq!(test_runtime.driver.delete(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
 }
 
-fn a_snapshot_is_kept_once_and_goes_with_its_container(bed: &Bed) {
-    let guard = bed.stopped();
+fn a_snapshot_is_kept_once_and_goes_with_its_container(test_runtime: &TestRuntime) {
+    let guard = test_runtime.stopped();
     let snapshot = SnapshotName::parse("archive-1").unwrap();
-    bed.driver.snapshot(&guard.name, &snapshot, soon()).unwrap();
-    let again = bed.driver.snapshot(&guard.name, &snapshot, soon());
+    test_runtime.driver.snapshot(&guard.name, &snapshot, soon()).unwrap();
+    let again = test_runtime.driver.snapshot(&guard.name, &snapshot, soon());
     assert_eq!(again, Err(Error::AlreadyExists("archive-1".to_owned())));
-    bed.driver.start(&guard.name, soon().into()).unwrap();
-    bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
-    bed.driver.delete(&guard.name, soon()).unwrap();
-    bed.driver.create(&guard.name, &bed.spec(), soon().into()).unwrap();
-    bed.driver.snapshot(&guard.name, &snapshot, soon()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
+    test_runtime.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    test_runtime.driver.delete(&guard.name, soon()).unwrap();
+    test_runtime.driver.create(&guard.name, &test_runtime.spec(), soon().into()).unwrap();
+    test_runtime.driver.snapshot(&guard.name, &snapshot, soon()).unwrap();
 }
 
-fn no_such_container_is_said_by_every_call(bed: &Bed) {
-    let (driver, name) = (&bed.driver, ContainerName::for_agent(&unique()).unwrap());
+fn no_such_container_is_said_by_every_call(test_runtime: &TestRuntime) {
+    let (driver, name) = (&test_runtime.driver, ContainerName::for_agent(&unique()).unwrap());
     let (to, key) = (ContainerName::for_agent(&unique()).unwrap(), EnvKey::parse("A").unwrap());
     let (snapshot, file) = (SnapshotName::parse("s").unwrap(), FileSpec::secret(path("/run/x"), b"x"));
     let limits = LogLimits { lines: 1, bytes: 1 };
@@ -225,12 +229,12 @@ fn no_such_container_is_said_by_every_call(bed: &Bed) {
     assert!(!driver.list(Detail::Full, soon()).unwrap().iter().any(|state| state.name == name));
 }
 
-fn the_memory_limit_holds(bed: &Bed) {
-    let guard = bed.name();
-    let mut spec = bed.spec();
+fn the_memory_limit_holds(test_runtime: &TestRuntime) {
+    let guard = test_runtime.name();
+    let mut spec = test_runtime.spec();
     spec.memory_bytes = Some(48 << 20);
-    bed.driver.create(&guard.name, &spec, soon().into()).unwrap();
-    bed.driver.start(&guard.name, soon().into()).unwrap();
+    test_runtime.driver.create(&guard.name, &spec, soon().into()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", guard.pid())).unwrap();
     let group = |mark: &str| groups.lines().find_map(|line| line.split_once(mark).map(|(_, path)| path.to_owned()));
     let limit = match group(":memory:") {

@@ -6,15 +6,14 @@
 macro_rules! on_both {
     ($($scenario:ident)*) => {
         mod on_rest {
-            $(#[test] #[ignore = "needs Incus or LXD: bash .ci/lxd"] fn $scenario() { super::$scenario(&super::Bed::rest()) })*
+            $(#[test] #[ignore = "needs Incus or LXD: bash .ci/lxd"] fn $scenario() { super::$scenario(&super::TestRuntime::rest()) })*
         }
         mod on_classic_lxc {
-            $(#[test] #[ignore = "needs classic LXC: bash .ci/lxd"] fn $scenario() { super::$scenario(&super::Bed::classic()) })*
+            $(#[test] #[ignore = "needs classic LXC: bash .ci/lxd"] fn $scenario() { super::$scenario(&super::TestRuntime::classic()) })*
         }
     };
 }
 
-mod bed;
 mod classic_only;
 mod client;
 mod commands;
@@ -26,3 +25,4 @@ mod lifecycle;
 mod lxd_only;
 mod operations_decide;
 mod relay;
+mod test_runtime;

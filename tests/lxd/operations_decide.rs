@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use taosd::containers::{ContainerName, CreateSpec, Driver, Error, ImageName, IncusLxd, Runtime};
 
-use super::bed::soon;
 use super::fake::{Answer, Fake};
+use super::test_runtime::soon;
 
 const WAIT: &str = "GET /1.0/operations/ab-12/wait?timeout=1";
 const OPERATION: &str = "GET /1.0/operations/ab-12";

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use taosd::client::relay::{Relay, RelayHandle};
 
-use super::bed::Folder;
+use super::test_runtime::Folder;
 
 /// Sends everything back, and ends when the other side does.
 fn echo(path: &Path) {

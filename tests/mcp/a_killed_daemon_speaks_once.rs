@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::harness::{Asks, agent, message};
 use crate::support::{Client, Daemon};
-use crate::world::{Asks, agent, message};
 
 fn call(client: &Client, n: usize) -> Option<Value> {
     let arguments = json!({"content": format!("message {n}"), "idempotency_key": format!("key-{n}")});

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
+use crate::harness::Asks;
 use crate::support::{Client, Daemon};
-use crate::world::Asks;
 
 const SCOPES: &[&str] = &[
     "messages.*",

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::{Asks, agent, code};
 use crate::support::{Client, Daemon};
-use crate::world::{Asks, agent, code};
 
 fn template(uri: &str, name: &str, value: &str) -> Value {
     json!({"ref": {"type": "ref/resource", "uri": uri}, "argument": {"name": name, "value": value}})

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::{Asks, NOW, code, message, modern};
 use crate::support::Daemon;
-use crate::world::{Asks, NOW, code, message, modern};
 
 const OURS: [&str; 5] = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 

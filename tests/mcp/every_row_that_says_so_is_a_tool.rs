@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use taosd::api::{ApiRoute, routes};
 use taosd::rest::route::Repeat;
 
+use crate::harness::{Asks, agent};
 use crate::support::{Client, Daemon, schema, text};
-use crate::world::{Asks, agent};
 
 fn rows() -> impl Iterator<Item = (&'static ApiRoute, &'static str)> {
     let all = routes().iter().flat_map(|table| table.iter());

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::events::Events;
+use crate::harness::{Asks, NOW, agent, code, message, modern};
 use crate::support::{Client, Daemon};
-use crate::world::{Asks, NOW, agent, code, message, modern};
 
 const ID: &str = "io.modelcontextprotocol/subscriptionId";
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::harness::{Asks, agent, code};
 use crate::support::{Client, Daemon};
-use crate::world::{Asks, agent, code};
 
 fn text(client: &Client, name: &str, arguments: serde_json::Value) -> String {
     let told = client.result("prompts/get", json!({"name": name, "arguments": arguments}));

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::harness::{Asks, agent};
 use crate::support::{Client, Daemon};
-use crate::world::{Asks, agent};
 
 /// Uploads a file; its id.
 #[track_caller]

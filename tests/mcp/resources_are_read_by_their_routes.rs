@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::{Asks, agent, code};
 use crate::support::{Client, Daemon};
-use crate::world::{Asks, agent, code};
 
 fn all(client: &Client) -> Vec<Value> {
     let (mut found, mut params) = (Vec::new(), json!({}));

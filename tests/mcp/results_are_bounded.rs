@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::harness::{Asks, agent};
 use crate::support::Daemon;
-use crate::world::{Asks, agent};
 
 #[test]
 fn a_long_list_ends_early_and_goes_on_at_its_cursor() {

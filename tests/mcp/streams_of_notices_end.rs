@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::events::Events;
+use crate::harness::{Asks, agent};
 use crate::notices_tell_of_changes::{listen, next};
 use crate::support::Daemon;
-use crate::world::{Asks, agent};
 
 /// Reads to the end; what the last event was.
 #[track_caller]

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::{NOW, agent, code, message, modern};
 use crate::support::{Client, Daemon, Reply};
-use crate::world::{NOW, agent, code, message, modern};
 
 /// A call of a client with these capabilities, with more beside the arguments.
 fn call(client: &Client, can: Value, arguments: &Value, more: &Value) -> Reply {

@@ -6,8 +6,8 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
+use crate::harness::{Asks, NOW, agent, message, modern};
 use crate::support::{Client, Daemon, Reply};
-use crate::world::{Asks, NOW, agent, message, modern};
 
 /// A request as it is; what comes back need not be plain JSON.
 fn send(client: &Client, message: &Value) -> Reply {

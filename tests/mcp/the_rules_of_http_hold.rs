@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::harness::{Asks, message};
 use crate::support::{Client, Daemon, Reply};
-use crate::world::{Asks, message};
 
 /// The code in the envelope of a refusal before JSON-RPC, whose own code is the status.
 #[track_caller]

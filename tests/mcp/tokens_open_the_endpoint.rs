@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::{Asks, agent};
 use crate::support::{Client, Daemon};
-use crate::world::{Asks, agent};
 
 /// A key of the operator's for this audience.
 fn key(daemon: &Daemon, audience: &str) -> Value {

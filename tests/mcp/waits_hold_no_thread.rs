@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::harness::{Asks, agent};
 use crate::support::Daemon;
-use crate::world::{Asks, agent};
 
 #[test]
 fn many_wait_at_once_and_all_hear_of_one_message() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::notify::cast::agent;
+use crate::notify::harness::agent;
 use crate::support::Daemon;
 
 #[test]

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::notify::cast::{agent, all, notify};
+use crate::notify::harness::{agent, all, notify};
 use crate::support::Daemon;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::notify::cast::{agent, notify};
+use crate::notify::harness::{agent, notify};
 use crate::support::Daemon;
 
 const HOSTILE: &str = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>";

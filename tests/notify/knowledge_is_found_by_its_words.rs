@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::notify::cast::all;
+use crate::notify::harness::all;
 use crate::support::Daemon;
 
 fn daemon() -> Daemon {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::notify::cast::all;
+use crate::notify::harness::all;
 use crate::support::{Client, Daemon};
 
 fn item(path: &str, content: &str) -> Value {

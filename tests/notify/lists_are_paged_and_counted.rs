@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::notify::cast::{agent, all, notify};
+use crate::notify::harness::{agent, all, notify};
 use crate::support::{Client, Daemon};
 
 /// Follows the Link of every page.

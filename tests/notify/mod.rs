@@ -1,7 +1,7 @@
 //! Notifications and knowledge, through the real binary.
 
-mod cast;
 mod events;
+mod harness;
 mod receiver;
 
 mod a_notification_reaches_its_owner;

@@ -34,7 +34,7 @@ fn each_route_needs_its_action() {
     }
     let agent = {
         daemon.operator().post("/api/agents", json!({"name": "a"})).expect(200);
-        crate::notify::cast::agent_token(&daemon, "a", json!({}))
+        crate::notify::harness::agent_token(&daemon, "a", json!({}))
     };
     // What an agent may by default: tell and look up, not write.
     agent.get("/api/knowledge/search?q=token").expect(200);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, params};
 use serde_json::json;
 
-use crate::notify::cast::notify;
+use crate::notify::harness::notify;
 use crate::support::Daemon;
 
 const DAY: i64 = 86_400 * 1_000_000;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::notify::cast::{agent, agent_token, notify};
+use crate::notify::harness::{agent, agent_token, notify};
 use crate::support::Daemon;
 
 #[test]

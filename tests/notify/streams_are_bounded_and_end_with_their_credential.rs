@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::notify::cast::{agent, notify};
 use crate::notify::events::Events;
+use crate::notify::harness::{agent, notify};
 use crate::support::Daemon;
 
 const PATH: &str = "/api/notifications/stream";

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::notify::cast::all;
+use crate::notify::harness::all;
 use crate::support::Daemon;
 
 #[test]

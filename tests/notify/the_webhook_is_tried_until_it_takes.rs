@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::notify::cast::notify;
+use crate::notify::harness::notify;
 use crate::notify::receiver::{Delivery, Hook};
 use crate::support::{Daemon, TempDir};
 

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::power::world::{exchange, id, ids, jwt, key, own_token};
+use crate::power::harness::{exchange, id, ids, jwt, key, own_token};
 use crate::support::{Daemon, text};
 
 #[test]

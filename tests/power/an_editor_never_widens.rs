@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::power::world::jwt;
+use crate::power::harness::jwt;
 use crate::support::{Daemon, text};
 
 #[test]

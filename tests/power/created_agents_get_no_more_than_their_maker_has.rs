@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::power::world::{exchange, jwt, key};
+use crate::power::harness::{exchange, jwt, key};
 use crate::support::{Daemon, text};
 
 #[test]

@@ -45,7 +45,7 @@ struct Credential {
     tokens: Vec<String>,
 }
 
-struct World {
+struct Fixture {
     daemon: Daemon,
     /// The state of a xorshift generator.
     rng: u64,
@@ -67,7 +67,7 @@ fn list(value: &Value) -> Vec<String> {
     value.as_array().expect("a list").iter().map(|scope| scope.as_str().expect("a scope").to_owned()).collect()
 }
 
-impl World {
+impl Fixture {
     fn new(seed: u64) -> Self {
         let daemon = Daemon::with(&[], &[("TAOSD_REQUESTS_PER_MINUTE", "0"), ("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")]);
         let owner = daemon.member("ow", &["*"]);
@@ -408,19 +408,19 @@ impl Credential {
 }
 
 fn run(seed: u64) {
-    let mut world = World::new(seed);
+    let mut fixture = Fixture::new(seed);
     for _ in 0..STEPS {
-        world.step();
+        fixture.step();
         for _ in 0..3 {
-            if let Some(at) = world.pick(|_| true) {
-                world.probe(at);
+            if let Some(at) = fixture.pick(|_| true) {
+                fixture.probe(at);
             }
         }
     }
-    for at in 0..world.all.len() {
-        world.probe(at);
+    for at in 0..fixture.all.len() {
+        fixture.probe(at);
     }
-    assert!(world.all.len() > 20, "little was made: {}", world.log.join("\n"));
+    assert!(fixture.all.len() > 20, "little was made: {}", fixture.log.join("\n"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::power::world::jwt;
+use crate::power::harness::jwt;
 use crate::support::{Client, Daemon, text};
 
 const PROFILE: &str = "/api/v1/agents/manage/worker";

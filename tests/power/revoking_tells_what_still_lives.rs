@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::power::world::{exchange, id, ids};
+use crate::power::harness::{exchange, id, ids};
 use crate::support::{Daemon, text};
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use taosd::secret::PREFIXES;
 
-use crate::power::world::key;
+use crate::power::harness::key;
 use crate::support::{Client, Daemon, text};
 
 /// The secret part: what must be nowhere.

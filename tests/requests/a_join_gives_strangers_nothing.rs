@@ -7,12 +7,12 @@ use std::thread;
 use serde_json::json;
 
 use crate::requests::an_agent_joins_and_comes_back::{Stranger, exchanged};
-use crate::requests::world::World;
+use crate::requests::harness::Harness;
 use crate::support::text;
 
 #[test]
 fn a_flood_is_bounded_and_stores_nothing() {
-    let w = World::new();
+    let w = Harness::new();
     let before = w.daemon.operator().get("/api/requests").expect(200).json();
     let client = w.daemon.anonymous();
     let mut taken = 0;
@@ -36,7 +36,7 @@ fn a_flood_is_bounded_and_stores_nothing() {
 
 #[test]
 fn hostile_texts_are_refused_and_guesses_count_as_failed_logins() {
-    let w = World::new();
+    let w = Harness::new();
     let client = w.daemon.anonymous();
     for name in ["", "a b", "../x", "\u{202e}x", "me", &"a".repeat(65), "0192f3c4-5d6e-7f80-9a1b-2c3d4e5f6071"] {
         client.post("/api/joins", json!({"name": name, "reason": "r"})).expect(422);
@@ -59,7 +59,7 @@ fn hostile_texts_are_refused_and_guesses_count_as_failed_logins() {
 
 #[test]
 fn who_asks_too_often_is_told_to_slow_down() {
-    let w = World::new();
+    let w = Harness::new();
     let stranger = Stranger::asks(&w.daemon, "scout");
     assert_eq!(stranger.fetch(&w.daemon).expect(400).json()["error"], "authorization_pending");
     assert_eq!(stranger.fetch(&w.daemon).expect(400).json()["error"], "slow_down");
@@ -67,7 +67,7 @@ fn who_asks_too_often_is_told_to_slow_down() {
 
 #[test]
 fn of_many_decisions_at_once_one_counts() {
-    let w = World::new();
+    let w = Harness::new();
     let stranger = Stranger::asks(&w.daemon, "scout");
     let (approve, deny) =
         (format!("/api/requests/{}/approve", stranger.id()), format!("/api/requests/{}/deny", stranger.id()));
@@ -94,7 +94,7 @@ fn of_many_decisions_at_once_one_counts() {
 
 #[test]
 fn of_many_who_fetch_at_once_one_gets_the_key() {
-    let w = World::new();
+    let w = Harness::new();
     let stranger = Stranger::asks(&w.daemon, "scout");
     w.ann.post(&format!("/api/requests/{}/approve", stranger.id()), json!({})).expect(200);
     let barrier = Barrier::new(8);
@@ -114,7 +114,7 @@ fn of_many_who_fetch_at_once_one_gets_the_key() {
 
 #[test]
 fn a_kill_between_decision_and_key_loses_neither() {
-    let mut w = World::new();
+    let mut w = Harness::new();
     let stranger = Stranger::asks(&w.daemon, "atlas");
     w.ann.post(&format!("/api/requests/{}/approve", stranger.id()), json!({"as": "same"})).expect(200);
     let (denied, forgotten) = (Stranger::asks(&w.daemon, "mole"), Stranger::asks(&w.daemon, "late"));
@@ -133,7 +133,7 @@ fn a_kill_between_decision_and_key_loses_neither() {
 
 #[test]
 fn a_key_is_not_given_once_the_decider_has_lost_the_right() {
-    let w = World::new();
+    let w = Harness::new();
     let (one, two) = (Stranger::asks(&w.daemon, "scout"), Stranger::asks(&w.daemon, "atlas"));
     w.ann.post(&format!("/api/requests/{}/approve", one.id()), json!({})).expect(200);
     w.ann.post(&format!("/api/requests/{}/approve", two.id()), json!({"as": "same"})).expect(200);
@@ -145,7 +145,7 @@ fn a_key_is_not_given_once_the_decider_has_lost_the_right() {
 
 #[test]
 fn nobody_lets_in_what_his_own_token_could_not_make() {
-    let w = World::new();
+    let w = Harness::new();
     let dora = w.daemon.member("dora", &["requests.*"]);
     w.daemon.grant("user:dora", "*", "creator");
     let stranger = Stranger::asks(&w.daemon, "scout");

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::requests::world::{TRIED, TRIED_SCOPE, World};
+use crate::requests::harness::{Harness, TRIED, TRIED_SCOPE};
 use crate::support::text;
 
 #[test]
 fn whatever_moment_the_daemon_dies_the_request_and_what_it_gives_agree() {
-    let mut w = World::new();
+    let mut w = Harness::new();
     w.daemon.agent_by(&w.ann, "other");
     let mut decided = 0;
     for round in 0..12 {

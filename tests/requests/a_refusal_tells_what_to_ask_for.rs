@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::requests::world::{TRIED, TRIED_SCOPE, World, token};
+use crate::requests::harness::{Harness, TRIED, TRIED_SCOPE, token};
 use crate::support::text;
 
 #[test]
 fn an_agent_posts_what_the_refusal_told_it_waits_and_goes_on() {
-    let w = World::new();
+    let w = Harness::new();
     let refused = w.atlas.get(TRIED).expect_error(403, "scope_denied").json();
     assert_eq!(refused["request"]["kind"], "scope");
     assert_eq!(refused["request"]["scope"], json!([TRIED_SCOPE]));
@@ -37,7 +37,7 @@ fn an_agent_posts_what_the_refusal_told_it_waits_and_goes_on() {
 
 #[test]
 fn who_asks_may_wait_for_the_decision_in_the_same_call() {
-    let w = World::new();
+    let w = Harness::new();
     let ask = |body: serde_json::Value| {
         let atlas = w.atlas.clone();
         std::thread::spawn(move || atlas.post("/api/requests", body))
@@ -66,7 +66,7 @@ fn who_asks_may_wait_for_the_decision_in_the_same_call() {
 
 #[test]
 fn a_role_that_is_too_small_is_asked_for_by_what_the_refusal_told() {
-    let w = World::new();
+    let w = Harness::new();
     let other = w.daemon.agent_by(&w.ann, "other");
     w.ann
         .post(
@@ -86,7 +86,7 @@ fn a_role_that_is_too_small_is_asked_for_by_what_the_refusal_told() {
 
 #[test]
 fn a_space_of_others_is_named_as_the_agent_named_it_whether_there_is_one_or_not() {
-    let w = World::new();
+    let w = Harness::new();
     let bob = w.daemon.member("bob", &["*"]);
     let spaces = bob.get("/api/v1/spaces").expect(200).json();
     let (id, slug) = (text(&spaces["spaces"][0], "id"), text(&spaces["spaces"][0], "slug"));
@@ -112,7 +112,7 @@ fn a_space_of_others_is_named_as_the_agent_named_it_whether_there_is_one_or_not(
 
 #[test]
 fn nothing_is_told_with_a_404_nor_to_a_user_and_what_no_scope_gives_is_asked_of_a_person() {
-    let w = World::new();
+    let w = Harness::new();
     w.daemon.agent("hidden");
     assert_eq!(w.atlas.get("/api/agents/hidden").expect(404).json().get("request"), None);
     let narrow = w.daemon.user_token("ann", &["agents.read"]);
@@ -126,7 +126,7 @@ fn nothing_is_told_with_a_404_nor_to_a_user_and_what_no_scope_gives_is_asked_of_
 
 #[test]
 fn what_the_agent_has_is_not_needed_and_what_it_waits_for_is_one_request() {
-    let w = World::new();
+    let w = Harness::new();
     let have = json!({"kind": "scope", "scope": ["agents.read"], "reason": "r"});
     assert_eq!(w.atlas.post("/api/requests", have).expect(200).json(), json!({"state": "not_needed"}));
     let want = json!({"kind": "scope", "scope": [TRIED_SCOPE], "reason": "r"});

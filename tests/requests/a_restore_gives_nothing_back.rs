@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::world::{TRIED, TRIED_SCOPE, World};
+use super::harness::{Harness, TRIED, TRIED_SCOPE};
 use crate::support::{Daemon, TempDir, text};
 
 #[track_caller]
@@ -18,7 +18,7 @@ fn taosd(daemon: &Daemon, verb: &str, file: &Path) {
 
 #[test]
 fn rights_and_roles_and_memberships_that_were_taken_stay_taken() {
-    let (dir, mut w) = (TempDir::new(), World::new());
+    let (dir, mut w) = (TempDir::new(), Harness::new());
     w.daemon.agent_by(&w.ann, "other");
     let bob = w.daemon.member("bob", &["*"]);
     let space = {
@@ -37,7 +37,7 @@ fn rights_and_roles_and_memberships_that_were_taken_stay_taken() {
     w.approve(&role, json!({}));
     bob.post(&format!("/api/requests/{member}/approve"), json!({})).expect(200);
     let export = "/api/agents/atlas/export";
-    let can = |w: &World| {
+    let can = |w: &Harness| {
         let message = json!({"content": "hi", "space_id": space});
         let sent = w.atlas.post("/api/v1/messages", message).status == 200;
         [w.atlas.get(TRIED).status == 200, w.atlas.get("/api/agents/other").status == 200, sent]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::requests::world::World;
+use crate::requests::harness::Harness;
 use crate::support::{Client, text};
 
 fn role_in(client: &Client, space: &str, id: &str) -> Vec<String> {
@@ -13,7 +13,7 @@ fn role_in(client: &Client, space: &str, id: &str) -> Vec<String> {
 
 #[test]
 fn the_lasting_role_is_there_again_after_the_end() {
-    let w = World::new();
+    let w = Harness::new();
     let bob = w.daemon.member("bob", &["*"]);
     let made = bob.post("/api/spaces/create", json!({"name": "lab"})).expect(201).json();
     let space = text(if made["space"].is_object() { &made["space"] } else { &made }, "id");
@@ -42,7 +42,7 @@ fn the_lasting_role_is_there_again_after_the_end() {
 
 #[test]
 fn deleting_the_grant_revokes_the_request() {
-    let w = World::new();
+    let w = Harness::new();
     let other = w.daemon.agent_by(&w.ann, "other");
     let id = text(&w.ask(json!({"kind": "grant", "resource": "agent:other", "role": "viewer", "reason": "r"})), "id");
     w.approve(&id, json!({}));
@@ -56,7 +56,7 @@ fn deleting_the_grant_revokes_the_request() {
 
 #[test]
 fn an_owner_for_a_time_gives_no_role() {
-    let w = World::new();
+    let w = Harness::new();
     let other = w.daemon.agent_by(&w.ann, "other");
     w.ann
         .put("/api/agents/atlas/permissions", json!({"scope": ["grants.create", "agents.read", "requests.*"]}))
@@ -69,7 +69,7 @@ fn an_owner_for_a_time_gives_no_role() {
 
 #[test]
 fn a_grant_with_an_end_is_gone_after_it() {
-    let w = World::new();
+    let w = Harness::new();
     let other = w.daemon.agent_by(&w.ann, "other");
     let grant = json!({"principal": "agent:atlas", "resource": format!("agent:{other}"), "role": "viewer",
         "expires_in_seconds": 1});

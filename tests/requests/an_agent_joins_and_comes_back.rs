@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::requests::world::World;
+use crate::requests::harness::Harness;
 use crate::support::{Client, Daemon, Reply, text};
 
 /// Somebody who has nothing.
@@ -39,7 +39,7 @@ pub fn exchanged(daemon: &Daemon, key: &Value) -> Client {
 
 #[test]
 fn a_new_agent_gets_a_key_once_and_nothing_of_it_is_stored_in_clear() {
-    let w = World::new();
+    let w = Harness::new();
     let stranger = Stranger::asks(&w.daemon, "scout");
     assert_eq!(stranger.fetch(&w.daemon).expect(400).json()["error"], "authorization_pending");
     // Both sides see the code; who may not make agents sees nothing.
@@ -77,7 +77,7 @@ fn a_new_agent_gets_a_key_once_and_nothing_of_it_is_stored_in_clear() {
 
 #[test]
 fn the_same_agent_comes_back_and_its_old_credentials_end() {
-    let w = World::new();
+    let w = Harness::new();
     let stranger = Stranger::asks(&w.daemon, "Atlas");
     let seen = w.ann.get(&format!("/api/requests/{}", stranger.id())).expect(200).json();
     assert_eq!(seen["agent"]["id"], w.atlas_id.as_str(), "the decider sees whom it would be");
@@ -103,7 +103,7 @@ fn the_same_agent_comes_back_and_its_old_credentials_end() {
 
 #[test]
 fn the_old_credentials_may_live_on_for_some_hours() {
-    let w = World::new();
+    let w = Harness::new();
     let stranger = Stranger::asks(&w.daemon, "atlas");
     let path = format!("/api/requests/{}/approve", stranger.id());
     w.ann.post(&path, json!({"as": "new", "name": "atlas-two", "keep_old_hours": 2})).expect(422);
@@ -116,7 +116,7 @@ fn the_old_credentials_may_live_on_for_some_hours() {
 
 #[test]
 fn a_denied_join_is_told_why_and_another_name_may_be_given() {
-    let w = World::new();
+    let w = Harness::new();
     let (no, yes) = (Stranger::asks(&w.daemon, "mole"), Stranger::asks(&w.daemon, "atlas"));
     w.ann.post(&format!("/api/requests/{}/deny", no.id()), json!({"note": "Not here."})).expect(200);
     let told = no.fetch(&w.daemon).expect(400).json();
@@ -131,7 +131,7 @@ fn a_denied_join_is_told_why_and_another_name_may_be_given() {
 
 #[test]
 fn it_works_where_programs_cannot_log_in() {
-    let w = World::with(&[("TAOSD_OAUTH_ENABLED", "false")]);
+    let w = Harness::with(&[("TAOSD_OAUTH_ENABLED", "false")]);
     let stranger = Stranger::asks(&w.daemon, "scout");
     w.daemon.operator().post(&format!("/api/requests/{}/approve", stranger.id()), json!({})).expect(200);
     stranger.fetch(&w.daemon).expect(200);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::requests::events::Events;
-use crate::requests::world::{TRIED_SCOPE, World};
+use crate::requests::harness::{Harness, TRIED_SCOPE};
 use crate::support::text;
 
 /// The next event of these names.
@@ -19,7 +19,7 @@ fn next(events: &mut Events, names: &[&str]) -> (String, String, Value) {
 
 #[test]
 fn a_request_is_told_at_every_change_to_those_who_may_see_it() {
-    let w = World::new();
+    let w = Harness::new();
     let mut ann = Events::open(&w.daemon.address, w.ann.token(), "/api/events?types=request,notification", &[]);
     let mut atlas = Events::open(&w.daemon.address, w.atlas.token(), "/api/events", &[]);
     let bob = w.daemon.member("bob", &["*"]);
@@ -54,14 +54,14 @@ fn a_request_is_told_at_every_change_to_those_who_may_see_it() {
     assert_eq!(next(&mut stranger, &["request", "agent"]).0, "agent");
 }
 
-fn bob_creator(w: &World, bob: &crate::support::Client) -> crate::support::Client {
+fn bob_creator(w: &Harness, bob: &crate::support::Client) -> crate::support::Client {
     w.daemon.grant("user:bob", "*", "creator");
     bob.clone()
 }
 
 #[test]
 fn agents_and_operations_are_told_too_as_far_as_the_credential_reads_them() {
-    let w = World::new();
+    let w = Harness::new();
     let mut all = Events::open(&w.daemon.address, w.ann.token(), "/api/events", &[]);
     let narrow = w.daemon.user_token("ann", &["events.read", "operations.read"]);
     let mut operations = Events::open(&w.daemon.address, narrow.token(), "/api/events", &[]);
@@ -94,7 +94,7 @@ fn agents_and_operations_are_told_too_as_far_as_the_credential_reads_them() {
 
 #[test]
 fn an_admin_no_more_hears_no_more_of_others() {
-    let w = World::new();
+    let w = Harness::new();
     let eve = w.daemon.admin("eve");
     let mut events = Events::open(&w.daemon.address, eve.token(), "/api/events?types=request,notification", &[]);
     let first = w.ask_scope(&[TRIED_SCOPE]);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::requests::events::Events;
 use crate::requests::given::seconds_of;
-use crate::requests::world::{TRIED_SCOPE, World};
+use crate::requests::harness::{Harness, TRIED_SCOPE};
 use crate::support::text;
 
 fn now() -> f64 {
@@ -15,7 +15,7 @@ fn now() -> f64 {
 
 #[test]
 fn a_scope_a_role_a_question_and_a_grant_end_on_the_second() {
-    let w = World::new();
+    let w = Harness::new();
     let (thing, bob) = (w.daemon.agent("thing"), w.daemon.member("bob", &["*"]));
     let operator = w.daemon.operator();
     let scope = w.ask_scope(&[TRIED_SCOPE]);

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::requests::an_agent_joins_and_comes_back::exchanged;
-use crate::requests::world::{World, token};
+use crate::requests::harness::{Harness, token};
 use crate::support::{Client, Daemon, text};
 
 fn question() -> Value {
@@ -30,7 +30,7 @@ fn by_key(daemon: &Daemon, owner: &Client, scopes: Value, class: &str) -> Client
 
 #[test]
 fn made_in_each_dialect() {
-    let w = World::new();
+    let w = Harness::new();
     asks(&w.atlas);
     // Agentex, with a user of few rights.
     let built = json!({"name": "built", "description": "d", "acp_type": "sync", "docker_image": "x"});
@@ -53,7 +53,7 @@ fn made_in_each_dialect() {
 
 #[test]
 fn made_before_there_were_requests() {
-    let mut w = World::new();
+    let mut w = Harness::new();
     let key = w.ann.post("/credentials/agent-pat", json!({"agent_id": "atlas"})).expect(201).json();
     w.daemon.stop();
     let old = json!([
@@ -82,7 +82,7 @@ fn made_before_there_were_requests() {
 
 #[test]
 fn who_was_narrowed_on_purpose_may_not() {
-    let w = World::new();
+    let w = Harness::new();
     let issued = w.ann.post("/api/agents/atlas/token/issue", json!({"scope": ["agents.read"]})).expect(200).json();
     let narrow = w.daemon.client(&text(&issued, "token"));
     assert_eq!(narrow.post("/api/requests", question()).expect(403).json()["error"], "scope_denied");

@@ -92,7 +92,7 @@ impl Given {
 }
 
 /// An agent of ann's, and one of the operator's that it asks a role on.
-pub struct World {
+pub struct Fixture {
     pub atlas: Client,
     pub open: Vec<Asked>,
     pub bob_owns: bool,
@@ -100,7 +100,7 @@ pub struct World {
     thing: String,
 }
 
-impl World {
+impl Fixture {
     /// What a scope is tried with.
     pub fn path(&self, scope: usize) -> String {
         let (_, path, own) = SCOPES[scope];
@@ -110,7 +110,7 @@ impl World {
 
 pub struct Bench {
     pub clock: Option<FalseClock>,
-    pub worlds: Vec<World>,
+    pub fixtures: Vec<Fixture>,
     pub operator: Client,
     daemon: Daemon,
     /// Closed while the daemon is down.
@@ -144,16 +144,16 @@ impl Bench {
         let narrow = daemon.user_token("ann", &["requests.*", SCOPES[0].0]);
         let bob = daemon.member("bob", &["*"]);
         let eve = daemon.admin("eve");
-        let world = |nth| {
+        let fixture = |nth| {
             let (name, thing) = (format!("atlas{nth}"), daemon.agent(&format!("thing{nth}")));
             daemon.agent_by(&ann, &name);
             daemon.grant("user:bob", &thing, "owner");
-            let atlas = crate::requests::world::token(&daemon, &ann, &name);
-            World { atlas, open: Vec::new(), bob_owns: true, name, thing }
+            let atlas = crate::requests::harness::token(&daemon, &ann, &name);
+            Fixture { atlas, open: Vec::new(), bob_owns: true, name, thing }
         };
-        let worlds = (0..agents).map(world).collect();
+        let fixtures = (0..agents).map(fixture).collect();
         let (operator, db) = (daemon.operator(), Some(daemon.db()));
-        Self { clock, worlds, operator, daemon, db, offset: 0, left: 0, clients: [ann, narrow, bob, eve] }
+        Self { clock, fixtures, operator, daemon, db, offset: 0, left: 0, clients: [ann, narrow, bob, eve] }
     }
 
     /// The daemon's clock.
@@ -178,7 +178,7 @@ impl Bench {
     pub fn an_hour_passes(&self, nth: usize) {
         let sql = "UPDATE requests SET created_at = created_at - 3600000000 WHERE state <> 'pending'
             AND agent_id = (SELECT id FROM agents WHERE slug = ?1)";
-        self.db().execute(sql, [&self.worlds[nth].name]).unwrap();
+        self.db().execute(sql, [&self.fixtures[nth].name]).unwrap();
     }
 
     /// The same can be asked again.
@@ -200,9 +200,9 @@ impl Bench {
     }
 
     pub fn bob_owns_or_not(&mut self, nth: usize) {
-        let world = &mut self.worlds[nth];
-        world.bob_owns = !world.bob_owns;
-        self.daemon.grant("user:bob", &world.thing, if world.bob_owns { "owner" } else { "viewer" });
+        let fixture = &mut self.fixtures[nth];
+        fixture.bob_owns = !fixture.bob_owns;
+        self.daemon.grant("user:bob", &fixture.thing, if fixture.bob_owns { "owner" } else { "viewer" });
     }
 
     pub fn move_clock(&mut self, by: i64) {
@@ -225,15 +225,15 @@ impl Bench {
         self.db = Some(self.daemon.db());
         // It counts what is left anew from its clock as that is now, which may be ahead.
         let (now, clock) = (self.now(), Instant::now());
-        let open = self.worlds.iter_mut().flat_map(|world| &mut world.open);
+        let open = self.fixtures.iter_mut().flat_map(|fixture| &mut fixture.open);
         for given in open.filter_map(|asked| asked.given.as_mut()) {
             let left = (given.until - now).max(0.0);
             if left < given.seconds - given.at.elapsed().as_secs_f64() {
                 (given.at, given.seconds) = (clock, left);
             }
         }
-        for world in &mut self.worlds {
-            world.atlas = self.daemon.client(world.atlas.token());
+        for fixture in &mut self.fixtures {
+            fixture.atlas = self.daemon.client(fixture.atlas.token());
         }
         self.clients = self.clients.clone().map(|client| self.daemon.client(client.token()));
         self.operator = self.daemon.operator();

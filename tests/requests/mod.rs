@@ -15,6 +15,7 @@ mod every_agent_may_ask;
 #[path = "../durability/false_clock.rs"]
 mod false_clock;
 mod given;
+mod harness;
 mod nobody_does_what_was_not_given;
 mod one_decision_wins;
 mod questions_are_answered_once;
@@ -23,4 +24,3 @@ mod what_hangs_on_a_right_ends_with_it;
 mod what_is_asked_is_bounded;
 mod what_is_given_ends_by_itself;
 mod who_may_decide;
-mod world;

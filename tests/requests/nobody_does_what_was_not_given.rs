@@ -36,7 +36,7 @@ impl Model {
             (Who::Ann, What::Scope(_)) => true,
             // Her token with one of the scopes gives that one alone.
             (Who::Narrow, What::Scope(scope)) => scope == 0,
-            (Who::Bob, What::Role) => self.bench.worlds[nth].bob_owns,
+            (Who::Bob, What::Role) => self.bench.fixtures[nth].bob_owns,
             (Who::Eve, _) => self.eve_is_admin && self.eve_is_enabled,
             _ => false,
         }
@@ -45,7 +45,7 @@ impl Model {
     fn ask(&mut self, nth: usize) {
         let what = if self.dice.below(4) == 0 { What::Role } else { What::Scope(self.dice.below(3) as usize) };
         let seconds = 60 + self.dice.below(90);
-        let world = &mut self.bench.worlds[nth];
+        let fixture = &mut self.bench.fixtures[nth];
         let body = match what {
             What::Scope(scope) => {
                 json!({"kind": "scope", "scope": [SCOPES[scope].0], "reason": "r", "duration_seconds": seconds})
@@ -53,14 +53,14 @@ impl Model {
             What::Role => json!({"kind": "grant", "resource": format!("agent:thing{nth}"), "role": "viewer",
                 "reason": "r", "duration_seconds": seconds}),
         };
-        let reply = world.atlas.post("/api/requests", body);
+        let reply = fixture.atlas.post("/api/requests", body);
         match reply.status {
             201 => {
                 let id = text(&reply.json(), "id");
-                world.open.push(Asked { id, what, given: None });
+                fixture.open.push(Asked { id, what, given: None });
             }
             // What it has is not needed, what it waits for is one request.
-            200 => assert!(world.open.iter().any(|asked| asked.what == what), "{}", reply.text()),
+            200 => assert!(fixture.open.iter().any(|asked| asked.what == what), "{}", reply.text()),
             409 => {}
             429 => self.bench.an_hour_passes(nth),
             _ => panic!("{}", reply.text()),
@@ -70,7 +70,7 @@ impl Model {
     fn approve(&mut self, nth: usize) {
         let Some(one) = self.any(nth) else { return };
         let who = self.dice.of(&[Who::Ann, Who::Narrow, Who::Bob, Who::Eve, Who::Eve]);
-        let asked = self.bench.worlds[nth].open[one].clone();
+        let asked = self.bench.fixtures[nth].open[one].clone();
         let shorter = self.dice.below(2) == 0;
         let body = if shorter { json!({"duration_seconds": 60}) } else { json!({}) };
         let reply = self.bench.client(who).post(&format!("/api/requests/{}/approve", asked.id), body);
@@ -79,20 +79,20 @@ impl Model {
         if may {
             let until = seconds_of(&text(&reply.json(), "until"));
             let seconds = until - self.bench.now();
-            self.bench.worlds[nth].open[one].given = Some(Given { by: who, until, at: Instant::now(), seconds });
+            self.bench.fixtures[nth].open[one].given = Some(Given { by: who, until, at: Instant::now(), seconds });
         }
     }
 
     /// One of an agent's requests.
     fn any(&mut self, nth: usize) -> Option<usize> {
-        let open = self.bench.worlds[nth].open.len() as u64;
+        let open = self.bench.fixtures[nth].open.len() as u64;
         (open > 0).then(|| self.dice.below(open) as usize)
     }
 
     fn close(&mut self, nth: usize, what: &str) {
         let Some(one) = self.any(nth) else { return };
-        let asked = self.bench.worlds[nth].open[one].clone();
-        let by = if what == "withdraw" { &self.bench.worlds[nth].atlas } else { &self.bench.operator };
+        let asked = self.bench.fixtures[nth].open[one].clone();
+        let by = if what == "withdraw" { &self.bench.fixtures[nth].atlas } else { &self.bench.operator };
         let reply = by.post(&format!("/api/requests/{}/{what}", asked.id), json!({}));
         let may = (what == "revoke") == asked.given.is_some();
         // One that is about to end may have ended by now.
@@ -102,7 +102,7 @@ impl Model {
         }
         assert_eq!(reply.status == 200, may, "{what} of {asked:?}: {}", reply.text());
         if may {
-            self.bench.worlds[nth].open.remove(one);
+            self.bench.fixtures[nth].open.remove(one);
         }
         if may && what == "deny" {
             self.bench.forget_denial(&asked.id);
@@ -129,9 +129,9 @@ impl Model {
             _ => self.bench.bob_owns_or_not(nth),
         }
         let eve = self.eve_is_admin && self.eve_is_enabled;
-        for world in &mut self.bench.worlds {
-            let bob = world.bob_owns;
-            world.open.retain(|asked| match &asked.given {
+        for fixture in &mut self.bench.fixtures {
+            let bob = fixture.bob_owns;
+            fixture.open.retain(|asked| match &asked.given {
                 Some(given) => (bob || given.by != Who::Bob) && (eve || given.by != Who::Eve),
                 None => true,
             });
@@ -149,11 +149,11 @@ impl Model {
             let by = if self.dice.below(4) == 0 { -28 } else { 15 + self.dice.below(14) as i64 };
             self.bench.move_clock(by);
             // At once, before anything is written down: each check looks at the time itself.
-            let (worlds, first) = (self.bench.worlds.len(), self.dice.below(AGENTS) as usize);
-            (0..worlds).for_each(|nth| self.probe((first + nth) % worlds));
+            let (fixtures, first) = (self.bench.fixtures.len(), self.dice.below(AGENTS) as usize);
+            (0..fixtures).for_each(|nth| self.probe((first + nth) % fixtures));
             // The daemon looks at its clock every second.
             std::thread::sleep(Duration::from_millis(1300));
-            (0..worlds).for_each(|nth| self.probe(nth));
+            (0..fixtures).for_each(|nth| self.probe(nth));
         }
         self.settle();
     }
@@ -162,7 +162,8 @@ impl Model {
     fn settle(&mut self) {
         let is_late = |asked: &Asked, now: f64| asked.given.as_ref().is_some_and(|given| given.is_late(now));
         // On a busy machine that takes long, and more may end meanwhile.
-        while self.bench.worlds.iter().flat_map(|world| &world.open).any(|asked| is_late(asked, self.bench.now())) {
+        while self.bench.fixtures.iter().flat_map(|fixture| &fixture.open).any(|asked| is_late(asked, self.bench.now()))
+        {
             self.settle_once();
         }
     }
@@ -171,7 +172,7 @@ impl Model {
         let now = self.bench.now();
         let in_doubt = |asked: &Asked| asked.given.as_ref().is_some_and(|given| given.is_near(now));
         let is_over = |asked: &Asked| asked.given.as_ref().is_some_and(|given| given.until <= now);
-        let all = || self.bench.worlds.iter().flat_map(|world| &world.open);
+        let all = || self.bench.fixtures.iter().flat_map(|fixture| &fixture.open);
         for asked in all().filter(|asked| in_doubt(asked)) {
             let reply = self.bench.operator.post(&format!("/api/requests/{}/revoke", asked.id), json!({}));
             assert!([200, 409].contains(&reply.status), "{}", reply.text());
@@ -181,38 +182,42 @@ impl Model {
         for asked in all().filter(|asked| is_over(asked)) {
             wait_until("the end is written down", || self.bench.state(&asked.id) != "approved");
         }
-        for world in &mut self.bench.worlds {
-            world.open.retain(|asked| !in_doubt(asked) && !is_over(asked));
+        for fixture in &mut self.bench.fixtures {
+            fixture.open.retain(|asked| !in_doubt(asked) && !is_over(asked));
         }
     }
 
     /// The agent tries everything: what it can do is what is in force. What another was given is nothing to it.
     fn probe(&mut self, nth: usize) {
         let other = (nth + 1 + self.dice.below(AGENTS - 1) as usize) % AGENTS as usize;
-        let world = &self.bench.worlds[nth];
-        let tries = (0..SCOPES.len()).map(|scope| (What::Scope(scope), world.path(scope)));
+        let fixture = &self.bench.fixtures[nth];
+        let tries = (0..SCOPES.len()).map(|scope| (What::Scope(scope), fixture.path(scope)));
         let role = (What::Role, format!("/api/agents/thing{nth}"));
         for (what, path) in tries.chain([role]) {
-            let given: Vec<&Given> =
-                world.open.iter().filter(|asked| asked.what == what).filter_map(|asked| asked.given.as_ref()).collect();
+            let given: Vec<&Given> = fixture
+                .open
+                .iter()
+                .filter(|asked| asked.what == what)
+                .filter_map(|asked| asked.given.as_ref())
+                .collect();
             let in_doubt = |now: f64| given.iter().any(|one| one.is_near(now));
             let now = self.bench.now();
             if in_doubt(now) {
                 continue;
             }
-            let status = tried(&world.atlas, &path);
+            let status = tried(&fixture.atlas, &path);
             // A busy machine may have answered late.
             if in_doubt(self.bench.now()) {
                 continue;
             }
             let wanted = given.iter().any(|given| given.until > now);
-            let told = || format!("step {}: {path} is {status} with {:?} at {now}", self.steps, world.open);
+            let told = || format!("step {}: {path} is {status} with {:?} at {now}", self.steps, fixture.open);
             assert_eq!(status == 200, wanted, "{}", told());
             assert!(status == 200 || [403, 404].contains(&status), "{}", told());
             self.tried[usize::from(wanted)] += 1;
         }
-        let anothers = tried(&world.atlas, &format!("/api/agents/thing{other}"));
-        assert_eq!(anothers, 404, "step {}: of thing{other} with {:?}", self.steps, world.open);
+        let anothers = tried(&fixture.atlas, &format!("/api/agents/thing{other}"));
+        assert_eq!(anothers, 404, "step {}: of thing{other} with {:?}", self.steps, fixture.open);
     }
 
     fn step(&mut self) {

@@ -4,11 +4,11 @@ use std::sync::{Arc, Barrier};
 
 use serde_json::json;
 
-use crate::requests::world::{TRIED, TRIED_SCOPE, World};
+use crate::requests::harness::{Harness, TRIED, TRIED_SCOPE};
 
 #[test]
 fn twenty_parallel_approvals_and_denials_give_one_outcome() {
-    let w = World::with(&[("TAOSD_MAX_CONNECTIONS_PER_PEER", "256")]);
+    let w = Harness::with(&[("TAOSD_MAX_CONNECTIONS_PER_PEER", "256")]);
     for round in 0..5 {
         let id = w.ask_scope(&[TRIED_SCOPE]);
         let barrier = Arc::new(Barrier::new(20));

@@ -2,18 +2,18 @@
 
 use serde_json::json;
 
-use crate::requests::world::World;
+use crate::requests::harness::Harness;
 use crate::support::text;
 
 /// The message that puts the newest question, as ann reads it.
-fn message(w: &World) -> serde_json::Value {
+fn message(w: &Harness) -> serde_json::Value {
     let list = w.ann.get("/api/v1/messages?limit=1").expect(200).json();
     list["messages"][0].clone()
 }
 
 #[test]
 fn the_owners_reply_is_the_answer_and_an_agents_is_not() {
-    let w = World::new();
+    let w = Harness::new();
     let asked = w.atlas.post("/api/ui/ask", json!({"question": "Which branch?", "options": ["main", "Release"]}));
     let asked = asked.expect(200).json();
     assert_eq!(asked["status"], "waiting");
@@ -39,7 +39,7 @@ fn the_owners_reply_is_the_answer_and_an_agents_is_not() {
 
 #[test]
 fn a_decision_answers_it_too_no_included() {
-    let w = World::new();
+    let w = Harness::new();
     let ask = |body| text(&w.ask(body), "id");
     let plain = ask(json!({"kind": "confirm", "question": "Shall I?", "reason": "r"}));
     let request = w.ann.get(&format!("/api/requests/{plain}")).expect(200).json();
@@ -65,12 +65,12 @@ fn a_decision_answers_it_too_no_included() {
 
 #[test]
 fn only_the_asker_sees_it_as_a_question() {
-    let w = World::new();
+    let w = Harness::new();
     let id = text(&w.atlas.post("/api/ui/ask", json!({"question": "q?"})).expect(200).json(), "question_id");
     let path = format!("/api/ui/ask/{id}");
     w.ann.get(&path).expect_error(404, "question_not_found");
     w.daemon.agent_by(&w.ann, "other");
-    crate::requests::world::token(&w.daemon, &w.ann, "other").get(&path).expect_error(404, "question_not_found");
+    crate::requests::harness::token(&w.daemon, &w.ann, "other").get(&path).expect_error(404, "question_not_found");
     w.atlas.get("/api/ui/ask/nothing").expect_error(404, "question_not_found");
     w.ann.post("/api/ui/ask", json!({"question": "q?"})).expect_error(403, "agent_required");
     let scope = w.ask_scope(&["agents.logs"]);

@@ -47,7 +47,7 @@ fn a_thousand_wait_without_a_thread_and_go_on_at_once() {
         .map(|nth| {
             let name = format!("a{nth}");
             daemon.agent(&name);
-            let agent = crate::requests::world::token(&daemon, &operator, &name);
+            let agent = crate::requests::harness::token(&daemon, &operator, &name);
             let body = json!({"kind": "scope", "scope": ["agents.token.read"], "reason": "r"});
             let id = text(&agent.post("/api/requests", body).expect(201).json(), "id");
             let stream = begin(&daemon, &agent, &id);

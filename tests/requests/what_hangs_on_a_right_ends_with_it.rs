@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::requests::world::{TRIED, TRIED_SCOPE, World};
+use crate::requests::harness::{Harness, TRIED, TRIED_SCOPE};
 use crate::support::text;
 
 #[test]
 fn a_disabled_decider_gives_nothing_and_nothing_again_when_he_is_back() {
-    let w = World::new();
+    let w = Harness::new();
     let eve = w.daemon.admin("eve");
     let id = w.ask_scope(&[TRIED_SCOPE]);
     eve.post(&format!("/api/requests/{id}/approve"), json!({})).expect(200);
@@ -23,10 +23,10 @@ fn a_disabled_decider_gives_nothing_and_nothing_again_when_he_is_back() {
 
 #[test]
 fn an_admin_no_more_gives_nothing_to_others_agents_and_still_to_his_own() {
-    let w = World::new();
+    let w = Harness::new();
     let eve = w.daemon.admin("eve");
     w.daemon.agent_by(&eve, "own");
-    let own = crate::requests::world::token(&w.daemon, &eve, "own");
+    let own = crate::requests::harness::token(&w.daemon, &eve, "own");
     let (id, of_own) = (w.ask_scope(&[TRIED_SCOPE]), {
         let body = json!({"kind": "scope", "scope": [TRIED_SCOPE], "reason": "r"});
         text(&own.post("/api/requests", body).expect(201).json(), "id")
@@ -42,7 +42,7 @@ fn an_admin_no_more_gives_nothing_to_others_agents_and_still_to_his_own() {
 
 #[test]
 fn an_owner_no_more_of_the_thing_gives_no_role_on_it() {
-    let w = World::new();
+    let w = Harness::new();
     let bob = w.daemon.member("bob", &["*"]);
     let thing = w.daemon.agent("thing");
     w.daemon.grant("user:bob", &thing, "owner");
@@ -65,7 +65,7 @@ fn an_owner_no_more_of_the_thing_gives_no_role_on_it() {
 
 #[test]
 fn a_role_for_a_time_gives_none_for_longer() {
-    let w = World::new();
+    let w = Harness::new();
     let bob = w.daemon.member("bob", &["*"]);
     let thing = w.daemon.agent("thing");
     let grant = json!({"principal": "user:bob", "resource": format!("agent:{thing}"), "role": "owner",
@@ -78,18 +78,18 @@ fn a_role_for_a_time_gives_none_for_longer() {
 
 #[test]
 fn an_archived_agent_keeps_nothing_even_when_it_is_restored() {
-    let w = World::new();
+    let w = Harness::new();
     let (given, open) = (w.ask_scope(&[TRIED_SCOPE]), w.ask_scope(&["agents.logs"]));
     w.approve(&given, json!({}));
     w.ann.delete("/api/agents/atlas?wait=10").expect(200);
     assert_eq!((w.state(&given).as_str(), w.state(&open).as_str()), ("revoked", "expired"));
     w.ann.post(&format!("/api/agents/archived/{}/restore?wait=10", w.atlas_id), json!({})).expect(200);
-    crate::requests::world::token(&w.daemon, &w.ann, "atlas").get(TRIED).expect(403);
+    crate::requests::harness::token(&w.daemon, &w.ann, "atlas").get(TRIED).expect(403);
 }
 
 #[test]
 fn a_restart_keeps_what_was_given_until_its_end() {
-    let mut w = World::new();
+    let mut w = Harness::new();
     let id = w.ask_scope(&[TRIED_SCOPE]);
     w.approve(&id, json!({}));
     w.daemon.restart();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::requests::world::{TRIED_SCOPE, World};
+use crate::requests::harness::{Harness, TRIED_SCOPE};
 use crate::support::text;
 
 fn scope(scope: Value) -> Value {
@@ -11,7 +11,7 @@ fn scope(scope: Value) -> Value {
 
 #[test]
 fn what_does_not_fit_its_kind_is_refused() {
-    let w = World::new();
+    let w = Harness::new();
     let invalid = |body: Value| {
         w.atlas.post("/api/requests", body).expect_error(422, "validation_error");
     };
@@ -43,7 +43,7 @@ fn what_does_not_fit_its_kind_is_refused() {
 
 #[test]
 fn five_requests_and_twenty_questions_may_be_pending() {
-    let w = World::new();
+    let w = Harness::new();
     for action in ["agents.logs", "agents.update", "agents.delete", "agents.export", "users.read"] {
         w.ask_scope(&[action]);
     }
@@ -67,7 +67,7 @@ fn five_requests_and_twenty_questions_may_be_pending() {
 
 #[test]
 fn sixty_an_hour_and_no_more() {
-    let w = World::new();
+    let w = Harness::new();
     for n in 0..60 {
         let id = text(&w.ask(json!({"kind": "confirm", "question": format!("{n}?"), "reason": "r"})), "id");
         w.atlas.post(&format!("/api/requests/{id}/withdraw"), json!({})).expect(200);
@@ -81,7 +81,7 @@ fn sixty_an_hour_and_no_more() {
 
 #[test]
 fn what_was_denied_is_not_asked_again_for_ten_minutes() {
-    let w = World::new();
+    let w = Harness::new();
     let id = w.ask_scope(&[TRIED_SCOPE]);
     w.ann.post(&format!("/api/requests/{id}/deny"), json!({"note": "not today"})).expect(200);
     let again = || w.atlas.post("/api/requests", scope(json!([TRIED_SCOPE])));
@@ -94,7 +94,7 @@ fn what_was_denied_is_not_asked_again_for_ten_minutes() {
 
 #[test]
 fn a_repeat_with_a_key_is_answered_by_the_first_reply() {
-    let w = World::new();
+    let w = Harness::new();
     let keyed = w.atlas.with("Idempotency-Key", "k1");
     let first = keyed.post("/api/requests", scope(json!([TRIED_SCOPE]))).expect(201);
     let again = keyed.post("/api/requests", scope(json!([TRIED_SCOPE]))).expect(201);

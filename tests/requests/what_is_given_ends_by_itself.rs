@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::requests::world::{TRIED, TRIED_SCOPE, World};
+use crate::requests::harness::{Harness, TRIED, TRIED_SCOPE};
 use crate::support::{Client, text};
 
 /// A short-lived token of atlas.
-fn jwt(w: &World) -> Client {
+fn jwt(w: &Harness) -> Client {
     let pat = w.ann.post("/credentials/agent-pat", json!({"agent_id": "atlas"})).expect(201).json();
     let key = w.daemon.client(&text(&pat, "token"));
     let issued = key.post("/auth/exchange", json!({"requested_token_class": "agent_access"})).expect(200).json();
@@ -14,7 +14,7 @@ fn jwt(w: &World) -> Client {
 }
 
 /// Shortens what was granted so that it ends in a moment.
-fn shorten(w: &World, id: &str, millis: i64) {
+fn shorten(w: &Harness, id: &str, millis: i64) {
     w.daemon
         .execute("UPDATE requests SET until = (unixepoch('subsec') * 1000 + ?2) * 1000 WHERE id = ?1", (id, millis));
     w.daemon.execute(
@@ -25,7 +25,7 @@ fn shorten(w: &World, id: &str, millis: i64) {
 
 #[test]
 fn every_credential_sees_a_scope_at_its_next_request_and_none_after_its_end() {
-    let w = World::new();
+    let w = Harness::new();
     let jwt = jwt(&w);
     for client in [&w.atlas, &jwt] {
         client.get(TRIED).expect(403);
@@ -49,7 +49,7 @@ fn every_credential_sees_a_scope_at_its_next_request_and_none_after_its_end() {
 
 #[test]
 fn what_was_approved_can_be_taken_back_at_once() {
-    let w = World::new();
+    let w = Harness::new();
     let id = w.ask_scope(&[TRIED_SCOPE]);
     let revoke = || w.ann.post(&format!("/api/requests/{id}/revoke"), json!({}));
     revoke().expect_error(409, "request_not_in_force");
@@ -62,7 +62,7 @@ fn what_was_approved_can_be_taken_back_at_once() {
 
 #[test]
 fn what_was_given_for_a_time_cannot_be_passed_on() {
-    let w = World::new();
+    let w = Harness::new();
     let id = w.ask_scope(&["agents.create", "agents.permissions", "agents.token.issue", TRIED_SCOPE]);
     w.approve(&id, json!({}));
     w.ann
@@ -79,7 +79,7 @@ fn what_was_given_for_a_time_cannot_be_passed_on() {
 
 #[test]
 fn a_request_that_nobody_decides_expires() {
-    let w = World::new();
+    let w = Harness::new();
     let id = w.ask_scope(&[TRIED_SCOPE]);
     let waiting = {
         let (atlas, id) = (w.atlas.clone(), id.clone());

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::requests::world::{TRIED_SCOPE, World};
+use crate::requests::harness::{Harness, TRIED_SCOPE};
 use crate::support::text;
 
 #[test]
 fn no_agent_decides_and_strangers_see_nothing() {
-    let w = World::new();
+    let w = Harness::new();
     let bob = w.daemon.member("bob", &["*"]);
     let id = w.ask_scope(&[TRIED_SCOPE]);
     let path = |what: &str| format!("/api/requests/{id}/{what}");
@@ -21,7 +21,7 @@ fn no_agent_decides_and_strangers_see_nothing() {
     assert_eq!(bob.get("/api/requests").expect(200).json(), json!([]));
     let other = w.daemon.agent_by(&w.ann, "other");
     assert_ne!(other, w.atlas_id);
-    let other = crate::requests::world::token(&w.daemon, &w.ann, "other");
+    let other = crate::requests::harness::token(&w.daemon, &w.ann, "other");
     other.get(&format!("/api/requests/{id}")).expect_error(404, "request_not_found");
     other.post(&path("withdraw"), json!({})).expect_error(404, "request_not_found");
     w.ann.post(&path("withdraw"), json!({})).expect_error(403, "agent_required");
@@ -34,7 +34,7 @@ fn no_agent_decides_and_strangers_see_nothing() {
 
 #[test]
 fn a_decider_gives_no_more_than_was_asked_nor_than_his_token_has() {
-    let w = World::new();
+    let w = Harness::new();
     let asked = json!({"kind": "scope", "scope": ["agents.token.*"], "reason": "r", "duration_seconds": 600});
     let id = text(&w.ask(asked), "id");
     let approve = |body| w.ann.post(&format!("/api/requests/{id}/approve"), body);
@@ -57,7 +57,7 @@ fn a_decider_gives_no_more_than_was_asked_nor_than_his_token_has() {
 
 #[test]
 fn a_role_is_given_by_who_owns_the_thing_and_asking_tells_nothing_of_it() {
-    let w = World::new();
+    let w = Harness::new();
     let bob = w.daemon.member("bob", &["*"]);
     w.daemon.grant("user:bob", "*", "creator");
     let secret = w.daemon.agent_by(&bob, "secret");
@@ -94,7 +94,7 @@ fn a_role_is_given_by_who_owns_the_thing_and_asking_tells_nothing_of_it() {
 
 #[test]
 fn several_are_decided_each_on_its_own() {
-    let w = World::new();
+    let w = Harness::new();
     let (one, two) = (w.ask_scope(&[TRIED_SCOPE]), w.ask_scope(&["agents.logs"]));
     w.ann.post(&format!("/api/requests/{one}/deny"), json!({})).expect(200);
     let body = json!({"ids": [one, two, "nothing", two], "decision": "approve", "note": "n"});

@@ -13,23 +13,24 @@ const WHOAMI: &str = "/api/auth/whoami";
 
 #[test]
 fn a_rate_holds_back_as_soon_as_it_is_set_and_no_longer() {
-    let world = BoxWithFile::start("");
-    let used = |times: usize| -> Vec<u16> { (0..times).map(|_| world.daemon.operator().get(WHOAMI).status).collect() };
+    let harness = BoxWithFile::start("");
+    let used =
+        |times: usize| -> Vec<u16> { (0..times).map(|_| harness.daemon.operator().get(WHOAMI).status).collect() };
     assert_eq!(used(8), [200; 8]);
-    let log = world.reload("requests_per_minute = 3\n");
+    let log = harness.reload("requests_per_minute = 3\n");
     assert!(log.contains("requests_per_minute: 6000 → 3") && log.contains("reloaded, 1 changed"), "{log}");
     assert_eq!(used(2), [429, 429]);
-    world.reload("");
+    harness.reload("");
     assert_eq!(used(8), [200; 8]);
-    assert!(world.reload("").contains("reloaded, 0 changed"));
+    assert!(harness.reload("").contains("reloaded, 0 changed"));
 }
 
 #[test]
 fn limits_of_bodies_and_targets_hold_for_open_connections_too() {
-    let world = BoxWithFile::start("");
+    let harness = BoxWithFile::start("");
     let body = json!({"title": "a", "body": "x".repeat(5000)});
-    world.daemon.operator().post("/api/ui/notify", body.clone()).expect(200);
-    let mut open = TcpStream::connect(&world.daemon.address).unwrap();
+    harness.daemon.operator().post("/api/ui/notify", body.clone()).expect(200);
+    let mut open = TcpStream::connect(&harness.daemon.address).unwrap();
     let mut ask = |target: &str| {
         open.write_all(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
         let mut reply = [0; 16 * 1024];
@@ -38,17 +39,17 @@ fn limits_of_bodies_and_targets_hold_for_open_connections_too() {
     };
     let long = format!("/healthz?{}", "x".repeat(600));
     assert_eq!(ask(&long), "200");
-    world.reload("max_body_bytes = 4096\nmax_target_bytes = 512\n");
-    world.daemon.operator().post("/api/ui/notify", body).expect_error(413, "body_too_large");
+    harness.reload("max_body_bytes = 4096\nmax_target_bytes = 512\n");
+    harness.daemon.operator().post("/api/ui/notify", body).expect_error(413, "body_too_large");
     assert_eq!(ask("/healthz"), "200");
     assert_eq!(ask(&long), "414");
 }
 
 #[test]
 fn times_hold_for_connections_opened_afterwards() {
-    let world = BoxWithFile::start("");
-    world.reload("head_timeout = 1\n");
-    let (start, mut late) = (Instant::now(), TcpStream::connect(&world.daemon.address).unwrap());
+    let harness = BoxWithFile::start("");
+    harness.reload("head_timeout = 1\n");
+    let (start, mut late) = (Instant::now(), TcpStream::connect(&harness.daemon.address).unwrap());
     late.write_all(b"GET /healthz HTTP/1.1\r\n").unwrap();
     let mut reply = String::new();
     late.read_to_string(&mut reply).unwrap();
@@ -57,17 +58,17 @@ fn times_hold_for_connections_opened_afterwards() {
 
 #[test]
 fn streams_and_connections_are_counted_by_the_new_limits() {
-    let world = BoxWithFile::start("");
-    let open = || Events::open(&world.daemon.address, &world.daemon.token, "/api/notifications/stream", &[]);
+    let harness = BoxWithFile::start("");
+    let open = || Events::open(&harness.daemon.address, &harness.daemon.token, "/api/notifications/stream", &[]);
     let held = [open(), open()];
-    world.reload("max_streams_per_credential = 2\n");
+    harness.reload("max_streams_per_credential = 2\n");
     assert_eq!((held[1].status, open().status), (200, 429));
-    world.reload("max_streams = 2\n");
+    harness.reload("max_streams = 2\n");
     assert_eq!(open().status, 503);
     // The two streams and this are three.
-    world.reload("max_connections_per_peer = 3\n");
-    let third = TcpStream::connect(&world.daemon.address).unwrap();
-    let mut fourth = TcpStream::connect(&world.daemon.address).unwrap();
+    harness.reload("max_connections_per_peer = 3\n");
+    let third = TcpStream::connect(&harness.daemon.address).unwrap();
+    let mut fourth = TcpStream::connect(&harness.daemon.address).unwrap();
     let mut reply = String::new();
     fourth.read_to_string(&mut reply).unwrap();
     assert!(reply.starts_with("HTTP/1.1 503 "), "{reply}");
@@ -76,43 +77,43 @@ fn streams_and_connections_are_counted_by_the_new_limits() {
 
 #[test]
 fn the_disk_space_that_must_be_free_is_looked_at_anew() {
-    let world = BoxWithFile::start("");
-    world.daemon.anonymous().get("/readyz").expect(200);
-    world.reload("min_free_bytes = 1000000000000\n");
-    world.daemon.anonymous().get("/readyz").expect_error(503, "not_ready");
-    world.reload("");
-    world.daemon.anonymous().get("/readyz").expect(200);
+    let harness = BoxWithFile::start("");
+    harness.daemon.anonymous().get("/readyz").expect(200);
+    harness.reload("min_free_bytes = 1000000000000\n");
+    harness.daemon.anonymous().get("/readyz").expect_error(503, "not_ready");
+    harness.reload("");
+    harness.daemon.anonymous().get("/readyz").expect(200);
 }
 
 #[test]
 fn what_needs_a_restart_is_named_each_time_and_the_rest_is_taken_up() {
-    let world = BoxWithFile::start("workers = 2\n");
+    let harness = BoxWithFile::start("workers = 2\n");
     let text = "workers = 3\ncontainers_socket = '/run/x'\nstop_timeout = 1\nsocket = '/run/y/taosd.sock'\n";
     for changed in [1, 0] {
-        let log = world.reload(text);
+        let log = harness.reload(text);
         for key in ["workers: 2 → 3", "containers_socket: nothing → \"/run/x\"", "socket: "] {
             assert!(log.lines().any(|line| line.contains(key) && line.contains("needs a restart")), "{key}: {log}");
         }
         assert!(log.contains(&format!("reloaded, {changed} changed, 3 need a restart")), "{log}");
     }
-    world.daemon.on_socket().get(WHOAMI).expect(200);
+    harness.daemon.on_socket().get(WHOAMI).expect(200);
 }
 
 #[test]
 fn the_log_tells_more_or_less_from_then_on_and_the_audit_keeps_what_was_changed() {
-    let world = BoxWithFile::start("log = 'warn'\n");
+    let harness = BoxWithFile::start("log = 'warn'\n");
     // Where nothing is logged below a warning, the end of a reload cannot be waited for.
-    std::fs::write(&world.file, "log = 'info'\nallowed_hosts = ['box.lan']\n").unwrap();
-    let pid = world.daemon.pid().to_string();
+    std::fs::write(&harness.file, "log = 'info'\nallowed_hosts = ['box.lan']\n").unwrap();
+    let pid = harness.daemon.pid().to_string();
     std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap();
-    let rows = || world.daemon.operator().get("/api/audit?action=settings.reload").json();
+    let rows = || harness.daemon.operator().get("/api/audit?action=settings.reload").json();
     let end = Instant::now() + Duration::from_secs(20);
     while rows().as_array().is_none_or(Vec::is_empty) && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(!world.daemon.log_text().contains("allowed_hosts"));
+    assert!(!harness.daemon.log_text().contains("allowed_hosts"));
     assert!(
-        world
+        harness
             .reload("log = 'info'\n")
             .contains("INFO taosd::daemon::reload: reload: allowed_hosts: [\"box.lan\"] → []")
     );

@@ -11,29 +11,29 @@ use crate::settings::events::Events;
 
 #[test]
 fn a_resting_connection_a_stream_and_half_a_request_go_on() {
-    let world = BoxWithFile::start("");
-    let mut stream = Events::open(&world.daemon.address, &world.daemon.token, "/api/notifications/stream", &[]);
-    let mut resting = TcpStream::connect(&world.daemon.address).unwrap();
-    let mut half = TcpStream::connect(&world.daemon.address).unwrap();
+    let harness = BoxWithFile::start("");
+    let mut stream = Events::open(&harness.daemon.address, &harness.daemon.token, "/api/notifications/stream", &[]);
+    let mut resting = TcpStream::connect(&harness.daemon.address).unwrap();
+    let mut half = TcpStream::connect(&harness.daemon.address).unwrap();
     let ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut reply = [0; 4096];
     resting.write_all(ask).unwrap();
     assert!(resting.read(&mut reply).unwrap() > 0);
     half.write_all(&ask[..20]).unwrap();
-    world.reload("idle_timeout = 5\nmax_body_bytes = 2048\nallowed_hosts = ['box.lan']\n");
+    harness.reload("idle_timeout = 5\nmax_body_bytes = 2048\nallowed_hosts = ['box.lan']\n");
     resting.write_all(ask).unwrap();
     half.write_all(&ask[20..]).unwrap();
     for connection in [&mut resting, &mut half] {
         let n = connection.read(&mut reply).unwrap();
         assert!(reply[..n].starts_with(b"HTTP/1.1 200 "), "{:?}", String::from_utf8_lossy(&reply[..n]));
     }
-    world.daemon.operator().post("/api/ui/notify", json!({"title": "after", "body": "b"})).expect(200);
+    harness.daemon.operator().post("/api/ui/notify", json!({"title": "after", "body": "b"})).expect(200);
     assert!(stream.next().unwrap().data.contains("\"after\""));
 }
 
 #[test]
 fn a_hundred_reloads_under_load_fail_no_request() {
-    let world = BoxWithFile::start("requests_per_minute = 0\n");
+    let harness = BoxWithFile::start("requests_per_minute = 0\n");
     let over = AtomicBool::new(false);
     let served: usize = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..3)
@@ -41,7 +41,7 @@ fn a_hundred_reloads_under_load_fail_no_request() {
                 scope.spawn(|| {
                     let mut served = 0;
                     while !over.load(Ordering::Relaxed) {
-                        world.daemon.operator().get("/api/auth/whoami").expect(200);
+                        harness.daemon.operator().get("/api/auth/whoami").expect(200);
                         served += 1;
                     }
                     served
@@ -49,7 +49,7 @@ fn a_hundred_reloads_under_load_fail_no_request() {
             })
             .collect();
         for n in 0..100 {
-            world.reload(&format!("requests_per_minute = 0\nidle_timeout = {}\n", 60 + n % 2));
+            harness.reload(&format!("requests_per_minute = 0\nidle_timeout = {}\n", 60 + n % 2));
         }
         over.store(true, Ordering::Relaxed);
         clients.into_iter().map(|client| client.join().unwrap()).sum()

@@ -23,10 +23,10 @@ fn a_reload_is_announced_and_ended() {
             }
         }
     };
-    let world = BoxWithFile::with("", &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    let harness = BoxWithFile::with("", &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
     assert!(next().contains("READY=1"));
     for (text, status) in [("idle_timeout = 7\n", "STATUS=reloaded, 1 changed"), ("x = 1\n", "STATUS=reload refused")] {
-        world.reload(text);
+        harness.reload(text);
         let begin = next();
         let time = begin.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")?.parse::<u64>().ok());
         assert!(begin.starts_with("RELOADING=1\n") && time.is_some_and(|time| time > 0), "{begin}");

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::world::{agent, contents, member};
+use super::harness::{agent, contents, member};
 use crate::support::{AxReply, Daemon, text};
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, text};
-use crate::workspace::world::{Actor, agent, member};
+use crate::workspace::harness::{Actor, agent, member};
 
 const ROUNDS: usize = 5;
 const WRITERS: usize = 4;

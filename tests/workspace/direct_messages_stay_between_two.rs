@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{AxReply, Daemon, text};
 use crate::workspace::events::Events;
-use crate::workspace::world::{Actor, agent, contents, let_in, member};
+use crate::workspace::harness::{Actor, agent, contents, let_in, member};
 
 #[test]
 fn nobody_else_learns_of_it() {
@@ -22,7 +22,7 @@ fn nobody_else_learns_of_it() {
     let id = text(&message, "id");
     two.client.get(&format!("/api/v1/messages/{id}")).expect(200);
     // Not even an owner of the space, or the operator.
-    for other in [&bob, &ann, &crate::workspace::world::operator(&daemon)] {
+    for other in [&bob, &ann, &crate::workspace::harness::operator(&daemon)] {
         let missing = other.client.get("/api/v1/messages/00000000-0000-7000-8000-000000000000").expect(404);
         for path in ["", "/replies", "/receipts"] {
             let reply = other.client.get(&format!("/api/v1/messages/{id}{path}")).expect(404);

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::Daemon;
 use crate::workspace::events::Events;
-use crate::workspace::world::member;
+use crate::workspace::harness::member;
 
 fn threads(daemon: &Daemon) -> usize {
     std::fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("its threads").count()

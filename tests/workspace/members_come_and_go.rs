@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{AxReply, Daemon, text};
-use crate::workspace::world::{agent, member};
+use crate::workspace::harness::{agent, member};
 
 #[test]
 fn an_owner_lets_users_and_agents_in_and_out() {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{AxReply, Daemon, text};
-use crate::workspace::world::{agent, contents, let_in, member};
+use crate::workspace::harness::{agent, contents, let_in, member};
 
 #[test]
 fn a_message_is_what_the_contract_says() {
@@ -123,7 +123,7 @@ fn reactions_are_counted_once_each() {
     let robot = agent(&daemon, &ann, "robot");
     let message = ann.say(&ann.space, "@robot look");
     let path = format!("/api/v1/messages/{}", text(&message, "id"));
-    let react = |who: &crate::workspace::world::Actor, emoji: &str| {
+    let react = |who: &crate::workspace::harness::Actor, emoji: &str| {
         who.client.post(&format!("{path}/reactions"), json!({"emoji": emoji}))
     };
     react(&robot, "👍").expect(201);

@@ -7,7 +7,7 @@ use taosd::rest::route::BodyKind;
 
 use crate::support::{Daemon, text};
 use crate::workspace::events::Events;
-use crate::workspace::world::{Actor, agent, let_in, member};
+use crate::workspace::harness::{Actor, agent, let_in, member};
 
 /// A space full of what must not be seen from outside, and the ids of all of it.
 struct Side {

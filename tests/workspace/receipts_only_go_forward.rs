@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{AxReply, Daemon, text};
 use crate::workspace::events::Events;
-use crate::workspace::world::{Actor, agent, let_in, member};
+use crate::workspace::harness::{Actor, agent, let_in, member};
 
 fn states(author: &Actor, message: &serde_json::Value) -> Vec<String> {
     author.receipts(message).into_iter().map(|(_, state)| state).collect()

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{AxReply, Daemon};
-use crate::workspace::world::{agent, contents, member};
+use crate::workspace::harness::{agent, contents, member};
 
 #[test]
 fn a_client_id_gives_the_first_message_again() {
@@ -15,7 +15,7 @@ fn a_client_id_gives_the_first_message_again() {
     let again = ann.send(json!({"content": "other words", "client_id": "c1"}));
     assert_eq!((again["duplicate"].clone(), again["message"].clone()), (json!(true), first["message"].clone()));
     daemon.restart();
-    let ann_again = crate::workspace::world::Actor { client: daemon.client(ann.client.token()), ..ann.clone() };
+    let ann_again = crate::workspace::harness::Actor { client: daemon.client(ann.client.token()), ..ann.clone() };
     assert_eq!(ann_again.send(body.clone())["message"], first["message"]);
     assert_eq!(contents(&ann_again.list("")), ["once"]);
     // Names are each author's own.

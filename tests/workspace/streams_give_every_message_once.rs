@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{AxReply, Daemon, text};
 use crate::workspace::events::{Event, Events};
-use crate::workspace::world::{Actor, agent, contents, let_in, member};
+use crate::workspace::harness::{Actor, agent, contents, let_in, member};
 
 const PATH: &str = "/api/v1/sse/messages";
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{AxReply, Daemon, text};
-use crate::workspace::world::{Actor, agent, contents, member};
+use crate::workspace::harness::{Actor, agent, contents, member};
 
 /// A list of so many numbers, for statements that fill tables.
 fn numbers(count: u32) -> String {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, text};
-use crate::workspace::world::{Actor, agent, member};
+use crate::workspace::harness::{Actor, agent, member};
 
 const ROUNDS: u64 = 50;
 const SENDERS: usize = 2;

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use crate::support::{Daemon, text};
-use crate::workspace::world::operator;
+use crate::workspace::harness::operator;
 use crate::workspace_data::form::{TYPE, file, form, upload};
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{Client, Daemon};
-use crate::workspace::world::{agent, member};
+use crate::workspace::harness::{agent, member};
 
 const ROUNDS: usize = 8;
 const WORKERS: usize = 6;

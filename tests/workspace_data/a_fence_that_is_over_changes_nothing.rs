@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{AxReply, Client, Daemon, Reply, text};
-use crate::workspace::world::{agent, member};
+use crate::workspace::harness::{agent, member};
 
 struct Task(String);
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, text};
-use crate::workspace::world::{agent, member};
+use crate::workspace::harness::{agent, member};
 
 /// An open stream of the client's default space.
 fn listen(daemon: &Daemon, client: &Client) -> BufReader<TcpStream> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{AxReply, Client, Daemon};
-use crate::workspace::world::{agent, member};
+use crate::workspace::harness::{agent, member};
 
 fn set(client: &Client, key: &str, value: &str, more: Value) -> crate::support::Reply {
     let mut body = json!({"key": key, "value": value});

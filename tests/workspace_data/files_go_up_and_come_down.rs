@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{AxReply, Daemon, text};
-use crate::workspace::world::{agent, member, operator};
+use crate::workspace::harness::{agent, member, operator};
 use crate::workspace_data::form::{field, file, form, post, upload};
 
 #[test]

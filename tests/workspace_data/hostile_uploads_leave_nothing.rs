@@ -1,7 +1,7 @@
 //! What is not a form, not a file that is taken, or not whole, is refused, and nothing of it stays.
 
 use crate::support::{AxReply, Client, Daemon};
-use crate::workspace::world::operator;
+use crate::workspace::harness::operator;
 use crate::workspace_data::form::{field, file, form, post, upload};
 
 /// Waits until nothing of any upload is left: what was written is removed behind the reply.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::{AxReply, Daemon, text};
-use crate::workspace::world::{agent, member};
+use crate::workspace::harness::{agent, member};
 
 /// Waits until a task looks like this.
 fn wait_for(daemon: &Daemon, path: &str, token: &str, is: impl Fn(&Value) -> bool) -> Value {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, text};
-use crate::workspace::world::{agent, member};
+use crate::workspace::harness::{agent, member};
 
 const TASKS: usize = 320;
 const WORKERS: usize = 64;

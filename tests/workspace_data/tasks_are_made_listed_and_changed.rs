@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{AxReply, Daemon, text};
-use crate::workspace::world::{agent, member};
+use crate::workspace::harness::{agent, member};
 
 #[test]
 fn a_task_is_made_read_listed_and_changed() {

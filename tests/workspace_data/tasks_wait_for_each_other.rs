@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{AxReply, Daemon, text};
-use crate::workspace::world::member;
+use crate::workspace::harness::member;
 
 #[test]
 fn a_task_is_offered_when_what_it_waits_for_is_finished() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{AxReply, Daemon};
-use crate::workspace::world::{agent, member};
+use crate::workspace::harness::{agent, member};
 use crate::workspace_data::form::upload;
 
 #[test]

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::support::{AxReply, Daemon, text};
-use crate::workspace::world::member;
+use crate::workspace::harness::member;
 use crate::workspace_data::form::{file, form, post, upload};
 
 #[test]

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Case, case};
+use crate::harness::Harness;
 use crate::support::{Reply, text};
-use crate::world::World;
 
 pub const CASES: &[Case] = &[
     case("agents_list", "", |w| {
@@ -240,7 +240,7 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-fn import(w: &World, envelope: Value, settings: Value) -> Reply {
+fn import(w: &Harness, envelope: Value, settings: Value) -> Reply {
     let mut export = json!({"version": 1, "agent": {"name": w.name()}});
     let merge = |into: &mut Value, from: Value| {
         for (field, value) in from.as_object().expect("an object") {
@@ -252,7 +252,7 @@ fn import(w: &World, envelope: Value, settings: Value) -> Reply {
     w.operator().post("/api/agents/import", export)
 }
 
-fn archive(w: &World, tail: &str) -> Reply {
+fn archive(w: &Harness, tail: &str) -> Reply {
     let name = w.agent();
     let id = text(&w.daemon.record(&name), "id");
     let path = format!("/api/agents/{name}{tail}");
@@ -266,7 +266,7 @@ fn archive(w: &World, tail: &str) -> Reply {
 }
 
 /// Takes every name that can be made from a slug.
-pub fn crowd(w: &World, slug: &str) {
+pub fn crowd(w: &Harness, slug: &str) {
     let (first, other) = (w.daemon.agent(slug), w.user());
     // Another's, for one owner may not have as many.
     w.daemon.execute(
@@ -281,8 +281,8 @@ pub fn crowd(w: &World, slug: &str) {
 }
 
 /// A box whose operator owns as many agents as one may.
-fn full_of_agents() -> World {
-    let full = World::new();
+fn full_of_agents() -> Harness {
+    let full = Harness::new();
     let agent = full.agent();
     full.daemon.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)

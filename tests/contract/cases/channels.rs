@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{Case, case};
+use crate::harness::Harness;
 use crate::support::Reply;
-use crate::world::World;
 
 pub const CASES: &[Case] = &[
     case("channels_list", "", |w| {
@@ -45,14 +45,14 @@ pub const CASES: &[Case] = &[
     case("channels_test", "channel_not_found", |w| missing(w, "channels_test")),
 ];
 
-fn unfit(world: &World, method: &str) -> Reply {
-    let request = world.request_for(if method == "POST" { "channels_create" } else { "channels_update" });
-    request.with("url", "http://10.0.0.1/t").by(&world.operator())
+fn unfit(harness: &Harness, method: &str) -> Reply {
+    let request = harness.request_for(if method == "POST" { "channels_create" } else { "channels_update" });
+    request.with("url", "http://10.0.0.1/t").by(&harness.operator())
 }
 
-fn missing(world: &World, route: &str) -> Reply {
-    let request = world.request_for(route);
+fn missing(harness: &Harness, route: &str) -> Reply {
+    let request = harness.request_for(route);
     let parts: Vec<&str> = request.path.split('/').collect();
     let path = request.path.replace(parts[5], "nobody");
-    request.at(path).by(&world.operator())
+    request.at(path).by(&harness.operator())
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Case, agents::crowd, case};
+use crate::harness::Harness;
 use crate::support::{Reply, text};
-use crate::world::World;
 
 pub const CASES: &[Case] = &[
     case("agents_pause", "", |w| pause(w, "pause", "paused", true)),
@@ -17,18 +17,18 @@ pub const CASES: &[Case] = &[
     case("agents_bulk_stop", "container_runtime_unavailable", |_| bulk_without_runtime("stop")),
     case("agents_bulk_restart", "container_runtime_unavailable", |_| bulk_without_runtime("restart")),
     case("agents_containers", "", |w| {
-        let none = World::without_runtime().operator().get("/api/agents/containers").expect(200);
+        let none = Harness::without_runtime().operator().get("/api/agents/containers").expect(200);
         assert_eq!(none.json(), json!([]));
         w.operator().get("/api/agents/containers").expect(200)
     }),
     case("agents_containers", "container_runtime_unavailable", |_| {
-        World::with_dead_runtime().operator().get("/api/agents/containers")
+        Harness::with_dead_runtime().operator().get("/api/agents/containers")
     }),
     case("agents_containers", "container_failed", |_| {
-        World::with_broken_runtime().operator().get("/api/agents/containers")
+        Harness::with_broken_runtime().operator().get("/api/agents/containers")
     }),
     case("agents_logs", "too_many_streams", |_| {
-        let none = World::with(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "0")]);
+        let none = Harness::with(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "0")]);
         let request = none.request_for("agents_logs");
         none.give_container(&request);
         none.operator().get(&format!("{}?follow=true", request.path))
@@ -55,9 +55,9 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("agents_deploy", "container_runtime_unavailable", |_| {
-        let world = World::without_runtime();
-        let reply = world.operator().post("/api/agents/deploy", json!({"name": "gone", "image": "i"}));
-        world.operator().get("/api/agents/gone").expect_error(404, "agent_not_found");
+        let harness = Harness::without_runtime();
+        let reply = harness.operator().post("/api/agents/deploy", json!({"name": "gone", "image": "i"}));
+        harness.operator().get("/api/agents/gone").expect_error(404, "agent_not_found");
         assert_eq!(reply.json()["away"], json!("absent"));
         reply
     }),
@@ -123,7 +123,7 @@ pub const CASES: &[Case] = &[
     case("operations_cancel", "not_cancellable", |w| cancel(w, "running")),
 ];
 
-fn pause(w: &World, verb: &str, told: &str, paused: bool) -> Reply {
+fn pause(w: &Harness, verb: &str, told: &str, paused: bool) -> Reply {
     let name = w.agent();
     w.daemon.execute("UPDATE agents SET paused = ?2 WHERE slug = ?1", (&name, !paused));
     let reply = w.operator().post(&format!("/api/agents/{name}/{verb}"), json!({})).expect(200);
@@ -133,7 +133,7 @@ fn pause(w: &World, verb: &str, told: &str, paused: bool) -> Reply {
 }
 
 /// A member's own agents alone are started, and those without a container say so.
-fn bulk(w: &World, verb: &str) -> Reply {
+fn bulk(w: &Harness, verb: &str) -> Reply {
     let (mine, seen) = (w.agent(), w.agent());
     let member = w.member_on(&mine, "editor");
     w.agent();
@@ -147,12 +147,12 @@ fn bulk(w: &World, verb: &str) -> Reply {
 }
 
 fn bulk_without_runtime(verb: &str) -> Reply {
-    let world = World::without_runtime();
-    world.give_container(&world.request_for("agents_start"));
-    world.operator().post(&format!("/api/agents/bulk/{verb}"), json!({}))
+    let harness = Harness::without_runtime();
+    harness.give_container(&harness.request_for("agents_start"));
+    harness.operator().post(&format!("/api/agents/bulk/{verb}"), json!({}))
 }
 
-fn deploy(w: &World, fields: Value) -> Reply {
+fn deploy(w: &Harness, fields: Value) -> Reply {
     let mut body = json!({"name": w.name(), "image": "i"});
     for (field, value) in fields.as_object().expect("an object") {
         body[field] = value.clone();
@@ -160,12 +160,12 @@ fn deploy(w: &World, fields: Value) -> Reply {
     w.operator().post("/api/agents/deploy", body)
 }
 
-fn cancel(w: &World, status: &str) -> Reply {
+fn cancel(w: &Harness, status: &str) -> Reply {
     let id = w.operation("stop", status, None);
     w.operator().send("POST", &format!("/api/operations/{id}/cancel"), None)
 }
 
-fn wake(w: &World) -> Reply {
+fn wake(w: &Harness) -> Reply {
     let request = w.request_for("agents_wake");
     w.give_container(&request);
     let record = || w.operator().get(request.path.trim_end_matches("/wake")).expect(200).json();

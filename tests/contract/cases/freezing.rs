@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{Case, case};
+use crate::harness::{Harness, Request};
 use crate::support::{Reply, text};
-use crate::world::{Request, World};
 
 pub const CASES: &[Case] = &[
     case("agents_freeze", "", |w| {
@@ -21,14 +21,14 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("freeze_all", "", |_| {
-        let own = World::new();
+        let own = Harness::new();
         let name = own.agent();
         let reply = own.operator().post("/api/freeze", json!({"reason": "r"})).expect(200);
         assert_eq!(own.daemon.record(&name)["frozen"], json!(true));
         reply
     }),
     case("thaw_all", "", |_| {
-        let own = World::new();
+        let own = Harness::new();
         let name = own.agent();
         own.operator().post("/api/freeze", json!({"reason": "r"})).expect(200);
         let reply = own.operator().post("/api/thaw", json!({"reason": "over"})).expect(200);
@@ -70,17 +70,17 @@ pub const CASES: &[Case] = &[
     case("thaw_all", "user_required", |w| by_agent(w, "/api/thaw")),
 ];
 
-fn by_agent(world: &World, path: &str) -> Reply {
-    let name = world.agent();
-    let agent = world.daemon.agent_token(&name, &["agents.freeze"]);
+fn by_agent(harness: &Harness, path: &str) -> Reply {
+    let name = harness.agent();
+    let agent = harness.daemon.agent_token(&name, &["agents.freeze"]);
     agent.post(path, json!({"reason": "r"}))
 }
 
 /// An agent's name and the id of its tripwire.
-fn wire(world: &World) -> (String, String) {
-    let name = world.agent();
+fn wire(harness: &Harness) -> (String, String) {
+    let name = harness.agent();
     let id = format!("wire-{name}");
-    world.daemon.execute(
+    harness.daemon.execute(
         "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, created_by, created_at)
         SELECT ?1, a.id, 'agent_pat', randomblob(32), '/root/x', 0, 'x', 1 FROM agents a WHERE a.slug = ?2",
         (&id, &name),

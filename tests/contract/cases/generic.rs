@@ -3,10 +3,10 @@
 use serde_json::json;
 use taosd::api::ApiRoute;
 
+use crate::harness::{Harness, path_with};
 use crate::support::Reply;
-use crate::world::{World, path_with};
 
-type Run = fn(&World, &'static ApiRoute) -> Reply;
+type Run = fn(&Harness, &'static ApiRoute) -> Reply;
 
 /// The way to a code that is the same for all routes that declare it.
 pub fn way(code: &str) -> Option<Run> {
@@ -44,7 +44,7 @@ pub fn way(code: &str) -> Option<Run> {
         }
         "operation_not_found" => |w, r| w.request(r).at(path_with(r, "nobody")).by(&w.operator()),
         "agent_has_no_container" => |w, r| w.request(r).by(&w.operator()),
-        "container_runtime_unavailable" => |_, r| with_container(&World::without_runtime(), r),
+        "container_runtime_unavailable" => |_, r| with_container(&Harness::without_runtime(), r),
         "container_failed" | "delivery_failed" => |w, r| with_container(w, r),
         "agent_busy" => |w, r| {
             let request = w.request(r);
@@ -73,36 +73,36 @@ pub fn way(code: &str) -> Option<Run> {
 }
 
 /// Something slow, waited for, on an agent with a container that cannot be reached.
-fn with_container(world: &World, route: &'static ApiRoute) -> Reply {
-    let request = world.request(route);
-    world.give_container(&request);
+fn with_container(harness: &Harness, route: &'static ApiRoute) -> Reply {
+    let request = harness.request(route);
+    harness.give_container(&request);
     let waits = route.query.iter().any(|field| field.name == "wait");
     let path = if waits { format!("{}?wait=60", request.path) } else { request.path.clone() };
-    request.at(path).by(&world.operator())
+    request.at(path).by(&harness.operator())
 }
 
 /// A credential that has used up its minute. The limit is a daemon's, so this is one of its own.
-fn rate_limited(world: &World, route: &'static ApiRoute) -> Reply {
-    let request = world.request(route);
-    let limited = World::with(&[("TAOSD_REQUESTS_PER_MINUTE", "1")]);
+fn rate_limited(harness: &Harness, route: &'static ApiRoute) -> Reply {
+    let request = harness.request(route);
+    let limited = Harness::with(&[("TAOSD_REQUESTS_PER_MINUTE", "1")]);
     limited.operator().get("/api/auth/whoami").expect(200);
     request.by(&limited.operator())
 }
 
 /// An admin's route called by a member, or a change of an agent by who may only read it.
-fn forbidden(world: &World, route: &'static ApiRoute) -> Reply {
-    let request = world.request(route);
+fn forbidden(harness: &Harness, route: &'static ApiRoute) -> Reply {
+    let request = harness.request(route);
     if route.action().is_some_and(|action| action.is_admin()) {
-        return request.by(&world.member());
+        return request.by(&harness.member());
     }
     let agent = request.path.split('/').nth(3).expect("an agent's name").to_owned();
-    request.by(&world.member_on(&agent, "viewer"))
+    request.by(&harness.member_on(&agent, "viewer"))
 }
 
 /// The same key with another body: a blank more is another body.
-fn reused(world: &World, route: &'static ApiRoute) -> Reply {
-    let request = world.request(route);
-    let client = world.operator().with("Idempotency-Key", &world.name());
+fn reused(harness: &Harness, route: &'static ApiRoute) -> Reply {
+    let request = harness.request(route);
+    let client = harness.operator().with("Idempotency-Key", &harness.name());
     // A refusal is kept as well.
     assert!([200, 201, 202, 409].contains(&request.by(&client).status));
     let other = format!("{} ", request.body.unwrap_or_else(|| json!({})));
@@ -110,16 +110,16 @@ fn reused(world: &World, route: &'static ApiRoute) -> Reply {
 }
 
 /// A reservation whose owner never comes back.
-fn in_flight(world: &World, route: &'static ApiRoute) -> Reply {
-    let request = world.request(route);
-    let key = world.name();
-    let operator = world.daemon.text("SELECT 'user:' || id FROM users WHERE username = 'operator'", []);
+fn in_flight(harness: &Harness, route: &'static ApiRoute) -> Reply {
+    let request = harness.request(route);
+    let key = harness.name();
+    let operator = harness.daemon.text("SELECT 'user:' || id FROM users WHERE username = 'operator'", []);
     let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
-    world.daemon.execute(
+    harness.daemon.execute(
         "INSERT INTO idempotency (principal, route, key, body_hash, owner, created_at) VALUES (?1, ?2, ?3, ?4, 'gone', 1)",
         (operator, format!("{} {}", request.method, request.path), &key, blake3::hash(body.as_bytes()).as_bytes()),
     );
-    let reply = request.by(&world.operator().with("Idempotency-Key", &key));
+    let reply = request.by(&harness.operator().with("Idempotency-Key", &key));
     assert!(reply.header("retry-after").is_some(), "{:?}", reply.headers);
     reply
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Case, case};
-use crate::world::World;
+use crate::harness::Harness;
 
 const CORE: &str = "/api/knowledge/sources/taos-core";
 
@@ -47,7 +47,7 @@ pub const CASES: &[Case] = &[
     }),
     case("knowledge_put", "source_reserved", |w| w.operator().put(CORE, items("mine"))),
     case("knowledge_put", "too_many_sources", |_| {
-        let full = World::new();
+        let full = Harness::new();
         full.daemon.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 255)
             INSERT INTO knowledge_items (id, source_type, source_id, path, title, author, summary, content, categories,

@@ -14,8 +14,8 @@ mod rest;
 
 use taosd::api::ApiRoute;
 
+use crate::harness::Harness;
 use crate::support::Reply;
-use crate::world::World;
 
 /// One way to get one answer.
 pub struct Case {
@@ -23,27 +23,27 @@ pub struct Case {
     pub route: &'static str,
     /// The code; empty for success.
     pub code: &'static str,
-    run: fn(&World) -> Reply,
+    run: fn(&Harness) -> Reply,
 }
 
-const fn case(route: &'static str, code: &'static str, run: fn(&World) -> Reply) -> Case {
+const fn case(route: &'static str, code: &'static str, run: fn(&Harness) -> Reply) -> Case {
     Case { route, code, run }
 }
 
 /// What makes a route answer with a code (empty: succeed).
 pub enum Way {
     /// A case of its own.
-    Own(fn(&World) -> Reply),
+    Own(fn(&Harness) -> Reply),
     /// The way that is the same for all routes with this code.
-    Generic(fn(&World, &'static ApiRoute) -> Reply),
+    Generic(fn(&Harness, &'static ApiRoute) -> Reply),
 }
 
 impl Way {
     /// Goes it.
-    pub fn run(&self, world: &World, route: &'static ApiRoute) -> Reply {
+    pub fn run(&self, harness: &Harness, route: &'static ApiRoute) -> Reply {
         match self {
-            Self::Own(run) => run(world),
-            Self::Generic(run) => run(world, route),
+            Self::Own(run) => run(harness),
+            Self::Generic(run) => run(harness, route),
         }
     }
 }

@@ -3,15 +3,15 @@
 use serde_json::json;
 
 use super::{Case, case};
+use crate::harness::Harness;
 use crate::support::{Client, Reply, text};
-use crate::world::World;
 
 fn notify(client: &Client, title: &str) -> Reply {
     client.post("/api/ui/notify", json!({"title": title, "body": "b"}))
 }
 
 /// What an agent answers who would alter the notification that it sent.
-fn alter_as_sender(w: &World, method: &str, rest: &str) -> Reply {
+fn alter_as_sender(w: &Harness, method: &str, rest: &str) -> Reply {
     let agent = w.daemon.agent_token(&w.agent(), &["*"]);
     let id = text(&notify(&agent, "mine").expect(200).json(), "notification_id");
     agent.send(method, &format!("/api/notifications/{id}{rest}"), None)
@@ -49,7 +49,7 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("notifications_stream", "too_many_streams", |_| {
-        let none = World::with(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "0")]);
+        let none = Harness::with(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "0")]);
         none.operator().get("/api/notifications/stream")
     }),
     case("notifications_get", "", |w| {

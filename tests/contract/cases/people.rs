@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Case, case};
+use crate::harness::Harness;
 use crate::support::{Client, text};
-use crate::world::World;
 
 pub const CASES: &[Case] = &[
     case("users_list", "", |w| {
@@ -26,7 +26,7 @@ pub const CASES: &[Case] = &[
     }),
     case("users_create", "username_taken", |w| w.operator().post("/api/users", json!({"username": w.user()}))),
     case("users_create", "limit_reached", |_| {
-        let full = World::new();
+        let full = Harness::new();
         full.daemon.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
             INSERT INTO users (id, username, display_name, role, created_at, updated_at)
@@ -206,7 +206,7 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("grants_create", "limit_reached", |_| {
-        let w = World::new();
+        let w = Harness::new();
         let (agent, user) = (w.agent(), w.user());
         let id = text(&w.daemon.record(&agent), "id");
         w.daemon.execute(

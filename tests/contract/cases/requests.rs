@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Case, case};
+use crate::harness::{Harness, route};
 use crate::support::{Client, Reply, text};
-use crate::world::{World, route};
 
 fn scope() -> Value {
     json!({"kind": "scope", "scope": ["agents.logs"], "reason": "r"})
@@ -15,14 +15,14 @@ fn question(n: usize) -> Value {
 }
 
 /// The same key with another body, by an agent.
-fn reused(w: &World, id: &str, body: &Value) -> Reply {
+fn reused(w: &Harness, id: &str, body: &Value) -> Reply {
     let (agent, path) = (w.asker().with("Idempotency-Key", "k"), route(id).path);
     assert!([200, 201].contains(&agent.post(path, body.clone()).status));
     agent.send("POST", path, Some(format!("{body} ").as_bytes()))
 }
 
 /// A reservation of an agent's whose owner never comes back.
-fn in_flight(w: &World, id: &str, body: &Value) -> Reply {
+fn in_flight(w: &Harness, id: &str, body: &Value) -> Reply {
     let (agent, path) = (w.asker(), route(id).path);
     let key = format!("agent:{}", text(&agent.get("/api/auth/whoami").expect(200).json(), "agent_id"));
     w.daemon.execute(
@@ -33,7 +33,7 @@ fn in_flight(w: &World, id: &str, body: &Value) -> Reply {
 }
 
 /// A member who may only read an agent that a request is about.
-fn without_right(w: &World, role: Option<&str>) -> (Client, String) {
+fn without_right(w: &Harness, role: Option<&str>) -> (Client, String) {
     let (thing, member) = (w.agent(), w.name());
     let client = w.daemon.member(&member, &["*"]);
     w.daemon.grant(&format!("user:{member}"), "*", "creator");
@@ -50,29 +50,29 @@ fn without_right(w: &World, role: Option<&str>) -> (Client, String) {
     (client, format!("/api/requests/{id}/approve"))
 }
 
-fn asked_grant(w: &World, resource: String) -> String {
+fn asked_grant(w: &Harness, resource: String) -> String {
     let body = json!({"kind": "grant", "resource": resource, "role": "viewer", "reason": "r"});
     let id = text(&w.asker().post("/api/requests", body).expect(201).json(), "id");
     format!("/api/requests/{id}/approve")
 }
 
-fn decided(w: &World, what: &str) -> Reply {
+fn decided(w: &Harness, what: &str) -> Reply {
     let id = w.asked().1;
     w.operator().post(&format!("/api/requests/{id}/deny"), json!({})).expect(200);
     w.operator().post(&format!("/api/requests/{id}/{what}"), json!({}))
 }
 
-fn by_an_agent(w: &World, id: &str) -> Reply {
+fn by_an_agent(w: &Harness, id: &str) -> Reply {
     let agent = w.daemon.agent_token(&w.agent(), &["*"]);
     w.request_for(id).by(&agent)
 }
 
-fn nothing(w: &World, what: &str) -> Reply {
+fn nothing(w: &Harness, what: &str) -> Reply {
     w.operator().post(&format!("/api/requests/nothing/{what}"), json!({}))
 }
 
 /// Where a join under this name is approved.
-fn joining(w: &World, name: &str) -> String {
+fn joining(w: &Harness, name: &str) -> String {
     let body = json!({"name": name, "reason": "r"});
     let id = text(&w.daemon.anonymous().post("/api/joins", body).expect(201).json(), "id");
     format!("/api/requests/{id}/approve")
@@ -279,13 +279,13 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("events", "too_many_streams", |_| {
-        let none = World::with(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "0")]);
+        let none = Harness::with(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "0")]);
         none.operator().get("/api/events")
     }),
 ];
 
 /// A request for a role in a space of others'.
-fn asked_grant_elsewhere(w: &World, space: &str) -> String {
+fn asked_grant_elsewhere(w: &Harness, space: &str) -> String {
     let (name, own) = (w.name(), w.name());
     let client = w.daemon.member(&name, &["*"]);
     w.daemon.grant(&format!("user:{name}"), "*", "creator");

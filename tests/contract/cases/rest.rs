@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Case, case};
-use crate::world::World;
+use crate::harness::Harness;
 
 pub const CASES: &[Case] = &[
     case("auth_whoami", "", |w| {
@@ -150,7 +150,7 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("readyz", "not_ready", |_| {
-        let other = World::new();
+        let other = Harness::new();
         other.daemon.db().execute_batch("DROP TABLE meta").expect("a broken database");
         let reply = other.daemon.anonymous().get("/readyz");
         assert_eq!((&reply.json()["status"], &reply.json()["checks"]["disk"]), (&json!("not_ready"), &json!("ok")));

@@ -1,0 +1,52 @@
+//! The daemon with agents that live in containers: the real binary on a real LXD and a real classic LXC, which `.ci/lxd`
+//! provisions. Where the runtime must fail, a gate before the real LXD's socket makes it fail. What needs a real one is
+//! ignored: `bash .ci/lxd deb12 && cargo test --test containers -- --include-ignored`.
+
+/// Makes each scenario a test on LXD (or Incus, where `.ci/incus` runs them) and one on classic LXC.
+macro_rules! on_both {
+    ($($scenario:ident)*) => {
+        mod on_rest {
+            $(#[test] #[ignore = "needs Incus or LXD: bash .ci/lxd"] fn $scenario() { super::$scenario(crate::harness::Host::rest()) })*
+        }
+        mod on_classic_lxc {
+            $(#[test] #[ignore = "needs classic LXC: bash .ci/lxd"] fn $scenario() { super::$scenario(crate::harness::Host::classic()) })*
+        }
+    };
+}
+
+mod gate;
+mod harness;
+#[path = "../console/site.rs"]
+#[allow(dead_code, reason = "the console's tests use all of it")]
+mod site;
+mod stream;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../lxd/test_runtime.rs"]
+#[allow(dead_code, reason = "the drivers' tests use all of it")]
+mod test_runtime;
+
+mod a_frozen_agent_keeps_its_work;
+mod a_queue_is_worked_off_while_its_workers_are_killed;
+mod a_refused_agent_asks_its_owner;
+mod a_runtime_that_is_away_leaves_nothing;
+mod a_swapped_mount_is_not_followed;
+mod a_tripwire_inside_tells_the_owner;
+mod agents_come_and_go_in_parallel;
+mod agents_sleep_and_wake;
+mod an_agent_asks_its_owner_by_mcp;
+mod an_agent_is_deployed_in_a_browser;
+mod archives_lose_nothing;
+mod containers_are_told_apart;
+mod crashes_leave_one_token;
+mod deployments_are_checked;
+mod failing_runtimes_keep_the_old_token;
+mod journals_are_read;
+mod lifecycle_is_an_operation;
+mod logs_are_followed;
+mod no_environment_reaches_the_database;
+mod operations_always_end;
+mod requests_reach_agents_in_containers;
+mod rotation_changes_what_is_inside;
+mod tokens_reach_existing_containers;
+mod without_a_runtime;
