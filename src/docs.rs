@@ -203,7 +203,7 @@ fn unmarked(text: &str) -> String {
 
 /// A place that a search found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hit {
+pub struct DocsHit {
     /// The page.
     pub path: &'static str,
     /// The page's title.
@@ -223,12 +223,12 @@ const MOST_WORDS: usize = 8;
 
 /// The parts of the pages in which all of these words stand, those with the words in their headings first. One walk
 /// through half a megabyte: some milliseconds.
-pub fn search(words: &str) -> Vec<Hit> {
+pub fn search(words: &str) -> Vec<DocsHit> {
     let words: Vec<String> = words.to_lowercase().split_whitespace().take(MOST_WORDS).map(str::to_owned).collect();
     if words.is_empty() {
         return Vec::new();
     }
-    let mut found: Vec<(usize, Hit)> = Vec::new();
+    let mut found: Vec<(usize, DocsHit)> = Vec::new();
     for (path, markdown) in PAGES {
         let title = first_heading(markdown).unwrap_or_else(|| (*path).to_owned());
         let low_title = title.to_lowercase();
@@ -248,7 +248,7 @@ pub fn search(words: &str) -> Vec<Hit> {
             let is_title = heading == title;
             found.push((
                 words.iter().map(score).sum(),
-                Hit {
+                DocsHit {
                     path,
                     title: title.clone(),
                     anchor: if is_title { String::new() } else { anchor(heading) },

@@ -1,7 +1,7 @@
 //! The house: a room uses only the rooms that stand below it, so no two use each other. The order is what `src/lib.rs`
 //! and the `mod.rs` of a room with rooms of its own say; the imports are read from the source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -187,4 +187,49 @@ fn what_is_left_out_is_ignored_and_says_why() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// Names that more than one file declares, each with the reason. The list may shrink.
+const SHARED_NAMES: &[(&str, &str)] = &[];
+
+/// The types that a source declares outside functions and implementations, those in its macros too.
+fn declared(source: &str) -> Vec<String> {
+    let name_in = |line: &str| {
+        let (indent, mut line) = (line.len() - line.trim_start().len(), line.trim_start());
+        let is_public = line.starts_with("pub");
+        if is_public {
+            line = line.split_once(' ')?.1;
+        }
+        let (word, rest) = line.split_once(' ')?;
+        let is_type = matches!(word, "struct" | "enum" | "trait" | "type");
+        // An indented `type` belongs to a trait or its implementation.
+        let counts = is_type && (word != "type" || indent == 0 || is_public);
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        (counts && name.starts_with(char::is_uppercase)).then_some(name)
+    };
+    source.lines().filter_map(name_in).collect()
+}
+
+#[test]
+fn one_type_has_one_name() {
+    let mut files: BTreeMap<String, BTreeSet<Module>> = BTreeMap::new();
+    for (module, source) in sources() {
+        for name in declared(&source) {
+            files.entry(name).or_default().insert(module.clone());
+        }
+    }
+    assert!(files.len() > 500, "types are not found: {}", files.len());
+    let is_allowed = |name: &str| SHARED_NAMES.iter().any(|(allowed, _)| *allowed == name);
+    let shared: Vec<String> = files
+        .iter()
+        .filter(|(name, modules)| modules.len() > 1 && !is_allowed(name))
+        .map(|(name, modules)| {
+            let modules: Vec<String> = modules.iter().map(|module| module.join("::")).collect();
+            format!("{name}: {}", modules.join(", "))
+        })
+        .collect();
+    assert_eq!(shared, Vec::<String>::new(), "search for one of these and you find another");
+    for (name, _) in SHARED_NAMES {
+        assert!(files.get(*name).is_some_and(|modules| modules.len() > 1), "{name} is declared once by now");
+    }
 }

@@ -8,7 +8,7 @@ use hyper::http::Method;
 use taosd::access::lookup::cookie;
 use taosd::access::scopes::ax_scopes;
 use taosd::access::tokens::jwt::{self, Audience, Claims};
-use taosd::access::tokens::key::Key;
+use taosd::access::tokens::key::TokenKey;
 use taosd::access::{Action, Class, Presented, Scopes, presented};
 use taosd::fuzzing::presented_by_agentex;
 use taosd::rest::head::{Head, Peer, X_AGENT_API_KEY};
@@ -139,7 +139,7 @@ pub fn scope(data: &[u8]) {
 
 /// Only what our key has signed is taken, and only whole.
 pub fn jwt(data: &[u8]) {
-    let key = Key::of_seed(&[7; 32], 0).expect("a key").named("k");
+    let key = TokenKey::of_seed(&[7; 32], 0).expect("a key").named("k");
     let find = |kid: &str| (kid == "k").then(|| key.public().clone());
     let Some(text) = text(data) else { return };
     assert!(jwt::verify(text, 0, find).is_err(), "nobody guesses a signature");

@@ -9,7 +9,7 @@ use taosd::fuzzing::{
     read_cursor, slug_of, wants_html,
 };
 use taosd::http::edge::check;
-use taosd::store::knowledge::{Document, ItemFilter, Replacement, replace, search as find};
+use taosd::store::knowledge::{ItemFilter, NewDocument, Replacement, replace, search as find};
 use taosd::store::page::Page;
 use taosd::time::Micros;
 use taosd::{docs, limits};
@@ -132,7 +132,7 @@ pub fn search(data: &[u8]) {
 fn knowledge() -> Connection {
     let conn = Connection::open_in_memory().expect("a database");
     conn.execute_batch(include_str!("../../schema.sql")).expect("the schema");
-    let document = |path: &str, content: &str| Document {
+    let document = |path: &str, content: &str| NewDocument {
         path: path.into(),
         title: "A title".into(),
         summary: String::new(),

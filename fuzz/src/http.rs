@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use taosd::limits;
 use taosd::rest::field::{self, Field, Type, Unknown};
-use taosd::rest::multipart::{Event, Malformed, Multipart, PartHead};
+use taosd::rest::multipart::{MalformedMultipart, Multipart, MultipartEvent, PartHead};
 use taosd::rest::route::BodyKind;
 
 use super::text;
@@ -66,7 +66,7 @@ fn fits(fields: &[Field], object: &Map<String, Value>) {
     }
 }
 
-fn check(result: Result<Map<String, Value>, Vec<field::Problem>>) {
+fn check(result: Result<Map<String, Value>, Vec<field::FieldProblem>>) {
     match result {
         Ok(object) => fits(FIELDS, &object),
         Err(problems) => {
@@ -110,23 +110,23 @@ pub fn query(data: &[u8]) {
 }
 
 /// What is read of a form.
-fn parts(pieces: &[&[u8]]) -> Result<Vec<(PartHead, Vec<u8>)>, Malformed> {
+fn parts(pieces: &[&[u8]]) -> Result<Vec<(PartHead, Vec<u8>)>, MalformedMultipart> {
     let mut parser = Multipart::new("multipart/form-data; boundary=b").expect("a boundary");
     let (mut parts, mut open) = (Vec::<(PartHead, Vec<u8>)>::new(), false);
     for piece in pieces {
         parser.feed(piece, &mut |event| {
             match event {
-                Event::Part(head) => {
+                MultipartEvent::Part(head) => {
                     assert!(!std::mem::replace(&mut open, true) && parts.len() < 64);
                     parts.push((head, Vec::new()));
                 }
-                Event::Data(bytes) => {
+                MultipartEvent::Data(bytes) => {
                     assert!(open && !bytes.is_empty());
                     parts.last_mut().expect("a part").1.extend_from_slice(bytes);
                 }
-                Event::End => assert!(std::mem::replace(&mut open, false)),
+                MultipartEvent::End => assert!(std::mem::replace(&mut open, false)),
             }
-            Ok::<(), Malformed>(())
+            Ok::<(), MalformedMultipart>(())
         })?;
     }
     parser.finish().map(|()| parts)

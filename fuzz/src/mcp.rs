@@ -5,7 +5,8 @@ use std::sync::Arc;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use taosd::fuzzing::mcp::{
-    Answer, Catalogue, Completion, Done, Era, Message, Packed, Refusal, Request, ResultBody, answer, era_of, read,
+    Catalogue, ClientMessage, Completion, Era, McpAnswer, MethodResult, Packed, Refusal, ResultBody, RpcRequest,
+    answer, era_of, read,
 };
 use taosd::rest::reply::Body;
 
@@ -38,17 +39,17 @@ fn split(data: &[u8]) -> (HeaderMap, &[u8]) {
 pub fn envelope(data: &[u8]) {
     let (headers, body) = split(data);
     let read = read(body);
-    if let Ok(Message::Request(request)) = &read {
+    if let Ok(ClientMessage::Request(request)) = &read {
         check_request(request, &headers);
     }
-    let Answer::Reply(reply) = answer(&Nothing, &headers, body) else { return };
+    let McpAnswer::Reply(reply) = answer(&Nothing, &headers, body) else { return };
     let Body::Bytes(bytes) = &reply.body else { panic!("a reply is whole") };
     let id = match &read {
-        Ok(Message::Notification) => {
+        Ok(ClientMessage::Notification) => {
             assert!(reply.status == 202 && bytes.is_empty());
             return;
         }
-        Ok(Message::Request(request)) => Some(&request.id),
+        Ok(ClientMessage::Request(request)) => Some(&request.id),
         Err((_, id)) => id.as_ref(),
     };
     let told: Value = serde_json::from_slice(bytes).expect("a reply is JSON");
@@ -61,13 +62,13 @@ pub fn envelope(data: &[u8]) {
     assert!(read.is_ok() || reply.status == 400);
 }
 
-fn check_request(request: &Request, headers: &HeaderMap) {
+fn check_request(request: &RpcRequest, headers: &HeaderMap) {
     match &request.id {
         Value::String(id) => assert!(id.len() <= 256),
         id => assert!(id.is_i64() || id.is_u64()),
     }
     let again = json!({"jsonrpc": "2.0", "id": request.id, "method": request.method, "params": request.params});
-    assert_eq!(read(again.to_string().as_bytes()).ok(), Some(Message::Request(request.clone())));
+    assert_eq!(read(again.to_string().as_bytes()).ok(), Some(ClientMessage::Request(request.clone())));
     if let Ok(Era::Modern) = era_of(request, headers) {
         let version = request.meta("io.modelcontextprotocol/protocolVersion").and_then(Value::as_str);
         assert!(version.is_some_and(|version| VERSIONS.contains(&version)));
@@ -91,7 +92,7 @@ impl Catalogue for Nothing {
         Arc::new(Packed::new("\"tools\":[]".to_owned()))
     }
 
-    fn call(&self, request: &Request, _: &str, _: Map<String, Value>) -> Done<()> {
+    fn call(&self, request: &RpcRequest, _: &str, _: Map<String, Value>) -> MethodResult<()> {
         let _ = request.response("answer");
         Ok(ResultBody::object(&json!({"forms": request.has_forms()})).into())
     }
@@ -104,7 +105,7 @@ impl Catalogue for Nothing {
         json!([])
     }
 
-    fn read(&self, _: Era, _: &str) -> Done<()> {
+    fn read(&self, _: Era, _: &str) -> MethodResult<()> {
         Ok(ResultBody::default().into())
     }
 
@@ -112,16 +113,16 @@ impl Catalogue for Nothing {
         json!([])
     }
 
-    fn prompt(&self, _: &Request, _: &str, _: &Map<String, Value>) -> Done<()> {
+    fn prompt(&self, _: &RpcRequest, _: &str, _: &Map<String, Value>) -> MethodResult<()> {
         Ok(ResultBody::default().into())
     }
 
-    fn complete(&self, asked: &Completion<'_>) -> Done<()> {
+    fn complete(&self, asked: &Completion<'_>) -> MethodResult<()> {
         let _ = asked.known(asked.argument);
         Ok(ResultBody::default().into())
     }
 
-    fn listen(&self, _: &Request) -> Done<()> {
+    fn listen(&self, _: &RpcRequest) -> MethodResult<()> {
         Ok(ResultBody::default().into())
     }
 }

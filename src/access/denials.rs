@@ -24,13 +24,13 @@ pub struct Denials(Mutex<DenialCounts>);
 
 #[derive(Debug, Default)]
 struct DenialCounts {
-    running: HashMap<DenialKind, Running>,
+    running: HashMap<DenialKind, RunOfDenials>,
     /// By actor: since when, and how many kinds began since.
     begun: HashMap<String, (Micros, u64)>,
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunOfDenials {
     since: Micros,
     last: AuditEntry,
     more: u64,
@@ -85,7 +85,7 @@ impl Denials {
             }
             return Vec::new();
         }
-        let first = Running { since: entry.at, last: entry.clone(), more: 0 };
+        let first = RunOfDenials { since: entry.at, last: entry.clone(), more: 0 };
         let mut entries: Vec<AuditEntry> = state.running.insert(kind, first).and_then(summary).into_iter().collect();
         entries.push(entry);
         entries
@@ -114,7 +114,7 @@ impl Denials {
             return (!recorded).then_some(entry);
         }
         let more = u64::from(!recorded);
-        state.running.insert(kind, Running { since: entry.at, last: entry, more }).and_then(summary)
+        state.running.insert(kind, RunOfDenials { since: entry.at, last: entry, more }).and_then(summary)
     }
 
     /// Ends the minutes that are over, or all of them: the rows to record.
@@ -124,7 +124,7 @@ impl Denials {
         state.running.retain(|_, one| {
             let over = all || now.0 - one.since.0 >= WINDOW || now.0 < one.since.0;
             if over {
-                ended.extend(summary(Running { since: one.since, last: one.last.clone(), more: one.more }));
+                ended.extend(summary(RunOfDenials { since: one.since, last: one.last.clone(), more: one.more }));
             }
             !over
         });
@@ -133,7 +133,7 @@ impl Denials {
     }
 }
 
-fn summary(one: Running) -> Option<AuditEntry> {
+fn summary(one: RunOfDenials) -> Option<AuditEntry> {
     (one.more > 0).then_some(AuditEntry { count: one.more, ..one.last })
 }
 

@@ -55,11 +55,11 @@ pub struct KnownFingerprints<'a> {
 #[derive(Debug)]
 pub struct Fingerprints {
     policy: Watched<FingerprintPolicy>,
-    recent: Mutex<HashMap<String, Recent>>,
+    recent: Mutex<HashMap<String, RecentFingerprints>>,
 }
 
 #[derive(Debug, Default)]
-struct Recent {
+struct RecentFingerprints {
     new: Vec<String>,
     day: i64,
     events: u32,
@@ -148,14 +148,14 @@ impl Fingerprints {
 
 /// Makes room for a credential if it must: who makes many credentials pushes out those with nothing to write and events
 /// left, which lose no more than their count. So nobody's many hide another's surprise.
-fn has_room(recent: &mut HashMap<String, Recent>, credential_id: &str) -> bool {
+fn has_room(recent: &mut HashMap<String, RecentFingerprints>, credential_id: &str) -> bool {
     if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(credential_id) {
         recent.retain(|_, one| !one.new.is_empty() || one.events > EVENTS_A_DAY);
     }
     recent.len() < THROTTLE_ENTRIES || recent.contains_key(credential_id)
 }
 
-impl Recent {
+impl RecentFingerprints {
     fn count(&mut self, now: Micros) -> bool {
         let today = now.0.div_euclid(Micros::DAY);
         if self.day != today {

@@ -15,7 +15,7 @@ use super::lookup::agentex;
 use super::lookup::bearer::{Presented, presented, secret_of};
 use super::lookup::credential_lookup::{CredentialLookup, Identified, NotFound, Standing};
 use super::presence::Presence;
-use super::record::{CallRecord, Watch};
+use super::record::{CallRecord, CallWatch};
 use super::refusal::{Bad, nobody};
 use super::throttle::Throttle;
 use super::tokens::jwt::Audience;
@@ -375,8 +375,8 @@ impl Gate {
     }
 
     /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
-    pub fn watch(&self, caller: &Caller, action: Action, head: &Head) -> Watch {
-        Watch::new(Arc::clone(&self.record), Arc::clone(&self.allowance), caller, action, head)
+    pub fn watch(&self, caller: &Caller, action: Action, head: &Head) -> CallWatch {
+        CallWatch::new(Arc::clone(&self.record), Arc::clone(&self.allowance), caller, action, head)
     }
 
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.

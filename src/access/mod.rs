@@ -60,7 +60,7 @@ pub use lookup::bearer::{Presented, presented, text as bearer_text};
 pub use lookup::credential_lookup::{Standing, found_again};
 pub use lookup::operator::{Operators, group_id};
 pub use presence::{HOURS, Presence};
-pub use record::Watch;
+pub use record::CallWatch;
 pub use refusal::{dead, frozen, nobody, unsigned};
 pub use role::{AgentRole, may_create, require, role_on};
 pub use scopes::scope::{InvalidScope, Scope, Scopes};

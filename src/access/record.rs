@@ -128,7 +128,7 @@ impl CallRecord {
 }
 
 /// What an admitted call is recorded as if its handler refuses it.
-pub struct Watch {
+pub struct CallWatch {
     record: Arc<CallRecord>,
     allowance: Arc<Allowance>,
     key: String,
@@ -136,7 +136,7 @@ pub struct Watch {
     is_agent: bool,
 }
 
-impl Watch {
+impl CallWatch {
     /// Watches over an admitted call.
     pub(super) fn new(
         record: Arc<CallRecord>,

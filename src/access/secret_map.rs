@@ -23,11 +23,11 @@ pub struct Room {
 #[derive(Debug)]
 pub struct SecretMap<T> {
     room: Room,
-    all: Mutex<HashMap<SecretHash, Entry<T>>>,
+    all: Mutex<HashMap<SecretHash, SecretEntry<T>>>,
 }
 
 #[derive(Debug)]
-struct Entry<T> {
+struct SecretEntry<T> {
     value: T,
     owner: String,
     made: Instant,
@@ -50,7 +50,7 @@ impl<T: Clone> SecretMap<T> {
     pub fn put(&self, hash: SecretHash, owner: &str, value: T, now: Instant) -> Result<(), Full> {
         let mut all = lock(&self.all);
         all.retain(|_, entry| now.saturating_duration_since(entry.made) < self.room.life);
-        let count = |all: &HashMap<_, Entry<T>>, owner: &str| all.values().filter(|e| e.owner == owner).count();
+        let count = |all: &HashMap<_, SecretEntry<T>>, owner: &str| all.values().filter(|e| e.owner == owner).count();
         let own = count(&all, owner);
         if own >= self.room.of_owner {
             end_oldest(&mut all, owner);
@@ -61,7 +61,7 @@ impl<T: Clone> SecretMap<T> {
                 _ => return Err(Full),
             }
         }
-        all.insert(hash, Entry { value, owner: owner.to_owned(), made: now });
+        all.insert(hash, SecretEntry { value, owner: owner.to_owned(), made: now });
         Ok(())
     }
 
@@ -87,7 +87,7 @@ impl<T: Clone> SecretMap<T> {
     /// The values that are like this, each with its hash and the time it has left.
     pub fn list(&self, now: Instant, like: impl Fn(&T) -> bool) -> Vec<(SecretHash, T, Duration)> {
         let all = lock(&self.all);
-        let left = |e: &Entry<T>| self.room.life.checked_sub(now.saturating_duration_since(e.made));
+        let left = |e: &SecretEntry<T>| self.room.life.checked_sub(now.saturating_duration_since(e.made));
         let good = all.iter().filter(|(_, e)| like(&e.value));
         good.filter_map(|(hash, e)| Some((*hash, e.value.clone(), left(e).filter(|l| !l.is_zero())?))).collect()
     }
@@ -108,7 +108,7 @@ impl<T: Clone> SecretMap<T> {
     }
 }
 
-fn end_oldest<T>(all: &mut HashMap<SecretHash, Entry<T>>, owner: &str) {
+fn end_oldest<T>(all: &mut HashMap<SecretHash, SecretEntry<T>>, owner: &str) {
     let oldest = all.iter().filter(|(_, e)| e.owner == owner).min_by_key(|(_, e)| e.made).map(|(hash, _)| *hash);
     if let Some(hash) = oldest {
         all.remove(&hash);

@@ -16,11 +16,11 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub struct Throttle {
     per_window: Watched<u64>,
     window: Duration,
-    counts: Mutex<HashMap<String, Count>>,
+    counts: Mutex<HashMap<String, EventCount>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Count {
+struct EventCount {
     since: Instant,
     events: u64,
 }
@@ -54,12 +54,12 @@ impl Throttle {
                 }
                 count.events += 1;
             }
-            Some(count) => *count = Count { since: now, events: 1 },
+            Some(count) => *count = EventCount { since: now, events: 1 },
             None => {
                 if counts.len() >= THROTTLE_ENTRIES {
                     make_room(&mut counts, now, window);
                 }
-                counts.insert(key.to_owned(), Count { since: now, events: 1 });
+                counts.insert(key.to_owned(), EventCount { since: now, events: 1 });
             }
         }
         Ok(())
@@ -67,7 +67,7 @@ impl Throttle {
 }
 
 /// Drops windows that have ended; if all still run, those with the fewest events.
-fn make_room(counts: &mut HashMap<String, Count>, now: Instant, window: Duration) {
+fn make_room(counts: &mut HashMap<String, EventCount>, now: Instant, window: Duration) {
     counts.retain(|_, count| now.saturating_duration_since(count.since) < window);
     let mut least = 1;
     while counts.len() >= THROTTLE_ENTRIES {

@@ -19,10 +19,10 @@ const BROWSERS: [&str; 5] = ["Edg", "OPR", "Firefox", "Chrome", "Safari"];
 
 /// The places of this run of the daemon, by credential.
 #[derive(Debug, Default)]
-pub struct UsedFrom(Mutex<HashMap<String, Place>>);
+pub struct UsedFrom(Mutex<HashMap<String, KnownOrigin>>);
 
 #[derive(Debug)]
-struct Place {
+struct KnownOrigin {
     peer: Peer,
     /// Of the header that names the client: it is read again only when it is another.
     mark: u64,
@@ -36,21 +36,21 @@ impl UsedFrom {
         let mut places = lock(&self.0);
         match places.get_mut(credential_id) {
             Some(place) if place.mark == mark && same(&place.peer, &head.peer) => return,
-            Some(place) => return *place = Place::of(head, mark),
+            Some(place) => return *place = KnownOrigin::of(head, mark),
             None => {}
         }
         if places.len() < THROTTLE_ENTRIES {
-            places.insert(credential_id.to_owned(), Place::of(head, mark));
+            places.insert(credential_id.to_owned(), KnownOrigin::of(head, mark));
         }
     }
 
     /// Where a credential was last used: the address and the client's name. `None` if it was not used in this run.
     pub fn last(&self, credential_id: &str) -> Option<String> {
-        lock(&self.0).get(credential_id).map(Place::told)
+        lock(&self.0).get(credential_id).map(KnownOrigin::told)
     }
 }
 
-impl Place {
+impl KnownOrigin {
     fn of(head: &Head, mark: u64) -> Self {
         Self { peer: head.peer.clone(), mark, client: client(&head.headers) }
     }

@@ -26,7 +26,7 @@ pub mod taos;
 pub use ax::task_ended;
 pub use ax::uploads::{FileKind, safe_name as safe_file_name};
 pub use engine::api_route::ApiRoute;
-pub use engine::app::{App, Parts};
+pub use engine::app::{App, AppParts};
 pub use engine::dispatch::Dispatcher;
 pub use engine::paging::set_page_bytes;
 pub use requests::ended as request_ended;

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::timeout_at;
 
-use super::http::{ClientError, Direction, Progress, Request, Sink};
+use super::http::{ClientError, ClientRequest, Direction, Progress, Sink};
 use crate::threads::lock;
 
 /// What comes of it by then.
@@ -29,7 +29,7 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    pub fn of(request: &Request) -> Self {
+    pub fn of(request: &ClientRequest) -> Self {
         Self {
             deadline: request.deadline,
             bytes: request.max_response,

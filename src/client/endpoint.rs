@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::http::{self, ClientError, Request, Response, Target};
+use super::http::{self, ClientError, ClientRequest, Response, Target};
 use super::tls::Trust;
 use crate::secret::Plaintext;
 
@@ -68,7 +68,12 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`http::call`].
-    pub fn call(&self, address: SocketAddr, trust: Option<&Trust>, request: Request) -> Result<Response, ClientError> {
+    pub fn call(
+        &self,
+        address: SocketAddr,
+        trust: Option<&Trust>,
+        request: ClientRequest,
+    ) -> Result<Response, ClientError> {
         let request = request.with_header("host", self.authority());
         match trust {
             _ if !self.tls => http::call(&Target::Tcp(address), request),

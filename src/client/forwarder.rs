@@ -9,12 +9,12 @@ use crate::threads::lock;
 
 use tokio::sync::mpsc;
 
-use super::http::{self, ClientError, Request, Response, Target};
+use super::http::{self, ClientError, ClientRequest, Response, Target};
 
 /// What is told of an job when it has ended. Runs on the forwarder's thread: it must be quick.
-type Then = Box<dyn FnOnce(Result<Response, ClientError>) + Send>;
+type AfterForward = Box<dyn FnOnce(Result<Response, ClientError>) + Send>;
 /// A request, where it goes and what happens then.
-type ForwardJob = (Target, Request, Then);
+type ForwardJob = (Target, ClientRequest, AfterForward);
 /// How many places each holder has.
 type PlacesTaken = Arc<Mutex<HashMap<String, usize>>>;
 
@@ -64,7 +64,7 @@ impl Forwarder {
     pub fn send(
         &self,
         target: Target,
-        request: Request,
+        request: ClientRequest,
         then: impl FnOnce(Result<Response, ClientError>) + Send + 'static,
     ) {
         // The thread ends only with this forwarder.

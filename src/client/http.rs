@@ -54,10 +54,10 @@ impl fmt::Display for Target {
     }
 }
 
-/// A request: built with [`Request::new`] and the `with_` methods. `Debug` shows no header value and no body, since
+/// A request: built with [`ClientRequest::new`] and the `with_` methods. `Debug` shows no header value and no body, since
 /// either may be a secret.
 #[derive(Clone)]
-pub struct Request {
+pub struct ClientRequest {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
@@ -84,7 +84,7 @@ pub enum Direction {
     In,
 }
 
-impl Request {
+impl ClientRequest {
     /// A request for `path` (with its query, already percent-encoded) that must be answered in full by `deadline`.
     pub fn new(method: &str, path: impl Into<String>, deadline: Instant) -> Self {
         let (method, path) = (method.to_owned(), path.into());
@@ -185,7 +185,7 @@ impl Request {
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for ClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} ({} bytes)", self.method, self.path, self.body.len())
     }
@@ -275,7 +275,7 @@ impl ClientError {
 ///
 /// # Errors
 /// See [`ClientError`]; an answer with any status is `Ok`.
-pub fn call(target: &Target, request: Request) -> Result<Response, ClientError> {
+pub fn call(target: &Target, request: ClientRequest) -> Result<Response, ClientError> {
     run(send(target, request))
 }
 
@@ -287,7 +287,7 @@ pub fn call_over_tls(
     address: SocketAddr,
     host: &str,
     trust: &Trust,
-    request: Request,
+    request: ClientRequest,
 ) -> Result<Response, ClientError> {
     let limit = Limit::of(&request);
     let request = request.into_hyper(&Target::Tcp(address))?;
@@ -303,7 +303,7 @@ pub fn call_over_tls(
 }
 
 /// The same for asynchronous code: resolves by the request's deadline. Nothing of it is left then.
-pub(crate) async fn send(target: &Target, request: Request) -> Result<Response, ClientError> {
+pub(crate) async fn send(target: &Target, request: ClientRequest) -> Result<Response, ClientError> {
     let limit = Limit::of(&request);
     let request = request.into_hyper(target)?;
     match target {
@@ -337,7 +337,7 @@ where
         let (mut sender, connection) =
             http1::handshake(ClientIo(stream)).await.map_err(|error| ClientError::from_hyper(&error))?;
         // The sender and the body report what goes wrong on the connection; the task ends with the call.
-        let task = Connection(tokio::spawn(connection));
+        let task = ConnectionTask(tokio::spawn(connection));
         let answer = sender.send_request(request).await.map_err(|error| ClientError::from_hyper(&error))?;
         Ok((task, answer))
     });
@@ -352,9 +352,9 @@ where
 }
 
 /// The task of a connection: it goes with the call, be that answered, refused or late.
-struct Connection(tokio::task::JoinHandle<hyper::Result<()>>);
+struct ConnectionTask(tokio::task::JoinHandle<hyper::Result<()>>);
 
-impl Drop for Connection {
+impl Drop for ConnectionTask {
     fn drop(&mut self) {
         self.0.abort();
     }

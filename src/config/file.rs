@@ -58,7 +58,7 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
 /// next ones.
 pub(super) fn parse(text: &str) -> (Table, BTreeMap<usize, String>) {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let lines = Lines::of(text);
+    let lines = LineStarts::of(text);
     let mut wrong = BTreeMap::new();
     for error in errors {
         let line = error.span().map_or(1, |span| lines.at(span.start));
@@ -68,9 +68,9 @@ pub(super) fn parse(text: &str) -> (Table, BTreeMap<usize, String>) {
 }
 
 /// Where lines begin.
-struct Lines(Vec<usize>);
+struct LineStarts(Vec<usize>);
 
-impl Lines {
+impl LineStarts {
     fn of(text: &str) -> Self {
         Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
@@ -81,7 +81,7 @@ impl Lines {
     }
 }
 
-fn table(from: &DeTable<'_>, lines: &Lines) -> Table {
+fn table(from: &DeTable<'_>, lines: &LineStarts) -> Table {
     let node = |key: &Spanned<_>, value: &Spanned<DeValue<'_>>| Node {
         line: lines.at(key.span().start),
         value: self::value(value.get_ref(), lines),
@@ -89,7 +89,7 @@ fn table(from: &DeTable<'_>, lines: &Lines) -> Table {
     from.iter().map(|(key, value)| (key.get_ref().to_string(), node(key, value))).collect()
 }
 
-fn value(from: &DeValue<'_>, lines: &Lines) -> Value {
+fn value(from: &DeValue<'_>, lines: &LineStarts) -> Value {
     match from {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(number) => {

@@ -32,7 +32,7 @@ pub use live::{LiveConfig, Watched};
 pub use log::filter as log_filter;
 pub use oauth::{OAuth, PublicUrl};
 pub use requests::Requests;
-pub use resources::{Resource, TokenAlgorithm, WORDS};
+pub use resources::{ProtectedResource, TokenAlgorithm, WORDS};
 pub use settings::{Difference, Setting};
 pub use source::{ConfigError, Origin};
 pub use webhook::WebhookSettings;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Origin, Resource, Sources, TokenAlgorithm, resources, source};
+use super::{Origin, ProtectedResource, Sources, TokenAlgorithm, resources, source};
 use crate::http::edge::check::split_host;
 
 /// Schemes of programs that may be redirected to where nothing is set.
@@ -67,7 +67,7 @@ pub struct OAuth {
     /// `redirect_schemes`: private schemes of programs that may be redirected to.
     pub redirect_schemes: Vec<String>,
     /// `[[resources]]`: other services that tokens may be made for.
-    pub resources: Vec<Resource>,
+    pub resources: Vec<ProtectedResource>,
 }
 
 impl OAuth {
@@ -108,7 +108,7 @@ impl OAuth {
     }
 
     /// The service of this address, with or without a slash at the end.
-    pub fn resource(&self, uri: &str) -> Option<&Resource> {
+    pub fn resource(&self, uri: &str) -> Option<&ProtectedResource> {
         let uri = uri.strip_suffix('/').unwrap_or(uri);
         self.resources.iter().find(|resource| resource.uri == uri)
     }

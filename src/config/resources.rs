@@ -39,7 +39,7 @@ closed_set! {
 
 /// A service that tokens may be made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resource {
+pub struct ProtectedResource {
     /// `uri`: what programs name as `resource`, and the audience of its tokens; without a slash at the end.
     pub uri: String,
     /// `scopes`: the words that its tokens may hold.
@@ -48,14 +48,14 @@ pub struct Resource {
     pub alg: TokenAlgorithm,
 }
 
-impl Resource {
+impl ProtectedResource {
     /// The words of these that its tokens may hold.
     pub fn narrowed<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
         words.into_iter().filter(|word| self.scopes.iter().any(|own| own == word)).collect()
     }
 }
 
-pub(super) fn from_sources(sources: &mut Sources) -> Vec<Resource> {
+pub(super) fn from_sources(sources: &mut Sources) -> Vec<ProtectedResource> {
     let Some((value, origin)) = sources.take(&["oauth", "resources"], "") else { return Vec::new() };
     let Value::List(list) = value else {
         sources.wrong(&origin, "oauth.resources must be a list of tables, each written as [[oauth.resources]]");
@@ -64,7 +64,7 @@ pub(super) fn from_sources(sources: &mut Sources) -> Vec<Resource> {
     if list.len() > MOST {
         sources.wrong(&origin, format_args!("oauth.resources: at most {MOST} can be set"));
     }
-    let mut all: Vec<Resource> = Vec::new();
+    let mut all: Vec<ProtectedResource> = Vec::new();
     for (nth, one) in list.into_iter().take(MOST).enumerate() {
         match read(one).and_then(|resource| once(&all, resource)) {
             Ok(resource) => all.push(resource),
@@ -78,14 +78,14 @@ fn wrong(sources: &mut Sources, origin: &Origin, nth: usize, why: &str) {
     sources.wrong(origin, format_args!("oauth.resources {nth}: {why}"));
 }
 
-fn once(all: &[Resource], resource: Resource) -> Result<Resource, String> {
+fn once(all: &[ProtectedResource], resource: ProtectedResource) -> Result<ProtectedResource, String> {
     if all.iter().any(|other| other.uri == resource.uri) {
         return Err("its uri is that of another one".to_owned());
     }
     Ok(resource)
 }
 
-fn read(value: Value) -> Result<Resource, String> {
+fn read(value: Value) -> Result<ProtectedResource, String> {
     let Value::Table(mut table) = value else { return Err("must be a table with uri".to_owned()) };
     let uri = text(&mut table, "uri")?.ok_or("uri is missing")?;
     let uri = uri.strip_suffix('/').unwrap_or(&uri).to_owned();
@@ -103,7 +103,7 @@ fn read(value: Value) -> Result<Resource, String> {
     if let Some(other) = table.into_keys().next() {
         return Err(format!("accepts only uri, scopes and alg, not {}", shown(&other)));
     }
-    Ok(Resource { uri, scopes, alg })
+    Ok(ProtectedResource { uri, scopes, alg })
 }
 
 fn text(table: &mut Table, key: &str) -> Result<Option<String>, String> {
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Flags};
 
-    fn config(text: &str) -> Result<Vec<Resource>, String> {
+    fn config(text: &str) -> Result<Vec<ProtectedResource>, String> {
         let env = [("HOME".to_owned(), "/h".to_owned())].into();
         let read = Config::from_sources(&Flags::default(), None, Sources::new("f".into(), text, env));
         read.map(|config| config.oauth.resources).map_err(|error| error.to_string())

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::ax::POLICIES;
 use super::containers::{BINDINGS, MountRoot, RUNTIMES};
-use super::{Config, Origin, Resource, WebhookSettings, keys};
+use super::{Config, Origin, ProtectedResource, WebhookSettings, keys};
 use crate::limits::Limits;
 
 /// One setting in force.
@@ -110,7 +110,7 @@ impl Config {
         add("oauth.register", oauth.register.to_string());
         add("oauth.registrations_per_minute", oauth.registrations_per_minute.to_string());
         add("oauth.redirect_schemes", list(&oauth.redirect_schemes, |scheme| quoted(scheme)));
-        let resource = |one: &Resource| {
+        let resource = |one: &ProtectedResource| {
             let scopes = list(&one.scopes, |word| quoted(word));
             format!("{{ uri = {}, scopes = {scopes}, alg = {} }}", quoted(&one.uri), quoted(one.alg.slug()))
         };

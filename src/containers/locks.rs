@@ -15,7 +15,7 @@ pub(super) struct Locks {
 }
 
 /// The right to change some containers, until it is dropped.
-pub(super) struct Guard<'a> {
+pub(super) struct LocksGuard<'a> {
     locks: &'a Locks,
     names: Vec<ContainerName>,
 }
@@ -26,7 +26,7 @@ impl Locks {
     }
 
     /// Waits until nobody else changes any of these. All are taken at once, so two callers never wait for each other.
-    pub(super) fn lock(&self, names: &[&ContainerName], deadline: Instant) -> Result<Guard<'_>, Error> {
+    pub(super) fn lock(&self, names: &[&ContainerName], deadline: Instant) -> Result<LocksGuard<'_>, Error> {
         let mut held = self.held.lock();
         while names.iter().any(|name| held.contains(name)) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -37,11 +37,11 @@ impl Locks {
         }
         let names: Vec<ContainerName> = names.iter().map(|name| (*name).clone()).collect();
         held.extend(names.iter().cloned());
-        Ok(Guard { locks: self, names })
+        Ok(LocksGuard { locks: self, names })
     }
 }
 
-impl Drop for Guard<'_> {
+impl Drop for LocksGuard<'_> {
     fn drop(&mut self) {
         let mut held = self.locks.held.lock();
         for name in &self.names {

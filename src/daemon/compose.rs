@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rusqlite::Connection;
 
 use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
-use crate::api::{self, App, Parts};
+use crate::api::{self, App, AppParts};
 use crate::client::forwarder::Forwarder;
 use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
@@ -99,7 +99,7 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         Upkeep::start(Arc::clone(&store), Arc::clone(&streams), notifier(), Arc::clone(&clock), Arc::clone(&live));
     let upkeep = Arc::new(having("the thread that looks after messages", upkeep)?);
     let leases = Arc::new(leases(&store, &streams, notifier())?);
-    let sleeper = Sleeper::start(sleeper::Tools {
+    let sleeper = Sleeper::start(sleeper::SleeperTools {
         store: Arc::clone(&store),
         jobs: Arc::clone(&jobs),
         listening: Arc::clone(&streams.listening),
@@ -120,7 +120,7 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
     let log_tail = having("the thread that follows logs", LogTail::start(&jobs, Arc::clone(&streams)))?;
     let forwarder = Arc::new(having("the forwarder's thread", Forwarder::start())?);
     let routes = ui::routes();
-    Ok(App::new(Parts {
+    Ok(App::new(AppParts {
         routes,
         refusal_page: ui::refusal_page,
         doc_page: ui::doc_page,
@@ -192,8 +192,8 @@ fn leases(store: &Arc<Store>, streams: &Arc<Streams>, notifier: Notifier) -> Res
     let streams = Arc::clone(streams);
     let started = Leases::start(store, notifier, move |ended| api::task_ended(&streams, ended));
     started.map_err(|error| match error {
-        leases::StartError::Store(error) => StartError::Store(error),
-        leases::StartError::Thread(error) => StartError::Io("the thread of leases".into(), error),
+        leases::LeasesError::Store(error) => StartError::Store(error),
+        leases::LeasesError::Thread(error) => StartError::Io("the thread of leases".into(), error),
     })
 }
 

@@ -26,15 +26,15 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The log's front; dropping it waits a moment until the last line is written.
 #[derive(Debug)]
 pub struct AccessLog {
-    lines: Option<Arc<Lines>>,
+    lines: Option<Arc<LineQueue>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What waits to be written.
-type Lines = Monitor<Waiting>;
+type LineQueue = Monitor<LogBuffer>;
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct LogBuffer {
     text: String,
     dropped: u64,
     closed: bool,
@@ -49,7 +49,7 @@ impl AccessLog {
         if !log::log_enabled!(target: "access", log::Level::Info) {
             return Ok(Self { lines: None, thread: None });
         }
-        let lines = Arc::<Lines>::default();
+        let lines = Arc::<LineQueue>::default();
         let thread = std::thread::Builder::new().name("access-log".into()).spawn({
             let lines = Arc::clone(&lines);
             move || write_lines(&lines, &mut io::stderr())
@@ -103,7 +103,7 @@ fn write_line(text: &mut String, head: &Head, from: &str, status: u16, bytes: u6
     text.push_str("ms\n");
 }
 
-fn write_lines(lines: &Lines, to: &mut impl io::Write) {
+fn write_lines(lines: &LineQueue, to: &mut impl io::Write) {
     let mut text = String::new();
     loop {
         let mut waiting = lines.lock();
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn all_lines_are_written_before_the_end_and_the_dropped_are_counted() {
-        let lines = Lines::default();
-        *lines.lock() = Waiting { text: "one\ntwo\n".into(), dropped: 3, closed: true };
+        let lines = LineQueue::default();
+        *lines.lock() = LogBuffer { text: "one\ntwo\n".into(), dropped: 3, closed: true };
         let mut out = Vec::new();
         write_lines(&lines, &mut out);
         let out = String::from_utf8(out).unwrap();

@@ -53,17 +53,17 @@ pub struct Pool<T> {
     threads: Vec<JoinHandle<()>>,
 }
 
-struct Job<T> {
+struct PoolJob<T> {
     queued: Instant,
     work: Box<dyn FnOnce() -> T + Send>,
     to: oneshot::Sender<PoolAnswer<T>>,
 }
 
 /// An answer and who waits for it.
-type Done<T> = (oneshot::Sender<PoolAnswer<T>>, PoolAnswer<T>);
+type PendingAnswer<T> = (oneshot::Sender<PoolAnswer<T>>, PoolAnswer<T>);
 
-struct Queue<T> {
-    jobs: VecDeque<Job<T>>,
+struct PoolQueue<T> {
+    jobs: VecDeque<PoolJob<T>>,
     /// Workers that wait on the condition.
     idle: usize,
     /// Workers that were woken and have not taken a job yet; one at a time is enough, it wakes the next.
@@ -74,10 +74,10 @@ struct Queue<T> {
 }
 
 struct Inner<T> {
-    queue: Mutex<Queue<T>>,
+    queue: Mutex<PoolQueue<T>>,
     work: Condvar,
     capacity: AtomicUsize,
-    done: Mutex<Vec<Done<T>>>,
+    done: Mutex<Vec<PendingAnswer<T>>>,
     signalled: AtomicBool,
     deliver: Notify,
     watching: AtomicBool,
@@ -134,7 +134,13 @@ impl<T: Send + 'static> Pool<T> {
             workers: (0..workers).map(|_| PoolState::default()).collect(),
         });
         let inner = Arc::new(Inner {
-            queue: Mutex::new(Queue { jobs: VecDeque::new(), idle: 0, waking: 0, taken: Instant::now(), open: true }),
+            queue: Mutex::new(PoolQueue {
+                jobs: VecDeque::new(),
+                idle: 0,
+                waking: 0,
+                taken: Instant::now(),
+                open: true,
+            }),
             work: Condvar::new(),
             capacity: AtomicUsize::new(capacity),
             done: Mutex::new(Vec::new()),
@@ -193,7 +199,7 @@ impl<T: Send + 'static> Pool<T> {
 
     fn push(
         &self,
-        queue: MutexGuard<'_, Queue<T>>,
+        queue: MutexGuard<'_, PoolQueue<T>>,
         work: Box<dyn FnOnce() -> T + Send>,
     ) -> oneshot::Receiver<PoolAnswer<T>> {
         let (to, answer) = oneshot::channel();
@@ -204,11 +210,11 @@ impl<T: Send + 'static> Pool<T> {
     fn push_for(
         &self,
         to: oneshot::Sender<PoolAnswer<T>>,
-        mut queue: MutexGuard<'_, Queue<T>>,
+        mut queue: MutexGuard<'_, PoolQueue<T>>,
         work: Box<dyn FnOnce() -> T + Send>,
     ) {
         let now = Instant::now();
-        queue.jobs.push_back(Job { queued: now, work, to });
+        queue.jobs.push_back(PoolJob { queued: now, work, to });
         self.inner.states.queued.store(queue.jobs.len() as u64, Ordering::Relaxed);
         let nobody = queue.idle == self.threads.len() || now.duration_since(queue.taken) >= PATIENCE;
         self.inner.wake_one(queue, nobody);
@@ -287,7 +293,7 @@ impl<T> Drop for Pool<T> {
 
 impl<T> Inner<T> {
     /// Wakes a worker if one is `needed` and none is on its way.
-    fn wake_one(&self, mut queue: MutexGuard<'_, Queue<T>>, needed: bool) {
+    fn wake_one(&self, mut queue: MutexGuard<'_, PoolQueue<T>>, needed: bool) {
         let wake = needed && !queue.jobs.is_empty() && queue.idle > 0 && queue.waking == 0;
         queue.waking += usize::from(wake);
         drop(queue);
@@ -298,7 +304,7 @@ impl<T> Inner<T> {
 
     /// The next job and when it was taken; `None` when the pool is closed. `untold` answers of this worker are still
     /// to be signalled.
-    fn next(&self, untold: &mut usize) -> Option<(Job<T>, Instant)> {
+    fn next(&self, untold: &mut usize) -> Option<(PoolJob<T>, Instant)> {
         let mut queue = lock(&self.queue);
         loop {
             if let Some(job) = queue.jobs.pop_front() {

@@ -32,11 +32,11 @@ enum Waiter {
     /// Somebody who is told.
     Told(oneshot::Sender<WorkerPlace>),
     /// Work that is queued with its place; closed when nobody wants it any more.
-    Queued(oneshot::Sender<()>, Queue),
+    Queued(oneshot::Sender<()>, QueueWork),
 }
 
 /// Queues work with its place. Quick; from any thread.
-pub type Queue = Box<dyn FnOnce(WorkerPlace) + Send>;
+pub type QueueWork = Box<dyn FnOnce(WorkerPlace) + Send>;
 
 impl Waiter {
     fn is_gone(&self) -> bool {
@@ -100,7 +100,7 @@ impl WorkerShares {
 
     /// Queues work as soon as the principal may have a place, straight from whoever gives one back: no other thread is
     /// woken in between. What is returned is held for as long as the work is wanted.
-    pub fn enter_later(self: &Arc<Self>, principal: u64, queue: Queue) -> oneshot::Receiver<()> {
+    pub fn enter_later(self: &Arc<Self>, principal: u64, queue: QueueWork) -> oneshot::Receiver<()> {
         let (wanted, keep) = oneshot::channel();
         let mut places = self.places();
         if places.take(principal, self.workers) {
@@ -224,7 +224,7 @@ mod tests {
     fn work_is_queued_by_who_gives_a_place_back_while_it_is_wanted() {
         let shares = WorkerShares::new(2);
         let (told, queued) = std::sync::mpsc::channel();
-        let work = |number: u32| -> Queue {
+        let work = |number: u32| -> QueueWork {
             let told = told.clone();
             Box::new(move |place| told.send((number, place)).unwrap())
         };

@@ -14,18 +14,18 @@ use super::reply::{Reply, tag_of};
 #[derive(Debug)]
 pub struct Document {
     content_type: &'static str,
-    plain: Form,
-    gzip: Form,
+    plain: Representation,
+    gzip: Representation,
 }
 
 /// A document's bytes and their `ETag`.
 #[derive(Debug)]
-struct Form {
+struct Representation {
     bytes: Bytes,
     tag: HeaderValue,
 }
 
-impl Form {
+impl Representation {
     fn new(bytes: Vec<u8>) -> Self {
         let tag = tag_of(&[&bytes]);
         Self { bytes: bytes.into(), tag }
@@ -38,7 +38,7 @@ impl Document {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         // Writing into memory does not fail.
         let gzip = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap_or_default();
-        Self { content_type, plain: Form::new(text.into()), gzip: Form::new(gzip) }
+        Self { content_type, plain: Representation::new(text.into()), gzip: Representation::new(gzip) }
     }
 
     /// The reply to a request with these headers: compressed where it takes that, 304 where it has the document.

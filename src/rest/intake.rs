@@ -26,12 +26,12 @@ pub enum IntakeStep {
 }
 
 /// What is made of what was said.
-type Then = Box<dyn FnOnce(IntakeStep) -> IntakeStep + Send>;
+type AfterIntake = Box<dyn FnOnce(IntakeStep) -> IntakeStep + Send>;
 
 /// What another thread will say of a piece.
 pub struct Later {
     said: oneshot::Receiver<IntakeStep>,
-    then: Option<Then>,
+    then: Option<AfterIntake>,
 }
 
 /// Says what came of a piece; dropping it says nothing, and the request fails.

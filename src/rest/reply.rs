@@ -22,7 +22,7 @@ pub enum Body {
 }
 
 /// Where a body comes from that is never whole in memory.
-pub trait Source: Send {
+pub trait BodySource: Send {
     /// The next piece, never empty; `None` at the end. On a pool thread.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ pub struct Pulled {
     /// Its length; `Content-Length` says it.
     pub length: u64,
     /// Where it comes from.
-    pub source: Arc<Mutex<dyn Source>>,
+    pub source: Arc<Mutex<dyn BodySource>>,
 }
 
 impl std::fmt::Debug for Pulled {

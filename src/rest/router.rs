@@ -27,15 +27,15 @@ enum Segment {
     Rest,
 }
 
-struct Entry<P: 'static, C: 'static, A: 'static> {
+struct PathEntry<P: 'static, C: 'static, A: 'static> {
     segments: Vec<Segment>,
     routes: Vec<&'static Route<P, C, A>>,
 }
 
 /// All paths, by their number of segments; literal segments win over parameters.
 pub struct Router<P: 'static, C: 'static, A: 'static> {
-    by_length: HashMap<usize, Vec<Entry<P, C, A>>>,
-    open_ended: Vec<Entry<P, C, A>>,
+    by_length: HashMap<usize, Vec<PathEntry<P, C, A>>>,
+    open_ended: Vec<PathEntry<P, C, A>>,
 }
 
 fn segments(path: &'static str) -> Vec<Segment> {
@@ -55,7 +55,7 @@ pub fn is_free_text(path: &'static str, at: usize) -> bool {
     segments(path).get(at) == Some(&Segment::FreeText)
 }
 
-impl<P, C, A> Entry<P, C, A> {
+impl<P, C, A> PathEntry<P, C, A> {
     fn matches(&self, path: &[String]) -> bool {
         let open = self.segments.last() == Some(&Segment::Rest);
         if if open { path.len() < self.segments.len() } else { path.len() != self.segments.len() } {
@@ -94,7 +94,7 @@ impl<P, C, A> Router<P, C, A> {
             };
             match entries.iter_mut().find(|entry| entry.segments == segments) {
                 Some(entry) => entry.routes.push(route),
-                None => entries.push(Entry { segments, routes: vec![route] }),
+                None => entries.push(PathEntry { segments, routes: vec![route] }),
             }
         }
         for entries in router.by_length.values_mut() {

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// What a look ends in: what was found, or what is wrong.
 type Looked = Result<std::result::Result<String, String>>;
-type Look = fn(&mut Connection) -> Looked;
+type CheckStep = fn(&mut Connection) -> Looked;
 
 /// Looks at a database file: identity, schema version, schema, structure, foreign keys, audit chain. What stands in a
 /// schema that is not ours is never run: nothing more is looked at then.
@@ -70,15 +70,15 @@ pub fn check_gently(
     check_telling(path, &gently, &mut told)
 }
 
-type Told<'a> = &'a mut dyn FnMut(&'static str, &[CheckFinding]);
+type TellFindings<'a> = &'a mut dyn FnMut(&'static str, &[CheckFinding]);
 
-fn check_telling(path: &Path, wanted: &StillWanted, told: Told<'_>) -> Result<Vec<CheckFinding>> {
+fn check_telling(path: &Path, wanted: &StillWanted, told: TellFindings<'_>) -> Result<Vec<CheckFinding>> {
     // A database in use has a WAL; one without is not in use.
     let mut conn = match open::reading(path, open::at_rest(path)).map_err(StoreError::from) {
         Err(StoreError::Damaged(why)) => return Ok(vec![CheckFinding { name: "structure", result: Err(why) }]),
         conn => conn?,
     };
-    let checks: [(&'static str, Look); 6] = [
+    let checks: [(&'static str, CheckStep); 6] = [
         ("file", identity),
         ("schema version", version),
         (SCHEMA, objects::compare),

@@ -30,7 +30,7 @@ const BYTES_OF: &str = "SELECT bytes FROM context WHERE space_id = ?1 AND key = 
 
 record! {
     /// A value under its key.
-    pub struct Entry from "context" {
+    pub struct ContextEntry from "context" {
         /// The key.
         pub key: String = "key",
         /// The value.
@@ -119,8 +119,8 @@ fn fits(conn: &Connection, entry: &NewEntry<'_>, most_keys: u64, most_bytes: u64
 ///
 /// # Errors
 /// The store's.
-pub fn get(conn: &Connection, space_id: &str, key: &str, now: Micros) -> Result<Option<Entry>> {
-    Entry::one(
+pub fn get(conn: &Connection, space_id: &str, key: &str, now: Micros) -> Result<Option<ContextEntry>> {
+    ContextEntry::one(
         conn,
         "WHERE space_id = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)",
         params![space_id, key, now],
@@ -129,7 +129,7 @@ pub fn get(conn: &Connection, space_id: &str, key: &str, now: Micros) -> Result<
 
 /// A part of a space's live entries, in the order of their keys.
 #[derive(Debug, Clone, Copy)]
-pub struct Part<'a> {
+pub struct ContextRange<'a> {
     /// What the keys begin with.
     pub prefix: &'a str,
     /// The last key of the part before.
@@ -140,16 +140,22 @@ pub struct Part<'a> {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, space_id: &str, part: Part<'_>, now: Micros, take: Take<'_, Entry>) -> Result<()> {
+pub fn list(
+    conn: &Connection,
+    space_id: &str,
+    part: ContextRange<'_>,
+    now: Micros,
+    take: Take<'_, ContextEntry>,
+) -> Result<()> {
     let from = part.after.unwrap_or(part.prefix);
     let (compare, end) = (if part.after.is_some() { ">" } else { ">=" }, successor(part.prefix));
     let below = if end.is_some() { "AND key < ?3" } else { "AND ?3 IS NULL" };
     let sql = format!(
         "{} WHERE space_id = ?1 AND key {compare} ?2 {below} AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key",
-        Entry::SELECT
+        ContextEntry::SELECT
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, params![space_id, from, end, now], Entry::read, take)
+    each(&mut statement, params![space_id, from, end, now], ContextEntry::read, take)
 }
 
 /// The keys of a space's live entries after this one, in order, at most `most`.

@@ -74,7 +74,7 @@ fn lists(conn: &Connection) {
     knowledge::parts(conn, Some("s"), &mut |_| true).unwrap();
     let inbox = notifications::Inbox::User("u".into());
     for unread in [true, false] {
-        for span in [notifications::Span::Before(9), notifications::Span::After(1)] {
+        for span in [notifications::NotificationSpan::Before(9), notifications::NotificationSpan::After(1)] {
             notifications::list(conn, &inbox, span, unread, 10, &mut |_| true).unwrap();
         }
     }

@@ -21,7 +21,7 @@ const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE holder = 'agent:' 
 
 record! {
     /// An agent for which something waits.
-    pub struct Waiting from "agent_news n JOIN agents a ON a.id = n.agent_id" {
+    pub struct WaitingAgent from "agent_news n JOIN agents a ON a.id = n.agent_id" {
         /// The agent's id.
         pub agent_id: String = "a.id",
         /// Its slug.
@@ -80,8 +80,8 @@ pub fn count(conn: &Connection, agent_id: &str) -> Result<i64> {
 ///
 /// # Errors
 /// The store's.
-pub fn waiting(conn: &Connection, after: (Micros, &str), limit: u64) -> Result<Vec<Waiting>> {
-    Waiting::all(
+pub fn waiting(conn: &Connection, after: (Micros, &str), limit: u64) -> Result<Vec<WaitingAgent>> {
+    WaitingAgent::all(
         conn,
         "WHERE n.waits_since IS NOT NULL AND (n.waits_since, n.agent_id) > (?1, ?2) AND a.archived_at IS NULL
             ORDER BY n.waits_since, n.agent_id LIMIT ?3",

@@ -145,7 +145,7 @@ pub fn insert(conn: &Connection, new: &NewNotification<'_>) -> Result<()> {
 
 /// Which part of the order to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Span {
+pub enum NotificationSpan {
     /// Newest first, those before this place.
     Before(i64),
     /// Oldest first, those after this place.
@@ -159,14 +159,14 @@ pub enum Span {
 pub fn list(
     conn: &Connection,
     holder: &Inbox,
-    span: Span,
+    span: NotificationSpan,
     unread_only: bool,
     limit: u64,
     take: Take<'_, Notification>,
 ) -> Result<()> {
     let (compare, seq, order) = match span {
-        Span::Before(seq) => ("<", seq, "DESC"),
-        Span::After(seq) => (">", seq, "ASC"),
+        NotificationSpan::Before(seq) => ("<", seq, "DESC"),
+        NotificationSpan::After(seq) => (">", seq, "ASC"),
     };
     let unread = if unread_only { "AND read = 0" } else { "" };
     let sql = format!(

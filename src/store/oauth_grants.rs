@@ -70,7 +70,7 @@ pub struct NewGrant<'a> {
 
 record! {
     /// A grant.
-    pub struct Grant from "oauth_grants g JOIN credentials c ON c.id = g.credential_id
+    pub struct OauthGrant from "oauth_grants g JOIN credentials c ON c.id = g.credential_id
         LEFT JOIN agents a ON a.id = c.agent_id JOIN users u ON u.id = g.user_id" {
         /// The id of its credential.
         pub id: String = "g.credential_id",
@@ -168,32 +168,38 @@ pub fn rotate(
 ///
 /// # Errors
 /// The store's.
-pub fn by_handle(conn: &Connection, handle: &SecretHash) -> Result<Option<Grant>> {
-    Grant::one(conn, BY_HANDLE, [handle.as_bytes().as_slice()])
+pub fn by_handle(conn: &Connection, handle: &SecretHash) -> Result<Option<OauthGrant>> {
+    OauthGrant::one(conn, BY_HANDLE, [handle.as_bytes().as_slice()])
 }
 
 /// The grant of this id, in any state.
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Grant>> {
-    Grant::one(conn, BY_ID, [id])
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<OauthGrant>> {
+    OauthGrant::one(conn, BY_ID, [id])
 }
 
 /// The live grants of a user, or of all, oldest first.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, user_id: Option<&str>, now: Micros, page: &Page, take: Take<'_, Grant>) -> Result<()> {
+pub fn list(
+    conn: &Connection,
+    user_id: Option<&str>,
+    now: Micros,
+    page: &Page,
+    take: Take<'_, OauthGrant>,
+) -> Result<()> {
     let (at, id) = page.oldest_first();
     match user_id {
         Some(user) => {
-            let mut statement = conn.prepare_cached(&format!("{} {OF_USER}", Grant::SELECT))?;
-            each(&mut statement, params![user, now, at, id, page.fetch()], Grant::read, take)
+            let mut statement = conn.prepare_cached(&format!("{} {OF_USER}", OauthGrant::SELECT))?;
+            each(&mut statement, params![user, now, at, id, page.fetch()], OauthGrant::read, take)
         }
         None => {
-            let mut statement = conn.prepare_cached(&format!("{} {OF_ALL}", Grant::SELECT))?;
-            each(&mut statement, params![now, at, id, page.fetch()], Grant::read, take)
+            let mut statement = conn.prepare_cached(&format!("{} {OF_ALL}", OauthGrant::SELECT))?;
+            each(&mut statement, params![now, at, id, page.fetch()], OauthGrant::read, take)
         }
     }
 }

@@ -24,9 +24,9 @@ const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
 const FORMER: [&str; 0] = [];
 
 /// Kind and name, in the order in which they can be made: tables come first.
-type Key = (ObjectKind, String);
+type ObjectKey = (ObjectKind, String);
 /// The table it is on, and its SQL.
-type Objects = BTreeMap<Key, (String, String)>;
+type Objects = BTreeMap<ObjectKey, (String, String)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ObjectKind {

@@ -55,7 +55,7 @@ fn with_context(conn: &Connection, now: Micros) {
     context::set(conn, &entry, 0, 0, now).unwrap();
     context::get(conn, "s", "k", now).unwrap();
     for (prefix, after) in [("", None), ("k", None), ("k", Some("k")), ("", Some("k"))] {
-        context::list(conn, "s", context::Part { prefix, after }, now, &mut |_| true).unwrap();
+        context::list(conn, "s", context::ContextRange { prefix, after }, now, &mut |_| true).unwrap();
     }
     context::keys(conn, "s", "a", 10, now).unwrap();
     context::promote(conn, "s", "k", "x", now).unwrap();

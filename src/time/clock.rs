@@ -51,13 +51,13 @@ const fn seconds_of(text: &[u8]) -> i64 {
 
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Reading {
+struct ClockReading {
     wall: Micros,
     /// Microseconds since boot.
     boot: i64,
 }
 
-impl Reading {
+impl ClockReading {
     fn take() -> Self {
         Self { wall: Micros::wall(), boot: since_boot() }
     }
@@ -88,14 +88,14 @@ closed_set! {
 struct Doubt {
     why: Why,
     /// The first reading of the clock as it runs now.
-    since: Reading,
+    since: ClockReading,
     /// A confirmation from before this, by the clock as it runs now, says nothing.
     from: Micros,
 }
 
 /// What a look at the clock has brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Turn {
+enum ClockTurn {
     Doubted(Why),
     /// It is again where it was before the jump.
     Undone,
@@ -107,7 +107,7 @@ enum Turn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Judge {
     /// The last reading that was believed.
-    good: Reading,
+    good: ClockReading,
     /// Whether `good` was read since the machine started; otherwise it is the least that can be true.
     exact: bool,
     doubt: Option<Doubt>,
@@ -115,7 +115,7 @@ struct Judge {
 
 impl Judge {
     /// At a start of the machine, or where nothing was kept: `known` is a time that has passed for certain.
-    fn at_boot(now: Reading, known: Option<Micros>) -> Self {
+    fn at_boot(now: ClockReading, known: Option<Micros>) -> Self {
         let least = known.unwrap_or(Micros(BUILT)).max(Micros(BUILT));
         let why = if now.wall < least {
             Some(Why::Early)
@@ -128,14 +128,14 @@ impl Judge {
         match why {
             None => Self { good: now, exact: true, doubt: None },
             Some(why) => {
-                let good = Reading { wall: least, boot: now.boot };
+                let good = ClockReading { wall: least, boot: now.boot };
                 Self { good, exact: false, doubt: Some(Doubt { why, since: now, from }) }
             }
         }
     }
 
     /// `synced`: when a time server last set the clock, by the clock itself.
-    fn look(&mut self, now: Reading, synced: impl FnOnce() -> Option<Micros>) -> Option<Turn> {
+    fn look(&mut self, now: ClockReading, synced: impl FnOnce() -> Option<Micros>) -> Option<ClockTurn> {
         let Some(doubt) = &mut self.doubt else {
             if now.agrees(self.good) {
                 self.good = now;
@@ -144,7 +144,7 @@ impl Judge {
             let why = if now.off(self.good) > 0 { Why::Ahead } else { Why::Back };
             let from = now.wall.plus(self.good.boot.saturating_sub(now.boot));
             self.doubt = Some(Doubt { why, since: now, from });
-            return Some(Turn::Doubted(why));
+            return Some(ClockTurn::Doubted(why));
         };
         if !now.agrees(doubt.since) {
             // It jumped once more.
@@ -152,11 +152,11 @@ impl Judge {
             *doubt = Doubt { why: doubt.why, since: now, from };
         }
         let turn = if self.exact && now.agrees(self.good) {
-            Turn::Undone
+            ClockTurn::Undone
         } else if synced().is_some_and(|at| doubt.from.plus(-TOLERANCE) <= at && at <= now.wall.plus(TOLERANCE)) {
-            Turn::Confirmed("a time server has set it")
+            ClockTurn::Confirmed("a time server has set it")
         } else if now.boot.saturating_sub(doubt.since.boot) >= STEADY {
-            Turn::Confirmed("it has run evenly for an hour")
+            ClockTurn::Confirmed("it has run evenly for an hour")
         } else {
             return None;
         };
@@ -165,7 +165,7 @@ impl Judge {
     }
 
     fn to_json(&self, boot_id: &str) -> Value {
-        let reading = |reading: Reading| json!({"wall": reading.wall.0, "boot": reading.boot});
+        let reading = |reading: ClockReading| json!({"wall": reading.wall.0, "boot": reading.boot});
         let doubt = self
             .doubt
             .map(|doubt| json!({"why": doubt.why.slug(), "since": reading(doubt.since), "from": doubt.from.0}));
@@ -174,7 +174,7 @@ impl Judge {
 
     fn from_json(value: &Value) -> Option<Self> {
         let reading =
-            |value: &Value| Some(Reading { wall: Micros(value["wall"].as_i64()?), boot: value["boot"].as_i64()? });
+            |value: &Value| Some(ClockReading { wall: Micros(value["wall"].as_i64()?), boot: value["boot"].as_i64()? });
         let doubt = match &value["doubt"] {
             Value::Null => None,
             doubt => Some(Doubt {
@@ -212,7 +212,7 @@ impl Clock {
     /// does not outlive the machine's run. `synced`: the file that is touched whenever a time server sets the clock.
     pub fn start(data_dir: &Path, runtime_dir: &Path, synced: &Path, last: Option<Micros>) -> Self {
         let boot_id = boot_id(Path::new(BOOT_ID), runtime_dir);
-        let (file, now) = (data_dir.join(FILE), Reading::take());
+        let (file, now) = (data_dir.join(FILE), ClockReading::take());
         let kept = read(&file);
         let same_boot = |id: &str, judge: &Judge| {
             !id.is_empty()
@@ -230,7 +230,7 @@ impl Clock {
         let clock =
             Self { state: Mutex::new(ClockState { judge, boot_id, saved, alarm: None }), file, synced: synced.into() };
         if let Some(why) = told {
-            clock.note(&mut clock.lock(), &Turn::Doubted(why), now);
+            clock.note(&mut clock.lock(), &ClockTurn::Doubted(why), now);
         }
         clock.settled();
         clock
@@ -240,7 +240,7 @@ impl Clock {
     /// [`Micros::now`] is refused even so.
     pub fn settled(&self) -> Option<Micros> {
         let mut state = self.lock();
-        let now = Reading::take();
+        let now = ClockReading::take();
         let turn = state.judge.look(now, || self.last_sync());
         let floor =
             state.judge.doubt.map_or(i64::MIN, |_| state.judge.good.wall.0.saturating_sub(state.judge.good.boot));
@@ -286,15 +286,15 @@ impl Clock {
     }
 
     /// Tells the log, and keeps what the admins should know.
-    fn note(&self, state: &mut ClockState, turn: &Turn, now: Reading) {
+    fn note(&self, state: &mut ClockState, turn: &ClockTurn, now: ClockReading) {
         let (is, was) = (now.wall.millis(), state.judge.good.wall.plus(now.boot - state.judge.good.boot).millis());
         let until = "Until a time server confirms it or it has run evenly for an hour nothing is removed for its age, and \
             credentials that are past their end by it are refused, not ended.";
         match turn {
-            Turn::Doubted(Why::Away) => {
+            ClockTurn::Doubted(Why::Away) => {
                 log::info!("the clock says {is}; this machine was last seen at {was}. {until}");
             }
-            Turn::Doubted(why) => {
+            ClockTurn::Doubted(why) => {
                 let how = match why {
                     Why::Ahead => "jumped forward",
                     Why::Back => "jumped back",
@@ -304,8 +304,8 @@ impl Clock {
                 log::warn!("{text}");
                 state.alarm = Some(text);
             }
-            Turn::Undone => log::warn!("the clock is right again: {is}"),
-            Turn::Confirmed(how) => log::warn!("the daemon trusts the clock, {is}: {how}"),
+            ClockTurn::Undone => log::warn!("the clock is right again: {is}"),
+            ClockTurn::Confirmed(how) => log::warn!("the daemon trusts the clock, {is}: {how}"),
         }
     }
 
@@ -352,8 +352,8 @@ mod tests {
     const START: i64 = BUILT + 300 * Micros::DAY;
     const HOUR: i64 = 3600 * Micros::SECOND;
 
-    fn at(wall: i64, boot: i64) -> Reading {
-        Reading { wall: Micros(START + wall), boot }
+    fn at(wall: i64, boot: i64) -> ClockReading {
+        ClockReading { wall: Micros(START + wall), boot }
     }
 
     fn good() -> Judge {
@@ -378,10 +378,10 @@ mod tests {
     fn a_jump_is_doubted_until_it_is_undone() {
         for (jump, why) in [(70 * 365 * Micros::DAY, Why::Ahead), (-Micros::DAY, Why::Back)] {
             let mut judge = good();
-            assert_eq!(judge.look(at(jump, 1), never), Some(Turn::Doubted(why)));
+            assert_eq!(judge.look(at(jump, 1), never), Some(ClockTurn::Doubted(why)));
             assert_eq!(judge.look(at(jump + HOUR / 2, HOUR / 2), never), None);
             assert!(judge.doubt.is_some());
-            assert_eq!(judge.look(at(HOUR / 2, HOUR / 2), never), Some(Turn::Undone));
+            assert_eq!(judge.look(at(HOUR / 2, HOUR / 2), never), Some(ClockTurn::Undone));
             assert_eq!(judge.doubt, None);
         }
     }
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(judge.look(at(2 * year, HOUR - 1), never), None);
         assert_eq!(judge.look(at(2 * year + HOUR / 2, HOUR - 1 + HOUR / 2), never), None);
         let turn = judge.look(at(2 * year + HOUR, 2 * HOUR - 1), never);
-        assert!(matches!(turn, Some(Turn::Confirmed(_))), "{turn:?}");
+        assert!(matches!(turn, Some(ClockTurn::Confirmed(_))), "{turn:?}");
     }
 
     #[test]
@@ -405,21 +405,21 @@ mod tests {
         // The file is of before the jump.
         assert_eq!(judge.look(at(year, 2), || Some(Micros(START))), None);
         let turn = judge.look(at(year, 3), || Some(Micros(START + year)));
-        assert!(matches!(turn, Some(Turn::Confirmed(_))), "{turn:?}");
+        assert!(matches!(turn, Some(ClockTurn::Confirmed(_))), "{turn:?}");
     }
 
     #[test]
     fn a_machine_that_starts_in_the_past_is_doubted_until_it_is_told_the_time() {
         let known = Some(Micros(START));
-        let mut judge = Judge::at_boot(Reading { wall: Micros(0), boot: 7 }, known);
+        let mut judge = Judge::at_boot(ClockReading { wall: Micros(0), boot: 7 }, known);
         assert_eq!(judge.doubt.map(|doubt| doubt.why), Some(Why::Early));
-        assert_eq!(judge.good, Reading { wall: Micros(START), boot: 7 }, "no earlier than what is known");
+        assert_eq!(judge.good, ClockReading { wall: Micros(START), boot: 7 }, "no earlier than what is known");
         // Set to a time that may be right, but by whom?
         assert_eq!(judge.look(at(HOUR, 8), never), None);
         let turn = judge.look(at(HOUR, 9), || Some(Micros(START + HOUR)));
-        assert!(matches!(turn, Some(Turn::Confirmed(_))), "{turn:?}");
+        assert!(matches!(turn, Some(ClockTurn::Confirmed(_))), "{turn:?}");
         assert_eq!(
-            Judge::at_boot(Reading { wall: Micros(BUILT - 1), boot: 0 }, None).doubt.map(|d| d.why),
+            Judge::at_boot(ClockReading { wall: Micros(BUILT - 1), boot: 0 }, None).doubt.map(|d| d.why),
             Some(Why::Early)
         );
         assert_eq!(Judge::at_boot(at(0, 0), None).doubt, None);
@@ -433,7 +433,7 @@ mod tests {
         assert_eq!(judge.doubt.map(|doubt| doubt.why), Some(Why::Away));
         // Set by a time server after the machine's start and before the daemon's.
         let turn = judge.look(at(90 * Micros::DAY + 1, HOUR + 1), || Some(Micros(START + 90 * Micros::DAY - HOUR / 2)));
-        assert!(matches!(turn, Some(Turn::Confirmed(_))), "{turn:?}");
+        assert!(matches!(turn, Some(ClockTurn::Confirmed(_))), "{turn:?}");
     }
 
     #[test]
@@ -457,7 +457,7 @@ mod tests {
         ) {
             let mut judge = good();
             for (wall, boot, synced) in readings {
-                judge.look(Reading { wall: Micros(wall), boot }, || synced.map(Micros));
+                judge.look(ClockReading { wall: Micros(wall), boot }, || synced.map(Micros));
                 let value = judge.to_json("b");
                 prop_assert_eq!(Judge::from_json(&value), Some(judge.clone()));
             }

@@ -7,8 +7,8 @@ use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
-use super::records::{Agent, Calls, Entry, Grant, Notification, Operation};
+use super::core::view::{PageResult, View};
+use super::records::{AgentView, AuditEntryView, Calls, GrantView, NotificationView, OperationView};
 use crate::access::Action;
 
 /// The parts of the page.
@@ -17,24 +17,24 @@ const TABS: &[(&str, &str)] =
 
 #[derive(Template)]
 #[template(path = "agent.html")]
-struct One<'a> {
+struct AgentPage<'a> {
     frame: Frame,
-    agent: Agent,
+    agent: AgentView,
     tabs: &'static [(&'static str, &'static str)],
     tab: &'a str,
-    token: Option<Token>,
+    token: Option<AgentTokenView>,
     calls: Option<Calls>,
     /// The secret, once.
     issued: Option<String>,
-    keys: Vec<Key>,
-    grants: Vec<Grant>,
-    tripwires: Vec<Tripwire>,
-    tasks: Vec<Task>,
-    deployments: Vec<Deployment>,
-    operations: Vec<Operation>,
-    audit: Vec<Entry>,
-    news: Vec<Notification>,
-    logs: Option<Result<Logs, String>>,
+    keys: Vec<AgentKeyView>,
+    grants: Vec<GrantView>,
+    tripwires: Vec<TripwireView>,
+    tasks: Vec<AgentTaskView>,
+    deployments: Vec<DeploymentView>,
+    operations: Vec<OperationView>,
+    audit: Vec<AuditEntryView>,
+    news: Vec<NotificationView>,
+    logs: Option<Result<LogsView, String>>,
     may: May,
 }
 
@@ -51,7 +51,7 @@ struct May {
 
 /// A decoy credential in the agent's container.
 #[derive(Deserialize)]
-struct Tripwire {
+struct TripwireView {
     id: String,
     path: String,
     kind: String,
@@ -65,20 +65,20 @@ struct Tripwire {
 
 /// A task that is the agent's to do.
 #[derive(Deserialize)]
-struct Task {
+struct AgentTaskView {
     title: String,
     status: String,
     updated_at: String,
 }
 
 #[derive(Deserialize)]
-struct Tasks {
-    tasks: Vec<Task>,
+struct AgentTasksView {
+    tasks: Vec<AgentTaskView>,
 }
 
 /// What runs where, of an agent of the Agentex dialect.
 #[derive(Deserialize)]
-struct Deployment {
+struct DeploymentView {
     id: String,
     #[serde(default)]
     status: String,
@@ -89,7 +89,7 @@ struct Deployment {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct AgentTokenView {
     has_token: bool,
     key_id: Option<String>,
     scope: Vec<String>,
@@ -103,7 +103,7 @@ struct Token {
 }
 
 #[derive(Deserialize)]
-struct Key {
+struct AgentKeyView {
     name: String,
     key_id: String,
     kind: String,
@@ -114,20 +114,20 @@ struct Key {
 }
 
 #[derive(Deserialize)]
-struct Logs {
+struct LogsView {
     logs: String,
     truncated: bool,
     source: String,
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let name = encoded(view.input.param(0));
-    let agent: Agent = view.get(&format!("/api/agents/{name}"))?;
+    let agent: AgentView = view.get(&format!("/api/agents/{name}"))?;
     let slug = encoded(&agent.name);
     // A secret is shown where the token's record is.
     let tab = if view.told.issued.is_some() { "access" } else { view.query(&query::TAB).unwrap_or("") };
     let is = |wanted: &str| tab == wanted;
-    let mut page = One {
+    let mut page = AgentPage {
         frame: view.frame(agent.display_name.clone(), "/ui/agents"),
         tabs: TABS,
         tab,
@@ -176,7 +176,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
             view.rows(&format!("/api/audit?resource={}&limit=25", encoded(&format!("agent:{}", page.agent.id))));
         page.deployments = view.rows(&format!("/agents/{}/deployments?limit=20", encoded(&page.agent.id)));
         let mine = format!("/api/v1/tasks?assignee_id={}&limit=10", encoded(&page.agent.id));
-        page.tasks = view.find::<Tasks>(&mine).map_or_else(Vec::new, |found| found.tasks);
+        page.tasks = view.find::<AgentTasksView>(&mine).map_or_else(Vec::new, |found| found.tasks);
         page.news = view.rows("/api/notifications?limit=100");
         page.news.retain(|one| one.agent() == Some(&page.agent.name));
         page.news.truncate(20);
@@ -188,9 +188,9 @@ pub(super) fn show(view: &View<'_>) -> Shown {
     view.page(&page)
 }
 
-impl One<'_> {
+impl AgentPage<'_> {
     /// True while something goes on.
     fn busy(&self) -> bool {
-        self.operations.iter().any(Operation::is_open)
+        self.operations.iter().any(OperationView::is_open)
     }
 }

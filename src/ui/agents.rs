@@ -10,8 +10,8 @@ use super::core::form::Form;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
-use super::records::{Agent, Archived, Notification};
+use super::core::view::{PageResult, View};
+use super::records::{AgentView, Archived, NotificationView};
 use super::requests;
 use crate::access::Action;
 
@@ -25,7 +25,7 @@ struct Agents<'a> {
     tab: &'a str,
     q: &'a str,
     status: &'a str,
-    agents: Vec<Agent>,
+    agents: Vec<AgentView>,
     archived: Vec<Archived>,
     next: Option<String>,
     sort: &'a str,
@@ -39,7 +39,7 @@ struct Agents<'a> {
 /// The statuses that a list can be narrowed to.
 const STATUSES: &[&str] = &["registered", "deploying", "running", "stopped", "failed"];
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let tab = view.query(&query::TAB).unwrap_or("all");
     let (q, status) = (view.query(&query::Q).unwrap_or(""), view.query(&query::STATUS).unwrap_or(""));
     let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
@@ -128,7 +128,7 @@ impl Waits {
                 *waits.requests.entry(agent.name).or_default() += 1;
             }
         }
-        for one in view.rows::<Notification>("/api/notifications?unread_only=true&limit=100") {
+        for one in view.rows::<NotificationView>("/api/notifications?unread_only=true&limit=100") {
             if let Some(agent) = one.agent() {
                 *waits.unread.entry(agent.to_owned()).or_default() += 1;
             }

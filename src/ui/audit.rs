@@ -10,14 +10,14 @@ use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
-use super::records::Entry;
+use super::core::view::{PageResult, View};
+use super::records::AuditEntryView;
 use super::the_box::{CHECKED, Verification};
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 
 #[derive(Deserialize)]
-struct Head {
+struct AuditHeadView {
     seq: i64,
     hash: String,
     at: String,
@@ -39,17 +39,17 @@ const EXPORTED: (u32, u32) = (500, 20);
 #[template(path = "audit.html")]
 struct Audit<'a> {
     frame: Frame,
-    rows: Vec<Entry>,
+    rows: Vec<AuditEntryView>,
     next: Option<String>,
     filter: Vec<(&'static str, &'static str, &'a str)>,
     query: String,
-    head: Option<Head>,
+    head: Option<AuditHeadView>,
     verification: Option<Verification>,
     /// Whether each row shown names the hash of the one before it.
     linked: bool,
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let filter: Vec<_> =
         FILTERS.iter().map(|(field, like)| (field.name, *like, view.query(field).unwrap_or(""))).collect();
     let mut narrowed = String::new();
@@ -60,8 +60,8 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         return export(view, &narrowed);
     }
     let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
-    let list = view.list::<Entry>(&format!("/api/audit?limit=100{narrowed}{cursor}"))?;
-    let follows = |pair: &[Entry]| pair[0].seq != pair[1].seq + 1 || pair[0].prev_hash == pair[1].hash;
+    let list = view.list::<AuditEntryView>(&format!("/api/audit?limit=100{narrowed}{cursor}"))?;
+    let follows = |pair: &[AuditEntryView]| pair[0].seq != pair[1].seq + 1 || pair[0].prev_hash == pair[1].hash;
     let linked = list.rows.windows(2).all(follows);
     let page = Audit {
         frame: view.frame("Audit", "/ui/audit"),
@@ -84,7 +84,7 @@ impl Audit<'_> {
 }
 
 /// The newest rows that the filter lets through, as JSON lines.
-fn export(view: &View<'_>, narrowed: &str) -> Shown {
+fn export(view: &View<'_>, narrowed: &str) -> PageResult {
     let (rows, pages) = EXPORTED;
     let (mut lines, mut cursor) = (String::new(), String::new());
     for _ in 0..pages {

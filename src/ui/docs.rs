@@ -6,7 +6,7 @@ use super::core::assets::packed;
 use super::core::filters;
 use super::core::frame::Assets;
 use super::core::view::html;
-use crate::docs::{self, DocsQuery, Heading, Hit};
+use crate::docs::{self, DocsHit, DocsQuery, Heading};
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use hyper::http::StatusCode;
@@ -24,7 +24,7 @@ struct Group {
 
 #[derive(Template)]
 #[template(path = "docs.html")]
-struct Page<'a> {
+struct DocsPage<'a> {
     assets: Assets,
     title: String,
     groups: Vec<Group>,
@@ -38,7 +38,7 @@ struct Page<'a> {
     markdown: Option<&'a str>,
     /// What is searched for, and what was found.
     q: &'a str,
-    hits: Option<Vec<Hit>>,
+    hits: Option<Vec<DocsHit>>,
 }
 
 /// A page of the documentation, or what a search found.
@@ -47,7 +47,7 @@ pub(crate) fn page(input: &Input, asked: &DocsQuery<'_>) -> Reply {
         DocsQuery::Page(path, _) => path,
         DocsQuery::Search(_) => "",
     };
-    let mut page = Page {
+    let mut page = DocsPage {
         assets: Assets::new(),
         title: "Search".to_owned(),
         groups: groups(path),

@@ -7,21 +7,21 @@ use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
-use super::records::Agent;
+use super::core::view::{PageResult, View};
+use super::records::AgentView;
 
 #[derive(Template)]
 #[template(path = "find.html")]
 struct Find<'a> {
     frame: Frame,
     q: &'a str,
-    agents: Vec<Agent>,
+    agents: Vec<AgentView>,
     pages: Vec<(&'static str, &'static str, &'static str)>,
-    docs: Vec<Document>,
+    docs: Vec<DocumentView>,
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct DocumentView {
     title: String,
     source_url: String,
     #[serde(default)]
@@ -38,7 +38,7 @@ const MORE: &[(&str, &str, &str)] = &[
     ("/docs/agents/errors", "Errors and what to do", "warn"),
 ];
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let q = view.query(&query::Q).map(str::trim).unwrap_or("");
     let frame = view.frame("Search", "");
     let word = q.to_lowercase();
@@ -50,7 +50,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
     if q.is_empty() {
         agents = view.rows("/api/agents?limit=5");
     } else {
-        agents.extend(view.rows::<Agent>(&format!("/api/agents?limit=6&q={}", encoded(q))));
+        agents.extend(view.rows::<AgentView>(&format!("/api/agents?limit=6&q={}", encoded(q))));
         docs = view.rows(&format!("/api/knowledge/search?source_id=taos-core&limit=6&q={}", encoded(q)));
     }
     view.page(&Find { frame, q, agents, pages, docs })

@@ -6,34 +6,34 @@ use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
-use super::records::Notification;
+use super::core::view::{PageResult, View};
+use super::records::NotificationView;
 use crate::access::Action;
 
 #[derive(Template)]
 #[template(path = "inbox.html")]
-struct Inbox<'a> {
+struct InboxPage<'a> {
     frame: Frame,
     unread: bool,
     agent: &'a str,
-    news: Vec<Notification>,
+    news: Vec<NotificationView>,
     next: Option<String>,
     may_mark: bool,
     may_delete: bool,
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let unread = view.query(&query::TAB) == Some("unread");
     let agent = view.query(&query::AGENT).unwrap_or("");
     let mut target = format!("/api/notifications?limit=50&unread_only={unread}");
     if let Some(cursor) = view.query(&query::CURSOR) {
         target += &format!("&cursor={}", encoded(cursor));
     }
-    let mut list = view.list::<Notification>(&target)?;
+    let mut list = view.list::<NotificationView>(&target)?;
     if !agent.is_empty() {
         list.rows.retain(|one| one.agent() == Some(agent));
     }
-    view.page(&Inbox {
+    view.page(&InboxPage {
         frame: view.frame("Inbox", "/ui/inbox"),
         unread,
         agent,

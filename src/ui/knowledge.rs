@@ -8,7 +8,7 @@ use super::core::form::Form;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
+use super::core::view::{PageResult, View};
 use crate::access::Action;
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ struct Item {
 }
 
 #[derive(Deserialize)]
-struct Source {
+struct SourceView {
     source_id: String,
     source_type: String,
     items: u64,
@@ -34,7 +34,7 @@ struct Source {
 }
 
 #[derive(Deserialize)]
-struct Prompt {
+struct PromptView {
     prompt: String,
     omitted_count: u64,
 }
@@ -48,8 +48,8 @@ struct Knowledge<'a> {
     source: &'a str,
     items: Vec<Item>,
     item: Option<Item>,
-    sources: Vec<Source>,
-    prompt: Option<Prompt>,
+    sources: Vec<SourceView>,
+    prompt: Option<PromptView>,
     next: Option<String>,
     may_write: bool,
     sent: &'a Form,
@@ -62,7 +62,7 @@ impl Knowledge<'_> {
     }
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let (tab, q, source) = (
         view.query(&query::TAB).unwrap_or(""),
         view.query(&query::Q).unwrap_or(""),

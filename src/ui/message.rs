@@ -6,14 +6,14 @@ use serde::Deserialize;
 use super::core::filters;
 use super::core::frame::Frame;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
-use super::spaces::{self, Message, Space};
+use super::core::view::{PageResult, View};
+use super::spaces::{self, MessageView, SpaceView};
 use crate::access::Action;
 use crate::rest::codes;
 
 /// What came of a message at one of its recipients.
 #[derive(Deserialize)]
-pub(super) struct Receipt {
+pub(super) struct ReceiptView {
     pub name: String,
     #[serde(rename = "type")]
     pub kind: String,
@@ -23,25 +23,25 @@ pub(super) struct Receipt {
 
 #[derive(Deserialize)]
 struct Receipts {
-    receipts: Vec<Receipt>,
+    receipts: Vec<ReceiptView>,
 }
 
 #[derive(Deserialize)]
 struct Thread {
-    message: Message,
-    replies: Vec<Message>,
+    message: MessageView,
+    replies: Vec<MessageView>,
     more: bool,
 }
 
 #[derive(Template)]
 #[template(path = "message.html")]
-struct Page {
+struct ThreadPage {
     frame: Frame,
-    space: Space,
+    space: SpaceView,
     me: String,
     thread: Thread,
     /// `None`: they are for the author and the space's owners.
-    receipts: Option<Vec<Receipt>>,
+    receipts: Option<Vec<ReceiptView>>,
     mine: bool,
     may_send: bool,
     may_edit: bool,
@@ -50,11 +50,11 @@ struct Page {
 }
 
 /// The receipts of a message, where the reader may see them.
-pub(super) fn receipts(view: &View<'_>, id: &str) -> Option<Vec<Receipt>> {
+pub(super) fn receipts(view: &View<'_>, id: &str) -> Option<Vec<ReceiptView>> {
     view.find::<Receipts>(&format!("/api/v1/messages/{}/receipts", encoded(id))).map(|found| found.receipts)
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let space = spaces::named(view, view.input.param(0))?;
     let id = encoded(view.input.param(1));
     let thread: Thread = view.get(&format!("/api/v1/messages/{id}/thread"))?;
@@ -64,7 +64,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
     let me = view.caller.user().id.clone();
     let mine = thread.message.user_id.as_deref() == Some(me.as_str());
     let receipts = receipts(view, &id);
-    view.page(&Page {
+    view.page(&ThreadPage {
         frame: view.frame(format!("Message in {}", space.name), "/ui/spaces"),
         mine,
         may_send: view.may(Action::MessagesSend),

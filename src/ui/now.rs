@@ -5,10 +5,10 @@ use askama::Template;
 use super::core::filters;
 use super::core::frame::Frame;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
-use super::needs::{self, Need};
-use super::records::{Agent, Calls, Notification, Operation};
-use super::requests::{self, Request};
+use super::core::view::{PageResult, View};
+use super::needs::{self, NeedView};
+use super::records::{AgentView, Calls, NotificationView, OperationView};
+use super::requests::{self, RequestView};
 use crate::access::Action;
 
 /// Most things of a kind that are shown.
@@ -20,17 +20,17 @@ const COUNTED: usize = 100;
 #[template(path = "now.html")]
 struct Now {
     frame: Frame,
-    needs: Vec<Need>,
-    asked: Vec<Request>,
+    needs: Vec<NeedView>,
+    asked: Vec<RequestView>,
     states: Vec<(String, usize)>,
     /// Whether there are more agents than were counted.
     uncounted: bool,
-    agents: Vec<Agent>,
+    agents: Vec<AgentView>,
     /// Of those that are shown.
     calls: Vec<Calls>,
     more_agents: bool,
-    running: Vec<Operation>,
-    news: Vec<Notification>,
+    running: Vec<OperationView>,
+    news: Vec<NotificationView>,
     may_freeze: bool,
 }
 
@@ -50,9 +50,9 @@ impl Now {
     }
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
-    let agents = view.list::<Agent>(&format!("/api/agents?limit={COUNTED}"))?;
-    let operations: Vec<Operation> = view.rows("/api/operations?limit=25");
+pub(super) fn show(view: &View<'_>) -> PageResult {
+    let agents = view.list::<AgentView>(&format!("/api/agents?limit={COUNTED}"))?;
+    let operations: Vec<OperationView> = view.rows("/api/operations?limit=25");
     let needs = needs::all(view, &agents.rows, &operations);
     let mut states: Vec<(String, usize)> = Vec::new();
     for agent in &agents.rows {
@@ -78,7 +78,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         agents: rows,
         calls,
         more_agents,
-        running: operations.into_iter().filter(Operation::is_open).collect(),
+        running: operations.into_iter().filter(OperationView::is_open).collect(),
         news: view.rows(&format!("/api/notifications?limit={MOST}")),
         may_freeze,
     })

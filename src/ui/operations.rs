@@ -6,15 +6,15 @@ use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
-use super::records::Operation;
+use super::core::view::{PageResult, View};
+use super::records::OperationView;
 
 #[derive(Template)]
 #[template(path = "operations.html")]
 struct Operations<'a> {
     frame: Frame,
     status: &'a str,
-    operations: Vec<Operation>,
+    operations: Vec<OperationView>,
     next: Option<String>,
     open: bool,
 }
@@ -22,7 +22,7 @@ struct Operations<'a> {
 /// The states that a list can be narrowed to.
 const STATES: &[&str] = &["queued", "running", "succeeded", "failed", "cancelled"];
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let status = view.query(&query::STATUS).filter(|status| STATES.contains(status)).unwrap_or("");
     let mut target = "/api/operations?limit=50".to_owned();
     for (name, value) in [("status", status), ("cursor", view.query(&query::CURSOR).unwrap_or(""))] {
@@ -30,8 +30,8 @@ pub(super) fn show(view: &View<'_>) -> Shown {
             target += &format!("&{name}={}", encoded(value));
         }
     }
-    let list = view.list::<Operation>(&target)?;
-    let open = list.rows.iter().any(Operation::is_open);
+    let list = view.list::<OperationView>(&target)?;
+    let open = list.rows.iter().any(OperationView::is_open);
     let frame = view.frame("Operations", "/ui/operations");
     view.page(&Operations { frame, status, operations: list.rows, next: list.next, open })
 }

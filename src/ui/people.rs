@@ -7,11 +7,11 @@ use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
+use super::core::view::{PageResult, View};
 use crate::access::Action;
 
 #[derive(Deserialize)]
-struct User {
+struct UserView {
     username: String,
     display_name: String,
     role: String,
@@ -20,7 +20,7 @@ struct User {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct TokenView {
     id: String,
     key_id: String,
     label: String,
@@ -33,7 +33,7 @@ struct Token {
 }
 
 #[derive(Deserialize)]
-struct Session {
+struct SessionView {
     id: String,
     created_at: String,
     expires_at: String,
@@ -45,7 +45,7 @@ struct Session {
 
 /// A key of the reader's own, or of one of its agents.
 #[derive(Deserialize)]
-struct Key {
+struct KeyView {
     credential_id: String,
     key_id: String,
     name: String,
@@ -59,7 +59,7 @@ struct Key {
 
 /// What was granted to a program.
 #[derive(Deserialize)]
-struct Program {
+struct ProgramView {
     id: String,
     client_name: String,
     redirect_host: String,
@@ -73,14 +73,14 @@ struct Program {
 
 #[derive(Template)]
 #[template(path = "people.html")]
-struct People {
+struct PeoplePage {
     frame: Frame,
-    users: Vec<User>,
+    users: Vec<UserView>,
     next: Option<String>,
     may_create: bool,
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
     let may_list = view.may(Action::UsersList);
     let (users, next) = if may_list {
@@ -91,19 +91,19 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         (vec![view.get(&format!("/api/users/{}", encoded(&view.caller.user().username)))?], None)
     };
     let may_create = view.may(Action::UsersCreate);
-    view.page(&People { frame: view.frame("People", "/ui/people"), users, next, may_create })
+    view.page(&PeoplePage { frame: view.frame("People", "/ui/people"), users, next, may_create })
 }
 
 #[derive(Template)]
 #[template(path = "person.html")]
 struct Person {
     frame: Frame,
-    user: User,
+    user: UserView,
     me: bool,
-    tokens: Vec<Token>,
-    sessions: Vec<Session>,
-    keys: Vec<Key>,
-    programs: Vec<Program>,
+    tokens: Vec<TokenView>,
+    sessions: Vec<SessionView>,
+    keys: Vec<KeyView>,
+    programs: Vec<ProgramView>,
     issued: Option<String>,
     may_issue: bool,
     may_update: bool,
@@ -113,14 +113,14 @@ struct Person {
 }
 
 /// One user.
-pub(super) fn one(view: &View<'_>) -> Shown {
+pub(super) fn one(view: &View<'_>) -> PageResult {
     let name = encoded(view.input.param(0));
-    let user: User = view.get(&format!("/api/users/{name}"))?;
+    let user: UserView = view.get(&format!("/api/users/{name}"))?;
     let me = view.caller.user().username == user.username;
     // A list of the keys is of the reader's own alone.
-    let mut keys: Vec<Key> = if me { view.rows("/api/v1/keys") } else { Vec::new() };
+    let mut keys: Vec<KeyView> = if me { view.rows("/api/v1/keys") } else { Vec::new() };
     keys.retain(|key| key.lifecycle_state == "active");
-    let mut programs: Vec<Program> = view.rows("/api/oauth/grants?limit=500");
+    let mut programs: Vec<ProgramView> = view.rows("/api/oauth/grants?limit=500");
     programs.retain(|program| program.username == user.username);
     let page = Person {
         frame: view.frame(user.display_name.clone(), "/ui/people"),

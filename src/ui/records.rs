@@ -7,7 +7,7 @@ use super::core::text::encoded;
 
 /// An agent.
 #[derive(Debug, Deserialize)]
-pub(super) struct Agent {
+pub(super) struct AgentView {
     pub id: String,
     pub name: String,
     pub display_name: String,
@@ -30,7 +30,7 @@ pub(super) struct Agent {
     pub frozen_at: Option<String>,
     pub frozen_by: Option<String>,
     pub frozen_reason: Option<String>,
-    pub container: Option<Container>,
+    pub container: Option<ContainerView>,
     pub owner: String,
     pub scope: Vec<String>,
     pub has_token: bool,
@@ -40,7 +40,7 @@ pub(super) struct Agent {
     pub created_at: String,
 }
 
-impl Agent {
+impl AgentView {
     /// One word for how it is.
     pub fn state(&self) -> &str {
         match (self.frozen, self.paused, self.sleeping) {
@@ -67,7 +67,7 @@ impl Agent {
 
 /// How an agent is whose address the box checks.
 #[derive(Debug, Deserialize)]
-pub(super) struct Registered {
+pub(super) struct RegistrationView {
     pub id: String,
     pub status: String,
     #[serde(default)]
@@ -76,7 +76,7 @@ pub(super) struct Registered {
 
 /// An agent's container.
 #[derive(Debug, Deserialize)]
-pub(super) struct Container {
+pub(super) struct ContainerView {
     pub name: String,
     pub runtime: Option<String>,
 }
@@ -94,7 +94,7 @@ pub(super) struct Archived {
 
 /// Slow work.
 #[derive(Debug, Deserialize)]
-pub(super) struct Operation {
+pub(super) struct OperationView {
     pub id: String,
     pub kind: String,
     pub status: String,
@@ -107,7 +107,7 @@ pub(super) struct Operation {
     pub finished_at: Option<String>,
 }
 
-impl Operation {
+impl OperationView {
     /// True while it goes on.
     pub fn is_open(&self) -> bool {
         matches!(self.status.as_str(), "queued" | "running")
@@ -132,7 +132,7 @@ impl Operation {
 
 /// A notification.
 #[derive(Debug, Deserialize)]
-pub(super) struct Notification {
+pub(super) struct NotificationView {
     pub id: String,
     pub created_at: String,
     pub level: String,
@@ -144,7 +144,7 @@ pub(super) struct Notification {
     pub action_url: Option<String>,
 }
 
-impl Notification {
+impl NotificationView {
     /// True for an address beyond this box.
     pub fn leads_out(&self) -> bool {
         self.action_url.as_deref().is_some_and(|url| !url.starts_with('/'))
@@ -158,7 +158,7 @@ impl Notification {
 
 /// A grant.
 #[derive(Debug, Deserialize)]
-pub(super) struct Grant {
+pub(super) struct GrantView {
     pub id: String,
     pub principal: String,
     pub role: String,
@@ -169,7 +169,7 @@ pub(super) struct Grant {
 
 /// An entry of the audit.
 #[derive(Debug, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct AuditEntryView {
     pub seq: i64,
     pub at: String,
     pub actor: String,
@@ -183,7 +183,7 @@ pub(super) struct Entry {
     pub hash: String,
 }
 
-impl Entry {
+impl AuditEntryView {
     /// Who did it, by the name it has now.
     pub fn who(&self) -> &str {
         self.actor_name.as_deref().unwrap_or(&self.actor)
@@ -201,7 +201,7 @@ impl Entry {
 
 /// How the box is.
 #[derive(Debug, Deserialize)]
-pub(super) struct Status {
+pub(super) struct StatusView {
     pub status: String,
     pub checks: Map<String, Value>,
     pub version: String,
@@ -220,7 +220,7 @@ pub(super) struct Status {
 
 /// A credential that ends soon.
 #[derive(Debug, Deserialize)]
-pub(super) struct Ending {
+pub(super) struct EndingView {
     pub kind: String,
     pub key_id: String,
     pub label: String,
@@ -229,7 +229,7 @@ pub(super) struct Ending {
     pub expires_at: String,
 }
 
-impl Ending {
+impl EndingView {
     /// What it is.
     pub fn kind_in_words(&self) -> String {
         self.kind.replace('_', " ")
@@ -264,7 +264,7 @@ struct Hour {
 }
 
 /// A bar of a small chart.
-pub(super) struct Bar {
+pub(super) struct ChartBar {
     pub x: usize,
     pub y: u64,
     pub height: u64,
@@ -272,12 +272,12 @@ pub(super) struct Bar {
 
 impl Calls {
     /// Bars of at most [`SPARK`] units, the highest for most calls; an hour with any call has one that is seen.
-    pub fn bars(&self) -> impl Iterator<Item = Bar> {
+    pub fn bars(&self) -> impl Iterator<Item = ChartBar> {
         let most = self.hours.iter().map(|hour| hour.calls).max().unwrap_or(0).max(1);
         let bars = self.hours.iter().enumerate().filter(|(_, hour)| hour.calls > 0);
         bars.map(move |(at, hour)| {
             let height = (hour.calls * SPARK).div_ceil(most);
-            Bar { x: at * 3, y: SPARK - height, height }
+            ChartBar { x: at * 3, y: SPARK - height, height }
         })
     }
 }

@@ -8,12 +8,12 @@ use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
+use super::core::view::{PageResult, View};
 use super::core::when::Span;
 
 /// An agent's request.
 #[derive(Debug, Deserialize)]
-pub(super) struct Request {
+pub(super) struct RequestView {
     pub id: String,
     pub kind: String,
     pub state: String,
@@ -56,7 +56,7 @@ pub(super) struct Named {
     pub last_used_at: Option<String>,
 }
 
-impl Request {
+impl RequestView {
     fn told(&self, field: &str) -> &str {
         self.asked.get(field).and_then(Value::as_str).unwrap_or_default()
     }
@@ -125,32 +125,32 @@ impl Request {
 }
 
 /// Those that wait for this reader.
-pub(super) fn pending(view: &View<'_>, most: u32) -> Vec<Request> {
+pub(super) fn pending(view: &View<'_>, most: u32) -> Vec<RequestView> {
     view.rows(&format!("/api/requests?state=pending&limit={most}"))
 }
 
 #[derive(Template)]
 #[template(path = "requests.html")]
-struct Requests<'a> {
+struct RequestsPage<'a> {
     frame: Frame,
     tab: &'a str,
-    requests: Vec<Request>,
+    requests: Vec<RequestView>,
     next: Option<String>,
 }
 
-impl Requests<'_> {
+impl RequestsPage<'_> {
     fn selectable(&self) -> usize {
         selectable(&self.requests)
     }
 }
 
 /// How many can be decided together.
-pub(super) fn selectable(requests: &[Request]) -> usize {
-    let asks = |one: &&Request| one.is_pending() && matches!(one.kind.as_str(), "scope" | "grant");
+pub(super) fn selectable(requests: &[RequestView]) -> usize {
+    let asks = |one: &&RequestView| one.is_pending() && matches!(one.kind.as_str(), "scope" | "grant");
     requests.iter().filter(asks).count()
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let tab = view.query(&query::TAB).unwrap_or("");
     let state = match tab {
         "" => "&state=pending",
@@ -158,23 +158,23 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         _ => "",
     };
     let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
-    let mut list = view.list::<Request>(&format!("/api/requests?limit=50{state}{cursor}"))?;
+    let mut list = view.list::<RequestView>(&format!("/api/requests?limit=50{state}{cursor}"))?;
     if tab == "force" {
-        list.rows.retain(Request::in_force);
+        list.rows.retain(RequestView::in_force);
     }
     let frame = view.frame("Requests", "/ui/requests");
-    view.page(&Requests { frame, tab, requests: list.rows, next: list.next })
+    view.page(&RequestsPage { frame, tab, requests: list.rows, next: list.next })
 }
 
 #[derive(Template)]
 #[template(path = "request.html")]
-struct One {
+struct RequestPage {
     frame: Frame,
-    request: Request,
+    request: RequestView,
 }
 
 /// One request: where a notification leads.
-pub(super) fn one(view: &View<'_>) -> Shown {
+pub(super) fn one(view: &View<'_>) -> PageResult {
     let request = view.get(&format!("/api/requests/{}", encoded(view.input.param(0))))?;
-    view.page(&One { frame: view.frame("Request", "/ui/requests"), request })
+    view.page(&RequestPage { frame: view.frame("Request", "/ui/requests"), request })
 }

@@ -10,14 +10,14 @@ use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
-use super::core::view::{Shown, View};
-use super::message::{self, Receipt};
+use super::core::view::{PageResult, View};
+use super::message::{self, ReceiptView};
 use crate::access::Action;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 
 #[derive(Deserialize)]
-pub(super) struct Space {
+pub(super) struct SpaceView {
     pub id: String,
     pub name: String,
     pub slug: String,
@@ -28,11 +28,11 @@ pub(super) struct Space {
 
 #[derive(Deserialize)]
 struct AllSpaces {
-    spaces: Vec<Space>,
+    spaces: Vec<SpaceView>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Message {
+pub(super) struct MessageView {
     pub id: String,
     seq: u64,
     pub space_id: String,
@@ -68,40 +68,40 @@ impl Attachment {
 
 #[derive(Deserialize)]
 struct Messages {
-    messages: Vec<Message>,
+    messages: Vec<MessageView>,
     more: bool,
 }
 
 #[derive(Deserialize)]
-struct Task {
+struct TaskView {
     id: String,
     title: String,
     description: String,
     priority: String,
     assignee_id: Option<String>,
     waiting_on: u64,
-    lease: Option<Lease>,
+    lease: Option<LeaseView>,
     updated_at: String,
 }
 
 #[derive(Deserialize)]
-struct Lease {
-    holder: Holder,
+struct LeaseView {
+    holder: HolderView,
     until: String,
 }
 
 #[derive(Deserialize)]
-struct Holder {
+struct HolderView {
     name: String,
 }
 
 #[derive(Deserialize)]
-struct Tasks {
-    tasks: Vec<Task>,
+struct TasksView {
+    tasks: Vec<TaskView>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct ContextEntryView {
     key: String,
     value: String,
     expires_at: Option<String>,
@@ -111,7 +111,7 @@ struct Entry {
 
 /// A file that was uploaded.
 #[derive(Deserialize)]
-struct File {
+struct FileView {
     attachment_id: String,
     url: String,
     content_type: String,
@@ -121,7 +121,7 @@ struct File {
     created_at: String,
 }
 
-impl File {
+impl FileView {
     /// The file as an attachment of a message.
     fn attachment(&self) -> String {
         let (id, name) = (&self.attachment_id, &self.original_filename);
@@ -132,7 +132,7 @@ impl File {
 }
 
 #[derive(Deserialize)]
-struct Member {
+struct MemberView {
     id: String,
     username: String,
     #[serde(rename = "type")]
@@ -143,24 +143,24 @@ struct Member {
 
 #[derive(Deserialize)]
 struct Members {
-    members: Vec<Member>,
+    members: Vec<MemberView>,
 }
 
 #[derive(Template)]
 #[template(path = "spaces.html")]
 struct Spaces {
     frame: Frame,
-    spaces: Vec<Space>,
+    spaces: Vec<SpaceView>,
     may_create: bool,
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
+pub(super) fn show(view: &View<'_>) -> PageResult {
     let spaces = view.get::<AllSpaces>("/api/v1/spaces")?.spaces;
     view.page(&Spaces { frame: view.frame("Spaces", "/ui/spaces"), spaces, may_create: view.may(Action::SpacesCreate) })
 }
 
 /// A lane of the board: its status, its title, its tasks.
-type Lane = (&'static str, &'static str, Vec<Task>);
+type Lane = (&'static str, &'static str, Vec<TaskView>);
 
 /// The lanes of the board, in their order.
 const LANES: &[(&str, &str)] =
@@ -168,17 +168,17 @@ const LANES: &[(&str, &str)] =
 
 #[derive(Template)]
 #[template(path = "space.html")]
-struct One<'a> {
+struct SpacePage<'a> {
     frame: Frame,
-    space: Space,
+    space: SpaceView,
     tab: &'a str,
     me: String,
-    messages: Vec<Message>,
+    messages: Vec<MessageView>,
     older: Option<u64>,
     lanes: Vec<Lane>,
-    context: Vec<Entry>,
-    files: Vec<File>,
-    members: Vec<Member>,
+    context: Vec<ContextEntryView>,
+    files: Vec<FileView>,
+    members: Vec<MemberView>,
     next: Option<String>,
     may_send: bool,
     may_task: bool,
@@ -187,9 +187,9 @@ struct One<'a> {
     may_upload: bool,
 }
 
-impl One<'_> {
+impl SpacePage<'_> {
     /// Who is to do a task, by name.
-    fn assignee(&self, task: &Task) -> Option<&str> {
+    fn assignee(&self, task: &TaskView) -> Option<&str> {
         let id = task.assignee_id.as_deref()?;
         self.members.iter().find(|member| member.id == id).map(|member| member.username.as_str())
     }
@@ -205,7 +205,7 @@ impl One<'_> {
     }
 
     /// Members that a message can name with one tap.
-    fn named(&self) -> impl Iterator<Item = &Member> {
+    fn named(&self) -> impl Iterator<Item = &MemberView> {
         self.members.iter().filter(|member| member.id != self.me).take(NAMED)
     }
 }
@@ -219,17 +219,17 @@ const WITH_RECEIPTS: usize = 10;
 ///
 /// # Errors
 /// `space_not_found`.
-pub(super) fn named(view: &View<'_>, wanted: &str) -> Result<Space, ApiError> {
+pub(super) fn named(view: &View<'_>, wanted: &str) -> Result<SpaceView, ApiError> {
     let mut all = view.get::<AllSpaces>("/api/v1/spaces")?.spaces.into_iter();
     all.find(|space| space.slug == wanted || space.id == wanted).ok_or_else(|| codes::SPACE_NOT_FOUND.into())
 }
 
 /// One space.
-pub(super) fn one(view: &View<'_>) -> Shown {
+pub(super) fn one(view: &View<'_>) -> PageResult {
     let space = named(view, view.input.param(0))?;
     let tab = view.query(&query::TAB).unwrap_or("");
     let id = encoded(&space.id);
-    let mut page = One {
+    let mut page = SpacePage {
         frame: view.frame(space.name.clone(), "/ui/spaces"),
         tab,
         me: view.caller.user().id.clone(),
@@ -280,13 +280,13 @@ pub(super) fn one(view: &View<'_>) -> Shown {
 const PRIORITIES: &[&str] = &["urgent", "high", "medium", "low"];
 
 /// Says of the reader's newest messages who has read them.
-fn seen(view: &View<'_>, messages: &mut [Message], me: &str) {
+fn seen(view: &View<'_>, messages: &mut [MessageView], me: &str) {
     let own = messages.iter_mut().rev().filter(|message| message.user_id.as_deref() == Some(me));
     for message in own.take(WITH_RECEIPTS) {
         let receipts = message::receipts(view, &message.id).unwrap_or_default();
         let (read, waiting): (Vec<_>, Vec<_>) =
             receipts.iter().partition(|one| matches!(one.state.as_str(), "read" | "answered"));
-        let names = |all: &[&Receipt]| all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
+        let names = |all: &[&ReceiptView]| all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
         message.seen = match (read.is_empty(), waiting.is_empty()) {
             (true, true) => String::new(),
             (false, true) => format!("read by {}", names(&read)),
@@ -299,7 +299,7 @@ fn seen(view: &View<'_>, messages: &mut [Message], me: &str) {
 /// The board: the newest tasks of each state.
 fn lanes(view: &View<'_>, id: &str) -> Result<Vec<Lane>, ApiError> {
     let of = |(status, title): &(&'static str, &'static str)| {
-        let tasks: Tasks = view.get(&format!("/api/v1/tasks?space_id={id}&status={status}&limit=30"))?;
+        let tasks: TasksView = view.get(&format!("/api/v1/tasks?space_id={id}&status={status}&limit=30"))?;
         let mut tasks = tasks.tasks;
         // What is urgent stands on top; of the same priority the newest.
         tasks.sort_by_key(|task| PRIORITIES.iter().position(|one| *one == task.priority));

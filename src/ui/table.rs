@@ -18,10 +18,10 @@ use crate::rest::route::{Access, Answer};
 use crate::rest::router::RouteMatch;
 
 /// A page: path, the action that opens it, the route's id, its title, what makes it.
-type Page = (&'static str, Action, &'static str, &'static str, serve::Show);
+type PageRow = (&'static str, Action, &'static str, &'static str, serve::PageHandler);
 
 /// Every page.
-const PAGES: &[Page] = &[
+const PAGES: &[PageRow] = &[
     ("/ui", Action::AuthWhoami, "ui_now", "See what needs you", now::show),
     ("/ui/agents", Action::AgentsList, "ui_agents", "See all agents", agents::show),
     ("/ui/agents/{name}", Action::AgentsRead, "ui_agent", "See an agent", agent::show),
@@ -71,7 +71,7 @@ const DOORS: &[ApiRoute] = &[
 fn rows() -> &'static [ApiRoute] {
     static ROWS: OnceLock<Vec<ApiRoute>> = OnceLock::new();
     ROWS.get_or_init(|| {
-        let page = |(path, action, id, title, _): &Page| {
+        let page = |(path, action, id, title, _): &PageRow| {
             row(Method::GET, path, Access::Action(*action, serve::page), id, title)
         };
         PAGES.iter().map(page).collect()
@@ -85,7 +85,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
 }
 
 /// What makes the page of this address.
-pub(crate) fn page_of(app: &App, head: &Head) -> Option<serve::Show> {
+pub(crate) fn page_of(app: &App, head: &Head) -> Option<serve::PageHandler> {
     let RouteMatch::Route(route, _) = app.router.find(&Method::GET, &head.segments) else { return None };
     PAGES.iter().find(|(_, _, id, ..)| *id == route.id).map(|(.., show)| *show)
 }

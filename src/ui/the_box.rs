@@ -7,16 +7,16 @@ use serde_json::{Map, Value};
 use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
-use super::core::view::{Shown, View};
+use super::core::view::{PageResult, View};
 use super::core::when::Span;
-use super::records::{Ending, Status};
+use super::records::{EndingView, StatusView};
 use crate::access::Action;
 
 /// The parts of the page.
 const TABS: &[(&str, &str)] = &[("", "Overview"), ("settings", "Settings")];
 
 #[derive(Deserialize)]
-struct Backup {
+struct BackupView {
     file: String,
     bytes: u64,
     blake3: Option<String>,
@@ -25,23 +25,23 @@ struct Backup {
 
 /// The newest check of the database.
 #[derive(Deserialize)]
-struct Check {
+struct CheckView {
     state: String,
     step: Option<String>,
-    findings: Vec<Finding>,
+    findings: Vec<FindingView>,
     finished_at: Option<String>,
 }
 
 /// What it has looked at.
 #[derive(Deserialize)]
-struct Finding {
+struct FindingView {
     name: String,
     ok: bool,
     detail: String,
 }
 
 #[derive(Deserialize)]
-struct Setting {
+struct SettingView {
     key: String,
     value: String,
     source: String,
@@ -75,12 +75,12 @@ struct TheBox<'a> {
     checks: Vec<(String, String)>,
     figures: Vec<(&'static str, String)>,
     facts: Vec<(&'static str, String)>,
-    bars: Vec<Bar>,
-    backups: Vec<Backup>,
-    automatic: Vec<Backup>,
-    check: Option<Check>,
-    ending: Vec<Ending>,
-    settings: Vec<Setting>,
+    bars: Vec<LatencyBar>,
+    backups: Vec<BackupView>,
+    automatic: Vec<BackupView>,
+    check: Option<CheckView>,
+    ending: Vec<EndingView>,
+    settings: Vec<SettingView>,
     verification: Option<Verification>,
     may_back_up: bool,
     may_download: bool,
@@ -88,7 +88,7 @@ struct TheBox<'a> {
 }
 
 /// A bar of the chart of answer times.
-struct Bar {
+struct LatencyBar {
     label: String,
     count: u64,
     /// Thousandths of the highest.
@@ -97,8 +97,8 @@ struct Bar {
     y: u64,
 }
 
-pub(super) fn show(view: &View<'_>) -> Shown {
-    let status = view.find::<Status>("/api/status");
+pub(super) fn show(view: &View<'_>) -> PageResult {
+    let status = view.find::<StatusView>("/api/status");
     let checks = match &status {
         Some(status) => status.checks.clone(),
         None => view.find::<Ready>("/readyz").map_or_else(Map::new, |ready| ready.checks),
@@ -137,7 +137,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
 }
 
 /// What a person looks for first.
-fn figures(status: &Status) -> Vec<(&'static str, String)> {
+fn figures(status: &StatusView) -> Vec<(&'static str, String)> {
     let size = |bytes: u64| match bytes {
         0..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
         _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
@@ -152,7 +152,7 @@ fn figures(status: &Status) -> Vec<(&'static str, String)> {
 }
 
 /// How it runs.
-fn facts(status: &Status) -> Vec<(&'static str, String)> {
+fn facts(status: &StatusView) -> Vec<(&'static str, String)> {
     vec![
         ("State", status.status.replace('_', " ")),
         ("Version", status.version.clone()),
@@ -165,7 +165,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     ]
 }
 /// The chart of how long replies took.
-fn bars(text: &str) -> Vec<Bar> {
+fn bars(text: &str) -> Vec<LatencyBar> {
     let mut before = 0;
     let mut bars = Vec::new();
     for line in text.lines() {
@@ -176,7 +176,7 @@ fn bars(text: &str) -> Vec<Bar> {
             continue;
         }
         let label = if seconds < 1.0 { format!("{} ms", seconds * 1000.0) } else { format!("{seconds} s") };
-        bars.push(Bar { label, count: total.saturating_sub(before), height: 0, x: 0, y: 0 });
+        bars.push(LatencyBar { label, count: total.saturating_sub(before), height: 0, x: 0, y: 0 });
         before = total;
     }
     let most = bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1);

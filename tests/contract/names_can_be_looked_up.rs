@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use taosd::api::{ApiRoute, routes};
-use taosd::rest::field::{Field, Form, Type};
+use taosd::rest::field::{Field, TextFormat, Type};
 use taosd::rest::route::BodyKind;
 
 use crate::support::Daemon;
@@ -54,7 +54,8 @@ fn every_parameter_that_is_a_name_is_made_by_a_field_for_names() {
                 .unwrap_or_else(|| panic!("{}: say in the tests what makes {{{parameter}}}", route.path));
             if let Made::By(id, name) = how {
                 let field = field(id, name);
-                let fits = matches!(field.form, Form::Segment | Form::Told(_)) || matches!(field.kind, Type::AnyObject);
+                let fits = matches!(field.form, TextFormat::Segment | TextFormat::Told(_))
+                    || matches!(field.kind, Type::AnyObject);
                 assert!(fits, "{id}: {name} takes names that no path can hold");
             }
         }

@@ -3,13 +3,13 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use taosd::client::http::{ClientError, Request, Target, call};
+use taosd::client::http::{ClientError, ClientRequest, Target, call};
 
 use super::fake::{Answer, Fake};
 use super::test_runtime::{Folder, soon};
 
-fn get(path: &str) -> Request {
-    Request::new("GET", path, soon())
+fn get(path: &str) -> ClientRequest {
+    ClientRequest::new("GET", path, soon())
 }
 
 #[test]
@@ -26,7 +26,8 @@ fn any_status_is_an_answer_and_no_redirect_is_followed() {
 #[test]
 fn a_request_carries_its_headers_and_its_body() {
     let fake = Fake::new(|_| Answer::Body(200, "ok".to_owned()));
-    let request = Request::new("POST", "/a?b=c", soon()).with_header("x-one", "1").with_body("text/plain", "hello");
+    let request =
+        ClientRequest::new("POST", "/a?b=c", soon()).with_header("x-one", "1").with_body("text/plain", "hello");
     let answer = call(&Target::Unix(fake.socket()), request).unwrap();
     assert_eq!(answer.body, b"ok");
     let sent = fake.requests()[0].to_lowercase();
@@ -50,9 +51,9 @@ fn an_absent_socket_and_a_refusing_port_are_unreachable() {
 fn one_deadline_covers_the_whole_call() {
     let slow = Fake::new(|_| Answer::Hang);
     let began = Instant::now();
-    let request = Request::new("GET", "/", Instant::now() + Duration::from_millis(80));
+    let request = ClientRequest::new("GET", "/", Instant::now() + Duration::from_millis(80));
     assert!(matches!(call(&Target::Unix(slow.socket()), request), Err(ClientError::Deadline)));
-    let past = Request::new("GET", "/", Instant::now() - Duration::from_millis(1));
+    let past = ClientRequest::new("GET", "/", Instant::now() - Duration::from_millis(1));
     assert!(matches!(call(&Target::Unix(slow.socket()), past), Err(ClientError::Deadline)));
     assert!(began.elapsed() < Duration::from_secs(2));
 }
@@ -61,7 +62,7 @@ fn one_deadline_covers_the_whole_call() {
 fn a_body_that_nobody_reads_ends_at_the_deadline() {
     // Accepted by the kernel, never by a process: the body fills the socket's buffers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let request = Request::new("POST", "/", Instant::now() + Duration::from_millis(150))
+    let request = ClientRequest::new("POST", "/", Instant::now() + Duration::from_millis(150))
         .with_body("application/octet-stream", vec![0; 32 << 20]);
     let result = call(&Target::Tcp(listener.local_addr().unwrap()), request);
     assert!(matches!(result, Err(ClientError::Deadline)), "{result:?}");
@@ -90,7 +91,7 @@ fn a_request_that_would_smuggle_is_never_sent() {
     let fake = Fake::new(|_| Answer::Body(200, String::new()));
     let target = Target::Unix(fake.socket());
     let requests = [
-        Request::new("GET ", "/", soon()),
+        ClientRequest::new("GET ", "/", soon()),
         get("relative"),
         get("/a b"),
         get("/a\r\nX: y"),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use taosd::fuzzing::mcp::{
-    CAPABILITIES_KEY, Catalogue, Completion, Doing, Done, Era, Packed, Refusal, Request, ResultBody, completed,
+    CAPABILITIES_KEY, Catalogue, Completion, Doing, Era, MethodResult, Packed, Refusal, ResultBody, RpcRequest,
+    completed,
 };
 
 use super::rounds;
@@ -49,7 +50,7 @@ fn content(name: &str) -> Option<Value> {
 }
 
 /// A tool's result of one text.
-pub fn said(text: &str) -> Done<Streamed> {
+pub fn said(text: &str) -> MethodResult<Streamed> {
     Ok(ResultBody::object(&json!({"content": [{"type": "text", "text": text}], "isError": false})).into())
 }
 
@@ -68,7 +69,7 @@ const TOOLS: &[&str] = &[
 ];
 
 /// Three notices of progress, then the result.
-fn progress(request: &Request) -> Streamed {
+fn progress(request: &RpcRequest) -> Streamed {
     let token = request.meta("progressToken").cloned().unwrap_or(Value::Null);
     let notice = |done: u32| {
         let params = json!({"progressToken": token, "progress": done, "total": 100});
@@ -79,7 +80,7 @@ fn progress(request: &Request) -> Streamed {
 }
 
 /// Needs a client that samples.
-fn sampling_only(request: &Request) -> Done<Streamed> {
+fn sampling_only(request: &RpcRequest) -> MethodResult<Streamed> {
     if request.meta(CAPABILITIES_KEY).is_some_and(|all| all.get("sampling").is_some()) {
         return said("The client could be asked for a sample.");
     }
@@ -106,7 +107,7 @@ impl Catalogue for Fixture {
         Arc::new(Packed::new(format!("\"tools\":{}", json!(all))))
     }
 
-    fn call(&self, request: &Request, name: &str, _: Map<String, Value>) -> Done<Streamed> {
+    fn call(&self, request: &RpcRequest, name: &str, _: Map<String, Value>) -> MethodResult<Streamed> {
         if let Some(content) = content(name) {
             return Ok(ResultBody::object(&json!({"content": content, "isError": false})).into());
         }
@@ -132,7 +133,7 @@ impl Catalogue for Fixture {
         json!([{"uriTemplate": "test://template/{id}/data", "name": "template", "mimeType": "application/json"}])
     }
 
-    fn read(&self, era: Era, uri: &str) -> Done<Streamed> {
+    fn read(&self, era: Era, uri: &str) -> MethodResult<Streamed> {
         let template = || uri.strip_prefix("test://template/")?.strip_suffix("/data");
         let one = match uri {
             "test://static-text" => {
@@ -164,7 +165,7 @@ impl Catalogue for Fixture {
         ])
     }
 
-    fn prompt(&self, request: &Request, name: &str, arguments: &Map<String, Value>) -> Done<Streamed> {
+    fn prompt(&self, request: &RpcRequest, name: &str, arguments: &Map<String, Value>) -> MethodResult<Streamed> {
         let text = |text: &str| json!({"role": "user", "content": {"type": "text", "text": text}});
         let given = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or("");
         let messages = match name {
@@ -191,11 +192,11 @@ impl Catalogue for Fixture {
         Ok(ResultBody::object(&json!({"messages": messages})).into())
     }
 
-    fn complete(&self, asked: &Completion<'_>) -> Done<Streamed> {
+    fn complete(&self, asked: &Completion<'_>) -> MethodResult<Streamed> {
         Ok(completed(["paris", "park", "party"].map(str::to_owned), asked.value).into())
     }
 
-    fn listen(&self, request: &Request) -> Done<Streamed> {
+    fn listen(&self, request: &RpcRequest) -> MethodResult<Streamed> {
         let params = json!({"notifications": {}, "_meta": {"io.modelcontextprotocol/subscriptionId": request.id}});
         let first = json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": params});
         Ok(Doing::Work(Streamed { notices: vec![first], end: None }))

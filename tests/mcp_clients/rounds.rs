@@ -1,7 +1,7 @@
 //! The suite's tools that need something of the client's user before they are done, in one round or more.
 
 use serde_json::{Map, Value, json};
-use taosd::fuzzing::mcp::{CAPABILITIES_KEY, Done, Refusal, Request, ResultBody};
+use taosd::fuzzing::mcp::{CAPABILITIES_KEY, MethodResult, Refusal, ResultBody, RpcRequest};
 
 use super::fixture::{Streamed, said};
 
@@ -33,7 +33,7 @@ fn roots() -> Value {
     json!({"method": "roots/list", "params": {}})
 }
 
-fn asks(requests: &Value, state: Option<&str>) -> Done<Streamed> {
+fn asks(requests: &Value, state: Option<&str>) -> MethodResult<Streamed> {
     Ok(ResultBody::asking(requests, state.map(seal).as_deref()).into())
 }
 
@@ -44,20 +44,20 @@ fn seal(state: &str) -> String {
 }
 
 /// The state that came back; `None`: there was none.
-fn state(request: &Request) -> Result<Option<&str>, Refusal> {
+fn state(request: &RpcRequest) -> Result<Option<&str>, Refusal> {
     let Some(given) = request.text("requestState") else { return Ok(None) };
     let state = given.rsplit_once('.').map(|(state, _)| state).filter(|state| seal(state) == given);
     state.map(Some).ok_or_else(|| Refusal::params("requestState is none of this server's."))
 }
 
 /// What a form was filled in with.
-fn filled<'a>(request: &'a Request, key: &str, field: &str) -> Option<&'a Value> {
+fn filled<'a>(request: &'a RpcRequest, key: &str, field: &str) -> Option<&'a Value> {
     let response: &Map<String, Value> = request.response(key)?;
     (response.get("action")? == "accept").then(|| response.get("content")?.get(field)).flatten()
 }
 
 /// Calls one of the tools.
-pub fn call(request: &Request, name: &str) -> Done<Streamed> {
+pub fn call(request: &RpcRequest, name: &str) -> MethodResult<Streamed> {
     let known = state(request)?;
     let text = |key: &str, field: &str| filled(request, key, field).and_then(Value::as_str);
     match name {
@@ -114,7 +114,7 @@ pub fn call(request: &Request, name: &str) -> Done<Streamed> {
 }
 
 /// Makes the prompt.
-pub fn prompt(request: &Request) -> Done<Streamed> {
+pub fn prompt(request: &RpcRequest) -> MethodResult<Streamed> {
     match filled(request, "user_context", "context").and_then(Value::as_str) {
         Some(context) => {
             let content = json!({"type": "text", "text": format!("Use this context: {context}")});

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use serde_json::Value;
-use taosd::fuzzing::mcp::{Answer, ResultBody, answer};
+use taosd::fuzzing::mcp::{McpAnswer, ResultBody, answer};
 use taosd::rest::reply::{Body, Reply};
 
 use super::fixture::{Fixture, Streamed};
@@ -41,8 +41,8 @@ fn serve(client: TcpStream) -> Option<()> {
         return write(&mut to, 405, "Allow: POST\r\n", b"");
     }
     match answer(&Fixture, &headers, &body) {
-        Answer::Reply(reply) => whole(&mut to, &reply),
-        Answer::Work(streamed, era, id) => {
+        McpAnswer::Reply(reply) => whole(&mut to, &reply),
+        McpAnswer::Work(streamed, era, id) => {
             let begin = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
             to.write_all(begin.as_bytes()).ok()?;
             let Streamed { notices, end } = streamed;

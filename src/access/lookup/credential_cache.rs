@@ -19,10 +19,10 @@ pub const LIFE: Duration = Duration::from_millis(250);
 
 /// Live callers by the hash of what they present. Only what was found is in it, so nobody fills it with guesses.
 #[derive(Debug, Default)]
-pub struct CredentialCache(Mutex<HashMap<SecretHash, Entry>>);
+pub struct CredentialCache(Mutex<HashMap<SecretHash, CachedCredential>>);
 
 #[derive(Debug)]
-struct Entry {
+struct CachedCredential {
     caller: Caller,
     state: u64,
     since: Instant,
@@ -44,7 +44,7 @@ impl CredentialCache {
         if entries.len() >= KNOWN_CREDENTIALS && !entries.contains_key(&presented) {
             entries.clear();
         }
-        entries.insert(presented, Entry { caller: caller.again(String::new()), state, since: now });
+        entries.insert(presented, CachedCredential { caller: caller.again(String::new()), state, since: now });
         caller
     }
 }

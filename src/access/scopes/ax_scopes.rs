@@ -6,7 +6,7 @@ use crate::rest::action::Action;
 use crate::rest::class::Class;
 
 /// A word, the classes that know it, and its scopes.
-struct Word {
+struct ScopeWord {
     name: &'static str,
     classes: &'static [Class],
     scopes: &'static [&'static str],
@@ -17,12 +17,12 @@ const USER: &[Class] = &[Class::User];
 const AGENT: &[Class] = &[Class::Agent];
 const ADMIN: &[Class] = &[Class::Admin];
 
-const fn word(name: &'static str, classes: &'static [Class], scopes: &'static [&'static str]) -> Word {
-    Word { name, classes, scopes }
+const fn word(name: &'static str, classes: &'static [Class], scopes: &'static [&'static str]) -> ScopeWord {
+    ScopeWord { name, classes, scopes }
 }
 
 /// The six broad words of a class, then the finer ones. A word whose meaning differs by class has a row for each.
-const WORDS: &[Word] = &[
+const WORDS: &[ScopeWord] = &[
     word("messages", BOTH, &["messages.*"]),
     word("tasks", BOTH, &["tasks.*"]),
     word("context", BOTH, &["context.*", "uploads.*"]),
@@ -99,11 +99,11 @@ const AGENT_ALONE: &[&str] = &[
 /// What a key must hold one of to be a manager's.
 const ADMIN_ACTIONS: &[Action] = &[Action::AgentsCreate, Action::CredentialsIssue, Action::CredentialsRevoke];
 
-fn words_of(class: Class) -> impl Iterator<Item = &'static Word> {
+fn words_of(class: Class) -> impl Iterator<Item = &'static ScopeWord> {
     WORDS.iter().filter(move |word| word.classes.contains(&class))
 }
 
-fn find(class: Class, name: &str) -> Option<&'static Word> {
+fn find(class: Class, name: &str) -> Option<&'static ScopeWord> {
     words_of(class).find(|word| word.name == name)
 }
 
@@ -132,7 +132,7 @@ pub fn power(class: Class, words: &str) -> Scopes {
 
 /// Every word a key with these scopes may ask for in this class; `admin`: whether it is a manager's.
 fn held(class: Class, own: &Scopes, admin: bool) -> Vec<&'static str> {
-    let holds = |word: &&Word| match class {
+    let holds = |word: &&ScopeWord| match class {
         Class::Admin => admin && (word.scopes.is_empty() || word.scopes.iter().any(|text| own.covers_text(text))),
         _ => word.scopes.iter().any(|text| own.overlaps(text)),
     };
@@ -222,7 +222,7 @@ pub fn given_to_program(class: Class, words: &str, own: &Scopes) -> Scopes {
 
 /// The word a token of this class needs for an action; the finest there is.
 pub fn needed(class: Class, action: Action) -> &'static str {
-    let covering = |word: &&Word| scopes(word.scopes).covers_text(action.slug());
+    let covering = |word: &&ScopeWord| scopes(word.scopes).covers_text(action.slug());
     let fits: Vec<_> = words_of(class).filter(covering).collect();
     fits.iter().min_by_key(|word| word.scopes.len() + usize::from(!word.name.contains(':')) * 10).map_or_else(
         // No word of its own class would do: name the class's that would.
@@ -236,7 +236,7 @@ pub fn needed(class: Class, action: Action) -> &'static str {
 pub fn words_with(class: Class, own: &Scopes, action: Action) -> Option<Vec<&'static str>> {
     let lacked = needed(class, action);
     find(class, lacked).filter(|word| scopes(word.scopes).covers_text(action.slug()))?;
-    let is_had = |word: &&Word| word.scopes.iter().all(|text| own.covers_text(text));
+    let is_had = |word: &&ScopeWord| word.scopes.iter().all(|text| own.covers_text(text));
     let had: Vec<&str> = words_of(class).filter(is_had).map(|word| word.name).collect();
     let is_broad = |name: &&str| name.split_once(':').is_none_or(|(broad, _)| !had.contains(&broad));
     Some(had.iter().copied().filter(is_broad).chain([lacked]).collect())

@@ -8,7 +8,7 @@ use std::io;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::key::{Key, PublicKey};
+use super::key::{PublicKey, TokenKey};
 use crate::config::TokenAlgorithm;
 use crate::rest::class::Class;
 use crate::rest::json as strict;
@@ -94,12 +94,12 @@ pub struct Claims {
     /// Id and name of the agent it belongs to.
     pub agent: Option<(String, String)>,
     /// Of a program's token: what RFC 9068 adds.
-    pub program: Option<Program>,
+    pub program: Option<ProgramClaims>,
 }
 
 /// What a program's token says beside the rest (RFC 9068).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
+pub struct ProgramClaims {
     /// Who issues it: the box's public address, where it has one.
     pub issuer: String,
     /// The program's client id.
@@ -154,7 +154,7 @@ impl Claims {
         if issuer != ISSUER && !is_program {
             return None;
         }
-        let program = if is_program { Some(Program { issuer, client_id: text("client_id")? }) } else { None };
+        let program = if is_program { Some(ProgramClaims { issuer, client_id: text("client_id")? }) } else { None };
         let class = Class::named(&text("token_class")?)?;
         let agent = match class {
             Class::Agent => Some((text("agent_id")?, text("agent_name")?)),
@@ -181,7 +181,7 @@ impl Claims {
 ///
 /// # Errors
 /// The kernel gives no random bytes.
-pub fn sign(claims: &Claims, key: &Key) -> io::Result<String> {
+pub fn sign(claims: &Claims, key: &TokenKey) -> io::Result<String> {
     let typ = if claims.program.is_some() { AT_JWT } else { JWT };
     let header = json!({"alg": key.alg().slug(), "typ": typ, "kid": key.id}).to_string();
     let encode = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
@@ -249,8 +249,8 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn key() -> Key {
-        Key::of_seed(&[7; 32], 0).unwrap().named("k1")
+    fn key() -> TokenKey {
+        TokenKey::of_seed(&[7; 32], 0).unwrap().named("k1")
     }
 
     fn claims() -> Claims {
@@ -317,13 +317,13 @@ mod tests {
         let token = sign(&claims(), &key()).unwrap();
         let unsigned = format!("{}.", token.rsplit_once('.').unwrap().0);
         assert_eq!(read(&unsigned, NOW), Err(Refused::Invalid));
-        let other = sign(&claims(), &Key::of_seed(&[8; 32], 0).unwrap().named("k1")).unwrap();
+        let other = sign(&claims(), &TokenKey::of_seed(&[8; 32], 0).unwrap().named("k1")).unwrap();
         assert_eq!(read(&other, NOW), Err(Refused::Invalid));
     }
 
     #[test]
     fn what_is_signed_for_a_service_is_never_for_this_daemon() {
-        let key = Key::generate(TokenAlgorithm::Es256, 0).unwrap().named("e1");
+        let key = TokenKey::generate(TokenAlgorithm::Es256, 0).unwrap().named("e1");
         let read = |token: &str| verify(token, NOW, |kid| (kid == "e1").then(|| key.public().clone()));
         let audience = Audience::Service { uri: "https://a".into(), alg: TokenAlgorithm::Es256 };
         let for_it = Claims { audience, ..claims() };

@@ -20,7 +20,7 @@ const POINT: usize = 65;
 
 /// A key with its id.
 #[derive(Clone)]
-pub struct Key {
+pub struct TokenKey {
     /// What tokens name it by: 16 hex digits of the public key's hash.
     pub id: String,
     /// When it began to sign, of the next one when it was published; seconds since 1970.
@@ -73,7 +73,7 @@ impl PublicKey {
     }
 }
 
-impl Key {
+impl TokenKey {
     /// A new key.
     ///
     /// # Errors
@@ -212,18 +212,20 @@ mod tests {
     #[test]
     fn a_key_is_kept_and_verifies_what_it_signed() {
         for alg in TokenAlgorithm::ALL {
-            let key = Key::generate(*alg, 7).unwrap();
-            let again = Key::from_json(*alg, &key.to_json()).unwrap();
+            let key = TokenKey::generate(*alg, 7).unwrap();
+            let again = TokenKey::from_json(*alg, &key.to_json()).unwrap();
             assert_eq!((&again.id, again.since, again.alg()), (&key.id, 7, *alg));
             let (public, signature) = (again.public(), key.sign(b"text").unwrap());
             assert_eq!((signature.len(), public.alg()), (64, *alg));
             assert!(public.verifies(b"text", &signature) && !public.verifies(b"texts", &signature));
             assert!(!public.verifies(b"text", &signature[1..]) && !public.verifies(b"text", &[0; 64]));
         }
-        let (ed, ec) =
-            (Key::generate(TokenAlgorithm::EdDsa, 0).unwrap(), Key::generate(TokenAlgorithm::Es256, 0).unwrap());
-        assert!(Key::from_json(TokenAlgorithm::Es256, &ed.to_json()).is_none());
-        assert!(Key::from_json(TokenAlgorithm::EdDsa, &ec.to_json()).is_none());
+        let (ed, ec) = (
+            TokenKey::generate(TokenAlgorithm::EdDsa, 0).unwrap(),
+            TokenKey::generate(TokenAlgorithm::Es256, 0).unwrap(),
+        );
+        assert!(TokenKey::from_json(TokenAlgorithm::Es256, &ed.to_json()).is_none());
+        assert!(TokenKey::from_json(TokenAlgorithm::EdDsa, &ec.to_json()).is_none());
         assert!(!ed.public().verifies(b"text", &ec.sign(b"text").unwrap()));
         assert_eq!((ec.jwk()["kty"].as_str(), ec.jwk()["alg"].as_str()), (Some("EC"), Some("ES256")));
         assert_eq!(ec.jwk()["y"].as_str().unwrap().len(), 43);

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::jwt::{self, Claims, Refused};
-use super::key::{Key, PublicKey};
+use super::key::{PublicKey, TokenKey};
 use crate::config::TokenAlgorithm;
 use crate::limits::TOKEN_SECONDS;
 use crate::threads::lock;
@@ -53,15 +53,15 @@ struct Keys {
 /// The present key, the next one and the one before.
 #[derive(Clone)]
 struct Ring {
-    present: Key,
+    present: TokenKey,
     /// Published, and not signing yet.
-    next: Key,
-    before: Option<Key>,
+    next: TokenKey,
+    before: Option<TokenKey>,
 }
 
 impl Ring {
     fn new(alg: TokenAlgorithm, now: i64) -> io::Result<Self> {
-        Ok(Self { present: Key::generate(alg, now)?, next: Key::generate(alg, now)?, before: None })
+        Ok(Self { present: TokenKey::generate(alg, now)?, next: TokenKey::generate(alg, now)?, before: None })
     }
 
     /// True if the present key has had its day and the next one is known to others.
@@ -72,7 +72,7 @@ impl Ring {
     /// The ring once the next key has taken over.
     fn turned(&self, now: i64) -> io::Result<Self> {
         let present = self.next.clone().from(now);
-        Ok(Self { present, next: Key::generate(self.next.alg(), now)?, before: Some(self.present.clone()) })
+        Ok(Self { present, next: TokenKey::generate(self.next.alg(), now)?, before: Some(self.present.clone()) })
     }
 
     /// The ring for a restored database: what was published as next signs, and nothing that was signed before is good.
@@ -81,18 +81,18 @@ impl Ring {
     }
 
     /// The present key, and the one before while a token of it may live.
-    fn verifying(&self, now: i64) -> impl Iterator<Item = &Key> {
+    fn verifying(&self, now: i64) -> impl Iterator<Item = &TokenKey> {
         let last = self.present.since + TOKEN_SECONDS;
         std::iter::once(&self.present).chain(self.before.iter().filter(move |_| now < last))
     }
 
     /// The public keys; what signs next is among them.
     fn public(&self, now: i64) -> impl Iterator<Item = Value> {
-        self.verifying(now).chain([&self.next]).map(Key::jwk)
+        self.verifying(now).chain([&self.next]).map(TokenKey::jwk)
     }
 
     fn to_json(&self) -> Value {
-        let before = self.before.as_ref().map(Key::to_json);
+        let before = self.before.as_ref().map(TokenKey::to_json);
         json!({"present": self.present.to_json(), "next": self.next.to_json(), "before": before})
     }
 
@@ -101,9 +101,9 @@ impl Ring {
     fn from_json(alg: TokenAlgorithm, value: &Value, now: i64) -> Option<(Self, bool)> {
         let (before, next) = (&value["before"], &value["next"]);
         let ring = Self {
-            present: Key::from_json(alg, &value["present"])?,
-            next: if next.is_null() { Key::generate(alg, now).ok()? } else { Key::from_json(alg, next)? },
-            before: if before.is_null() { None } else { Some(Key::from_json(alg, before)?) },
+            present: TokenKey::from_json(alg, &value["present"])?,
+            next: if next.is_null() { TokenKey::generate(alg, now).ok()? } else { TokenKey::from_json(alg, next)? },
+            before: if before.is_null() { None } else { Some(TokenKey::from_json(alg, before)?) },
         };
         Some((ring, !next.is_null()))
     }
@@ -291,15 +291,15 @@ mod tests {
     use crate::access::tokens::jwt::Audience;
     use crate::rest::class::Class;
 
-    struct Dir(PathBuf);
+    struct KeysDir(PathBuf);
 
-    impl Dir {
+    impl KeysDir {
         fn new(name: &str) -> Self {
             Self(std::env::temp_dir().join(format!("taosd-keys-{}-{name}", std::process::id())))
         }
     }
 
-    impl Drop for Dir {
+    impl Drop for KeysDir {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn the_keys_survive_a_restart_and_belong_to_their_owner_alone() {
-        let dir = Dir::new("restart");
+        let dir = KeysDir::new("restart");
         let token = SigningKeys::open(&dir.0, "", 1000).unwrap().sign(&claims(1000)).unwrap();
         let again = SigningKeys::open(&dir.0, "", 1001).unwrap();
         assert!(again.verify(&token, 1001).is_ok());
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_new_key_takes_over_every_day_and_the_one_before_verifies_as_long_as_its_tokens_live() {
-        let dir = Dir::new("rotate");
+        let dir = KeysDir::new("rotate");
         let keys = SigningKeys::open(&dir.0, "", 0).unwrap();
         let last = keys.sign(&claims(PERIOD - 1)).unwrap();
         let before = kids(&keys, PERIOD - 1);
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn the_keys_of_services_turn_as_the_others_do_and_are_made_when_one_needs_them() {
-        let dir = Dir::new("es256");
+        let dir = KeysDir::new("es256");
         let keys = SigningKeys::open(&dir.0, "", 0).unwrap();
         assert_eq!(kids(&keys, 0).len(), 2);
         keys.need_es256(0).unwrap();
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn the_key_before_verifies_as_long_as_the_longest_token_that_can_be_set_lives() {
-        let dir = Dir::new("longest");
+        let dir = KeysDir::new("longest");
         let keys = SigningKeys::open(&dir.0, "", 0).unwrap();
         let token = keys.sign(&Claims { exp: PERIOD - 1 + TOKEN_SECONDS, ..claims(PERIOD - 1) }).unwrap();
         keys.sign(&claims(PERIOD)).unwrap();
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn no_key_signs_before_every_cache_of_the_set_has_it() {
-        let dir = Dir::new("ahead");
+        let dir = KeysDir::new("ahead");
         drop(SigningKeys::open(&dir.0, "", 0).unwrap());
         // As an older release left it: without a next key, and its day is over.
         let path = dir.0.join(FILE);
@@ -402,12 +402,15 @@ mod tests {
             assert!(known.contains(&kids(&keys, now)[0]), "a set of {KEPT} s ago has the key that signs at {now}");
             known = kids(&keys, now);
         }
-        assert_ne!(kids(&keys, 3 * PERIOD)[0], kids(&SigningKeys::open(&Dir::new("other").0, "", 0).unwrap(), 0)[0]);
+        assert_ne!(
+            kids(&keys, 3 * PERIOD)[0],
+            kids(&SigningKeys::open(&KeysDir::new("other").0, "", 0).unwrap(), 0)[0]
+        );
     }
 
     #[test]
     fn a_clock_that_was_ahead_stops_no_rotation() {
-        let dir = Dir::new("clock");
+        let dir = KeysDir::new("clock");
         let keys = SigningKeys::open(&dir.0, "", 100 * PERIOD).unwrap();
         let first = kids(&keys, 0)[0].clone();
         keys.sign(&claims(PERIOD)).unwrap();
@@ -417,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_restored_database_knows_no_key_of_before() {
-        let dir = Dir::new("epoch");
+        let dir = KeysDir::new("epoch");
         let token = SigningKeys::open(&dir.0, "", 0).unwrap().sign(&claims(0)).unwrap();
         let published = kids(&SigningKeys::open(&dir.0, "", 1).unwrap(), 1);
         let restored = SigningKeys::open(&dir.0, "e1", 1).unwrap();
@@ -430,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_file_that_others_could_read_or_that_is_not_ours_is_replaced() {
-        let dir = Dir::new("replace");
+        let dir = KeysDir::new("replace");
         let token = SigningKeys::open(&dir.0, "", 0).unwrap().sign(&claims(0)).unwrap();
         let path = dir.0.join(FILE);
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();

@@ -94,7 +94,7 @@ pub const ROUTES: &[ApiRoute] = &[
 
 /// A deployment on the wire.
 #[derive(Debug, Serialize)]
-struct DeploymentView<'a> {
+struct AgentexDeployment<'a> {
     id: &'a str,
     agent_id: &'a str,
     docker_image: &'a str,
@@ -109,8 +109,8 @@ struct DeploymentView<'a> {
     expires_at: Option<String>,
 }
 
-fn show(d: &Deployment) -> DeploymentView<'_> {
-    DeploymentView {
+fn show(d: &Deployment) -> AgentexDeployment<'_> {
+    AgentexDeployment {
         id: &d.id,
         agent_id: &d.agent_id,
         docker_image: &d.docker_image,

@@ -13,7 +13,7 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
 use crate::client::forwarder::{ForwardSlot, Forwarder};
-use crate::client::http::{ClientError, Request, Response, Target};
+use crate::client::http::{ClientError, ClientRequest, Response, Target};
 use crate::containers::{ContainerName, Driver};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::endpoints::acp_url::{AcpUrl, is_dots};
@@ -80,7 +80,7 @@ fn forward(app: &App, input: Input) -> Handled {
         ApiError::new(codes::BUSY).detail("The agent has the maximum number of forwarded requests at the moment.")
     })?;
     let (fulfiller, promise) = stream::promise();
-    let job = ForwardJob { fulfiller, place, request_id: input.head.request_id.clone() };
+    let job = PendingForward { fulfiller, place, request_id: input.head.request_id.clone() };
     send(app, job, entry, url, request)?;
     Ok(Step::Later(Outcome::Pending(promise)))
 }
@@ -96,20 +96,20 @@ fn address(app: &App, entry: &RegisteredAgent) -> Result<(AcpUrl, bool), ApiErro
 }
 
 /// A request on its way and the one who waits for it.
-struct ForwardJob {
+struct PendingForward {
     fulfiller: Fulfiller,
     place: ForwardSlot,
     request_id: String,
 }
 
-impl ForwardJob {
+impl PendingForward {
     fn end(self, reply: Result<Reply, ApiError>) {
         drop(self.place);
         let reply = reply.unwrap_or_else(|error| render(&error, Dialect::Agentex, &self.request_id));
         self.fulfiller.keep(Outcome::Done(reply));
     }
 
-    fn go(self, forwarder: &Forwarder, to: SocketAddr, request: Request) {
+    fn go(self, forwarder: &Forwarder, to: SocketAddr, request: ClientRequest) {
         forwarder.send(Target::Tcp(to), request, move |answer| self.end(answer.map_err(failed).map(reply)));
     }
 }
@@ -118,10 +118,10 @@ impl ForwardJob {
 /// wait for the runtime.
 fn send(
     app: &App,
-    job: ForwardJob,
+    job: PendingForward,
     entry: RegisteredAgent,
     url: (AcpUrl, bool),
-    request: Request,
+    request: ClientRequest,
 ) -> Result<(), ApiError> {
     app.store
         .lookup(|conn| agents::is_frozen(conn, &entry.id))
@@ -160,7 +160,7 @@ fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl, rule: &Rule) -> Re
 }
 
 /// The request as the agent gets it.
-fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
+fn request(input: &Input, url: &AcpUrl) -> Result<ClientRequest, ApiError> {
     let head = &input.head;
     // The fifth segment and what follows, as it was sent.
     let path = head.raw_path.split('/').skip(5).collect::<Vec<_>>().join("/");
@@ -169,7 +169,7 @@ fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
     }
     let method = if head.method == Method::POST { "POST" } else { "GET" };
     let deadline = head.arrived + FORWARD_TIMEOUT;
-    let mut request = Request::new(method, url.target(&format!("/{path}"), &head.query), deadline);
+    let mut request = ClientRequest::new(method, url.target(&format!("/{path}"), &head.query), deadline);
     let listed = connection_words(&head.headers);
     for (name, value) in &head.headers {
         if let Ok(value) = value.to_str()

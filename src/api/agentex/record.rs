@@ -41,7 +41,7 @@ pub fn stored(text: Option<&String>) -> Option<&RawValue> {
 
 /// An agent on the wire.
 #[derive(Debug, Serialize)]
-pub struct AgentView<'a> {
+pub struct AgentexAgent<'a> {
     id: &'a str,
     name: &'a str,
     description: &'a str,
@@ -59,7 +59,7 @@ pub struct AgentView<'a> {
     agent_api_key: Option<Option<&'a str>>,
 }
 
-impl<'a> AgentView<'a> {
+impl<'a> AgentexAgent<'a> {
     /// The same with the key that its registration made, if it made one.
     pub fn with_key(self, key: Option<&'a str>) -> Self {
         Self { agent_api_key: Some(key), ..self }
@@ -67,10 +67,10 @@ impl<'a> AgentView<'a> {
 }
 
 /// The agent as told.
-pub fn show(entry: &RegisteredAgent) -> AgentView<'_> {
+pub fn show(entry: &RegisteredAgent) -> AgentexAgent<'_> {
     let r = &entry.registration;
     let (status, status_reason) = status(entry);
-    AgentView {
+    AgentexAgent {
         id: &entry.id,
         name: &entry.name,
         description: &r.description,

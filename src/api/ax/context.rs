@@ -22,7 +22,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
 use crate::rest::tool::{Effect, Tool};
-use crate::store::context::{self, Entry, NewEntry, Part};
+use crate::store::context::{self, ContextEntry, ContextRange, NewEntry};
 use crate::time::Micros;
 
 const DOC: &str = "recipes/sharing-a-file#context";
@@ -160,7 +160,7 @@ pub const ROUTES: &[ApiRoute] = &[
 const WRITE: &[&crate::rest::codes::Code] =
     &[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::PAYLOAD_TOO_LARGE, codes::QUOTA_EXCEEDED, codes::ALLOWANCE_USED];
 
-fn show(entry: &Entry) -> Value {
+fn show(entry: &ContextEntry) -> Value {
     json!({
         "key": entry.key,
         "value": entry.value,
@@ -236,8 +236,8 @@ fn list(app: &App, call: Call) -> Handled {
     let after = after.as_deref().filter(|after| *after >= prefix);
     app.store.read(|conn| {
         let space_id = resolve_space(conn, &call.caller, query.text(&SPACE), SpaceRole::Viewer)?;
-        let mut take = |entry: Entry| list.push((Micros(0), entry.key.clone()), &show(&entry));
-        Ok::<_, ApiError>(context::list(conn, &space_id, Part { prefix, after }, Micros::now(), &mut take)?)
+        let mut take = |entry: ContextEntry| list.push((Micros(0), entry.key.clone()), &show(&entry));
+        Ok::<_, ApiError>(context::list(conn, &space_id, ContextRange { prefix, after }, Micros::now(), &mut take)?)
     })?;
     Ok(list.reply(&call.input).into())
 }

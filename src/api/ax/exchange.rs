@@ -13,7 +13,7 @@ use crate::access::{self, Action, Class, Gate, Scopes};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
-use crate::config::Resource;
+use crate::config::ProtectedResource;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
@@ -105,7 +105,7 @@ pub(crate) struct Wish {
     /// Whom the token is for.
     pub audience: String,
     /// The settings of another service that it is for.
-    pub service: Option<Resource>,
+    pub service: Option<ProtectedResource>,
     /// Scope words.
     pub scope: String,
     /// Its lifetime in seconds.
@@ -132,7 +132,7 @@ impl Wish {
 }
 
 /// What the exchange is for.
-struct Grant {
+struct ExchangeTarget {
     class: Class,
     audience: Audience,
     scope: String,
@@ -175,7 +175,7 @@ fn exchanged(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash, wish: &Wish) -> Result
 }
 
 /// Class, audience and scope, in this order.
-fn granted(holder: &Holder, wish: &Wish) -> Result<Grant, ApiError> {
+fn granted(holder: &Holder, wish: &Wish) -> Result<ExchangeTarget, ApiError> {
     let is_user = holder.kind == Kind::UserPat;
     let letter = if is_user { 'u' } else { 'a' };
     let own = if is_user { Class::User } else { Class::Agent };
@@ -215,7 +215,7 @@ fn granted(holder: &Holder, wish: &Wish) -> Result<Grant, ApiError> {
             .detail(format!("Scopes not allowed for {}: [{list}]", class.as_str()))
             .with("allowed", allowed)
     })?;
-    Ok(Grant { class, audience, scope })
+    Ok(ExchangeTarget { class, audience, scope })
 }
 
 /// A word from outside, cut to be told back.
@@ -268,7 +268,7 @@ fn claims(
     tx: &Tx<'_>,
     holder: &Holder,
     agent: Option<&Holding>,
-    grant: Grant,
+    grant: ExchangeTarget,
     ttl: Option<i64>,
 ) -> Result<Claims, ApiError> {
     let iat = tx.now.0 / Micros::SECOND;

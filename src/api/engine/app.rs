@@ -143,7 +143,7 @@ pub struct App {
 }
 
 /// What an application is made of; the composition root builds it.
-pub struct Parts {
+pub struct AppParts {
     /// See [`App::routes`].
     pub routes: &'static [&'static [ApiRoute]],
     /// See [`App::refusal_page`].
@@ -192,7 +192,7 @@ pub struct Parts {
 
 impl App {
     /// An application of these parts, which begins now.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: AppParts) -> Self {
         let registrations = parts.config.watch(|now| now.oauth.registrations_per_minute);
         let logins = Logins::new(parts.box_key.as_deref(), registrations);
         Self {

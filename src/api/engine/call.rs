@@ -10,7 +10,7 @@ use super::api_route::ApiRoute;
 use super::app::App;
 use super::growth::{self, Growth};
 use super::idempotency::{self, Claim, Reservation, Slot};
-use crate::access::{self, Action, Amount, Caller, Watch};
+use crate::access::{self, Action, Amount, CallWatch, Caller};
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::intake::Intake;
@@ -44,11 +44,11 @@ pub struct Nested {
     /// The key of the request, and the hash of what it must not differ in.
     pub key: Option<(RequestKey, [u8; 32])>,
     /// What its reply becomes.
-    pub then: Then,
+    pub then: AfterReply,
 }
 
 /// What the reply of a nested call becomes.
-pub type Then = Box<dyn FnOnce(Reply) -> Handled + Send>;
+pub type AfterReply = Box<dyn FnOnce(Reply) -> Handled + Send>;
 
 impl From<Reply> for Step {
     fn from(reply: Reply) -> Self {
@@ -70,7 +70,7 @@ pub struct Call {
     /// What it adds to what is kept.
     pub(crate) growth: Growth,
     pub(crate) reservation: Slot,
-    pub(crate) watch: Arc<Watch>,
+    pub(crate) watch: Arc<CallWatch>,
 }
 
 /// A fact that may be one of many alike: what it is counted by, its entry, and whether it has a row of its own.
@@ -88,7 +88,7 @@ pub struct Tx<'a> {
     pub now: Micros,
     /// What the route needs, as the audit names it.
     pub action: Action,
-    watch: &'a Watch,
+    watch: &'a CallWatch,
     facts: RefCell<Vec<Fact>>,
     to_come: Cell<u64>,
 }
@@ -133,7 +133,7 @@ impl Tx<'_> {
 }
 
 /// What a call does in its transaction.
-type Work = Box<dyn FnOnce(&Tx<'_>) -> Result<Written, ApiError> + Send>;
+type TxWork = Box<dyn FnOnce(&Tx<'_>) -> Result<Written, ApiError> + Send>;
 
 /// What a transaction ends in.
 pub enum Written {
@@ -228,7 +228,7 @@ impl Call {
 
     /// What each write has in common, compiled once.
     #[track_caller]
-    fn submit(self, store: &Store, work: Work) -> Handled {
+    fn submit(self, store: &Store, work: TxWork) -> Handled {
         self.check_allowance()?;
         let Self { caller, input, action, growth, reservation, watch } = self;
         let (fulfiller, promise) = stream::promise();
@@ -280,7 +280,7 @@ fn refuse_frozen(tx: &Tx<'_>) -> Result<(), ApiError> {
 }
 
 /// Runs the work; with a claim its reply, or a refusal that is kept, is stored in the same transaction.
-fn ended(tx: &Tx<'_>, claim: Option<&Claim>, work: Work) -> Result<Written, ApiError> {
+fn ended(tx: &Tx<'_>, claim: Option<&Claim>, work: TxWork) -> Result<Written, ApiError> {
     let Some(claim) = claim else { return work(tx) };
     let written = match store::savepoint(tx.conn, |_| work(tx)) {
         Ok(written) => written,

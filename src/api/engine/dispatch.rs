@@ -15,7 +15,7 @@ use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
 use super::reply_cache::StateBefore;
 use super::site;
-use crate::access::{self, Action, Caller, Presented, Watch};
+use crate::access::{self, Action, CallWatch, Caller, Presented};
 use crate::http::edge::host;
 use crate::limits::UPLOAD_OVERHEAD;
 use crate::rest::codes;
@@ -413,7 +413,7 @@ fn nested(app: &Arc<App>, inner: Nested, outer: (Dialect, String), arrived: Inst
 pub(super) fn finish(
     handled: Handled,
     reservation: &Slot,
-    watch: Option<&Watch>,
+    watch: Option<&CallWatch>,
     dialect: Dialect,
     request_id: &str,
 ) -> Outcome {

@@ -33,9 +33,9 @@ pub struct Logins {
     /// Programs that wait for a person.
     pub asked: SecretMap<AuthorizationRequest>,
     /// What a click gave.
-    pub codes: SecretMap<Code>,
+    pub codes: SecretMap<CodeGrant>,
     /// Programs without a browser that wait for a person.
-    pub devices: SecretMap<Device>,
+    pub devices: SecretMap<DeviceLogin>,
     /// Wrong user codes of a user.
     pub user_codes: Throttle,
     /// Registrations of a peer.
@@ -90,7 +90,7 @@ pub struct LoginLink {
 
 /// Who asks: a client as it is told to people and checked at the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
+pub struct LoginClient {
     /// The hash of its id.
     pub hash: SecretHash,
     /// What it calls itself.
@@ -103,7 +103,7 @@ pub struct Client {
 #[derive(Debug, Clone)]
 pub struct AuthorizationRequest {
     /// Who asks.
-    pub client: Client,
+    pub client: LoginClient,
     /// Scope words.
     pub words: Vec<String>,
     /// Whom its tokens are for.
@@ -111,14 +111,14 @@ pub struct AuthorizationRequest {
     /// The issuer it was asked at.
     pub issuer: String,
     /// Where the answer goes.
-    pub answer: Answer,
+    pub answer: AnswerTarget,
     /// The session that has seen the page: no other may answer.
     pub seen_by: Option<String>,
 }
 
 /// Where a person's answer goes.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum AnswerTarget {
     /// Back to the program, through the browser.
     Redirect {
         /// The URI, as the program sent it.
@@ -141,9 +141,9 @@ pub enum Answer {
 
 /// A program without a browser that waits for a person.
 #[derive(Debug, Clone)]
-pub struct Device {
+pub struct DeviceLogin {
     /// Who asks.
-    pub client: Client,
+    pub client: LoginClient,
     /// Scope words.
     pub words: Vec<String>,
     /// Whom its tokens are for.
@@ -159,25 +159,25 @@ pub struct Device {
     /// When it asked last.
     pub polled: Option<std::time::Instant>,
     /// What the person decided.
-    pub decision: Option<Decision>,
+    pub decision: Option<DeviceDecision>,
 }
 
-/// What a person decided about a [`Device`].
+/// What a person decided about a [`DeviceLogin`].
 #[derive(Debug, Clone)]
-pub enum Decision {
+pub enum DeviceDecision {
     /// No.
     Denied,
     /// Yes: what the program is to be given.
-    Allowed(Box<Code>),
+    Allowed(Box<CodeGrant>),
     /// It was given.
     Given,
 }
 
 /// What a person's click gave, until the program fetches it.
 #[derive(Debug, Clone)]
-pub struct Code {
+pub struct CodeGrant {
     /// To which client.
-    pub client: Client,
+    pub client: LoginClient,
     /// The redirect URI it was sent to.
     pub redirect_uri: String,
     /// What the verifier has to hash to.

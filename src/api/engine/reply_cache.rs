@@ -35,14 +35,14 @@ pub struct ReplyCache(Mutex<CachedReplies>);
 
 #[derive(Debug, Default)]
 struct CachedReplies {
-    of: HashMap<SecretHash, Vec<Entry>>,
+    of: HashMap<SecretHash, Vec<CachedReply>>,
     bytes: usize,
     /// When the next grant or credential ends, as it was in a state of the database.
     next_end: Option<(u64, Micros)>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct CachedReply {
     path: String,
     query: String,
     accept: Option<HeaderValue>,
@@ -64,7 +64,7 @@ pub struct StateBefore {
     pub seen: u64,
 }
 
-impl Entry {
+impl CachedReply {
     fn size(&self) -> usize {
         self.body.len() + self.path.len() + self.query.len() + OVERHEAD
     }
@@ -116,7 +116,7 @@ impl ReplyCache {
             Ok(until) => until,
             Err(error) => return log::warn!("when the next right ends could not be read: {error}"),
         };
-        let entry = Entry {
+        let entry = CachedReply {
             path: head.raw_path.clone(),
             query: head.query.clone(),
             accept: accept.cloned(),
@@ -145,7 +145,7 @@ impl ReplyCache {
 }
 
 impl CachedReplies {
-    fn put(&mut self, of: SecretHash, entry: Entry, head: &Head) {
+    fn put(&mut self, of: SecretHash, entry: CachedReply, head: &Head) {
         let (now, state) = (head.arrived, entry.state);
         // What has had its time goes, whosever it was.
         self.of.retain(|_, entries| {
@@ -170,8 +170,8 @@ impl CachedReplies {
     }
 }
 
-fn sizes(entries: &[Entry]) -> usize {
-    entries.iter().map(Entry::size).sum()
+fn sizes(entries: &[CachedReply]) -> usize {
+    entries.iter().map(CachedReply::size).sum()
 }
 
 #[cfg(test)]
@@ -182,8 +182,8 @@ mod tests {
         Head { raw_path: "/api/agents".into(), query: query.into(), ..Head::for_test(&[]) }
     }
 
-    fn entry(head: &Head, state: u64, bytes: usize) -> Entry {
-        Entry {
+    fn entry(head: &Head, state: u64, bytes: usize) -> CachedReply {
+        CachedReply {
             path: head.raw_path.clone(),
             query: head.query.clone(),
             accept: None,
@@ -221,10 +221,10 @@ mod tests {
     #[test]
     fn a_reply_ends_with_the_next_right_and_with_who_is_seen() {
         let (kept, head) = (ReplyCache::default(), head(""));
-        let ended = Entry { until: Micros(1), ..entry(&head, 7, 10) };
+        let ended = CachedReply { until: Micros(1), ..entry(&head, 7, 10) };
         lock(&kept.0).put(SecretHash::of("a"), ended, &head);
         assert!(kept.get(&head, of("a", 7)).is_none());
-        let with_seen = Entry { seen: Some(3), ..entry(&head, 7, 10) };
+        let with_seen = CachedReply { seen: Some(3), ..entry(&head, 7, 10) };
         lock(&kept.0).put(SecretHash::of("a"), with_seen, &head);
         assert!(kept.get(&head, of("a", 7)).is_none());
         assert!(kept.get(&head, StateBefore { seen: 3, ..of("a", 7) }).is_some());

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use hyper::header::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::envelope::Request;
+use super::envelope::RpcRequest;
 use super::era::Era;
 use super::listen::{self, Notices};
 use super::packed::Packed;
 use super::refusal::{INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND, Refusal};
 use super::resources::{self, Resource};
 use super::result_body::ResultBody;
-use super::server::{Catalogue, Completion, Doing, Done, bad_cursor};
+use super::server::{Catalogue, Completion, Doing, MethodResult, bad_cursor};
 use super::{complete, elicit, prompts, results, tools};
 use crate::access::{Action, may_call};
 use crate::api::engine::api_route::ApiRoute;
@@ -51,7 +51,7 @@ pub struct BoxCatalogue<'a> {
 }
 
 /// The call of a route, and what its reply becomes.
-pub struct Work {
+pub struct ToolWork {
     /// The route.
     pub route: &'static ApiRoute,
     /// What is sent to it.
@@ -59,7 +59,7 @@ pub struct Work {
     /// The key of an idempotent call.
     pub key: Option<(RequestKey, [u8; 32])>,
     /// What its reply becomes.
-    pub then: Box<dyn FnOnce(Reply) -> Done<Work> + Send>,
+    pub then: Box<dyn FnOnce(Reply) -> MethodResult<ToolWork> + Send>,
 }
 
 impl BoxCatalogue<'_> {
@@ -80,17 +80,17 @@ impl BoxCatalogue<'_> {
         id: &str,
         params: Vec<String>,
         query: Value,
-        then: impl FnOnce(Reply) -> Done<Work> + Send + 'static,
-    ) -> Option<Work> {
+        then: impl FnOnce(Reply) -> MethodResult<ToolWork> + Send + 'static,
+    ) -> Option<ToolWork> {
         let route = self.row(id).filter(|_| self.may(id))?;
         let query = query.as_object().cloned().unwrap_or_default();
         let input = tools::request(route, &self.call.input.head, params, Fields::new(query), Fields::default());
-        Some(Work { route, input, key: None, then: Box::new(then) })
+        Some(ToolWork { route, input, key: None, then: Box::new(then) })
     }
 }
 
 impl Catalogue for BoxCatalogue<'_> {
-    type Work = Work;
+    type Work = ToolWork;
 
     fn instructions(&self) -> &'static str {
         INSTRUCTIONS
@@ -100,7 +100,7 @@ impl Catalogue for BoxCatalogue<'_> {
         tools::list(self.app.routes, &self.call.caller)
     }
 
-    fn call(&self, request: &Request, name: &str, arguments: Map<String, Value>) -> Done<Work> {
+    fn call(&self, request: &RpcRequest, name: &str, arguments: Map<String, Value>) -> MethodResult<ToolWork> {
         let offered = tools::find(self.app.routes, name)
             .ok_or_else(|| Refusal::params("There is no tool of this name: tools/list has them all."))?;
         let (head, caller) = (&self.call.input.head, &self.call.caller);
@@ -131,7 +131,7 @@ impl Catalogue for BoxCatalogue<'_> {
         };
         let about = asked.input.params.first().cloned().unwrap_or_default();
         let then = move |reply| results::of(offered.tool, reply, &about).map(Doing::Told);
-        Ok(Doing::Work(Work { route: offered.route, input: asked.input, key: asked.key, then: Box::new(then) }))
+        Ok(Doing::Work(ToolWork { route: offered.route, input: asked.input, key: asked.key, then: Box::new(then) }))
     }
 
     fn resources(&self, cursor: Option<&str>) -> Result<ResultBody, Refusal> {
@@ -156,7 +156,7 @@ impl Catalogue for BoxCatalogue<'_> {
         resources::templates()
     }
 
-    fn read(&self, era: Era, uri: &str) -> Done<Work> {
+    fn read(&self, era: Era, uri: &str) -> MethodResult<ToolWork> {
         let absent = || not_found(era, uri);
         let resource = Resource::named(uri).ok_or_else(absent)?;
         let (missing, shown) = (not_found(era, uri), uri.to_owned());
@@ -199,7 +199,7 @@ impl Catalogue for BoxCatalogue<'_> {
         prompts::list(self.may("knowledge_prompt"), self.may("messages_list") && self.may("tasks_list"))
     }
 
-    fn prompt(&self, _request: &Request, name: &str, arguments: &Map<String, Value>) -> Done<Work> {
+    fn prompt(&self, _request: &RpcRequest, name: &str, arguments: &Map<String, Value>) -> MethodResult<ToolWork> {
         let text = |name: &str| match arguments.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -251,7 +251,7 @@ impl Catalogue for BoxCatalogue<'_> {
         }
     }
 
-    fn complete(&self, asked: &Completion<'_>) -> Done<Work> {
+    fn complete(&self, asked: &Completion<'_>) -> MethodResult<ToolWork> {
         let kind = complete::kind(asked).ok_or_else(|| Refusal::params("There is no such argument here."))?;
         let (caller, begun) = (&self.call.caller, asked.value.to_owned());
         let found = match kind {
@@ -279,7 +279,7 @@ impl Catalogue for BoxCatalogue<'_> {
         Ok(complete::told(found, &begun).into())
     }
 
-    fn listen(&self, request: &Request) -> Done<Work> {
+    fn listen(&self, request: &RpcRequest) -> MethodResult<ToolWork> {
         let (head, caller) = (&self.call.input.head, &self.call.caller);
         if !accepts(head, "text/event-stream") {
             return Err(refused(&codes::NOT_ACCEPTABLE.into(), 406));

@@ -4,7 +4,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::envelope::Request;
+use super::envelope::RpcRequest;
 use super::refusal::Refusal;
 use super::result_body::ResultBody;
 use crate::api::engine::logins::Logins;
@@ -46,7 +46,7 @@ pub fn no_forms() -> ApiError {
 pub fn ask(
     logins: &Logins,
     principal: &str,
-    request: &Request,
+    request: &RpcRequest,
     arguments: &Map<String, Value>,
 ) -> Result<Elicitation, Refusal> {
     let now = Micros::now().0 / Micros::SECOND;

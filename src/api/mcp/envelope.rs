@@ -12,16 +12,16 @@ const ID_BYTES: usize = 256;
 
 /// A message of a client's.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Message {
+pub enum ClientMessage {
     /// It wants a reply.
-    Request(Request),
+    Request(RpcRequest),
     /// It wants none.
     Notification,
 }
 
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct RpcRequest {
     /// What the reply carries again.
     pub id: Value,
     /// The method.
@@ -30,7 +30,7 @@ pub struct Request {
     pub params: Map<String, Value>,
 }
 
-impl Request {
+impl RpcRequest {
     /// A parameter that is a text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.params.get(name)?.as_str()
@@ -60,7 +60,7 @@ pub type Unread = (Refusal, Option<Value>);
 ///
 /// # Errors
 /// -32700 or -32600, under 400.
-pub fn read(body: &[u8]) -> Result<Message, Unread> {
+pub fn read(body: &[u8]) -> Result<ClientMessage, Unread> {
     let value = json::parse(body).map_err(|why| (Refusal::bad(PARSE_ERROR, format!("The body is {why}.")), None))?;
     let invalid = |message: &str| Refusal::bad(INVALID_REQUEST, message);
     let mut object = match value {
@@ -86,8 +86,8 @@ pub fn read(body: &[u8]) -> Result<Message, Unread> {
         Some(_) => return Err(refused("params is not an object.")),
     };
     Ok(match id {
-        Some(id) => Message::Request(Request { id, method, params }),
-        None => Message::Notification,
+        Some(id) => ClientMessage::Request(RpcRequest { id, method, params }),
+        None => ClientMessage::Notification,
     })
 }
 
@@ -113,7 +113,7 @@ mod tests {
     fn one_message_is_read_and_nothing_else() {
         assert_eq!(code(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), 0);
         assert_eq!(code(r#"{"jsonrpc":"2.0","id":"a","method":"ping","params":{},"more":1}"#), 0);
-        assert_eq!(read(br#"{"jsonrpc":"2.0","method":"x"}"#), Ok(Message::Notification));
+        assert_eq!(read(br#"{"jsonrpc":"2.0","method":"x"}"#), Ok(ClientMessage::Notification));
         for bad in ["", "{", r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, "\u{1}"] {
             assert_eq!(code(bad), PARSE_ERROR, "{bad}");
         }

@@ -5,7 +5,7 @@ use data_encoding::BASE64;
 use hyper::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
-use super::envelope::{CAPABILITIES_KEY, Request};
+use super::envelope::{CAPABILITIES_KEY, RpcRequest};
 use super::refusal::{HEADER_MISMATCH, INVALID_PARAMS, Refusal, UNSUPPORTED_VERSION};
 
 /// Every revision that is served, newest first.
@@ -31,7 +31,7 @@ pub enum Era {
 ///
 /// # Errors
 /// -32020, -32022 or -32602, under 400.
-pub fn of(request: &Request, headers: &HeaderMap) -> Result<Era, Refusal> {
+pub fn of(request: &RpcRequest, headers: &HeaderMap) -> Result<Era, Refusal> {
     let version = request.meta(VERSION_KEY);
     let header = single(headers, &VERSION);
     let names_legacy = header.as_deref().is_none_or(|version| LEGACY.contains(&version));
@@ -107,9 +107,9 @@ mod tests {
 
     use super::*;
 
-    fn request(method: &str, params: &Value) -> Request {
+    fn request(method: &str, params: &Value) -> RpcRequest {
         let params = params.as_object().cloned().unwrap_or_else(Map::new);
-        Request { id: json!(1), method: method.to_owned(), params }
+        RpcRequest { id: json!(1), method: method.to_owned(), params }
     }
 
     fn meta(version: &str) -> Value {

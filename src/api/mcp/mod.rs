@@ -35,20 +35,20 @@ mod tools;
 /// The protocol without what the box offers: for the tests that put other things behind it, and for the fuzzer.
 pub mod protocol {
     pub use super::complete::told as completed;
-    pub use super::envelope::{CAPABILITIES_KEY, Message, Request, read};
+    pub use super::envelope::{CAPABILITIES_KEY, ClientMessage, RpcRequest, read};
     pub use super::era::{Era, of as era_of};
     pub use super::packed::Packed;
     pub use super::refusal::Refusal;
     pub use super::result_body::ResultBody;
-    pub use super::server::{Answer, Catalogue, Completion, Doing, Done, answer};
+    pub use super::server::{Catalogue, Completion, Doing, McpAnswer, MethodResult, answer};
 }
 
 use hyper::http::Method;
 use serde_json::Value;
 
-use self::catalogue::{BoxCatalogue, Work};
+use self::catalogue::{BoxCatalogue, ToolWork};
 use self::era::Era;
-use self::server::{Answer, Doing};
+use self::server::{Doing, McpAnswer};
 use super::engine::api_route::ApiRoute;
 use super::engine::app::App;
 use super::engine::call::{Call, Handled, Nested, Step};
@@ -83,14 +83,14 @@ pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::POST, "/mcp", Dialec
 fn serve(app: &App, call: Call) -> Handled {
     let answer = server::answer(&BoxCatalogue { app, call: &call }, &call.input.head.headers, &call.input.raw);
     Ok(match answer {
-        Answer::Reply(reply) => reply.into(),
-        Answer::Work(work, era, id) => Step::Nested(Box::new(nested(work, call.caller, era, id))),
+        McpAnswer::Reply(reply) => reply.into(),
+        McpAnswer::Work(work, era, id) => Step::Nested(Box::new(nested(work, call.caller, era, id))),
     })
 }
 
 /// The call of the route that a method comes to; its reply is the request's.
-fn nested(work: Work, caller: Caller, era: Era, id: Value) -> Nested {
-    let Work { route, input, key, then } = work;
+fn nested(work: ToolWork, caller: Caller, era: Era, id: Value) -> Nested {
+    let ToolWork { route, input, key, then } = work;
     let again = caller.clone();
     let then = Box::new(move |reply| match then(reply) {
         Ok(Doing::Work(more)) => Ok(Step::Nested(Box::new(nested(more, again, era, id)))),

@@ -207,7 +207,7 @@ impl ListPlace {
 }
 
 /// A page of the list of resources: those the caller may read, and where the next page begins.
-pub struct Page {
+pub struct ResourcePage {
     /// The resources.
     pub resources: Vec<Value>,
     /// The cursor of the next page.
@@ -223,13 +223,13 @@ pub fn page(
     caller: &Caller,
     cursor: Option<&str>,
     may: impl Fn(Action) -> bool,
-) -> store::Result<Option<Page>> {
+) -> store::Result<Option<ResourcePage>> {
     let place = match cursor.map(ListPlace::of) {
         None => ListPlace::Docs(0),
         Some(Some(place)) => place,
         Some(None) => return Ok(None),
     };
-    let mut list = Listing { resources: Vec::new(), last: place.clone() };
+    let mut list = ResourceListing { resources: Vec::new(), last: place.clone() };
     if let ListPlace::Docs(from) = place {
         for (at, (path, text)) in docs::PAGES.iter().enumerate().skip(from) {
             if !list.push(doc(path, text), ListPlace::Docs(at + 1)) {
@@ -257,16 +257,16 @@ pub fn page(
             }
         }
     }
-    Ok(Some(Page { resources: list.resources, next: None }))
+    Ok(Some(ResourcePage { resources: list.resources, next: None }))
 }
 
 /// A page as it is filled.
-struct Listing {
+struct ResourceListing {
     resources: Vec<Value>,
     last: ListPlace,
 }
 
-impl Listing {
+impl ResourceListing {
     /// False, and nothing added, where the page is full.
     fn push(&mut self, resource: Value, place: ListPlace) -> bool {
         if self.resources.len() >= PAGE {
@@ -298,8 +298,8 @@ impl Listing {
         true
     }
 
-    fn cut(self) -> Page {
-        Page { next: Some(self.last.cursor()), resources: self.resources }
+    fn cut(self) -> ResourcePage {
+        ResourcePage { next: Some(self.last.cursor()), resources: self.resources }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::rest::field::{Field, Form, Type};
+use crate::rest::field::{Field, TextFormat, Type};
 use crate::rest::route::Answer;
 
 /// What the input of a tool with these fields must be.
@@ -49,7 +49,7 @@ fn given(field: &Field) -> Value {
     if let Some(schema) = schema.as_object_mut() {
         schema.remove("description");
         // Our patterns only repeat what the text says.
-        if !matches!(field.form, Form::Told(_)) {
+        if !matches!(field.form, TextFormat::Told(_)) {
             schema.remove("pattern");
         }
         // The referenced list is long; the refusal lists the words.

@@ -7,7 +7,7 @@ use hyper::http::HeaderMap;
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::envelope::{self, Message, Request};
+use super::envelope::{self, ClientMessage, RpcRequest};
 use super::era::{self, Era, LEGACY, SUPPORTED};
 use super::packed::Packed;
 use super::refusal::{METHOD_NOT_FOUND, Refusal};
@@ -38,7 +38,7 @@ impl<W> From<ResultBody> for Doing<W> {
 }
 
 /// What a method ends in.
-pub type Done<W> = Result<Doing<W>, Refusal>;
+pub type MethodResult<W> = Result<Doing<W>, Refusal>;
 
 /// Which argument is to be completed.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ pub struct Completion<'a> {
     pub argument: &'a str,
     /// What of its value is there.
     pub value: &'a str,
-    request: &'a Request,
+    request: &'a RpcRequest,
 }
 
 /// What has arguments that can be completed.
@@ -62,7 +62,7 @@ pub enum Completed<'a> {
 }
 
 impl<'a> Completion<'a> {
-    fn of(request: &'a Request) -> Result<Self, Refusal> {
+    fn of(request: &'a RpcRequest) -> Result<Self, Refusal> {
         let part = |name: &str, key: &str| request.params.get(name)?.get(key)?.as_str();
         let bad = |what: &str| Refusal::params(format!("params has no text {what}."));
         let of = match part("ref", "type") {
@@ -94,7 +94,7 @@ pub trait Catalogue {
     ///
     /// # Errors
     /// -32602 for one that there is not.
-    fn call(&self, request: &Request, name: &str, arguments: Map<String, Value>) -> Done<Self::Work>;
+    fn call(&self, request: &RpcRequest, name: &str, arguments: Map<String, Value>) -> MethodResult<Self::Work>;
     /// A page of the resources.
     ///
     /// # Errors
@@ -106,28 +106,28 @@ pub trait Catalogue {
     ///
     /// # Errors
     /// The era's refusal where there is none.
-    fn read(&self, era: Era, uri: &str) -> Done<Self::Work>;
+    fn read(&self, era: Era, uri: &str) -> MethodResult<Self::Work>;
     /// The member `prompts` of a list.
     fn prompts(&self) -> Value;
     /// Makes a prompt.
     ///
     /// # Errors
     /// -32602 for one that there is not.
-    fn prompt(&self, request: &Request, name: &str, arguments: &Map<String, Value>) -> Done<Self::Work>;
+    fn prompt(&self, request: &RpcRequest, name: &str, arguments: &Map<String, Value>) -> MethodResult<Self::Work>;
     /// Values that an argument may have which begin with this.
     ///
     /// # Errors
     /// -32602 for an argument that there is not.
-    fn complete(&self, asked: &Completion<'_>) -> Done<Self::Work>;
+    fn complete(&self, asked: &Completion<'_>) -> MethodResult<Self::Work>;
     /// Opens a stream of notices.
     ///
     /// # Errors
     /// What stands in the way.
-    fn listen(&self, request: &Request) -> Done<Self::Work>;
+    fn listen(&self, request: &RpcRequest) -> MethodResult<Self::Work>;
 }
 
 /// What a message comes to.
-pub enum Answer<W> {
+pub enum McpAnswer<W> {
     /// A reply.
     Reply(Reply),
     /// Work for the request of this id, in this era.
@@ -135,24 +135,24 @@ pub enum Answer<W> {
 }
 
 /// Answers a message.
-pub fn answer<C: Catalogue>(catalogue: &C, headers: &HeaderMap, body: &[u8]) -> Answer<C::Work> {
+pub fn answer<C: Catalogue>(catalogue: &C, headers: &HeaderMap, body: &[u8]) -> McpAnswer<C::Work> {
     let request = match envelope::read(body) {
-        Ok(Message::Request(request)) => request,
-        Ok(Message::Notification) => return Answer::Reply(Reply::empty(StatusCode::ACCEPTED)),
-        Err((refusal, id)) => return Answer::Reply(refusal.reply(id.as_ref())),
+        Ok(ClientMessage::Request(request)) => request,
+        Ok(ClientMessage::Notification) => return McpAnswer::Reply(Reply::empty(StatusCode::ACCEPTED)),
+        Err((refusal, id)) => return McpAnswer::Reply(refusal.reply(id.as_ref())),
     };
     let era = match era::of(&request, headers) {
         Ok(era) => era,
-        Err(refusal) => return Answer::Reply(refusal.reply(Some(&request.id))),
+        Err(refusal) => return McpAnswer::Reply(refusal.reply(Some(&request.id))),
     };
     match method(catalogue, era, &request, headers) {
-        Ok(Doing::Work(work)) => Answer::Work(work, era, request.id),
-        done => Answer::Reply(reply(done, era, &request.id)),
+        Ok(Doing::Work(work)) => McpAnswer::Work(work, era, request.id),
+        done => McpAnswer::Reply(reply(done, era, &request.id)),
     }
 }
 
 /// The reply that an end without more work becomes.
-pub fn reply<W>(done: Done<W>, era: Era, id: &Value) -> Reply {
+pub fn reply<W>(done: MethodResult<W>, era: Era, id: &Value) -> Reply {
     match done {
         Ok(Doing::Told(told)) => told.reply(era, id),
         Ok(Doing::Reply(reply)) => reply,
@@ -162,7 +162,7 @@ pub fn reply<W>(done: Done<W>, era: Era, id: &Value) -> Reply {
     }
 }
 
-fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request, headers: &HeaderMap) -> Done<C::Work> {
+fn method<C: Catalogue>(catalogue: &C, era: Era, request: &RpcRequest, headers: &HeaderMap) -> MethodResult<C::Work> {
     let told = match (request.method.as_str(), era) {
         ("server/discover", Era::Modern) => discover(catalogue.instructions()),
         ("initialize", Era::Legacy) => initialize(request, catalogue.instructions())?,
@@ -213,7 +213,7 @@ fn discover(instructions: &str) -> ResultBody {
     .kept_for(KEPT)
 }
 
-fn initialize(request: &Request, instructions: &str) -> Result<ResultBody, Refusal> {
+fn initialize(request: &RpcRequest, instructions: &str) -> Result<ResultBody, Refusal> {
     let asked = wanted(request, "protocolVersion")?;
     let version = if LEGACY.contains(&asked) { asked } else { LEGACY[0] };
     Ok(ResultBody::object(&json!({
@@ -225,11 +225,11 @@ fn initialize(request: &Request, instructions: &str) -> Result<ResultBody, Refus
 }
 
 /// A parameter that must be a text.
-fn wanted<'a>(request: &'a Request, name: &str) -> Result<&'a str, Refusal> {
+fn wanted<'a>(request: &'a RpcRequest, name: &str) -> Result<&'a str, Refusal> {
     request.text(name).ok_or_else(|| Refusal::params(format!("params has no text {name}.")))
 }
 
-fn arguments(request: &Request) -> Result<Map<String, Value>, Refusal> {
+fn arguments(request: &RpcRequest) -> Result<Map<String, Value>, Refusal> {
     match request.params.get("arguments") {
         None => Ok(Map::new()),
         Some(Value::Object(arguments)) => Ok(arguments.clone()),
@@ -237,7 +237,7 @@ fn arguments(request: &Request) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-fn cursor(request: &Request) -> Result<Option<&str>, Refusal> {
+fn cursor(request: &RpcRequest) -> Result<Option<&str>, Refusal> {
     match request.params.get("cursor") {
         None => Ok(None),
         Some(Value::String(cursor)) => Ok(Some(cursor)),
@@ -246,7 +246,7 @@ fn cursor(request: &Request) -> Result<Option<&str>, Refusal> {
 }
 
 /// Refuses a cursor where there is one page.
-fn only_page(request: &Request) -> Result<(), Refusal> {
+fn only_page(request: &RpcRequest) -> Result<(), Refusal> {
     if cursor(request)?.is_none() { Ok(()) } else { Err(bad_cursor()) }
 }
 

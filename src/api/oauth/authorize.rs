@@ -7,15 +7,15 @@ use hyper::header::LOCATION;
 use hyper::http::{Method, StatusCode};
 
 use super::client;
-use super::form::Form;
-use super::pages::Reader;
-use super::target::Target;
+use super::form::OauthForm;
+use super::pages::PageReader;
+use super::target::TokenTarget;
 use super::{audience, issuer, page, pages, redirect, told};
 use crate::access::scopes::ax_scopes;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
-use crate::api::engine::logins::{Answer, AuthorizationRequest};
+use crate::api::engine::logins::{AnswerTarget, AuthorizationRequest};
 use crate::config::Config;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -42,18 +42,18 @@ pub const ROUTES: &[ApiRoute] = &[page(Method::GET, "/oauth/authorize", authoriz
     .failing(&[codes::INVALID_REQUEST, codes::NOT_FOUND])];
 
 /// An error page for the person, where the program must not get the error.
-fn refused(reader: Reader<'_>, title: &str, detail: &str) -> Reply {
+fn refused(reader: PageReader<'_>, title: &str, detail: &str) -> Reply {
     reader.refused(title, &super::bad(detail))
 }
 
 fn authorize(app: &App, input: Input) -> Handled {
-    let reader = Reader::stranger(app, &input);
+    let reader = PageReader::stranger(app, &input);
     let Ok(issuer) = issuer(app, &input) else {
         return Ok(reader.refused("There is no such page", &codes::NOT_FOUND.into()).into());
     };
-    let (form, twice) = match Form::parse(&input.head.query) {
+    let (form, twice) = match OauthForm::parse(&input.head.query) {
         Ok(form) => (form, None),
-        Err(wrong) => (Form::lenient(&input.head.query), Some(told(&wrong))),
+        Err(wrong) => (OauthForm::lenient(&input.head.query), Some(told(&wrong))),
     };
     let found = match form.get("client_id") {
         Some(id) => client::find(app, id)?.map(|found| (found.registered.told(id), found.registered)),
@@ -85,14 +85,14 @@ fn authorize(app: &App, input: Input) -> Handled {
         Ok(asked) => asked,
         Err((error, detail)) => return Ok(back(&uri, error, &detail, state.as_deref(), &issuer).into()),
     };
-    let answer = Answer::Redirect { uri: uri.clone(), state: state.clone(), challenge };
+    let answer = AnswerTarget::Redirect { uri: uri.clone(), state: state.clone(), challenge };
     let waiting = AuthorizationRequest { client, words, audience, issuer: issuer.clone(), answer, seen_by: None };
     let id = ConsentId::generate();
     if app.logins.asked.put(id.hash, &input.head.peer.key(), waiting, Instant::now()).is_err() {
         let detail = "Too many programs wait for a decision.";
         return Ok(back(&uri, "temporarily_unavailable", detail, state.as_deref(), &issuer).into());
     }
-    let page = pages::Onward { to: &format!("/oauth/consent/{}", id.plaintext.reveal()) };
+    let page = pages::OnwardPage { to: &format!("/oauth/consent/{}", id.plaintext.reveal()) };
     Ok(reader.shown(StatusCode::OK, &page).into())
 }
 
@@ -111,7 +111,11 @@ pub(super) fn answer(uri: &str, said: &[(&str, &str)], state: Option<&str>, issu
 }
 
 /// Challenge, words and audience that a program asks for; else the error it is told.
-fn read(config: &Config, form: &Form, issuer: &str) -> Result<(String, Vec<String>, String), (&'static str, String)> {
+fn read(
+    config: &Config,
+    form: &OauthForm,
+    issuer: &str,
+) -> Result<(String, Vec<String>, String), (&'static str, String)> {
     let bad = |detail: &str| Err(("invalid_request", detail.to_owned()));
     match form.get("response_type") {
         Some("code") => {}
@@ -138,7 +142,7 @@ fn read(config: &Config, form: &Form, issuer: &str) -> Result<(String, Vec<Strin
 
 /// The words that are asked for and can be in tokens for this target; the broad ones if nothing is asked for, the finer
 /// ones if it has no broad one; `None` if none is left.
-pub(super) fn words(scope: Option<&str>, target: &Target) -> Option<Vec<String>> {
+pub(super) fn words(scope: Option<&str>, target: &TokenTarget) -> Option<Vec<String>> {
     let known = target.narrowed(ax_scopes::of_programs());
     let Some(scope) = scope else {
         let broad: Vec<&str> = known.iter().copied().filter(|word| !word.contains(':')).collect();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::redirect::Redirect;
 use crate::api::engine::app::App;
-use crate::api::engine::logins::{Client, Logins};
+use crate::api::engine::logins::{LoginClient, Logins};
 use crate::secret::SecretHash;
 use crate::store::oauth_clients::Client as Row;
 use crate::store::{self, oauth_clients, oauth_grants};
@@ -23,7 +23,7 @@ const LIFE: i64 = 30 * Micros::DAY;
 
 /// What a client said when it registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registered {
+pub struct ClientRegistration {
     /// When, seconds since 1970.
     pub at: i64,
     /// What it calls itself.
@@ -36,7 +36,7 @@ pub struct Registered {
     pub grant_types: Vec<String>,
 }
 
-impl Registered {
+impl ClientRegistration {
     /// The id that says all this; `None` if it would be too long.
     pub fn id(&self, logins: &Logins) -> Option<String> {
         let said = json!([self.at, self.name, self.redirect_uris, self.uri, self.grant_types]);
@@ -72,8 +72,8 @@ impl Registered {
     }
 
     /// The client as it is told to people.
-    pub fn told(&self, id: &str) -> Client {
-        Client { hash: hash(id), name: self.name.clone(), uri: self.uri.clone() }
+    pub fn told(&self, id: &str) -> LoginClient {
+        LoginClient { hash: hash(id), name: self.name.clone(), uri: self.uri.clone() }
     }
 
     /// The redirect URI that a request names, or the only one there is; `None` if it is not this client's.
@@ -95,16 +95,16 @@ pub fn hash(id: &str) -> SecretHash {
 
 /// A client that the box knows.
 #[derive(Debug)]
-pub struct Known {
+pub struct KnownClient {
     /// What it said, or what was said of it.
-    pub registered: Registered,
+    pub registered: ClientRegistration,
     /// Its row, where an admin has registered it.
     pub row: Option<Row>,
 }
 
-impl From<Row> for Known {
+impl From<Row> for KnownClient {
     fn from(row: Row) -> Self {
-        let registered = Registered {
+        let registered = ClientRegistration {
             at: row.created_at.0 / Micros::SECOND,
             name: row.name.clone(),
             redirect_uris: serde_json::from_str(&row.redirect_uris).unwrap_or_default(),
@@ -115,7 +115,7 @@ impl From<Row> for Known {
     }
 }
 
-impl Known {
+impl KnownClient {
     /// Whether it proves itself with a secret.
     pub fn has_secret(&self) -> bool {
         self.row.as_ref().is_some_and(|row| row.secret.is_some())
@@ -126,16 +126,16 @@ impl Known {
 ///
 /// # Errors
 /// The store's.
-pub fn find(app: &App, id: &str) -> store::Result<Option<Known>> {
+pub fn find(app: &App, id: &str) -> store::Result<Option<KnownClient>> {
     if !id.starts_with(PREFIX) {
-        return Ok(app.store.lookup(|conn| oauth_clients::by_id(conn, id))?.map(Known::from));
+        return Ok(app.store.lookup(|conn| oauth_clients::by_id(conn, id))?.map(KnownClient::from));
     }
-    let Some(found) = Registered::of_id(id, &app.logins) else { return Ok(None) };
+    let Some(found) = ClientRegistration::of_id(id, &app.logins) else { return Ok(None) };
     let now = Micros::now();
     if now.0 - found.at * Micros::SECOND < LIFE
         || app.store.lookup(|conn| oauth_grants::uses_client(conn, &hash(id), now))?
     {
-        return Ok(Some(Known { registered: found, row: None }));
+        return Ok(Some(KnownClient { registered: found, row: None }));
     }
     Ok(None)
 }
@@ -150,8 +150,8 @@ mod tests {
         Logins::new(None, 10.into())
     }
 
-    fn client(name: &str) -> Registered {
-        Registered {
+    fn client(name: &str) -> ClientRegistration {
+        ClientRegistration {
             at: 1,
             name: name.into(),
             redirect_uris: vec!["http://localhost/cb".into()],
@@ -164,8 +164,8 @@ mod tests {
     fn an_id_says_what_was_registered_and_no_other_box_can_make_it() {
         let logins = logins();
         let id = client("x").id(&logins).unwrap();
-        assert_eq!(Registered::of_id(&id, &logins), Some(client("x")));
-        assert_eq!(Registered::of_id(&id, &super::tests::logins()), None, "the key is another");
+        assert_eq!(ClientRegistration::of_id(&id, &logins), Some(client("x")));
+        assert_eq!(ClientRegistration::of_id(&id, &super::tests::logins()), None, "the key is another");
         assert_eq!(client(&"x".repeat(1200)).id(&logins), None, "too long");
     }
 
@@ -179,12 +179,12 @@ mod tests {
             other.replace_range(at..=at, &to);
             prop_assume!(other != id);
             // The last character of base64 has unused bits.
-            prop_assert!(Registered::of_id(&other, &logins).is_none_or(|same| same == client("program")));
+            prop_assert!(ClientRegistration::of_id(&other, &logins).is_none_or(|same| same == client("program")));
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "(dyn_)?[A-Za-z0-9_.-]{0,80}") {
-            prop_assert_eq!(Registered::of_id(&text, &logins()), None);
+            prop_assert_eq!(ClientRegistration::of_id(&text, &logins()), None);
         }
     }
 }

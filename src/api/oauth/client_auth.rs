@@ -5,8 +5,8 @@ use data_encoding::BASE64;
 use hyper::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use percent_encoding::percent_decode_str;
 
-use super::client::Known;
-use super::form::Form;
+use super::client::KnownClient;
+use super::form::OauthForm;
 use super::{NEED, bad, client};
 use crate::api::engine::app::App;
 use crate::rest::codes;
@@ -31,7 +31,7 @@ pub struct ClientCredentials {
 ///
 /// # Errors
 /// `invalid_request` for two different ids or two secrets; `invalid_client` for a malformed header.
-pub fn shown(input: &Input, form: &Form) -> Result<Option<ClientCredentials>, ApiError> {
+pub fn shown(input: &Input, form: &OauthForm) -> Result<Option<ClientCredentials>, ApiError> {
     let of_form = form.get("client_id");
     let secret = form.get("client_secret");
     match basic(input)? {
@@ -57,7 +57,7 @@ pub fn shown(input: &Input, form: &Form) -> Result<Option<ClientCredentials>, Ap
 ///
 /// # Errors
 /// As there, and `invalid_request` if it does not.
-pub fn needed(input: &Input, form: &Form) -> Result<ClientCredentials, ApiError> {
+pub fn needed(input: &Input, form: &OauthForm) -> Result<ClientCredentials, ApiError> {
     shown(input, form)?.ok_or_else(|| bad("client_id is missing."))
 }
 
@@ -101,7 +101,7 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// `invalid_client`, or `rate_limited` after too many.
-    pub fn check(&self, app: &App, input: &Input, known: &Known) -> Result<(), ApiError> {
+    pub fn check(&self, app: &App, input: &Input, known: &KnownClient) -> Result<(), ApiError> {
         let Some(row) = known.row.as_ref().filter(|row| row.secret.is_some()) else { return Ok(()) };
         let shown = self.secret.as_ref().and_then(|text| ClientSecret::parse(text.reveal()).ok());
         if shown.is_some_and(|shown| row.is_secret(&shown)) { Ok(()) } else { Err(self.refused(app, input)) }
@@ -111,7 +111,7 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// `invalid_client`, `rate_limited`, or the store's.
-    pub fn proved(&self, app: &App, input: &Input) -> Result<Known, ApiError> {
+    pub fn proved(&self, app: &App, input: &Input) -> Result<KnownClient, ApiError> {
         let known = client::find(app, &self.id)?.ok_or_else(|| self.refused(app, input))?;
         self.check(app, input, &known)?;
         Ok(known)

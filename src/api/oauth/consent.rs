@@ -8,7 +8,7 @@ use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::authorize::{answer, expired};
-use super::pages::Reader;
+use super::pages::PageReader;
 use super::redirect::Redirect;
 use super::{device, forms, issuer, login, page, pages, public};
 use crate::access::scopes::ax_scopes;
@@ -17,7 +17,7 @@ use crate::api::ax;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
-use crate::api::engine::logins::{Answer, AuthorizationRequest, Code, Decision, Logins};
+use crate::api::engine::logins::{AnswerTarget, AuthorizationRequest, CodeGrant, DeviceDecision, Logins};
 use crate::limits::{OAUTH_GRANTS_OF_AGENT, OAUTH_GRANTS_OF_USER};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -93,7 +93,7 @@ const REFUSALS: &[&codes::Code] = &[
 ];
 
 /// A word with its sentence, for the page.
-pub struct Word {
+pub struct ConsentWord {
     /// The word.
     pub name: String,
     /// What it lets a program do.
@@ -138,7 +138,7 @@ fn request(input: &Input) -> Option<SecretHash> {
 }
 
 fn show(app: &App, input: Input) -> Handled {
-    let gone = || Reader::stranger(app, &input).refused("This request is over", &expired());
+    let gone = || PageReader::stranger(app, &input).refused("This request is over", &expired());
     if issuer(app, &input).is_err() {
         return Ok(gone().into());
     }
@@ -167,11 +167,11 @@ fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest)
     let own = ax_scopes::issuer_of_agents(viewer.scopes());
     let held: Vec<&str> =
         [Class::User, Class::Agent].iter().flat_map(|class| ax_scopes::consentable(*class, &own)).collect();
-    let words: Vec<Word> = asked
+    let words: Vec<ConsentWord> = asked
         .words
         .iter()
         .filter(|word| held.contains(&word.as_str()))
-        .map(|word| Word { name: word.clone(), about: sentence(word) })
+        .map(|word| ConsentWord { name: word.clone(), about: sentence(word) })
         .collect();
     let (agents, may_create) = app.store.read(|conn| {
         let last = oauth_grants::last_agent(conn, &viewer.user().id, &asked.client.name)?;
@@ -185,8 +185,8 @@ fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest)
     })?;
     let schemes = app.config.read(|now| now.oauth.redirect_schemes.clone());
     let place = match &asked.answer {
-        Answer::Redirect { uri, .. } => Redirect::parse(uri, &schemes).map(|uri| uri.place()).unwrap_or_default(),
-        Answer::Device { peer, user_code, .. } => {
+        AnswerTarget::Redirect { uri, .. } => Redirect::parse(uri, &schemes).map(|uri| uri.place()).unwrap_or_default(),
+        AnswerTarget::Device { peer, user_code, .. } => {
             format!("a program at {peer} that shows the code {user_code}. Allow it only if you have started it")
         }
     };
@@ -214,7 +214,7 @@ fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest)
         idle_days: days.0,
         days: days.1,
     };
-    Ok(Reader { app, input, viewer: Some(viewer) }.shown(StatusCode::OK, &page))
+    Ok(PageReader { app, input, viewer: Some(viewer) }.shown(StatusCode::OK, &page))
 }
 
 /// A name for an agent, made from the client's name.
@@ -274,14 +274,14 @@ fn led_to(to: &str) -> Reply {
 
 fn denied(logins: &Logins, asked: &AuthorizationRequest) -> String {
     match &asked.answer {
-        Answer::Redirect { uri, state, .. } => {
+        AnswerTarget::Redirect { uri, state, .. } => {
             let said = [("error", "access_denied"), ("error_description", "The person has refused.")];
             answer(uri, &said, state.as_deref(), &asked.issuer)
         }
-        Answer::Device { code, .. } => {
+        AnswerTarget::Device { code, .. } => {
             logins
                 .devices
-                .change(code, Instant::now(), |device| device.decision.get_or_insert(Decision::Denied).clone());
+                .change(code, Instant::now(), |device| device.decision.get_or_insert(DeviceDecision::Denied).clone());
             device::DENIED.to_owned()
         }
     }
@@ -353,10 +353,10 @@ fn allowed(
 ) -> Result<String, ApiError> {
     let busy = || ApiError::new(codes::BUSY).detail("Too many programs have not fetched what they were given.");
     let (redirect_uri, challenge) = match &asked.answer {
-        Answer::Redirect { uri, challenge, .. } => (uri.clone(), challenge.clone()),
-        Answer::Device { .. } => Default::default(),
+        AnswerTarget::Redirect { uri, challenge, .. } => (uri.clone(), challenge.clone()),
+        AnswerTarget::Device { .. } => Default::default(),
     };
-    let code = Code {
+    let code = CodeGrant {
         client: asked.client.clone(),
         redirect_uri,
         challenge,
@@ -369,16 +369,16 @@ fn allowed(
         replayed: false,
     };
     match &asked.answer {
-        Answer::Redirect { uri, state, .. } => {
+        AnswerTarget::Redirect { uri, state, .. } => {
             let issued = AuthorizationCode::generate();
             logins.codes.put(issued.hash, tx.caller.account(), code, Instant::now()).map_err(|_| busy())?;
             Ok(answer(uri, &[("code", issued.plaintext.reveal())], state.as_deref(), &asked.issuer))
         }
-        Answer::Device { code: device, .. } => {
+        AnswerTarget::Device { code: device, .. } => {
             // If two people typed the same code, the first decides.
             let first = logins.devices.change(device, Instant::now(), |device| {
                 let is_first = device.decision.is_none();
-                device.decision.get_or_insert_with(|| Decision::Allowed(Box::new(code)));
+                device.decision.get_or_insert_with(|| DeviceDecision::Allowed(Box::new(code)));
                 is_first
             });
             if first == Some(true) { Ok(device::ALLOWED.to_owned()) } else { Err(expired()) }

@@ -8,15 +8,17 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::{Method, StatusCode};
 use serde_json::json;
 
-use super::form::{self, Form, first};
-use super::pages::Reader;
+use super::form::{self, OauthForm, first};
+use super::pages::PageReader;
 use super::token::{give, issue, needed};
 use super::{NEED, audience, authorize, client, client_auth, issuer, login, page, pages, posted, public, target};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::engine::logins::{Answer, AuthorizationRequest, Code, DEVICE_INTERVAL, DEVICES, Decision, Device};
+use crate::api::engine::logins::{
+    AnswerTarget, AuthorizationRequest, CodeGrant, DEVICE_INTERVAL, DEVICES, DeviceDecision, DeviceLogin,
+};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
@@ -120,7 +122,7 @@ fn ask(app: &App, input: Input) -> Handled {
     let target = audience(&app.config.now(), &issuer, form.get("resource"))?;
     let words = authorize::words(form.get("scope"), &target).ok_or_else(target::none_left)?;
     let (device, user) = (DeviceCode::generate(), UserCode::generate());
-    let waiting = Device {
+    let waiting = DeviceLogin {
         client: known.registered.told(&shown.id),
         words,
         audience: target.audience.as_str().to_owned(),
@@ -148,13 +150,13 @@ fn ask(app: &App, input: Input) -> Handled {
 /// `GET /oauth/device`.
 fn show(app: &App, input: Input) -> Handled {
     if issuer(app, &input).is_err() {
-        let reader = Reader::stranger(app, &input);
+        let reader = PageReader::stranger(app, &input);
         return Ok(reader.refused("There is no such page", &codes::NOT_FOUND.into()).into());
     }
     let code = first(&input.head.query, "user_code").and_then(|text| UserCode::read(&text));
     let viewer = app.gate.viewer(&input.head)?;
-    let reader = Reader { app, input: &input, viewer: viewer.as_ref() };
-    let done = |is_allowed| Ok(reader.shown(StatusCode::OK, &pages::Done { is_allowed }).into());
+    let reader = PageReader { app, input: &input, viewer: viewer.as_ref() };
+    let done = |is_allowed| Ok(reader.shown(StatusCode::OK, &pages::DonePage { is_allowed }).into());
     match first(&input.head.query, "done").as_deref() {
         Some("allowed") => return done(true),
         Some("denied") => return done(false),
@@ -164,7 +166,7 @@ fn show(app: &App, input: Input) -> Handled {
         let next = code.map_or_else(|| "/oauth/device".to_owned(), |code| format!("/oauth/device?user_code={code}"));
         return Ok(login::first(&next).into());
     }
-    Ok(reader.shown(StatusCode::OK, &pages::Device { code: code.as_deref().unwrap_or_default() }).into())
+    Ok(reader.shown(StatusCode::OK, &pages::DevicePage { code: code.as_deref().unwrap_or_default() }).into())
 }
 
 /// `POST /oauth/device`.
@@ -176,7 +178,7 @@ fn typed(app: &App, call: Call) -> Handled {
     let now = Instant::now();
     let code = call.input.body.text(&USER_CODE).and_then(UserCode::read);
     let hash = code.as_deref().and_then(|code| UserCode::parse(code).ok());
-    let waits = |device: &Device| device.decision.is_none() && Some(device.user_code) == hash;
+    let waits = |device: &DeviceLogin| device.decision.is_none() && Some(device.user_code) == hash;
     let Some((device, found, _)) = app.logins.devices.list(now, waits).into_iter().next() else {
         app.logins
             .user_codes
@@ -184,7 +186,7 @@ fn typed(app: &App, call: Call) -> Handled {
             .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))?;
         return Err(codes::USER_CODE_NOT_FOUND.into());
     };
-    let answer = Answer::Device { code: device, peer: found.peer, user_code: code.unwrap_or_default() };
+    let answer = AnswerTarget::Device { code: device, peer: found.peer, user_code: code.unwrap_or_default() };
     let asked = AuthorizationRequest {
         client: found.client,
         words: found.words,
@@ -204,12 +206,12 @@ enum DeviceReply {
     Pending,
     TooSoon(u64),
     Denied,
-    Allowed(Box<Code>),
+    Allowed(Box<CodeGrant>),
     Over,
 }
 
 /// The grant type at the token endpoint.
-pub(super) fn poll(app: &App, input: Input, form: &Form) -> Handled {
+pub(super) fn poll(app: &App, input: Input, form: &OauthForm) -> Handled {
     let presented = needed(form, "device_code")?;
     let shown = client_auth::needed(&input, form)?;
     shown.proved(app, &input)?;
@@ -232,11 +234,11 @@ pub(super) fn poll(app: &App, input: Input, form: &Form) -> Handled {
     }
 }
 
-fn told(device: &mut Device, now: Instant) -> DeviceReply {
+fn told(device: &mut DeviceLogin, now: Instant) -> DeviceReply {
     let last = device.polled.replace(now);
     match &device.decision {
-        Some(Decision::Denied) => return DeviceReply::Denied,
-        Some(Decision::Given) => return DeviceReply::Over,
+        Some(DeviceDecision::Denied) => return DeviceReply::Denied,
+        Some(DeviceDecision::Given) => return DeviceReply::Over,
         _ => {}
     }
     if last.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(device.interval)) {
@@ -244,8 +246,8 @@ fn told(device: &mut Device, now: Instant) -> DeviceReply {
         return DeviceReply::TooSoon(device.interval);
     }
     match device.decision.take() {
-        Some(Decision::Allowed(code)) => {
-            device.decision = Some(Decision::Given);
+        Some(DeviceDecision::Allowed(code)) => {
+            device.decision = Some(DeviceDecision::Given);
             DeviceReply::Allowed(code)
         }
         other => {
@@ -255,7 +257,7 @@ fn told(device: &mut Device, now: Instant) -> DeviceReply {
     }
 }
 
-fn grant(app: &App, input: Input, code: Code, id: String) -> Handled {
+fn grant(app: &App, input: Input, code: CodeGrant, id: String) -> Handled {
     let Some(caller) = app.gate.behind(&input.head, &NEED, &code.session_id, Kind::Session)? else {
         return Err(ApiError::new(codes::ACCESS_DENIED).detail("The session that allowed it has ended."));
     };
@@ -269,12 +271,12 @@ fn grant(app: &App, input: Input, code: Code, id: String) -> Handled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::engine::logins::Client;
+    use crate::api::engine::logins::LoginClient;
     use crate::secret::SecretHash;
 
-    fn device() -> Device {
-        Device {
-            client: Client { hash: SecretHash::of("c"), name: "c".into(), uri: None },
+    fn device() -> DeviceLogin {
+        DeviceLogin {
+            client: LoginClient { hash: SecretHash::of("c"), name: "c".into(), uri: None },
             words: Vec::new(),
             audience: "ax-api".into(),
             issuer: "http://localhost".into(),
@@ -300,9 +302,9 @@ mod tests {
     fn a_no_is_told_at_once_and_a_second_yes_never() {
         let (mut device, start) = (device(), Instant::now());
         assert!(matches!(told(&mut device, start), DeviceReply::Pending));
-        device.decision = Some(Decision::Denied);
+        device.decision = Some(DeviceDecision::Denied);
         assert!(matches!(told(&mut device, start), DeviceReply::Denied));
-        device.decision = Some(Decision::Given);
+        device.decision = Some(DeviceDecision::Given);
         assert!(matches!(told(&mut device, start + Duration::from_secs(60)), DeviceReply::Over));
     }
 }

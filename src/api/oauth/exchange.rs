@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::client_auth::ClientCredentials;
-use super::form::Form;
-use super::target::Target;
+use super::form::OauthForm;
+use super::target::TokenTarget;
 use super::token::needed;
 use super::{audience, bad, issuer};
 use crate::access::tokens::jwt::Audience;
@@ -32,7 +32,7 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const AGENT_KEY: &str = "axp_a_";
 
 /// A key or an agent's token in the form becomes a short-lived token.
-pub(super) fn token_exchange(app: &App, input: Input, form: &Form) -> Handled {
+pub(super) fn token_exchange(app: &App, input: Input, form: &OauthForm) -> Handled {
     let subject = needed(form, "subject_token")?;
     match needed(form, "subject_token_type")? {
         ACCESS_TOKEN => {}
@@ -52,7 +52,7 @@ pub(super) fn token_exchange(app: &App, input: Input, form: &Form) -> Handled {
 }
 
 /// An agent's key is the client: its public part the id, the whole key the secret.
-pub(super) fn client_credentials(app: &App, input: Input, form: &Form, shown: &ClientCredentials) -> Handled {
+pub(super) fn client_credentials(app: &App, input: Input, form: &OauthForm, shown: &ClientCredentials) -> Handled {
     if !shown.id.starts_with(AGENT_KEY) {
         let known = shown.proved(app, &input)?;
         let why = if known.has_secret() { "This client acts for people alone." } else { "This client has no secret." };
@@ -70,12 +70,12 @@ pub(super) fn client_credentials(app: &App, input: Input, form: &Form, shown: &C
 }
 
 /// What is asked for. `audience` and `resource` say the same in two ways; both have to agree.
-fn wish(app: &App, input: &Input, form: &Form) -> Result<Wish, ApiError> {
+fn wish(app: &App, input: &Input, form: &OauthForm) -> Result<Wish, ApiError> {
     let (own, config) = (issuer(app, input)?, app.config.now());
     let of = |uri| audience(&config, &own, Some(uri));
     let of_resource = form.get("resource").map(of).transpose()?;
     let of_audience = match form.get("audience") {
-        Some(name) if Audience::named(name).is_some() => Some(Target::named(&config, name)?),
+        Some(name) if Audience::named(name).is_some() => Some(TokenTarget::named(&config, name)?),
         uri => uri.map(of).transpose()?,
     };
     let target = match (of_resource, of_audience) {

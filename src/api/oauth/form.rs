@@ -10,7 +10,7 @@ const MOST: usize = 64;
 
 /// The parameters of a query or a form body.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Form(Vec<(String, String)>);
+pub struct OauthForm(Vec<(String, String)>);
 
 /// Why it is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Wrong {
     Twice(String),
 }
 
-impl Form {
+impl OauthForm {
     /// Reads the text. A parameter without a value counts as left out.
     ///
     /// # Errors
@@ -93,28 +93,28 @@ mod tests {
 
     #[test]
     fn forms_are_read_as_browsers_write_them() {
-        let form = Form::parse("a=1&b=x+y%20z&c=&d&e=%C3%A9").unwrap();
+        let form = OauthForm::parse("a=1&b=x+y%20z&c=&d&e=%C3%A9").unwrap();
         assert_eq!((form.get("a"), form.get("b"), form.get("e")), (Some("1"), Some("x y z"), Some("é")));
         assert_eq!((form.get("c"), form.get("d"), form.get("f")), (None, None, None));
-        assert_eq!(Form::parse("a=1&b=2&a=1"), Err(Wrong::Twice("a".into())));
-        assert_eq!(Form::parse("a=&a=1"), Err(Wrong::Twice("a".into())));
+        assert_eq!(OauthForm::parse("a=1&b=2&a=1"), Err(Wrong::Twice("a".into())));
+        assert_eq!(OauthForm::parse("a=&a=1"), Err(Wrong::Twice("a".into())));
         for bad in ["a=%FF", "a=%00", "a=%0A", "%ff=1"] {
-            assert_eq!(Form::parse(bad), Err(Wrong::Malformed), "{bad}");
+            assert_eq!(OauthForm::parse(bad), Err(Wrong::Malformed), "{bad}");
         }
         let many: String = (0..=MOST).map(|n| format!("p{n}=1&")).collect();
-        assert_eq!(Form::parse(&many), Err(Wrong::Malformed));
+        assert_eq!(OauthForm::parse(&many), Err(Wrong::Malformed));
     }
 
     proptest! {
         #[test]
         fn what_is_encoded_comes_back(text in "[^\\p{Cc}]{1,60}") {
-            let form = Form::parse(&format!("x={}", encoded(&text))).unwrap();
+            let form = OauthForm::parse(&format!("x={}", encoded(&text))).unwrap();
             prop_assert_eq!(form.get("x"), Some(text.as_str()));
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "[a-c=&%+0-9A-Fé\\x00 ]{0,100}") {
-            let _ = (Form::parse(&text), first(&text, "a"));
+            let _ = (OauthForm::parse(&text), first(&text, "a"));
         }
     }
 }

@@ -6,8 +6,8 @@ use hyper::header::{LOCATION, SET_COOKIE};
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::form::{Form, encoded};
-use super::pages::Reader;
+use super::form::{OauthForm, encoded};
+use super::pages::PageReader;
 use super::{login, page, pages, posted};
 use crate::access::Caller;
 use crate::access::lookup::cookie;
@@ -64,7 +64,7 @@ pub const ROUTES: &[ApiRoute] = &[
 const TITLE: &str = "That did not work";
 
 /// The form, if a page of ours sent it.
-fn own(input: &Input) -> Result<Form, ApiError> {
+fn own(input: &Input) -> Result<OauthForm, ApiError> {
     if !cookie::is_same_origin(&input.head) {
         return Err(codes::CSRF_REFUSED.into());
     }
@@ -76,7 +76,7 @@ fn follow(app: &App, input: Input) -> Handled {
         return Ok(login::not_here(app, &input).into());
     }
     if !cookie::is_same_origin(&input.head) {
-        return Ok(Reader::stranger(app, &input).refused(TITLE, &codes::CSRF_REFUSED.into()).into());
+        return Ok(PageReader::stranger(app, &input).refused(TITLE, &codes::CSRF_REFUSED.into()).into());
     }
     let body = json!({"link": input.param(0)}).to_string();
     let asked = Subrequest::new(app, &input.head, Method::POST, "/api/sessions")?;
@@ -104,10 +104,10 @@ fn device(app: &App, input: Input) -> Handled {
 }
 
 /// Asks a route of the session's; without one it leads to the login and back to `page`.
-fn within(app: &App, input: Input, target: &str, page: &str, body: fn(&Form) -> Value) -> Handled {
+fn within(app: &App, input: Input, target: &str, page: &str, body: fn(&OauthForm) -> Value) -> Handled {
     let form = match own(&input) {
         Ok(form) => form,
-        Err(error) => return Ok(Reader::stranger(app, &input).refused(TITLE, &error).into()),
+        Err(error) => return Ok(PageReader::stranger(app, &input).refused(TITLE, &error).into()),
     };
     let Some(viewer) = app.gate.viewer(&input.head)? else { return Ok(login::first(page).into()) };
     let asked = Subrequest::new(app, &input.head, Method::POST, target)?;
@@ -124,7 +124,7 @@ fn within(app: &App, input: Input, target: &str, page: &str, body: fn(&Form) -> 
 }
 
 /// A decision as the script would send it.
-fn decision(form: &Form) -> Value {
+fn decision(form: &OauthForm) -> Value {
     let act_as = match form.get("act_as") {
         Some("new") => json!({"new_agent": form.get("new_agent").unwrap_or_default()}),
         Some("user") => json!({"user": true}),
@@ -140,12 +140,12 @@ fn then(
     input: Input,
     viewer: Option<Caller>,
     outcome: Outcome,
-    good: fn(Reader<'_>, &Reply, &Value) -> Reply,
+    good: fn(PageReader<'_>, &Reply, &Value) -> Reply,
 ) -> Handled {
     let app = app.handle();
     let finish = move |reply: Reply| {
         let Some(app) = app.upgrade() else { return Outcome::Done(Reply::empty(StatusCode::SERVICE_UNAVAILABLE)) };
-        let reader = Reader { app: &app, input: &input, viewer: viewer.as_ref() };
+        let reader = PageReader { app: &app, input: &input, viewer: viewer.as_ref() };
         let told: Value = match &reply.body {
             Body::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or_default(),
             _ => Value::Null,

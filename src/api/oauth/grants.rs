@@ -14,7 +14,7 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::store::credentials::{self, CredentialState};
-use crate::store::oauth_grants::{self, Grant};
+use crate::store::oauth_grants::{self, OauthGrant};
 use crate::time::Micros;
 
 const DOC: &str = "recipes/letting-programs-log-in#grants";
@@ -59,7 +59,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::GRANT_NOT_FOUND]),
 ];
 
-fn show(grant: &Grant) -> Value {
+fn show(grant: &OauthGrant) -> Value {
     json!({
         "id": grant.id,
         "client_name": grant.client_name,
@@ -90,7 +90,7 @@ fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "oauth_grants")?;
     let page = list.page();
     if let Some(whose) = whose(&call.caller) {
-        let mut take = |grant: Grant| list.push((grant.created_at, grant.id.clone()), &show(&grant));
+        let mut take = |grant: OauthGrant| list.push((grant.created_at, grant.id.clone()), &show(&grant));
         app.store.lookup(|conn| oauth_grants::list(conn, whose, Micros::now(), &page, &mut take))?;
     }
     Ok(list.reply(&call.input).into())

@@ -93,7 +93,7 @@ const fn route() -> ApiRoute {
 }
 
 /// Who asks.
-enum Asker {
+enum Introspector {
     /// A client that may ask about every token.
     Client,
     /// A principal.
@@ -112,7 +112,7 @@ fn introspect(app: &App, input: Input) -> Handled {
     };
     let asker = match client_auth::shown(&input, &form)?.filter(|shown| shown.secret.is_some()) {
         Some(shown) => client(app, &input, &shown)?,
-        None => Asker::Caller(Box::new(app.gate.admit(&input.head, &NEED)?)),
+        None => Introspector::Caller(Box::new(app.gate.admit(&input.head, &NEED)?)),
     };
     let token = needed(&form, "token")?;
     let told = match standing(app, &input, token)? {
@@ -130,12 +130,12 @@ fn offered(app: &App, input: &Input) -> Result<(), ApiError> {
     }
 }
 
-fn client(app: &App, input: &Input, shown: &ClientCredentials) -> Result<Asker, ApiError> {
+fn client(app: &App, input: &Input, shown: &ClientCredentials) -> Result<Introspector, ApiError> {
     let known = shown.proved(app, input)?;
     match known.row.filter(|row| row.can_introspect) {
         Some(row) => {
             app.gate.throttle_client(&input.head, &row.id)?;
-            Ok(Asker::Client)
+            Ok(Introspector::Client)
         }
         None => {
             Err(ApiError::new(codes::UNAUTHORIZED_CLIENT).detail("The client was not registered to introspect tokens."))
@@ -155,8 +155,8 @@ fn standing(app: &App, input: &Input, token: &str) -> Result<Option<Standing>, A
 }
 
 /// Whether who asks may know of this principal's tokens.
-fn may_know(app: &App, asker: &Asker, of: &Caller) -> Result<bool, ApiError> {
-    let Asker::Caller(caller) = asker else { return Ok(true) };
+fn may_know(app: &App, asker: &Introspector, of: &Caller) -> Result<bool, ApiError> {
+    let Introspector::Caller(caller) = asker else { return Ok(true) };
     if caller.is_admin() || caller.principal_key() == of.principal_key() {
         return Ok(true);
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use hyper::header::LOCATION;
 use hyper::http::{Method, StatusCode};
 
-use super::pages::Reader;
+use super::pages::PageReader;
 use super::{page, pages};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -43,7 +43,7 @@ pub const ROUTES: &[ApiRoute] = &[
 
 /// The refusal of a login under a name where somebody may listen in.
 pub(super) fn not_here(app: &App, input: &Input) -> Reply {
-    Reader::stranger(app, input).refused("Log in over a safe connection", &codes::TLS_REQUIRED.into())
+    PageReader::stranger(app, input).refused("Log in over a safe connection", &codes::TLS_REQUIRED.into())
 }
 
 fn form(app: &App, input: Input) -> Handled {
@@ -68,11 +68,11 @@ fn link(app: &App, input: Input) -> Handled {
     if site::origin(app, &input.head).is_none() {
         return Ok(not_here(app, &input).into());
     }
-    let (secret, reader) = (input.param(0), Reader::stranger(app, &input));
+    let (secret, reader) = (input.param(0), PageReader::stranger(app, &input));
     let found = LoginLink::parse(secret).ok().and_then(|hash| app.logins.links.look(&hash, Instant::now()));
     let Some(link) = found else {
         return Ok(reader.refused("This login link is dead", &codes::LINK_INVALID.into()).into());
     };
-    let page = pages::Link { secret, username: &link.username, path: &link.path };
+    let page = pages::LinkPage { secret, username: &link.username, path: &link.path };
     Ok(reader.shown(StatusCode::OK, &page).into())
 }

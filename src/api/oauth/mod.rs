@@ -47,8 +47,8 @@ use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::input::Input;
 use crate::rest::route::{Answer, Need};
-use form::{Form, Wrong};
-use target::Target;
+use form::{OauthForm, Wrong};
+use target::TokenTarget;
 
 /// The dialect of pages.
 const PAGE: Dialect = Dialect::OAuth;
@@ -80,7 +80,7 @@ fn bad(detail: impl Into<String>) -> ApiError {
 }
 
 /// The form in a request's body. A page of another site may not send one.
-fn posted(input: &Input) -> Result<Form, ApiError> {
+fn posted(input: &Input) -> Result<OauthForm, ApiError> {
     use hyper::header::{CONTENT_TYPE, ORIGIN};
     if input.head.headers.contains_key(ORIGIN) && !crate::access::lookup::cookie::is_same_origin(&input.head) {
         return Err(codes::CSRF_REFUSED.into());
@@ -93,7 +93,7 @@ fn posted(input: &Input) -> Result<Form, ApiError> {
         return Err(bad(format!("The form is longer than {FORM_BYTES} bytes.")));
     }
     let text = std::str::from_utf8(&input.raw).map_err(|_| bad("The form is not UTF-8."))?;
-    Form::parse(text).map_err(|wrong| bad(told(&wrong)))
+    OauthForm::parse(text).map_err(|wrong| bad(told(&wrong)))
 }
 
 /// What is wrong with a query or a form, for people.
@@ -106,7 +106,7 @@ fn told(wrong: &Wrong) -> String {
 
 /// The value of a parameter in a form, for the fuzz targets.
 pub(crate) fn form_value(text: &str, name: &str) -> Option<String> {
-    Form::parse(text).ok()?.get(name).map(str::to_owned)
+    OauthForm::parse(text).ok()?.get(name).map(str::to_owned)
 }
 
 /// A value as forms encode it, for the fuzz targets.
@@ -125,12 +125,12 @@ pub(crate) fn is_redirect(uri: &str) -> bool {
 }
 
 /// Whom a token for this resource is for (RFC 8707).
-fn audience(config: &Config, issuer: &str, resource: Option<&str>) -> Result<Target, ApiError> {
-    let Some(resource) = resource else { return Ok(Target::own(Audience::Api)) };
+fn audience(config: &Config, issuer: &str, resource: Option<&str>) -> Result<TokenTarget, ApiError> {
+    let Some(resource) = resource else { return Ok(TokenTarget::own(Audience::Api)) };
     let resource = resource.strip_suffix('/').unwrap_or(resource);
     match resource.strip_prefix(issuer) {
-        Some("") => Ok(Target::own(Audience::Api)),
-        Some("/mcp") => Ok(Target::own(Audience::Mcp)),
-        _ => Target::named(config, resource),
+        Some("") => Ok(TokenTarget::own(Audience::Api)),
+        Some("/mcp") => Ok(TokenTarget::own(Audience::Mcp)),
+        _ => TokenTarget::named(config, resource),
     }
 }

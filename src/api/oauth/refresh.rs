@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::form::Form;
-use super::target::Target;
+use super::form::OauthForm;
+use super::target::TokenTarget;
 use super::token::{TokenGrant, invalid_grant, issue, needed};
 use super::{NEED, audience, client, issuer};
 use crate::access::{self, Action, Principal};
@@ -16,13 +16,13 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::secret::{Kind, PresentedRefresh, RefreshToken};
 use crate::store::credentials::{self, CredentialState};
-use crate::store::oauth_grants::{self, Grant};
+use crate::store::oauth_grants::{self, OauthGrant};
 use crate::time::Micros;
 
 /// How long a replaced token may be used once more, if its successor was not: its reply was lost.
 const SECOND_CHANCE: i64 = 60 * Micros::SECOND;
 
-pub(super) fn refresh(app: &App, input: Input, form: &Form, id: String) -> Handled {
+pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> Handled {
     let text = needed(form, "refresh_token")?;
     let refused = |input: &Input| invalid_grant(app, input, "The refresh token is unknown, or its grant has ended.");
     let Ok(shown) = RefreshToken::parse(text) else { return Err(refused(&input)) };
@@ -33,7 +33,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &Form, id: String) -> Handl
     }
     let own = issuer(app, &input)?;
     let settings = app.config.now();
-    let target = Target::named(&settings, &grant.audience)?;
+    let target = TokenTarget::named(&settings, &grant.audience)?;
     let asked = form.get("resource").map(|uri| audience(&settings, &own, Some(uri))).transpose()?;
     if asked.is_some_and(|asked| asked.audience != target.audience) {
         return Err(codes::INVALID_TARGET.into());
@@ -89,7 +89,7 @@ enum Judged {
     Reused,
 }
 
-fn judged(grant: &Grant, shown: &PresentedRefresh, now: Micros) -> Judged {
+fn judged(grant: &OauthGrant, shown: &PresentedRefresh, now: Micros) -> Judged {
     let is = |hash: &[u8]| hash == shown.whole.as_bytes();
     if is(&grant.current) {
         return Judged::Present;
@@ -100,7 +100,7 @@ fn judged(grant: &Grant, shown: &PresentedRefresh, now: Micros) -> Judged {
 }
 
 /// When a grant ends that is refreshed now and not used any more.
-fn until(config: &Config, grant: &Grant, now: Micros) -> Micros {
+fn until(config: &Config, grant: &OauthGrant, now: Micros) -> Micros {
     let idle = i64::try_from(config.oauth.refresh_idle_days).unwrap_or(1) * Micros::DAY;
     now.plus(idle).min(grant.ends_at)
 }
@@ -118,7 +118,7 @@ fn narrowed(words: &str, asked: Option<&str>) -> Result<String, ApiError> {
 }
 
 /// The grant as tokens are made of it.
-fn given(tx: &Tx<'_>, grant: &Grant, expires_at: Micros) -> Result<TokenGrant, ApiError> {
+fn given(tx: &Tx<'_>, grant: &OauthGrant, expires_at: Micros) -> Result<TokenGrant, ApiError> {
     let (agent, space_id) = match tx.caller.principal() {
         Principal::Agent { id, name, space_id, .. } => (Some((id.clone(), name.clone())), space_id.clone()),
         Principal::User(_) => (None, access::default_space(tx.conn, tx.caller)?),

@@ -7,7 +7,7 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::client::{self, Registered};
+use super::client::{self, ClientRegistration};
 use super::redirect::Redirect;
 use super::{issuer, public};
 use crate::api::engine::api_route::ApiRoute;
@@ -109,7 +109,7 @@ fn register(app: &App, input: Input) -> Handled {
 }
 
 /// What a program says of itself.
-fn read(said: &Value, schemes: &[String]) -> Result<Registered, ApiError> {
+fn read(said: &Value, schemes: &[String]) -> Result<ClientRegistration, ApiError> {
     if !said.is_object() {
         return Err(wrong("The registration is not an object."));
     }
@@ -134,7 +134,7 @@ fn read(said: &Value, schemes: &[String]) -> Result<Registered, ApiError> {
     }
     let name = plain(one(said, "client_name")?.unwrap_or_default());
     let uri = one(said, "client_uri")?.map(plain).filter(|uri| !uri.is_empty());
-    Ok(Registered {
+    Ok(ClientRegistration {
         at: Micros::now().0 / Micros::SECOND,
         name: if name.is_empty() { "unnamed".to_owned() } else { name },
         redirect_uris,

@@ -2,7 +2,7 @@
 
 use hyper::http::Method;
 
-use super::form::{self, Form};
+use super::form::{self, OauthForm};
 use super::token::needed;
 use super::{NEED, client, client_auth, issuer, posted, public};
 use crate::access::Action;
@@ -74,7 +74,7 @@ fn revoke(app: &App, input: Input) -> Handled {
 }
 
 /// The id of the grant that a token belongs to.
-fn grant(app: &App, form: &Form) -> Result<Option<String>, crate::rest::error::ApiError> {
+fn grant(app: &App, form: &OauthForm) -> Result<Option<String>, crate::rest::error::ApiError> {
     let token = needed(form, "token")?;
     if let Ok(shown) = RefreshToken::parse(token) {
         let found: store::Result<_> = app.store.lookup(|conn| oauth_grants::by_handle(conn, &shown.handle));

@@ -1,19 +1,19 @@
 //! What a program wants a token for: this box, or another service that the settings name (OAuth contract, section 7).
 
 use crate::access::tokens::jwt::Audience;
-use crate::config::{Config, Resource};
+use crate::config::{Config, ProtectedResource};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 
 /// Whom tokens are for, and which words they may hold.
-pub(super) struct Target {
+pub(super) struct TokenTarget {
     /// Whom they are for.
     pub audience: Audience,
     /// The settings of another service.
-    pub service: Option<Resource>,
+    pub service: Option<ProtectedResource>,
 }
 
-impl Target {
+impl TokenTarget {
     /// This box.
     pub(super) const fn own(audience: Audience) -> Self {
         Self { audience, service: None }

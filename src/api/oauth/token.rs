@@ -9,18 +9,18 @@ use hyper::http::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::form::{self, Form};
+use super::form::{self, OauthForm};
 use super::redirect::Redirect;
-use super::target::Target;
+use super::target::TokenTarget;
 use super::{NEED, audience, bad, client, client_auth, consent, device, exchange, issuer, posted, public, refresh};
 use crate::access::scopes::ax_scopes;
-use crate::access::tokens::jwt::{Claims, ISSUER, Program};
+use crate::access::tokens::jwt::{Claims, ISSUER, ProgramClaims};
 use crate::access::{self, Action, AgentRole, Class, Gate};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::engine::descent;
-use crate::api::engine::logins::{CODE_LIFE, Code, Used};
+use crate::api::engine::logins::{CODE_LIFE, CodeGrant, Used};
 use crate::config::Config;
 use crate::limits::{OAUTH_GRANTS_OF_AGENT, OAUTH_GRANTS_OF_USER};
 use crate::rest::codes;
@@ -128,7 +128,7 @@ fn token(app: &App, input: Input) -> Handled {
 }
 
 /// A parameter that has to be there.
-pub(super) fn needed<'a>(form: &'a Form, name: &str) -> Result<&'a str, ApiError> {
+pub(super) fn needed<'a>(form: &'a OauthForm, name: &str) -> Result<&'a str, ApiError> {
     form.get(name).ok_or_else(|| bad(format!("{name} is missing.")))
 }
 
@@ -137,7 +137,7 @@ pub(super) fn invalid_grant(app: &App, input: &Input, detail: &str) -> ApiError 
     app.gate.failed(&input.head, &NEED, ApiError::new(codes::INVALID_GRANT).detail(detail))
 }
 
-fn code(app: &App, input: Input, form: &Form, id: String) -> Handled {
+fn code(app: &App, input: Input, form: &OauthForm, id: String) -> Handled {
     let presented = needed(form, "code")?;
     let refused = |input: &Input| invalid_grant(app, input, "The code is unknown, used or too old.");
     let Ok(hash) = AuthorizationCode::parse(presented) else { return Err(refused(&input)) };
@@ -196,7 +196,7 @@ fn replayed(app: &App, input: Input, grant: &str, session: &str) -> Handled {
 }
 
 /// All that a code is bound to.
-fn check(input: &Input, app: &App, form: &Form, code: &Code, id: &str) -> Result<(), ApiError> {
+fn check(input: &Input, app: &App, form: &OauthForm, code: &CodeGrant, id: &str) -> Result<(), ApiError> {
     let refused = |detail| Err(invalid_grant(app, input, detail));
     if code.made.elapsed() >= CODE_LIFE {
         return refused("The code is unknown, used or too old.");
@@ -242,7 +242,7 @@ pub(super) struct TokenGrant {
 }
 
 /// Makes the grant that a code stands for.
-pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &Code) -> Result<TokenGrant, ApiError> {
+pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<TokenGrant, ApiError> {
     let user = tx.caller.user();
     let (mut agent, mut space_id, mut owner) = (None, None, user.id.clone());
     if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
@@ -322,7 +322,7 @@ pub(super) fn issue(
     let iat = tx.now.0 / Micros::SECOND;
     let ttl = i64::try_from(config.oauth.access_ttl).unwrap_or(900);
     let exp = (iat + ttl).min(given.expires_at.0 / Micros::SECOND).max(iat + 1);
-    let target = Target::named(config, &given.audience)?;
+    let target = TokenTarget::named(config, &given.audience)?;
     let words = target.words(words)?;
     let issuer = config.public_url.as_ref().map_or_else(|| ISSUER.to_owned(), ToString::to_string);
     let claims = Claims {
@@ -337,7 +337,7 @@ pub(super) fn issue(
         credential_id: given.id.clone(),
         space_id: given.space_id.clone(),
         agent: given.agent.clone(),
-        program: Some(Program { issuer, client_id: client_id.to_owned() }),
+        program: Some(ProgramClaims { issuer, client_id: client_id.to_owned() }),
     };
     Ok(Reply::ok(&json!({
         "access_token": gate.keys.sign(&claims).map_err(access::unsigned)?,

@@ -138,9 +138,9 @@ fn grant(body: &Fields) -> Result<What, ApiError> {
 }
 
 /// What a grant is about, where there is such a thing: the agent, the space.
-type Target = (Option<String>, Option<String>);
+type GrantTarget = (Option<String>, Option<String>);
 
-fn target(conn: &Connection, what: &What) -> store::Result<Target> {
+fn target(conn: &Connection, what: &What) -> store::Result<GrantTarget> {
     let What::Grant { resource, .. } = what else { return Ok((None, None)) };
     Ok(match resource.split_once(':') {
         Some(("agent", name)) => (agents::resolve(conn, name)?.map(|live| live.agent.id), None),
@@ -150,7 +150,7 @@ fn target(conn: &Connection, what: &What) -> store::Result<Target> {
 }
 
 /// True if the caller already has what it asks for. It has no right on something that it may not see.
-fn has_it(conn: &Connection, caller: &Caller, what: &What, target: &Target, now: Micros) -> store::Result<bool> {
+fn has_it(conn: &Connection, caller: &Caller, what: &What, target: &GrantTarget, now: Micros) -> store::Result<bool> {
     Ok(match (what, target) {
         (What::Scope(scopes), _) => caller.scopes().first_not_covered(scopes).is_none(),
         (What::Grant { role, .. }, (Some(agent), _)) => {

@@ -170,7 +170,7 @@ fn ask(app: &App, call: Call) -> Handled {
     let until = call.input.head.arrived + seconds(body.integer(&WAIT));
     let (settings, to_webhook) = app.config.read(|now| (now.requests, now.webhook.is_some()));
     let tell = requests::after(app);
-    let waiting = Waiting::of(app, &call, until);
+    let waiting = WaitingCaller::of(app, &call, until);
     call.write(app, move |tx| {
         let (question, told) = match requests::create(tx, &asked, settings, to_webhook)? {
             RequestOutcome::New(made) => (made.0, Some(made.1)),
@@ -195,11 +195,11 @@ fn ask(app: &App, call: Call) -> Handled {
 fn get(app: &App, call: Call) -> Handled {
     let until = call.input.head.arrived + seconds(call.input.query.integer(&WAIT));
     let id = call.input.param(0).to_owned();
-    Ok(Step::Later(Waiting::of(app, &call, until).look(&id)?))
+    Ok(Step::Later(WaitingCaller::of(app, &call, until).look(&id)?))
 }
 
 /// A caller who waits for an answer.
-struct Waiting {
+struct WaitingCaller {
     store: Arc<Store>,
     gate: Arc<Gate>,
     streams: Arc<Streams>,
@@ -218,7 +218,7 @@ fn find(conn: &Connection, caller: &Caller, id: &str, now: Micros) -> Result<Req
     if is_own { Ok(found) } else { Err(unknown()) }
 }
 
-impl Waiting {
+impl WaitingCaller {
     fn of(app: &App, call: &Call, until: Instant) -> Self {
         let (store, gate, streams) = (Arc::clone(&app.store), Arc::clone(&app.gate), Arc::clone(&app.streams));
         Self { store, gate, streams, caller: call.caller.clone(), until }

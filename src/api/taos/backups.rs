@@ -15,13 +15,13 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::slow::{self, Slow, WAIT};
-use crate::jobs::events::places::Place;
+use crate::jobs::events::places::PlaceGuard;
 use crate::jobs::operations::backups;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
-use crate::rest::reply::{Body, Pulled, Reply, Source};
+use crate::rest::reply::{Body, BodySource, Pulled, Reply};
 use crate::rest::route::Answer;
 use crate::store;
 use crate::store::operations::{self, Operation, OperationKind};
@@ -128,10 +128,10 @@ fn download(app: &App, call: Call) -> Handled {
 struct Pieces {
     file: File,
     left: u64,
-    _place: Place,
+    _place: PlaceGuard,
 }
 
-impl Source for Pieces {
+impl BodySource for Pieces {
     fn next(&mut self) -> io::Result<Option<Bytes>> {
         let wanted = usize::try_from(self.left).unwrap_or(PIECE).min(PIECE);
         if wanted == 0 {

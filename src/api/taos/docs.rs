@@ -53,7 +53,7 @@ fn front(app: &App, input: Input) -> Handled {
 
 /// What a search found, as a list of links.
 fn found(words: &str) -> String {
-    let line = |hit: docs::Hit| {
+    let line = |hit: docs::DocsHit| {
         let to = if hit.anchor.is_empty() { String::new() } else { format!("#{}", hit.anchor) };
         format!("- [{}: {}](/docs/{}.md{to}) {}\n", hit.title, hit.heading, hit.path, hit.snippet)
     };

@@ -25,7 +25,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::route::Answer;
 use crate::store::changes::{self, Change, Changed};
-use crate::store::notifications::{self as rows, Inbox, Span};
+use crate::store::notifications::{self as rows, Inbox, NotificationSpan};
 use crate::store::{self, StoreError, agents};
 use crate::time::Micros;
 
@@ -66,7 +66,7 @@ pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::GET, "/api/events", 
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What a caller has not been told yet.
-struct News {
+struct EventFeed {
     /// With the rights it had a moment ago.
     caller: Caller,
     looked_at: Instant,
@@ -78,7 +78,7 @@ struct News {
     found: VecDeque<Change>,
 }
 
-impl News {
+impl EventFeed {
     fn follows(&self, name: &str) -> bool {
         let may = |action: &Action| self.caller.scopes().allow(*action);
         self.types.contains(&name) && TYPES.iter().any(|(known, action)| *known == name && may(action))
@@ -137,7 +137,7 @@ impl News {
 
     fn next_notification(&mut self, conn: &Connection) -> store::Result<Option<String>> {
         let mut found = None;
-        rows::list(conn, &self.inbox, Span::After(self.notification), false, 1, &mut |one| {
+        rows::list(conn, &self.inbox, NotificationSpan::After(self.notification), false, 1, &mut |one| {
             found = Some(one);
             false
         })?;
@@ -161,7 +161,7 @@ fn agent(conn: &Connection, caller: &Caller, id: &str) -> Result<Value, ApiError
     Ok(json!({"id": gone.id, "name": gone.slug, "status": "archived"}))
 }
 
-impl Feed for News {
+impl Feed for EventFeed {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
         self.look_again(conn)?;
         if let Some(text) = self.next_change(conn)? {
@@ -204,6 +204,6 @@ fn open(app: &App, call: Call) -> Handled {
     };
     let inbox = notifications::holder(&call.caller);
     let (caller, looked_at, found) = (call.caller.clone(), Instant::now(), VecDeque::new());
-    let news = News { caller, looked_at, inbox, types, change, notification, found };
+    let news = EventFeed { caller, looked_at, inbox, types, change, notification, found };
     Ok(app.streams.open(&call.caller, Action::EventsRead, streams::CHANGES.to_owned(), Box::new(news))?.into())
 }

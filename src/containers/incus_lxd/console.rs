@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::rest::RestError;
 use super::{IncusLxd, url};
-use crate::client::http::Request;
+use crate::client::http::ClientRequest;
 use crate::containers::{ContainerName, Error, LogLimits, Logs, text};
 use crate::threads::lock;
 
@@ -51,7 +51,8 @@ impl Consoles {
 impl IncusLxd {
     pub(super) fn console(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Logs, Error> {
         let _lock = self.locks.lock(&[name], deadline)?;
-        let request = Request::new("GET", format!("{}/console", url(name)), deadline).with_max_response(MAX_CONSOLE);
+        let request =
+            ClientRequest::new("GET", format!("{}/console", url(name)), deadline).with_max_response(MAX_CONSOLE);
         match self.rest.raw(request) {
             Ok(answer) => {
                 // A file has a name; what comes from the console's buffer has none.

@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::IncusLxd;
 use super::rest::RestError;
-use crate::client::http::Request;
+use crate::client::http::ClientRequest;
 use crate::containers::{ContainerName, ContainerPath, Error, FileSpec, MAX_FILE};
 
 const BINARY: &str = "application/octet-stream";
@@ -35,7 +35,7 @@ impl IncusLxd {
     }
 
     pub(super) fn drop_file(&self, name: &ContainerName, path: &ContainerPath, deadline: Instant) -> Result<(), Error> {
-        match self.rest.raw(Request::new("DELETE", url(name, path.as_str()), deadline)) {
+        match self.rest.raw(ClientRequest::new("DELETE", url(name, path.as_str()), deadline)) {
             Ok(_) => Ok(()),
             // The path or the container: only the container itself can tell.
             Err(RestError::Status(404, _)) => self.instance(name, deadline).map(|_| ()),
@@ -44,7 +44,7 @@ impl IncusLxd {
     }
 
     fn push(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), RestError> {
-        let request = self.owned_by(file, Request::new("POST", url(name, file.path.as_str()), deadline));
+        let request = self.owned_by(file, ClientRequest::new("POST", url(name, file.path.as_str()), deadline));
         let request = request
             .with_header(&self.rest.header("type"), "file")
             .with_header(&self.rest.header("mode"), mode(file.mode))
@@ -56,12 +56,12 @@ impl IncusLxd {
     /// Folders that exist are left as they are: making one again would change its mode.
     fn make_folders(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error> {
         for folder in file.path.folders() {
-            match self.rest.raw(Request::new("GET", url(name, folder), deadline)) {
+            match self.rest.raw(ClientRequest::new("GET", url(name, folder), deadline)) {
                 Err(RestError::Status(404, _)) => {}
                 Ok(_) => continue,
                 Err(other) => return Err(other.into()),
             }
-            let request = self.owned_by(file, Request::new("POST", url(name, folder), deadline));
+            let request = self.owned_by(file, ClientRequest::new("POST", url(name, folder), deadline));
             let request = request
                 .with_header(&self.rest.header("type"), "directory")
                 .with_header(&self.rest.header("mode"), mode(0o755))
@@ -71,14 +71,15 @@ impl IncusLxd {
         Ok(())
     }
 
-    fn owned_by(&self, file: &FileSpec, request: Request) -> Request {
+    fn owned_by(&self, file: &FileSpec, request: ClientRequest) -> ClientRequest {
         request
             .with_header(&self.rest.header("uid"), file.uid.to_string())
             .with_header(&self.rest.header("gid"), file.gid.to_string())
     }
 
     fn has_arrived(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<bool, Error> {
-        let request = Request::new("GET", url(name, file.path.as_str()), deadline).with_max_response(MAX_FILE + 1);
+        let request =
+            ClientRequest::new("GET", url(name, file.path.as_str()), deadline).with_max_response(MAX_FILE + 1);
         let answer = self.rest.raw(request).map_err(|error| self.about_file(name, error, deadline))?;
         Ok(answer.body == *file.content
             && answer.header(&self.rest.header("type")) == Some("file")

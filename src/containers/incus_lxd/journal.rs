@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::rest::{RestError, parse};
 use super::{IncusLxd, files, url};
-use crate::client::http::Request;
+use crate::client::http::ClientRequest;
 use crate::containers::{ContainerName, Error, LogLimits, Logs, Status, Until, journal, text};
 use crate::threads::lock;
 
@@ -54,14 +54,14 @@ impl IncusLxd {
             Some(journal::NO_PROGRAM) => return Ok(None),
             other => return Err(Error::failed(format!("reading its journal ended with {other:?}"))),
         }
-        let request = Request::new("GET", files::url(name, PLACE), deadline).with_max_response(limits.bytes + 1);
+        let request = ClientRequest::new("GET", files::url(name, PLACE), deadline).with_max_response(limits.bytes + 1);
         let raw = self.rest.raw(request)?.body;
         let more = raw.len() > limits.bytes;
         Ok(Some(text::tail(&raw, more, limits)))
     }
 
     fn is_booted(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error> {
-        match self.rest.raw(Request::new("GET", files::url(name, journal::BOOTED), deadline)) {
+        match self.rest.raw(ClientRequest::new("GET", files::url(name, journal::BOOTED), deadline)) {
             Ok(answer) => Ok(answer.header(&self.rest.header("type")) == Some("directory")),
             Err(RestError::Status(404, _)) => Ok(false),
             Err(other) => Err(other.into()),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::http::{ClientError, Request, Response, Target, call};
+use crate::client::http::{ClientError, ClientRequest, Response, Target, call};
 use crate::containers::{Away, ContainerName, Error, Runtime, Until};
 
 /// The longest answer: some hundred containers with all their state.
@@ -88,7 +88,7 @@ struct Envelope {
 }
 
 /// What a look at an operation shows.
-enum Look {
+enum OperationPoll {
     /// It has ended, well or not.
     Ended(Result<Value, Error>),
     /// It goes on.
@@ -99,7 +99,7 @@ enum Look {
     NoAnswer(RestError),
 }
 
-impl Look {
+impl OperationPoll {
     fn at(operation: Value) -> Self {
         match operation["status_code"].as_u64() {
             Some(200) => Self::Ended(Ok(operation)),
@@ -115,7 +115,7 @@ impl Look {
 
 /// Whether an operation of a list has ended.
 pub(super) fn is_over(operation: &Value) -> bool {
-    !matches!(Look::at(operation.clone()), Look::GoesOn)
+    !matches!(OperationPoll::at(operation.clone()), OperationPoll::GoesOn)
 }
 
 /// The operation is forgotten; that must not read as a missing container.
@@ -134,7 +134,7 @@ impl Rest {
     }
 
     pub(super) fn get(&self, path: &str, deadline: Instant) -> Result<RuntimeReply, RestError> {
-        self.send(Request::new("GET", path, deadline))
+        self.send(ClientRequest::new("GET", path, deadline))
     }
 
     fn change(
@@ -145,7 +145,7 @@ impl Rest {
         etag: Option<&str>,
         deadline: Instant,
     ) -> Result<RuntimeReply, RestError> {
-        let mut request = Request::new(method, path, deadline).with_body("application/json", body.to_string());
+        let mut request = ClientRequest::new(method, path, deadline).with_body("application/json", body.to_string());
         if let Some(etag) = etag {
             request = request.with_header("If-Match", etag);
         }
@@ -209,26 +209,26 @@ impl Rest {
         loop {
             let began = Instant::now();
             match self.wait_a_slice(operation, give_up) {
-                Look::Ended(ended) => return Ok(ended?),
-                Look::Gone => return Err(gone().into()),
-                Look::GoesOn => answered = Instant::now(),
-                Look::NoAnswer(error) if answered.elapsed() >= AWAY => {
+                OperationPoll::Ended(ended) => return Ok(ended?),
+                OperationPoll::Gone => return Err(gone().into()),
+                OperationPoll::GoesOn => answered = Instant::now(),
+                OperationPoll::NoAnswer(error) if answered.elapsed() >= AWAY => {
                     let why = Error::from(error).to_string();
                     return Err(Error::unavailable(self.runtime, Away::Lost, why).into());
                 }
-                Look::NoAnswer(_) => {}
+                OperationPoll::NoAnswer(_) => {}
             }
             if until.is_cancelled() {
                 return match self.cancel(operation, until.deadline) {
-                    Look::Ended(_) | Look::Gone => Err(Error::Cancelled.into()),
-                    Look::GoesOn | Look::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
+                    OperationPoll::Ended(_) | OperationPoll::Gone => Err(Error::Cancelled.into()),
+                    OperationPoll::GoesOn | OperationPoll::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
                 };
             }
             if Instant::now() >= give_up {
                 return match self.cancel(operation, until.deadline) {
-                    Look::Ended(ended) => Ok(ended?),
-                    Look::Gone => Err(gone().into()),
-                    Look::GoesOn | Look::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
+                    OperationPoll::Ended(ended) => Ok(ended?),
+                    OperationPoll::Gone => Err(gone().into()),
+                    OperationPoll::GoesOn | OperationPoll::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
                 };
             }
             sleep(BUSY_PAUSE.saturating_sub(began.elapsed()).min(give_up.saturating_duration_since(Instant::now())));
@@ -237,34 +237,36 @@ impl Rest {
 
     /// Waits for a second at most. LXD answers with the operation, ended or not. Incus begins its answer before it
     /// knows, so an operation that failed and a wait that took too long are both errors with status 200.
-    fn wait_a_slice(&self, operation: &str, give_up: Instant) -> Look {
+    fn wait_a_slice(&self, operation: &str, give_up: Instant) -> OperationPoll {
         let path = format!("{operation}/wait?timeout={}", Until::LOOK.as_secs());
         let patience = (Instant::now() + 2 * Until::LOOK).min(give_up);
         match self.get(&path, patience) {
-            Ok(reply) => Look::at(reply.metadata),
+            Ok(reply) => OperationPoll::at(reply.metadata),
             Err(_) => self.look(operation, (Instant::now() + 2 * Until::LOOK).min(give_up)),
         }
     }
 
     /// Looks at an operation. Only a 404 of its own means that it is forgotten.
-    fn look(&self, operation: &str, deadline: Instant) -> Look {
+    fn look(&self, operation: &str, deadline: Instant) -> OperationPoll {
         match self.get(operation, deadline) {
-            Ok(reply) => Look::at(reply.metadata),
-            Err(RestError::Status(404, _)) => Look::Gone,
-            Err(error) => Look::NoAnswer(error),
+            Ok(reply) => OperationPoll::at(reply.metadata),
+            Err(RestError::Status(404, _)) => OperationPoll::Gone,
+            Err(error) => OperationPoll::NoAnswer(error),
         }
     }
 
     /// Asks the runtime to give an operation up, and waits until it has ended one way or the other: what it still makes
     /// could not be taken back before. The runtimes finish most kinds once they have begun.
-    fn cancel(&self, operation: &str, deadline: Instant) -> Look {
+    fn cancel(&self, operation: &str, deadline: Instant) -> OperationPoll {
         let patience = deadline.min(Instant::now() + Until::LOOK);
-        if let Err(error) = self.send(Request::new("DELETE", operation, patience)) {
+        if let Err(error) = self.send(ClientRequest::new("DELETE", operation, patience)) {
             log::debug!("an operation of the container runtime goes on to its end: {error:?}");
         }
         loop {
             let seen = self.look(operation, deadline.min(Instant::now() + 2 * Until::LOOK));
-            if matches!(seen, Look::Ended(_) | Look::Gone) || Instant::now() + CANCEL_PAUSE >= deadline {
+            if matches!(seen, OperationPoll::Ended(_) | OperationPoll::Gone)
+                || Instant::now() + CANCEL_PAUSE >= deadline
+            {
                 return seen;
             }
             sleep(CANCEL_PAUSE);
@@ -274,13 +276,13 @@ impl Rest {
     /// Whether an operation has ended, however.
     pub(super) fn has_ended(&self, operation: &str, deadline: Instant) -> Result<bool, Error> {
         match self.look(operation, deadline) {
-            Look::Ended(_) | Look::Gone => Ok(true),
-            Look::GoesOn => Ok(false),
-            Look::NoAnswer(error) => Err(error.into()),
+            OperationPoll::Ended(_) | OperationPoll::Gone => Ok(true),
+            OperationPoll::GoesOn => Ok(false),
+            OperationPoll::NoAnswer(error) => Err(error.into()),
         }
     }
 
-    fn send(&self, request: Request) -> Result<RuntimeReply, RestError> {
+    fn send(&self, request: ClientRequest) -> Result<RuntimeReply, RestError> {
         let response = self.raw(request.with_max_response(MAX_ANSWER))?;
         let etag = response.header("etag").map(str::to_owned);
         let envelope = read_envelope(&response)?;
@@ -295,7 +297,7 @@ impl Rest {
     }
 
     /// Sends a request whose answer need not be JSON. An error envelope is an error here as well.
-    pub(super) fn raw(&self, request: Request) -> Result<Response, RestError> {
+    pub(super) fn raw(&self, request: ClientRequest) -> Result<Response, RestError> {
         let response = call(&self.target, request).map_err(|error| self.no_answer(error))?;
         if response.status < 400 {
             return Ok(response);

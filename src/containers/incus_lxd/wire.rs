@@ -55,7 +55,7 @@ struct InstanceState {
     #[serde(default)]
     memory: Memory,
     #[serde(default, deserialize_with = "or_default")]
-    network: BTreeMap<String, Network>,
+    network: BTreeMap<String, NetworkState>,
 }
 
 #[derive(Deserialize, Default)]
@@ -65,7 +65,7 @@ struct Memory {
 }
 
 #[derive(Deserialize)]
-struct Network {
+struct NetworkState {
     #[serde(default)]
     host_name: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -117,7 +117,7 @@ fn status(word: &str) -> Status {
     }
 }
 
-fn addresses<'a>(networks: impl Iterator<Item = &'a Network>) -> impl Iterator<Item = IpAddr> {
+fn addresses<'a>(networks: impl Iterator<Item = &'a NetworkState>) -> impl Iterator<Item = IpAddr> {
     networks.flat_map(|network| &network.addresses).filter_map(|a| a.address.parse().ok())
 }
 

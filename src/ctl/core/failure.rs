@@ -164,7 +164,7 @@ impl Failure {
         format!("{}\n", text::json_line(&object))
     }
 
-    fn parts(&self) -> Parts<'_> {
+    fn parts(&self) -> FailureParts<'_> {
         let (error, fix, doc_url) = match self {
             Self::Usage { fix, .. } => ("usage", fix.as_str(), DOC_START),
             Self::Login { fix, .. } => ("login", fix.as_str(), DOC_LOGIN),
@@ -185,12 +185,12 @@ impl Failure {
             Self::Refused(refusal) if refusal.run.is_some() => refusal.run.clone().unwrap_or_default(),
             _ => next::command(error),
         };
-        Parts { error: error.to_owned(), detail, fix: fix.to_owned(), run, doc_url: doc_url.to_owned(), more }
+        FailureParts { error: error.to_owned(), detail, fix: fix.to_owned(), run, doc_url: doc_url.to_owned(), more }
     }
 }
 
 /// What a failure tells, part by part.
-struct Parts<'a> {
+struct FailureParts<'a> {
     error: String,
     detail: String,
     fix: String,

@@ -60,7 +60,7 @@ pub struct SavedLogin {
     pub space_id: Option<String>,
 }
 
-type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+type EnvLookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl From<SavedLogin> for Connection {
     fn from(kept: SavedLogin) -> Self {
@@ -103,7 +103,7 @@ impl LoginFlags {
     ///
     /// # Errors
     /// A URL that is none.
-    pub fn server(&self, env: Env<'_>) -> Result<Option<Server>, Failure> {
+    pub fn server(&self, env: EnvLookup<'_>) -> Result<Option<Server>, Failure> {
         if let Some(url) = &self.url {
             return Server::parse(url).map(Some);
         }
@@ -136,7 +136,7 @@ impl LoginFlags {
 ///
 /// # Errors
 /// What is given cannot be used.
-pub fn choose(given: &LoginFlags, env: Env<'_>, places: &[LoginSource<'_>]) -> Result<Connection, Failure> {
+pub fn choose(given: &LoginFlags, env: EnvLookup<'_>, places: &[LoginSource<'_>]) -> Result<Connection, Failure> {
     let named = given.server(env)?;
     let local = || Server::local(env);
     if let Some(token) = given.token()? {
@@ -158,14 +158,14 @@ pub fn choose(given: &LoginFlags, env: Env<'_>, places: &[LoginSource<'_>]) -> R
 }
 
 /// The environment's token belongs to the environment's URL, if there is one.
-fn may_use_environment(given: &LoginFlags, env: Env<'_>, named: Option<&Server>) -> Result<bool, Failure> {
+fn may_use_environment(given: &LoginFlags, env: EnvLookup<'_>, named: Option<&Server>) -> Result<bool, Failure> {
     match env("TAOS_URL") {
         Some(url) if given.url.is_some() => Ok(Server::parse(&url).ok().as_ref() == named),
         _ => Ok(true),
     }
 }
 
-fn environment_token(env: Env<'_>) -> Result<Option<Plaintext>, Failure> {
+fn environment_token(env: EnvLookup<'_>) -> Result<Option<Plaintext>, Failure> {
     match (env("TAOS_TOKEN"), env("TAOS_TOKEN_FILE")) {
         (Some(token), _) => checked(&token).map(Some),
         (None, Some(path)) if path == "-" => read_token(&path).map(Some),

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::exchange::{self, Bearer};
 use crate::access::Class;
 use crate::api::ApiRoute;
-use crate::client::http::{self, ClientError, Request, Response, Target};
+use crate::client::http::{self, ClientError, ClientRequest, Response, Target};
 use crate::ctl::core::failure::Failure;
 use crate::say::complain;
 use crate::secret::Plaintext;
@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
         &self,
         route: &ApiRoute,
         target: &str,
-        dress: &dyn Fn(Request) -> Request,
+        dress: &dyn Fn(ClientRequest) -> ClientRequest,
     ) -> Result<Response, Failure> {
         let token = self.connection.token.as_ref();
         match exchange::bearer(route, token.map(Plaintext::reveal)) {
@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
         bearer: Option<&str>,
         route: &ApiRoute,
         target: &str,
-        dress: &dyn Fn(Request) -> Request,
+        dress: &dyn Fn(ClientRequest) -> ClientRequest,
     ) -> Result<Response, Failure> {
         let targets = self.connection.server.targets()?;
         let changes = route.method != "GET";
@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
     }
 
     /// Asks the addresses of a name one after the other until one takes the connection.
-    fn try_each(&self, targets: &[Target], request: impl Fn() -> Request) -> Result<Response, ClientError> {
+    fn try_each(&self, targets: &[Target], request: impl Fn() -> ClientRequest) -> Result<Response, ClientError> {
         let mut result = Err(ClientError::Unreachable(std::io::ErrorKind::NotFound.into()));
         for target in targets {
             result = http::call(target, request());
@@ -157,8 +157,8 @@ impl<'a> Session<'a> {
         result
     }
 
-    fn request(&self, bearer: Option<&str>, route: &ApiRoute, path: &str) -> Request {
-        let mut request = Request::new(route.method.as_str(), path, Instant::now() + self.context.timeout)
+    fn request(&self, bearer: Option<&str>, route: &ApiRoute, path: &str) -> ClientRequest {
+        let mut request = ClientRequest::new(route.method.as_str(), path, Instant::now() + self.context.timeout)
             .with_header("host", self.connection.server.host())
             .with_header("user-agent", concat!("taosctl/", env!("CARGO_PKG_VERSION")))
             .with_max_response(ANSWER_BYTES);

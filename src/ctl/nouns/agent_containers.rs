@@ -10,7 +10,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::complete;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const CONTAINERS: &[Column] = &[
@@ -29,21 +29,23 @@ pub const STOP: CommandEntry = CommandEntry::Verb(ONE_STOP);
 /// Restart.
 pub const RESTART: CommandEntry = CommandEntry::Verb(ONE_RESTART);
 /// How it sleeps and wakes.
-pub const WAKE: CommandEntry = CommandEntry::Verb(Verb::new("wake", "agents_wake", Show::Stored("agents_get", "name")));
+pub const WAKE: CommandEntry =
+    CommandEntry::Verb(Verb::new("wake", "agents_wake", ShowAs::Stored("agents_get", "name")));
 /// Pause.
-pub const PAUSE: CommandEntry = CommandEntry::Verb(Verb::new("pause", "agents_pause", Show::Done("paused", None)));
+pub const PAUSE: CommandEntry = CommandEntry::Verb(Verb::new("pause", "agents_pause", ShowAs::Done("paused", None)));
 /// Resume.
-pub const RESUME: CommandEntry = CommandEntry::Verb(Verb::new("resume", "agents_resume", Show::Done("resumed", None)));
+pub const RESUME: CommandEntry =
+    CommandEntry::Verb(Verb::new("resume", "agents_resume", ShowAs::Done("resumed", None)));
 /// Containers.
 pub const LIST: CommandEntry = CommandEntry::Verb(
-    Verb::new("containers", "agents_containers", Show::Table(CONTAINERS)).empty("taosctl agents deploy NAME"),
+    Verb::new("containers", "agents_containers", ShowAs::Table(CONTAINERS)).empty("taosctl agents deploy NAME"),
 );
 /// How a deployment goes.
 pub const DEPLOY_STATUS: CommandEntry =
-    CommandEntry::Verb(Verb::new("deploy-status", "agents_deploy_status", Show::Record));
+    CommandEntry::Verb(Verb::new("deploy-status", "agents_deploy_status", ShowAs::Record));
 /// Deploy.
 pub const DEPLOY: CommandEntry = CommandEntry::Verb(
-    Verb::new("deploy", "agents_deploy", Show::Stored("agents_get", "name"))
+    Verb::new("deploy", "agents_deploy", ShowAs::Stored("agents_get", "name"))
         .flags(&[Flag::File("soul_md", "soul"), Flag::File("agent_md", "agent")]),
 );
 
@@ -63,12 +65,12 @@ pub const BULK: CommandEntry = CommandEntry::Noun {
     ],
 };
 
-const BULK_START: Verb = Verb::new("start", "agents_bulk_start", Show::Results);
-const BULK_STOP: Verb = Verb::new("stop", "agents_bulk_stop", Show::Results);
-const BULK_RESTART: Verb = Verb::new("restart", "agents_bulk_restart", Show::Results);
-const ONE_START: Verb = Verb::new("start", "agents_start", Show::Done("started", None));
-const ONE_STOP: Verb = Verb::new("stop", "agents_stop", Show::Done("stopped", None));
-const ONE_RESTART: Verb = Verb::new("restart", "agents_restart", Show::Done("restarted", None));
+const BULK_START: Verb = Verb::new("start", "agents_bulk_start", ShowAs::Results);
+const BULK_STOP: Verb = Verb::new("stop", "agents_bulk_stop", ShowAs::Results);
+const BULK_RESTART: Verb = Verb::new("restart", "agents_bulk_restart", ShowAs::Results);
+const ONE_START: Verb = Verb::new("start", "agents_start", ShowAs::Done("started", None));
+const ONE_STOP: Verb = Verb::new("stop", "agents_stop", ShowAs::Done("stopped", None));
+const ONE_RESTART: Verb = Verb::new("restart", "agents_restart", ShowAs::Done("restarted", None));
 
 fn bulk_verb(name: &str) -> &'static Verb {
     match name {

@@ -12,12 +12,12 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::patience::patiently;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 use crate::jobs::events::log_tail::news;
 use crate::say::{self, Said};
 
-const LOGS: Verb = Verb::new("logs", "agents_logs", Show::Lines("logs"));
+const LOGS: Verb = Verb::new("logs", "agents_logs", ShowAs::Lines("logs"));
 /// Lines that are shown first.
 const FIRST: i64 = 100;
 /// Lines asked for afterwards: as many as may come between two looks.

@@ -7,17 +7,17 @@ use crate::ctl::core::flags::Flag;
 use crate::ctl::core::{path, when};
 use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 /// Issues an agent's token.
-pub const ISSUE: Verb = Verb::new("issue", "agents_token_issue", Show::Secret("token"))
+pub const ISSUE: Verb = Verb::new("issue", "agents_token_issue", ShowAs::Secret("token"))
     .flags(&[Flag::Named("grace_seconds", "grace")])
     .warned(old_one_ends);
 /// Shows what is known of an agent's token.
-pub const SHOW: Verb = Verb::new("show", "agents_token_show", Show::Record);
+pub const SHOW: Verb = Verb::new("show", "agents_token_show", ShowAs::Record);
 /// Revokes an agent's token.
-pub const REVOKE: Verb = Verb::new("revoke", "agents_token_revoke", Show::Done("revoked", None))
+pub const REVOKE: Verb = Verb::new("revoke", "agents_token_revoke", ShowAs::Done("revoked", None))
     .ask("Revoke the token of {}? It stops working at once.");
 
 /// The noun.

@@ -12,7 +12,7 @@ use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::{Verb, limit, rows_wanted};
 use crate::ctl::verbs::{paging, place, show};
 
@@ -32,7 +32,7 @@ const ARCHIVED: &[Column] = &[
     Column("OWNER", "owner"),
 ];
 
-const STORED: Show = Show::Stored("agents_get", "name");
+const STORED: ShowAs = ShowAs::Stored("agents_get", "name");
 const RESTORABLE: Option<&str> = Some("It can be brought back: taosctl agents restore {}");
 
 /// The noun.
@@ -40,33 +40,35 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "agents",
     about: "Agents and their settings",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "agents_list", Show::Table(COLUMNS)).empty("taosctl agents create NAME")),
-        CommandEntry::Verb(Verb::new("get", "agents_get", Show::Record)),
-        CommandEntry::Verb(Verb::new("calls", "agents_calls", Show::Record)),
+        CommandEntry::Verb(
+            Verb::new("list", "agents_list", ShowAs::Table(COLUMNS)).empty("taosctl agents create NAME"),
+        ),
+        CommandEntry::Verb(Verb::new("get", "agents_get", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("calls", "agents_calls", ShowAs::Record)),
         CommandEntry::Verb(Verb::new("create", "agents_create", STORED).noted(other_name)),
         CommandEntry::Verb(Verb::new("update", "agents_update", STORED)),
         CommandEntry::Verb(Verb::new("permissions", "agents_permissions", STORED)),
         CommandEntry::Verb(
-            Verb::new("persona", "agents_persona", Show::Part("agent"))
+            Verb::new("persona", "agents_persona", ShowAs::Part("agent"))
                 .flags(&[Flag::File("soul_md", "soul"), Flag::File("agent_md", "agent")]),
         ),
         CommandEntry::Verb(Verb::new("model", "agents_model", STORED).flags(&[Flag::First("model")])),
-        CommandEntry::Verb(Verb::new("memory", "agents_memory", Show::Part("agent"))),
+        CommandEntry::Verb(Verb::new("memory", "agents_memory", ShowAs::Part("agent"))),
         CommandEntry::Verb(
-            Verb::new("delete", "agents_delete", Show::Done("archived", RESTORABLE))
+            Verb::new("delete", "agents_delete", ShowAs::Done("archived", RESTORABLE))
                 .ask("Archive agent {} and end all its credentials and grants?"),
         ),
         CommandEntry::Verb(
-            Verb::new("archived", "agents_archived_list", Show::Table(ARCHIVED)).empty("taosctl agents ls"),
+            Verb::new("archived", "agents_archived_list", ShowAs::Table(ARCHIVED)).empty("taosctl agents ls"),
         ),
         CommandEntry::Verb(Verb::new("restore", "agents_restore", STORED)),
         CommandEntry::Verb(
-            Verb::new("purge", "agents_purge", Show::Done("purged", None))
+            Verb::new("purge", "agents_purge", ShowAs::Done("purged", None))
                 .ask("Delete archived agent {} permanently? You cannot undo this."),
         ),
-        CommandEntry::Verb(Verb::new("export", "agents_export", Show::Document)),
-        CommandEntry::Verb(Verb::new("register-build", "agentex_agents_register_build", Show::Record)),
-        CommandEntry::Verb(Verb::new("register", "agentex_agents_register", Show::Record)),
+        CommandEntry::Verb(Verb::new("export", "agents_export", ShowAs::Document)),
+        CommandEntry::Verb(Verb::new("register-build", "agentex_agents_register_build", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("register", "agentex_agents_register", ShowAs::Record)),
         CommandEntry::Verb(Verb::new("import", "agents_import", STORED).body_from_file()),
         CommandEntry::Own {
             name: "grants",
@@ -117,5 +119,5 @@ fn grants_of_agent(context: &Context, matches: &ArgMatches) -> Result<Output, Fa
     if !context.json {
         subjects::named(&session, &mut rows);
     }
-    show::reply(&session, &Show::Table(grants::COLUMNS), &[], &Value::Array(rows))
+    show::reply(&session, &ShowAs::Table(grants::COLUMNS), &[], &Value::Array(rows))
 }

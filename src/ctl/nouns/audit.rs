@@ -3,7 +3,7 @@
 use super::subjects;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
@@ -17,9 +17,9 @@ const COLUMNS: &[Column] = &[
 ];
 
 const HEAD: &[Verb] =
-    &[Verb::new("head", "audit_head", Show::Record), Verb::new("verify", "audit_verification", Show::Record)];
+    &[Verb::new("head", "audit_head", ShowAs::Record), Verb::new("verify", "audit_verification", ShowAs::Record)];
 
 /// The verb.
 pub const ENTRY: CommandEntry = CommandEntry::Verb(
-    Verb::new("audit", "audit_list", Show::Table(COLUMNS)).dressed(subjects::called).followed().with(HEAD),
+    Verb::new("audit", "audit_list", ShowAs::Table(COLUMNS)).dressed(subjects::called).followed().with(HEAD),
 );

@@ -14,7 +14,7 @@ use crate::ctl::login::exchange as keys;
 use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::keep;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
 use crate::rest::field::Field;
 use crate::rest::route::BodyKind;
@@ -37,7 +37,7 @@ pub const LOGOUT: CommandEntry =
     CommandEntry::Own { name: "logout", routes: &[], command: logout_command, run: logout };
 
 /// The verb at the top: what the credential itself is.
-pub const WHOAMI: CommandEntry = CommandEntry::Verb(Verb::new("whoami", "auth_whoami", Show::Record));
+pub const WHOAMI: CommandEntry = CommandEntry::Verb(Verb::new("whoami", "auth_whoami", ShowAs::Record));
 
 /// Asks the server who the session's credential is.
 ///

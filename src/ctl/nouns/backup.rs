@@ -10,17 +10,17 @@ use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] =
     &[Column("FILE", "file"), Column("BYTES", "bytes"), Column("CREATED", "created_at"), Column("BLAKE3", "blake3")];
 
 /// Makes one.
-pub const BACKUP: CommandEntry = CommandEntry::Verb(Verb::new("backup", "backups_create", Show::Record));
+pub const BACKUP: CommandEntry = CommandEntry::Verb(Verb::new("backup", "backups_create", ShowAs::Record));
 /// Lists them.
 pub const BACKUPS: CommandEntry =
-    CommandEntry::Verb(Verb::new("backups", "backups_list", Show::Table(COLUMNS)).empty("taosctl backup"));
+    CommandEntry::Verb(Verb::new("backups", "backups_list", ShowAs::Table(COLUMNS)).empty("taosctl backup"));
 /// Downloads one.
 pub const FETCH: CommandEntry =
     CommandEntry::Own { name: "download-backup", routes: &["backups_download"], command, run };

@@ -3,7 +3,7 @@
 use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
@@ -24,11 +24,11 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Where a user gets notifications outside the box, such as on a phone",
     entries: &[
         CommandEntry::Verb(
-            Verb::new("list", "channels_list", Show::Table(COLUMNS)).empty("taosctl channels create --help"),
+            Verb::new("list", "channels_list", ShowAs::Table(COLUMNS)).empty("taosctl channels create --help"),
         ),
-        CommandEntry::Verb(Verb::new("create", "channels_create", Show::Record).flags(TO)),
-        CommandEntry::Verb(Verb::new("update", "channels_update", Show::Record).flags(TO)),
-        CommandEntry::Verb(Verb::new("delete", "channels_delete", Show::Done("deleted", None))),
-        CommandEntry::Verb(Verb::new("test", "channels_test", Show::Record)),
+        CommandEntry::Verb(Verb::new("create", "channels_create", ShowAs::Record).flags(TO)),
+        CommandEntry::Verb(Verb::new("update", "channels_update", ShowAs::Record).flags(TO)),
+        CommandEntry::Verb(Verb::new("delete", "channels_delete", ShowAs::Done("deleted", None))),
+        CommandEntry::Verb(Verb::new("test", "channels_test", ShowAs::Record)),
     ],
 };

@@ -12,7 +12,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::names;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
 use crate::limits::CONTEXT_TTL;
 
@@ -25,11 +25,11 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Values that agents and users share in a space",
     entries: &[
         CommandEntry::Verb(
-            Verb::new("list", "context_list", Show::Table(COLUMNS)).empty("taosctl context set KEY VALUE"),
+            Verb::new("list", "context_list", ShowAs::Table(COLUMNS)).empty("taosctl context set KEY VALUE"),
         ),
-        CommandEntry::Verb(Verb::new("get", "context_read", Show::Lines("value"))),
+        CommandEntry::Verb(Verb::new("get", "context_read", ShowAs::Lines("value"))),
         CommandEntry::Own { name: "set", routes: &["context_set"], command: set_command, run: set },
-        CommandEntry::Verb(Verb::new("rm", "context_delete", Show::Done("deleted", None))),
+        CommandEntry::Verb(Verb::new("rm", "context_delete", ShowAs::Done("deleted", None))),
         CommandEntry::Own { name: "promote", routes: &["context_promote"], command: promote_command, run: promote },
     ],
 };
@@ -71,7 +71,7 @@ fn set(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         body["space_id"] = json!(names::space(&session, space)?);
     }
     let reply = session.send_for_json(route, route.path, Some(&body))?;
-    show::reply(&session, &Show::Record, &[], &reply)
+    show::reply(&session, &ShowAs::Record, &[], &reply)
 }
 
 fn promote_command(name: &'static str) -> Command {
@@ -103,5 +103,5 @@ fn promote(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let route = path::route("context_promote");
     let body = json!({"key": text(matches, "key"), "artifact_type": text(matches, "artifact-type")});
     let reply = session.send_for_json(route, &path::target(route, &[&space], &Map::new()), Some(&body))?;
-    show::reply(&session, &Show::Record, &[], &reply)
+    show::reply(&session, &ShowAs::Record, &[], &reply)
 }

@@ -16,7 +16,7 @@ use crate::ctl::login::session::Session;
 use crate::ctl::show::table;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
 
 const REPORT: &[Column] = &[Column("AGENT", "agent"), Column("ACTIVE KEYS", "active"), Column("VERDICT", "verdict")];
@@ -37,19 +37,19 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Keys of agents, and enrollments",
     entries: &[
         CommandEntry::Verb(
-            Verb::new("list", "credentials_list", Show::Table(COLUMNS))
+            Verb::new("list", "credentials_list", ShowAs::Table(COLUMNS))
                 .dressed(subjects::named)
                 .empty("taosctl tokens mint NAME --create"),
         ),
         CommandEntry::Verb(
-            Verb::new("expiring", "credentials_expiring", Show::Table(EXPIRING)).empty("taosctl tokens ls"),
+            Verb::new("expiring", "credentials_expiring", ShowAs::Table(EXPIRING)).empty("taosctl tokens ls"),
         ),
         CommandEntry::Verb(
-            Verb::new("issue-agent-pat", "credentials_agent_pat", Show::Kept).flags(&[Flag::Place("agent_id")]),
+            Verb::new("issue-agent-pat", "credentials_agent_pat", ShowAs::Kept).flags(&[Flag::Place("agent_id")]),
         ),
-        CommandEntry::Verb(Verb::new("issue-enrollment", "credentials_enrollment", Show::Kept)),
+        CommandEntry::Verb(Verb::new("issue-enrollment", "credentials_enrollment", ShowAs::Kept)),
         CommandEntry::Verb(
-            Verb::new("revoke", "credentials_revoke", Show::Done("revoked", None))
+            Verb::new("revoke", "credentials_revoke", ShowAs::Done("revoked", None))
                 .ask("Revoke key {} and every token exchanged for it?"),
         ),
         CommandEntry::Own {

@@ -45,14 +45,14 @@ fn command(name: &'static str) -> Command {
 }
 
 /// One finding.
-struct Finding {
+struct DoctorFinding {
     name: &'static str,
     state: &'static str,
     detail: String,
     fix: String,
 }
 
-impl Finding {
+impl DoctorFinding {
     fn ok(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, state: "ok", detail: detail.into(), fix: String::new() }
     }
@@ -71,7 +71,7 @@ fn run(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     match context.session() {
         // What is wrong with the saved login is told already.
         Err(failure) if found.iter().any(|finding| finding.detail == failure.to_string()) => {}
-        Err(failure) => found.push(Finding::failed("login", failure.to_string(), fix_of(&failure))),
+        Err(failure) => found.push(DoctorFinding::failed("login", failure.to_string(), fix_of(&failure))),
         Ok(session) => examine(&session, &mut found),
     }
     let failed = found.iter().any(|finding| finding.state == "failed");
@@ -93,7 +93,7 @@ fn fix_of(failure: &Failure) -> String {
     }
 }
 
-fn examine(session: &Session<'_>, found: &mut Vec<Finding>) {
+fn examine(session: &Session<'_>, found: &mut Vec<DoctorFinding>) {
     if let Server::Unix(place) = &session.connection.server {
         let socket = socket(place);
         let is_bad = socket.state == "failed";
@@ -116,33 +116,39 @@ fn examine(session: &Session<'_>, found: &mut Vec<Finding>) {
 }
 
 /// The directory of the login and the profiles.
-fn configuration() -> Finding {
+fn configuration() -> DoctorFinding {
     const NAME: &str = "config";
     match Context::find_home() {
-        Err(failure) => Finding::failed(NAME, failure.to_string(), fix_of(&failure)),
-        Ok(None) => Finding::warning(NAME, "There is no place for a saved login.", "Set HOME or TAOS_CONFIG_DIR."),
+        Err(failure) => DoctorFinding::failed(NAME, failure.to_string(), fix_of(&failure)),
+        Ok(None) => {
+            DoctorFinding::warning(NAME, "There is no place for a saved login.", "Set HOME or TAOS_CONFIG_DIR.")
+        }
         Ok(Some(home)) => match credentials::load(&home) {
-            Err(failure) => Finding::failed(NAME, failure.to_string(), fix_of(&failure)),
+            Err(failure) => DoctorFinding::failed(NAME, failure.to_string(), fix_of(&failure)),
             Ok(_) if !home.can_be_written() => {
                 let detail = format!("{} cannot be written: a login cannot be saved.", home.directory().display());
-                Finding::warning(NAME, detail, "Set TAOS_CONFIG_DIR to the absolute path of a directory of yours.")
+                DoctorFinding::warning(
+                    NAME,
+                    detail,
+                    "Set TAOS_CONFIG_DIR to the absolute path of a directory of yours.",
+                )
             }
-            Ok(Some(_)) => Finding::ok(NAME, "a saved login, for its owner alone"),
-            Ok(None) => Finding::ok(NAME, "no saved login"),
+            Ok(Some(_)) => DoctorFinding::ok(NAME, "a saved login, for its owner alone"),
+            Ok(None) => DoctorFinding::ok(NAME, "no saved login"),
         },
     }
 }
 
-fn socket(place: &Path) -> Finding {
+fn socket(place: &Path) -> DoctorFinding {
     const NAME: &str = "socket";
     let shown = place.display();
     let start = "Start the daemon: sudo systemctl start taosd, or taosd serve. If it runs elsewhere, set TAOS_URL.";
     match place.metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Finding::failed(NAME, format!("{shown} is not there."), start);
+            return DoctorFinding::failed(NAME, format!("{shown} is not there."), start);
         }
         Ok(meta) if !meta.file_type().is_socket() => {
-            return Finding::failed(
+            return DoctorFinding::failed(
                 NAME,
                 format!("{shown} is not a socket."),
                 "Name the daemon's socket with --url unix:PATH.",
@@ -151,36 +157,36 @@ fn socket(place: &Path) -> Finding {
         _ => {}
     }
     match UnixStream::connect(place) {
-        Ok(_) => Finding::ok(NAME, format!("{shown} takes connections")),
+        Ok(_) => DoctorFinding::ok(NAME, format!("{shown} takes connections")),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             let fix =
                 "Join its group: sudo usermod -aG taosd \"$USER\", then log in again. Or use a token: taosctl login.";
-            Finding::failed(NAME, format!("You may not use {shown}."), fix)
+            DoctorFinding::failed(NAME, format!("You may not use {shown}."), fix)
         }
-        Err(error) => Finding::failed(NAME, format!("{shown}: {error}."), start),
+        Err(error) => DoctorFinding::failed(NAME, format!("{shown}: {error}."), start),
     }
 }
 
 /// Whether the daemon answers; its version, and its clock beside ours.
-fn daemon(session: &Session<'_>, found: &mut Vec<Finding>) -> bool {
+fn daemon(session: &Session<'_>, found: &mut Vec<DoctorFinding>) -> bool {
     let route = path::route("healthz");
     let server = session.connection.server.to_string();
     let reply = match session.send(route, route.path, None) {
         Ok(reply) => reply,
         Err(failure) => {
             let fix = "Start the daemon: sudo systemctl start taosd, or taosd serve. Or name another with --url.";
-            found.push(Finding::failed("daemon", failure.to_string(), fix));
+            found.push(DoctorFinding::failed("daemon", failure.to_string(), fix));
             return false;
         }
     };
     let health = session::json(&reply).unwrap_or_default();
     let version = text::plain(&health["version"]);
-    found.push(Finding::ok("daemon", format!("answers at {server}")));
+    found.push(DoctorFinding::ok("daemon", format!("answers at {server}")));
     found.push(if version == OWN {
-        Finding::ok("version", format!("taosctl and taosd are both {OWN}"))
+        DoctorFinding::ok("version", format!("taosctl and taosd are both {OWN}"))
     } else {
         let detail = format!("taosctl is {OWN}, taosd is {version}.");
-        Finding::warning("version", detail, "Install the same version of both; docs/upgrading.md says how.")
+        DoctorFinding::warning("version", detail, "Install the same version of both; docs/upgrading.md says how.")
     });
     if let Some(theirs) = reply.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
         found.push(clock(theirs.timestamp(), Timestamp::now()));
@@ -188,13 +194,13 @@ fn daemon(session: &Session<'_>, found: &mut Vec<Finding>) -> bool {
     true
 }
 
-fn clock(theirs: Timestamp, ours: Timestamp) -> Finding {
+fn clock(theirs: Timestamp, ours: Timestamp) -> DoctorFinding {
     let apart = (theirs.as_second() - ours.as_second()).abs();
     if apart <= SKEW {
-        return Finding::ok("clock", "yours and the daemon's agree");
+        return DoctorFinding::ok("clock", "yours and the daemon's agree");
     }
     let detail = format!("Yours and the daemon's differ by {}.", when::span(apart));
-    Finding::failed("clock", detail, "Let a time server set both: sudo timedatectl set-ntp true.")
+    DoctorFinding::failed("clock", detail, "Let a time server set both: sudo timedatectl set-ntp true.")
 }
 
 /// What each check of the daemon that does not hold needs.
@@ -207,26 +213,26 @@ const MENDS: &[(&str, &str)] = &[
 ];
 
 /// The daemon's own checks: one line if all hold, else one for each that does not.
-fn ready(session: &Session<'_>) -> Vec<Finding> {
+fn ready(session: &Session<'_>) -> Vec<DoctorFinding> {
     const NAME: &str = "health";
     let route = path::route("readyz");
     match session.send_for_json(route, route.path, None) {
-        Ok(_) => vec![Finding::ok(NAME, "database, disk, queue, workers, automatic backups")],
+        Ok(_) => vec![DoctorFinding::ok(NAME, "database, disk, queue, workers, automatic backups")],
         Err(Failure::Refused(refusal)) => {
             let checks = refusal.more.iter().find(|(name, _)| name == "checks").map_or("", |(_, text)| text);
             let checks: Map<String, Value> = serde_json::from_str(checks).unwrap_or_default();
             let bad = |(name, fix): &(&'static str, &str)| {
                 let told = checks.get(*name).filter(|told| *told != "ok")?;
-                Some(Finding::failed(name, text::plain(told), *fix))
+                Some(DoctorFinding::failed(name, text::plain(told), *fix))
             };
-            let found: Vec<Finding> = MENDS.iter().filter_map(bad).collect();
-            if found.is_empty() { vec![Finding::failed(NAME, refusal.detail, refusal.fix)] } else { found }
+            let found: Vec<DoctorFinding> = MENDS.iter().filter_map(bad).collect();
+            if found.is_empty() { vec![DoctorFinding::failed(NAME, refusal.detail, refusal.fix)] } else { found }
         }
-        Err(failure) => vec![Finding::failed(NAME, failure.to_string(), fix_of(&failure))],
+        Err(failure) => vec![DoctorFinding::failed(NAME, failure.to_string(), fix_of(&failure))],
     }
 }
 
-fn login(session: &Session<'_>) -> Finding {
+fn login(session: &Session<'_>) -> DoctorFinding {
     const NAME: &str = "login";
     let me = match whoami(session) {
         Ok(me) => me,
@@ -241,7 +247,7 @@ fn login(session: &Session<'_>) -> Finding {
                  sudo cat /var/lib/taosd/operator.token.",
                 session.connection.server
             );
-            return Finding::failed(NAME, failure.to_string(), fix);
+            return DoctorFinding::failed(NAME, failure.to_string(), fix);
         }
     };
     let who = principal(&me).unwrap_or_else(|failure| failure.to_string());
@@ -249,54 +255,60 @@ fn login(session: &Session<'_>) -> Finding {
     match when::of(&me["expires_at"]) {
         Some(at) if at < now + SignedDuration::from_hours(24 * 7) => {
             let detail = format!("{who}; the token ends {}.", when::relative(at, now));
-            Finding::warning(NAME, detail, "Issue another: taosctl tokens issue user:NAME, then run taosctl login.")
+            DoctorFinding::warning(
+                NAME,
+                detail,
+                "Issue another: taosctl tokens issue user:NAME, then run taosctl login.",
+            )
         }
-        Some(at) => Finding::ok(NAME, format!("{who}; the token ends {}", when::relative(at, now))),
-        None => Finding::ok(NAME, who),
+        Some(at) => DoctorFinding::ok(NAME, format!("{who}; the token ends {}", when::relative(at, now))),
+        None => DoctorFinding::ok(NAME, who),
     }
 }
 
-fn runtime(session: &Session<'_>) -> Finding {
+fn runtime(session: &Session<'_>) -> DoctorFinding {
     const NAME: &str = "runtime";
     let fix = "Install Incus, LXD or LXC, or set TAOSD_CONTAINERS_SOCKET; without one agents run where you start them.";
     let ask = |route: &str| session.send_for_json(path::route(route), path::route(route).path, None);
     // Only admins are told.
     let status = ask("box_status").unwrap_or_default();
     if status.get("runtime").is_some_and(|name| name.is_null() || name == "none") {
-        return Finding::warning(NAME, "The daemon uses no container runtime.", fix);
+        return DoctorFinding::warning(NAME, "The daemon uses no container runtime.", fix);
     }
     match ask("agents_containers") {
         Ok(rows) => {
             let some = rows.as_array().map_or(0, Vec::len);
             let name = status["runtime"].as_str().map_or(String::new(), |name| format!("{name}, "));
-            Finding::ok(NAME, format!("{name}{some} containers of agents"))
+            DoctorFinding::ok(NAME, format!("{name}{some} containers of agents"))
         }
-        Err(Failure::Refused(refusal)) if refusal.status >= 500 => Finding::warning(NAME, refusal.detail.clone(), fix),
-        Err(failure) => Finding::warning(NAME, failure.to_string(), fix_of(&failure)),
+        Err(Failure::Refused(refusal)) if refusal.status >= 500 => {
+            DoctorFinding::warning(NAME, refusal.detail.clone(), fix)
+        }
+        Err(failure) => DoctorFinding::warning(NAME, failure.to_string(), fix_of(&failure)),
     }
 }
 
-fn backups(session: &Session<'_>) -> Finding {
+fn backups(session: &Session<'_>) -> DoctorFinding {
     const NAME: &str = "backup";
     let rows = match paging::rows(session, path::route("backups_list"), &[], Map::new(), None) {
         Ok(rows) => rows,
-        Err(failure) => return Finding::ok(NAME, format!("not yours to see: {failure}")),
+        Err(failure) => return DoctorFinding::ok(NAME, format!("not yours to see: {failure}")),
     };
     let now = Timestamp::now();
     let newest = rows.iter().filter_map(|row| Some((when::of(&row["created_at"])?, row["bytes"].as_u64()?))).max();
     match newest {
-        None => Finding::warning(NAME, "None was asked for yet.", "Make one: taosctl backup."),
-        Some((at, _)) if at < now - SignedDuration::from_hours(OLD_BACKUP) => Finding::warning(
+        None => DoctorFinding::warning(NAME, "None was asked for yet.", "Make one: taosctl backup."),
+        Some((at, _)) if at < now - SignedDuration::from_hours(OLD_BACKUP) => DoctorFinding::warning(
             NAME,
             format!("The newest is from {}.", when::relative(at, now)),
             "Make one: taosctl backup.",
         ),
-        Some((at, bytes)) => Finding::ok(NAME, format!("{} ({})", when::relative(at, now), size(bytes))),
+        Some((at, bytes)) => DoctorFinding::ok(NAME, format!("{} ({})", when::relative(at, now), size(bytes))),
     }
 }
 
 /// The findings for people, no line longer than the terminal.
-fn screen(found: &[Finding], look: &Look) -> String {
+fn screen(found: &[DoctorFinding], look: &Look) -> String {
     let mut out = String::new();
     let room = look.width.unwrap_or(80).saturating_sub(19).max(20);
     for finding in found {

@@ -61,7 +61,7 @@ pub(super) fn fetch(context: &Context, matches: &ArgMatches, route: &str, id: &s
     let id = ids.first().map_or(id, String::as_str);
     let dir = Path::new(text("dir").unwrap_or("."));
     let to_stdout = text("save-as") == Some("-");
-    let part = Arc::new(Mutex::new(if to_stdout { Part::stdout() } else { Part::create(dir)? }));
+    let part = Arc::new(Mutex::new(if to_stdout { PartialFile::stdout() } else { PartialFile::create(dir)? }));
     let reply = session.send_dressed(route, &path::target(route, &[id], &Map::new()), &|request| {
         lock(&part).again();
         let request = request.with_sink(part.clone(), context.timeout);
@@ -92,7 +92,7 @@ fn name_of(reply: &Response) -> String {
 }
 
 /// A file on its way. Dropped before it is complete, it leaves nothing.
-struct Part {
+struct PartialFile {
     out: Out,
     written: u64,
 }
@@ -107,7 +107,7 @@ enum Out {
     CutOff,
 }
 
-impl Part {
+impl PartialFile {
     fn stdout() -> Self {
         Self { out: Out::Stdout, written: 0 }
     }
@@ -160,7 +160,7 @@ fn cannot(place: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("{}: {error}", place.display()), "Choose another place.")
 }
 
-impl Write for Part {
+impl Write for PartialFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match &mut self.out {
             Out::Stdout => io::stdout().write(bytes)?,
@@ -180,7 +180,7 @@ impl Write for Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         if let Out::File { path, .. } = &self.out {
             // Once it is in its place, there is nothing of this name.

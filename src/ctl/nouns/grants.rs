@@ -4,7 +4,7 @@ use super::subjects;
 use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 /// The columns of a list of grants.
@@ -24,15 +24,15 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Roles on agents and in spaces",
     entries: &[
         CommandEntry::Verb(
-            Verb::new("list", "grants_list", Show::Table(COLUMNS))
+            Verb::new("list", "grants_list", ShowAs::Table(COLUMNS))
                 .dressed(subjects::named)
                 .empty("taosctl grants create user:NAME agent:NAME viewer"),
         ),
-        CommandEntry::Verb(Verb::new("create", "grants_create", Show::Record).flags(&[
+        CommandEntry::Verb(Verb::new("create", "grants_create", ShowAs::Record).flags(&[
             Flag::First("principal"),
             Flag::First("resource"),
             Flag::First("role"),
         ])),
-        CommandEntry::Verb(Verb::new("delete", "grants_delete", Show::Done("deleted", None)).ask("Delete grant {}?")),
+        CommandEntry::Verb(Verb::new("delete", "grants_delete", ShowAs::Done("deleted", None)).ask("Delete grant {}?")),
     ],
 };

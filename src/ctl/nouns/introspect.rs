@@ -11,7 +11,7 @@ use crate::ctl::login::connection::read_token;
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 
 /// The verb.
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "introspect", routes: &["oauth_introspect"], command, run };
@@ -32,6 +32,6 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         request.with_body("application/x-www-form-urlencoded", form.clone())
     })?;
     let told = session::json(&reply)?;
-    let output = show::reply(&session, &Show::Record, &[], &told)?;
+    let output = show::reply(&session, &ShowAs::Record, &[], &told)?;
     Ok(if told["active"] == true { output } else { output.failing() })
 }

@@ -3,7 +3,7 @@
 use super::subjects;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 /// What is shown of keys.
@@ -22,15 +22,15 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "keys",
     about: "Keys, which are exchanged for short-lived tokens",
     entries: &[
-        CommandEntry::Verb(Verb::new("create", "keys_create", Show::Kept)),
+        CommandEntry::Verb(Verb::new("create", "keys_create", ShowAs::Kept)),
         CommandEntry::Verb(
-            Verb::new("list", "keys_list", Show::Table(COLUMNS))
+            Verb::new("list", "keys_list", ShowAs::Table(COLUMNS))
                 .dressed(subjects::named)
                 .empty("taosctl keys create NAME --print-token"),
         ),
-        CommandEntry::Verb(Verb::new("rotate", "keys_rotate", Show::Kept)),
+        CommandEntry::Verb(Verb::new("rotate", "keys_rotate", ShowAs::Kept)),
         CommandEntry::Verb(
-            Verb::new("revoke", "keys_revoke", Show::Done("revoked", None))
+            Verb::new("revoke", "keys_revoke", ShowAs::Done("revoked", None))
                 .ask("Revoke key {} and every token exchanged for it?"),
         ),
     ],

@@ -14,7 +14,7 @@ use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
 use crate::limits::KNOWLEDGE_ITEMS;
 
@@ -38,18 +38,18 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     entries: &[
         CommandEntry::Own { name: "search", routes: &["knowledge_search"], command: search_command, run: search },
         CommandEntry::Verb(
-            Verb::new("list", "knowledge_list", Show::Table(COLUMNS)).empty("taosctl knowledge put SOURCE DIR"),
+            Verb::new("list", "knowledge_list", ShowAs::Table(COLUMNS)).empty("taosctl knowledge put SOURCE DIR"),
         ),
-        CommandEntry::Verb(Verb::new("get", "knowledge_get", Show::Lines("content"))),
+        CommandEntry::Verb(Verb::new("get", "knowledge_get", ShowAs::Lines("content"))),
         CommandEntry::Verb(
-            Verb::new("sources", "knowledge_sources", Show::Table(SOURCES)).empty("taosctl knowledge put SOURCE DIR"),
+            Verb::new("sources", "knowledge_sources", ShowAs::Table(SOURCES)).empty("taosctl knowledge put SOURCE DIR"),
         ),
         CommandEntry::Own { name: "put", routes: &["knowledge_put"], command: put_command, run: put },
         CommandEntry::Verb(
-            Verb::new("rm", "knowledge_delete", Show::Done("deleted", None))
+            Verb::new("rm", "knowledge_delete", ShowAs::Done("deleted", None))
                 .ask("Delete source {} with all its items?"),
         ),
-        CommandEntry::Verb(Verb::new("prompt", "knowledge_prompt", Show::Lines("prompt"))),
+        CommandEntry::Verb(Verb::new("prompt", "knowledge_prompt", ShowAs::Lines("prompt"))),
     ],
 };
 
@@ -78,7 +78,7 @@ fn search(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let route = path::route("knowledge_search");
     let reply = session.send_for_json(route, &path::target(route, &[], &query), None)?;
-    show::reply(&session, &Show::Table(HITS), &[], &reply)
+    show::reply(&session, &ShowAs::Table(HITS), &[], &reply)
 }
 
 fn put_command(name: &'static str) -> Command {
@@ -104,7 +104,7 @@ fn put(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let route = path::route("knowledge_put");
     let target = path::target(route, &[text("source")], &Map::new());
     let reply = session.send_for_json(route, &target, Some(&json!({"items": items})))?;
-    show::reply(&session, &Show::Record, &[], &reply)
+    show::reply(&session, &ShowAs::Record, &[], &reply)
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {

@@ -27,7 +27,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
 
 closed_set! {
     /// A client whose settings are known.
-    enum Client {
+    enum McpClient {
         ClaudeCode "claude-code" "The command that adds the server.";
         ClaudeCodeKey "claude-code-key" "The same for a key, which is exchanged for each connection.";
         Codex "codex" "The command that adds the server.";
@@ -43,16 +43,16 @@ closed_set! {
 const LOCAL: &str = "http://127.0.0.1:6969";
 
 /// The settings of a client; none of them holds the token itself.
-fn settings(client: Client, url: &str) -> String {
+fn settings(client: McpClient, url: &str) -> String {
     let template = match client {
-        Client::ClaudeCode => {
+        McpClient::ClaudeCode => {
             "claude mcp add --transport http box URL --header \"Authorization: Bearer $TAOS_TOKEN\"\n"
         }
-        Client::ClaudeCodeKey => {
+        McpClient::ClaudeCodeKey => {
             "claude mcp add-json box '{\"type\": \"http\", \"url\": \"URL\", \"headersHelper\": \"taosctl mcp header\"}'\n"
         }
-        Client::Codex => "codex mcp add box --url URL --bearer-token-env-var TAOS_TOKEN\n",
-        Client::VsCode => {
+        McpClient::Codex => "codex mcp add box --url URL --bearer-token-env-var TAOS_TOKEN\n",
+        McpClient::VsCode => {
             r#"{
   "inputs": [{"type": "promptString", "id": "taos", "description": "Token of the box", "password": true}],
   "servers": {
@@ -65,7 +65,7 @@ fn settings(client: Client, url: &str) -> String {
 }
 "#
         }
-        Client::Cursor => {
+        McpClient::Cursor => {
             r#"{
   "mcpServers": {
     "box": {
@@ -76,10 +76,10 @@ fn settings(client: Client, url: &str) -> String {
 }
 "#
         }
-        Client::Inspector => {
+        McpClient::Inspector => {
             "mcp-inspector --cli URL --transport http --header \"Authorization: Bearer $TAOS_TOKEN\" --method tools/list\n"
         }
-        Client::Python => {
+        McpClient::Python => {
             r#"import asyncio, os
 import httpx2
 from mcp import Client
@@ -94,7 +94,7 @@ async def main():
 asyncio.run(main())
 "#
         }
-        Client::TypeScript => {
+        McpClient::TypeScript => {
             r#"import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 
 const headers = { Authorization: `Bearer ${process.env.TAOS_TOKEN}` };
@@ -114,11 +114,11 @@ fn config_command(name: &'static str) -> Command {
     Command::new(name)
         .about("Print the settings of a client")
         .after_help("The settings name the variable TAOS_TOKEN, not the token. The URL is that of --url or TAOS_URL.")
-        .arg(client.help("Which client").value_parser(Client::SLUGS.to_vec()))
+        .arg(client.help("Which client").value_parser(McpClient::SLUGS.to_vec()))
 }
 
 fn config(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
-    let named = matches.get_one::<String>("client").and_then(|name| name.parse().ok()).unwrap_or(Client::ClaudeCode);
+    let named = matches.get_one::<String>("client").and_then(|name| name.parse().ok()).unwrap_or(McpClient::ClaudeCode);
     let server = context.session()?.connection.server.to_string();
     let server = if server.starts_with("http") { server.trim_end_matches('/') } else { LOCAL };
     let text = settings(named, &format!("{server}/mcp"));
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_settings_name_the_server_and_no_template_is_left() {
-        for client in Client::ALL {
+        for client in McpClient::ALL {
             let text = settings(*client, "http://box:1/mcp");
             assert!(text.contains("http://box:1/mcp") && !text.contains("URL\"") && !text.contains("URL "), "{text}");
         }

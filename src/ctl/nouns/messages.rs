@@ -13,7 +13,7 @@ use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::follow::{List, MessageQuery, print, seq_of};
 use crate::ctl::verbs::names;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 use crate::limits::PAGE_MAX;
 
@@ -35,17 +35,17 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Messages in a space",
     entries: &[
         CommandEntry::Own { name: "list", routes: &["messages_list"], command: list_command, run: list },
-        CommandEntry::Verb(Verb::new("get", "messages_get", Show::Record)),
-        CommandEntry::Verb(Verb::new("edit", "messages_edit", Show::Record).flags(PLACES)),
+        CommandEntry::Verb(Verb::new("get", "messages_get", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("edit", "messages_edit", ShowAs::Record).flags(PLACES)),
         CommandEntry::Verb(
-            Verb::new("delete", "messages_delete", Show::Done("deleted", None)).ask("Delete message {}?"),
+            Verb::new("delete", "messages_delete", ShowAs::Done("deleted", None)).ask("Delete message {}?"),
         ),
-        CommandEntry::Verb(Verb::new("read", "messages_mark_read", Show::Done("read", None))),
-        CommandEntry::Verb(Verb::new("read-all", "messages_mark_all_read", Show::Said("read", "marked_read"))),
-        CommandEntry::Verb(Verb::new("replies", "messages_replies", Show::Rows("messages", COLUMNS))),
-        CommandEntry::Verb(Verb::new("receipts", "messages_receipts", Show::Rows("receipts", RECEIPTS))),
-        CommandEntry::Verb(Verb::new("react", "messages_react", Show::Done("reacted", None)).flags(PLACES)),
-        CommandEntry::Verb(Verb::new("search", "messages_search", Show::Rows("results", COLUMNS)).flags(PLACES)),
+        CommandEntry::Verb(Verb::new("read", "messages_mark_read", ShowAs::Done("read", None))),
+        CommandEntry::Verb(Verb::new("read-all", "messages_mark_all_read", ShowAs::Said("read", "marked_read"))),
+        CommandEntry::Verb(Verb::new("replies", "messages_replies", ShowAs::Rows("messages", COLUMNS))),
+        CommandEntry::Verb(Verb::new("receipts", "messages_receipts", ShowAs::Rows("receipts", RECEIPTS))),
+        CommandEntry::Verb(Verb::new("react", "messages_react", ShowAs::Done("reacted", None)).flags(PLACES)),
+        CommandEntry::Verb(Verb::new("search", "messages_search", ShowAs::Rows("results", COLUMNS)).flags(PLACES)),
     ],
 };
 

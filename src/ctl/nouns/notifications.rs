@@ -14,7 +14,7 @@ use crate::ctl::login::session::Session;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::patience::patiently;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::{Verb, rows_wanted};
 use crate::say::{self, Said};
 
@@ -26,7 +26,7 @@ const COLUMNS: &[Column] = &[
     Column("LEVEL", "level"),
     Column("READ", "read"),
 ];
-const LIST: Verb = Verb::new("list", "notifications_list", Show::Table(COLUMNS))
+const LIST: Verb = Verb::new("list", "notifications_list", ShowAs::Table(COLUMNS))
     .flags(&[Flag::Named("unread_only", "unread")])
     .empty("taosctl notify TITLE BODY");
 /// Before every id: where there is no notification yet, all that come are newer.
@@ -40,12 +40,12 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Notifications from agents and users",
     entries: &[
         CommandEntry::Own { name: "list", routes: &["notifications_list"], command: list_command, run: list },
-        CommandEntry::Verb(Verb::new("get", "notifications_get", Show::Record)),
-        CommandEntry::Verb(Verb::new("count", "notifications_count", Show::Record)),
-        CommandEntry::Verb(Verb::new("read", "notifications_read", Show::Done("read", None))),
-        CommandEntry::Verb(Verb::new("read-all", "notifications_read_all", Show::Said("read", "updated"))),
+        CommandEntry::Verb(Verb::new("get", "notifications_get", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("count", "notifications_count", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("read", "notifications_read", ShowAs::Done("read", None))),
+        CommandEntry::Verb(Verb::new("read-all", "notifications_read_all", ShowAs::Said("read", "updated"))),
         CommandEntry::Verb(
-            Verb::new("delete", "notifications_delete", Show::Done("deleted", None)).ask("Delete notification {}?"),
+            Verb::new("delete", "notifications_delete", ShowAs::Done("deleted", None)).ask("Delete notification {}?"),
         ),
         CommandEntry::Own { name: "watch", routes: &["notifications_list"], command: watch_command, run: watch },
     ],
@@ -72,7 +72,7 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
             return Ok(Output::default());
         }
     } else {
-        show::reply(&session, &Show::Table(COLUMNS), &[], &Value::Array(rows))?.print()?;
+        show::reply(&session, &ShowAs::Table(COLUMNS), &[], &Value::Array(rows))?.print()?;
     }
     follow(&session, last, &shown)
 }

@@ -3,7 +3,7 @@
 use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
@@ -36,9 +36,9 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
             name: "grants",
             about: "See and end what was granted to programs",
             entries: &[
-                CommandEntry::Verb(Verb::new("list", "oauth_grants_list", Show::Table(COLUMNS))),
+                CommandEntry::Verb(Verb::new("list", "oauth_grants_list", ShowAs::Table(COLUMNS))),
                 CommandEntry::Verb(
-                    Verb::new("revoke", "oauth_grants_revoke", Show::Done("revoked", None))
+                    Verb::new("revoke", "oauth_grants_revoke", ShowAs::Done("revoked", None))
                         .ask("End the grant {}? Its program has to ask again."),
                 ),
             ],
@@ -48,12 +48,12 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
             about: "Register programs by hand",
             entries: &[
                 CommandEntry::Verb(
-                    Verb::new("list", "oauth_clients_list", Show::Table(CLIENTS))
+                    Verb::new("list", "oauth_clients_list", ShowAs::Table(CLIENTS))
                         .empty("taosctl oauth clients add NAME --redirect URI"),
                 ),
-                CommandEntry::Verb(Verb::new("add", "oauth_clients_create", Show::Record).flags(ADD)),
+                CommandEntry::Verb(Verb::new("add", "oauth_clients_create", ShowAs::Record).flags(ADD)),
                 CommandEntry::Verb(
-                    Verb::new("remove", "oauth_clients_delete", Show::Done("removed", None))
+                    Verb::new("remove", "oauth_clients_delete", ShowAs::Done("removed", None))
                         .ask("Remove the program {} and end what was granted to it?"),
                 ),
             ],

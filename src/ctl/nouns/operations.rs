@@ -9,7 +9,7 @@ use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::slow;
 use crate::ctl::verbs::verb::Verb;
 use crate::ctl::verbs::{names, place};
@@ -29,11 +29,11 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Slow work: its progress and its results",
     entries: &[
         CommandEntry::Verb(
-            Verb::new("list", "operations_list", Show::Table(COLUMNS)).empty("taosctl agents start NAME").followed(),
+            Verb::new("list", "operations_list", ShowAs::Table(COLUMNS)).empty("taosctl agents start NAME").followed(),
         ),
-        CommandEntry::Verb(Verb::new("get", "operations_get", Show::Record).at_once()),
+        CommandEntry::Verb(Verb::new("get", "operations_get", ShowAs::Record).at_once()),
         CommandEntry::Own { name: "wait", routes: &["operations_get"], command: wait_command, run: wait },
-        CommandEntry::Verb(Verb::new("cancel", "operations_cancel", Show::Record)),
+        CommandEntry::Verb(Verb::new("cancel", "operations_cancel", ShowAs::Record)),
     ],
 };
 
@@ -48,5 +48,5 @@ fn wait(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let ids = names::resolve(&session, path::route("operations_get").path, &[id])?;
     let operation = slow::follow(&session, ids.first().map_or(id, String::as_str))?;
-    show::reply(&session, &Show::Record, &[], &operation)
+    show::reply(&session, &ShowAs::Record, &[], &operation)
 }

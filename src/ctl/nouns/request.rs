@@ -14,7 +14,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::{self, Session};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::names;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
 
 /// Seconds that one request waits at the most.
@@ -33,7 +33,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
             command: scope_command,
             run: scope,
         },
-        CommandEntry::Verb(Verb::new("answer", "ui_answer", Show::Record).at_once()),
+        CommandEntry::Verb(Verb::new("answer", "ui_answer", ShowAs::Record).at_once()),
         CommandEntry::Own {
             name: "grant",
             routes: &["requests_create", "requests_get"],

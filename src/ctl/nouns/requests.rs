@@ -14,7 +14,7 @@ use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::patience::patiently;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
 use crate::say::{self, Said, complain};
 
@@ -41,8 +41,8 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "requests",
     about: "What agents ask for, and the decisions",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "requests_list", Show::Table(COLUMNS)).empty("taosctl requests watch")),
-        CommandEntry::Verb(Verb::new("show", "requests_get", Show::Record).at_once()),
+        CommandEntry::Verb(Verb::new("list", "requests_list", ShowAs::Table(COLUMNS)).empty("taosctl requests watch")),
+        CommandEntry::Verb(Verb::new("show", "requests_get", ShowAs::Record).at_once()),
         CommandEntry::Own {
             name: "watch",
             routes: &["requests_list", "notifications_list", "requests_approve", "requests_deny"],
@@ -61,8 +61,8 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
             command: deny_command,
             run: deny,
         },
-        CommandEntry::Verb(Verb::new("revoke", "requests_revoke", Show::Record)),
-        CommandEntry::Verb(Verb::new("withdraw", "requests_withdraw", Show::Record)),
+        CommandEntry::Verb(Verb::new("revoke", "requests_revoke", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("withdraw", "requests_withdraw", ShowAs::Record)),
     ],
 };
 

@@ -2,7 +2,7 @@
 
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] =
@@ -20,14 +20,14 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "spaces",
     about: "Spaces, which separate agents, and their members",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "spaces_list", Show::Rows("spaces", COLUMNS))),
-        CommandEntry::Verb(Verb::new("get", "spaces_read", Show::Record)),
-        CommandEntry::Verb(Verb::new("members", "spaces_members", Show::Rows("members", MEMBERS))),
-        CommandEntry::Verb(Verb::new("let-in", "spaces_members_add", Show::Record)),
+        CommandEntry::Verb(Verb::new("list", "spaces_list", ShowAs::Rows("spaces", COLUMNS))),
+        CommandEntry::Verb(Verb::new("get", "spaces_read", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("members", "spaces_members", ShowAs::Rows("members", MEMBERS))),
+        CommandEntry::Verb(Verb::new("let-in", "spaces_members_add", ShowAs::Record)),
         CommandEntry::Verb(
-            Verb::new("remove-member", "spaces_members_remove", Show::Done("removed", None)).ask("Remove member {}?"),
+            Verb::new("remove-member", "spaces_members_remove", ShowAs::Done("removed", None)).ask("Remove member {}?"),
         ),
-        CommandEntry::Verb(Verb::new("usage", "spaces_usage", Show::Record)),
-        CommandEntry::Verb(Verb::new("create", "spaces_create", Show::Part("space"))),
+        CommandEntry::Verb(Verb::new("usage", "spaces_usage", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("create", "spaces_create", ShowAs::Part("space"))),
     ],
 };

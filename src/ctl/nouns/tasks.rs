@@ -14,7 +14,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session;
 use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::{self, Verb};
 use crate::ctl::verbs::watch;
 use crate::limits::{PAGE_MAX, TASK_WAIT};
@@ -37,14 +37,14 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Tasks in a space",
     entries: &[
         CommandEntry::Own { name: "list", routes: &["tasks_list"], command: list_command, run: list },
-        CommandEntry::Verb(Verb::new("get", "tasks_read", Show::Record)),
-        CommandEntry::Verb(Verb::new("create", "tasks_create", Show::Record).flags(&[Flag::Place("title")])),
-        CommandEntry::Verb(Verb::new("update", "tasks_update", Show::Record)),
-        CommandEntry::Verb(Verb::new("claim", "tasks_claim", Show::Record)),
+        CommandEntry::Verb(Verb::new("get", "tasks_read", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("create", "tasks_create", ShowAs::Record).flags(&[Flag::Place("title")])),
+        CommandEntry::Verb(Verb::new("update", "tasks_update", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("claim", "tasks_claim", ShowAs::Record)),
         CommandEntry::Own { name: "next", routes: &["tasks_next"], command: next_command, run: next },
-        CommandEntry::Verb(Verb::new("renew", "tasks_renew", Show::Record)),
-        CommandEntry::Verb(Verb::new("release", "tasks_release", Show::Part("task"))),
-        CommandEntry::Verb(Verb::new("history", "tasks_history", Show::Rows("history", CHANGES))),
+        CommandEntry::Verb(Verb::new("renew", "tasks_renew", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("release", "tasks_release", ShowAs::Part("task"))),
+        CommandEntry::Verb(Verb::new("history", "tasks_history", ShowAs::Rows("history", CHANGES))),
     ],
 };
 

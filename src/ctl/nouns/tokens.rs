@@ -14,7 +14,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::{complete, paging, watch};
 use crate::rest::field::Field;
 use crate::rest::route::BodyKind;
@@ -82,7 +82,7 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
             subjects::named(&session, &mut rows);
             call(&mut rows);
         }
-        let output = show::reply(&session, &Show::Table(COLUMNS), &[], &Value::Array(rows.clone()))?;
+        let output = show::reply(&session, &ShowAs::Table(COLUMNS), &[], &Value::Array(rows.clone()))?;
         let next = "There is nothing here yet. Next: taosctl tokens issue AGENT";
         Ok(if rows.is_empty() && !context.json { output.with_note(next) } else { output })
     };
@@ -175,7 +175,7 @@ fn issue(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let known: Vec<Field> = fields(route.id).to_vec();
     let body = Value::Object(flags::read(&known, &[], matches)?);
     let reply = session.send_for_json(route, &path::target(route, &[user], &Map::new()), Some(&body))?;
-    show::reply(&session, &Show::Secret("token"), &[user], &reply)
+    show::reply(&session, &ShowAs::Secret("token"), &[user], &reply)
 }
 
 fn revoke_command(name: &'static str) -> Command {
@@ -238,5 +238,5 @@ fn revoke_one(session: &Session<'_>, known: &[Value], wanted: &str) -> Result<Ou
         // Whoever may make a key may not always use both ways to end one.
         _ => send("keys_revoke", &[&id]).or_else(|_| send("credentials_revoke", &[&id])),
     }?;
-    show::reply(session, &Show::Done("revoked", None), &[wanted], &reply)
+    show::reply(session, &ShowAs::Done("revoked", None), &[wanted], &reply)
 }

@@ -2,7 +2,7 @@
 
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
@@ -21,10 +21,10 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "tripwires",
     about: "Decoy credentials in agents' containers",
     entries: &[
-        CommandEntry::Verb(Verb::new("plant", "tripwires_plant", Show::Record)),
+        CommandEntry::Verb(Verb::new("plant", "tripwires_plant", ShowAs::Record)),
         CommandEntry::Verb(
-            Verb::new("list", "tripwires_list", Show::Table(COLUMNS)).empty("taosctl tripwires plant AGENT --help"),
+            Verb::new("list", "tripwires_list", ShowAs::Table(COLUMNS)).empty("taosctl tripwires plant AGENT --help"),
         ),
-        CommandEntry::Verb(Verb::new("remove", "tripwires_remove", Show::Done("removed", None))),
+        CommandEntry::Verb(Verb::new("remove", "tripwires_remove", ShowAs::Done("removed", None))),
     ],
 };

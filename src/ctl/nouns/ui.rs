@@ -2,13 +2,13 @@
 
 use crate::ctl::core::flags::Flag;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 /// Notifies the people of the box.
 pub const NOTIFY: CommandEntry = CommandEntry::Verb(NOTIFY_VERB);
 
-const NOTIFY_VERB: Verb = Verb::new("notify", "ui_notify", Show::Said("delivered", "notification_id"))
+const NOTIFY_VERB: Verb = Verb::new("notify", "ui_notify", ShowAs::Said("delivered", "notification_id"))
     .flags(&[Flag::First("title"), Flag::First("body")]);
 
 /// The noun.

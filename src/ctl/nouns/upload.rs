@@ -22,7 +22,7 @@ use crate::ctl::show::bar::Bar;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::names;
-use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
 
 /// Bytes of a file; the daemon's own limit may be lower.
@@ -33,7 +33,7 @@ const BOUNDARY_BYTES: usize = 16;
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "upload", routes: &["uploads_create"], command, run };
 /// Lists them.
 pub const FILES: CommandEntry =
-    CommandEntry::Verb(Verb::new("files", "uploads_list", Show::Table(COLUMNS)).empty("taosctl upload FILE"));
+    CommandEntry::Verb(Verb::new("files", "uploads_list", ShowAs::Table(COLUMNS)).empty("taosctl upload FILE"));
 
 const COLUMNS: &[Column] = &[
     Column("ID", "attachment_id"),
@@ -70,7 +70,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let space = text("space").map(|space| names::space(&session, space)).transpose()?;
     let reply = put(&session, file, space.as_deref(), name, kind)?;
-    show::reply(&session, &Show::Record, &[], &reply)
+    show::reply(&session, &ShowAs::Record, &[], &reply)
 }
 
 /// Uploads a file that goes with a message.

@@ -2,7 +2,7 @@
 
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
@@ -18,7 +18,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "sessions",
     about: "A user's web sessions",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "users_sessions_list", Show::Table(COLUMNS)).empty("taosctl open")),
-        CommandEntry::Verb(Verb::new("end", "users_sessions_end", Show::Record).ask("Sign {} out of every browser?")),
+        CommandEntry::Verb(Verb::new("list", "users_sessions_list", ShowAs::Table(COLUMNS)).empty("taosctl open")),
+        CommandEntry::Verb(Verb::new("end", "users_sessions_end", ShowAs::Record).ask("Sign {} out of every browser?")),
     ],
 };

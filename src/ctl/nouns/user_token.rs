@@ -2,7 +2,7 @@
 
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
@@ -15,12 +15,12 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// Issues a token of a user.
-pub const ISSUE: Verb = Verb::new("issue", "users_token_issue", Show::Secret("token"));
+pub const ISSUE: Verb = Verb::new("issue", "users_token_issue", ShowAs::Secret("token"));
 /// Lists a user's tokens.
 pub const LIST: Verb =
-    Verb::new("list", "users_token_list", Show::Table(COLUMNS)).empty("taosctl users token issue USER");
+    Verb::new("list", "users_token_list", ShowAs::Table(COLUMNS)).empty("taosctl users token issue USER");
 /// Revokes one.
-pub const REVOKE: Verb = Verb::new("revoke", "users_token_revoke", Show::Done("revoked", None))
+pub const REVOKE: Verb = Verb::new("revoke", "users_token_revoke", ShowAs::Done("revoked", None))
     .ask("Revoke token {}? It stops working at once.");
 
 /// The noun.

@@ -4,7 +4,7 @@ use super::{user_sessions, user_token};
 use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
@@ -20,12 +20,12 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "users",
     about: "Users and their tokens",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "users_list", Show::Table(COLUMNS)).empty("taosctl users create NAME")),
-        CommandEntry::Verb(Verb::new("get", "users_get", Show::Record)),
-        CommandEntry::Verb(Verb::new("create", "users_create", Show::Record).flags(&[Flag::First("username")])),
-        CommandEntry::Verb(Verb::new("update", "users_update", Show::Record)),
+        CommandEntry::Verb(Verb::new("list", "users_list", ShowAs::Table(COLUMNS)).empty("taosctl users create NAME")),
+        CommandEntry::Verb(Verb::new("get", "users_get", ShowAs::Record)),
+        CommandEntry::Verb(Verb::new("create", "users_create", ShowAs::Record).flags(&[Flag::First("username")])),
+        CommandEntry::Verb(Verb::new("update", "users_update", ShowAs::Record)),
         CommandEntry::Verb(
-            Verb::new("delete", "users_delete", Show::Done("deleted", None))
+            Verb::new("delete", "users_delete", ShowAs::Done("deleted", None))
                 .ask("Delete user {} with its tokens and grants?"),
         ),
         user_token::ENTRY,

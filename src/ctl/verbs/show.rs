@@ -16,7 +16,7 @@ pub const SHOWN_ONCE: &str = "warning: the token is shown only once; keep it in 
 const RESULTS: &[Column] = &[Column("NAME", "name"), Column("DONE", "success"), Column("ERROR", "error")];
 
 /// What people are shown.
-pub enum Show {
+pub enum ShowAs {
     /// A list as a table.
     Table(&'static [Column]),
     /// The list in this field as a table.
@@ -47,32 +47,32 @@ pub enum Show {
 ///
 /// # Errors
 /// [`Failure::Unexpected`] for a reply of another shape.
-pub fn reply(session: &Session<'_>, show: &Show, parameters: &[&str], reply: &Value) -> Result<Output, Failure> {
+pub fn reply(session: &Session<'_>, show: &ShowAs, parameters: &[&str], reply: &Value) -> Result<Output, Failure> {
     let json = session.context.json;
     match show {
-        Show::Secret(field) => secret(json, field, reply),
-        Show::Results if json => {
+        ShowAs::Secret(field) => secret(json, field, reply),
+        ShowAs::Results if json => {
             let failed = results(object(reply)?).iter().any(|row| row["success"] != true);
             Ok(if failed { one_line(reply).failing() } else { one_line(reply) })
         }
         _ if json => Ok(one_line(reply)),
-        Show::Table(columns) => Ok(Output::text(table::table(columns, list(reply)?))),
-        Show::Rows(field, columns) => Ok(Output::text(table::table(columns, list(&reply[*field])?))),
-        Show::Record | Show::Kept => record(reply),
-        Show::Part(field) => record(&reply[*field]),
-        Show::Stored(route, field) => stored(session, route, field, reply),
-        Show::Done(word, hint) => Ok(done(word, *hint, parameters, reply)),
-        Show::Said(word, field) => {
+        ShowAs::Table(columns) => Ok(Output::text(table::table(columns, list(reply)?))),
+        ShowAs::Rows(field, columns) => Ok(Output::text(table::table(columns, list(&reply[*field])?))),
+        ShowAs::Record | ShowAs::Kept => record(reply),
+        ShowAs::Part(field) => record(&reply[*field]),
+        ShowAs::Stored(route, field) => stored(session, route, field, reply),
+        ShowAs::Done(word, hint) => Ok(done(word, *hint, parameters, reply)),
+        ShowAs::Said(word, field) => {
             object(reply)?;
             Ok(Output::text(format!("{word}: {}", text::clean(&text::plain(&reply[*field])))))
         }
-        Show::Lines(field) => lines(object(reply)?, field),
-        Show::Results => {
+        ShowAs::Lines(field) => lines(object(reply)?, field),
+        ShowAs::Results => {
             let rows = results(object(reply)?);
             let output = Output::text(table::table(RESULTS, &rows));
             Ok(if rows.iter().any(|row| row["success"] != true) { output.failing() } else { output })
         }
-        Show::Document => Ok(Output::text(text::json_pretty(reply))),
+        ShowAs::Document => Ok(Output::text(text::json_pretty(reply))),
     }
 }
 

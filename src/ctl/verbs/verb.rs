@@ -11,7 +11,7 @@ use super::names;
 use super::paging::{self, Reach};
 use super::period::{self, Period};
 use super::place;
-use super::show::{self, Show};
+use super::show::{self, ShowAs};
 use super::slow::{self, SlowEnd};
 use super::watch;
 use crate::ctl::core::failure::Failure;
@@ -28,7 +28,7 @@ use crate::say::complain;
 
 /// What the body of the request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Body {
+enum RequestBody {
     /// The fields given by flags.
     Flags,
     /// A JSON file.
@@ -51,10 +51,10 @@ pub struct Verb {
     pub name: &'static str,
     /// The route's id.
     pub route: &'static str,
-    show: Show,
+    show: ShowAs,
     flags: &'static [Flag],
     ask: Option<&'static str>,
-    body: Body,
+    body: RequestBody,
     at_once: bool,
     below: &'static [Verb],
     empty: Option<&'static str>,
@@ -66,14 +66,14 @@ pub struct Verb {
 
 impl Verb {
     /// A verb whose flags are the route's fields.
-    pub const fn new(name: &'static str, route: &'static str, show: Show) -> Self {
+    pub const fn new(name: &'static str, route: &'static str, show: ShowAs) -> Self {
         Self {
             name,
             route,
             show,
             flags: &[],
             ask: None,
-            body: Body::Flags,
+            body: RequestBody::Flags,
             at_once: false,
             below: &[],
             empty: None,
@@ -109,7 +109,7 @@ impl Verb {
 
     /// The body is a JSON file that is named, not flags.
     pub const fn body_from_file(mut self) -> Self {
-        self.body = Body::File;
+        self.body = RequestBody::File;
         self
     }
 
@@ -156,8 +156,8 @@ impl Verb {
     /// Whether it takes several at once: what it does to one thing, it does to each.
     fn takes_several(&self) -> bool {
         let places = self.departures().iter().any(|flag| matches!(flag, Flag::Place(_) | Flag::First(_)));
-        let one_each = matches!(self.show, Show::Done(..) | Show::Record | Show::Part(_) | Show::Stored(..));
-        one_each && !places && self.body == Body::Flags && !path::route(self.route).parameters().is_empty()
+        let one_each = matches!(self.show, ShowAs::Done(..) | ShowAs::Record | ShowAs::Part(_) | ShowAs::Stored(..));
+        one_each && !places && self.body == RequestBody::Flags && !path::route(self.route).parameters().is_empty()
     }
 
     /// The flags that depart from the rule. What is made and needs a name has it as its first word.
@@ -183,7 +183,7 @@ impl Verb {
             let several = self.takes_several() && names.last() == Some(name);
             command = command.arg(place::described(arg, route.path, name, several));
         }
-        if self.body == Body::File {
+        if self.body == RequestBody::File {
             let help = "A JSON file; - reads stdin";
             command = command.arg(Arg::new("file").value_name("FILE").required(true).value_parser(text()).help(help));
         }
@@ -193,18 +193,18 @@ impl Verb {
         if route.query.iter().chain(self.body_fields()).any(|field| field.name == "limit") {
             command = command.arg(limit());
         }
-        if matches!(self.show, Show::Table(_) | Show::Rows(..)) {
+        if matches!(self.show, ShowAs::Table(_) | ShowAs::Rows(..)) {
             command = command.arg(watch::arg());
         }
         if self.follows {
             command = command.arg(watch::follow_arg());
         }
-        if let Show::Table(columns) = &self.show
+        if let ShowAs::Table(columns) = &self.show
             && period::has_time(columns)
         {
             command = command.args(period::args());
         }
-        if matches!(self.show, Show::Kept) {
+        if matches!(self.show, ShowAs::Kept) {
             command = command.args(keep::args());
         }
         if self.is_slow() {
@@ -227,7 +227,7 @@ impl Verb {
         {
             return verb.run(context, matches);
         }
-        if let Show::Table(columns) = &self.show {
+        if let ShowAs::Table(columns) = &self.show {
             let session = context.session()?;
             if self.follows && matches.get_flag("follow") {
                 let first = rows_wanted(matches).unwrap_or(FOLLOWED);
@@ -297,7 +297,7 @@ impl Verb {
         if let Some(question) = self.ask.filter(|_| parameters.is_empty() && !matches.get_flag("yes")) {
             ask::confirm(question)?;
         }
-        let keep = matches!(self.show, Show::Kept).then(|| SecretDestination::asked(matches)).transpose()?;
+        let keep = matches!(self.show, ShowAs::Kept).then(|| SecretDestination::asked(matches)).transpose()?;
         let session = context.session()?;
         if let Some(warning) = self.warn.and_then(|warn| warn(&session, matches, parameters)) {
             ask::warn(&warning, matches.get_flag("yes"))?;
@@ -359,7 +359,7 @@ impl Verb {
         let is_filtered = !flags::read(path::route(self.route).query, &self.departures(), matches)?.is_empty();
         let rows = self.rows(session, matches, rows_wanted(matches), None)?;
         let is_empty = rows.is_empty();
-        let output = show::reply(session, &Show::Table(columns), &[], &Value::Array(rows))?;
+        let output = show::reply(session, &ShowAs::Table(columns), &[], &Value::Array(rows))?;
         Ok(match self.empty {
             _ if !is_empty || session.context.json => output,
             _ if is_filtered || !Period::asked(matches)?.is_always() => output.with_note("Nothing matches."),
@@ -370,13 +370,13 @@ impl Verb {
 
     fn body_fields(&self) -> &'static [Field] {
         match path::route(self.route).body {
-            BodyKind::Json(fields) if self.body == Body::Flags => fields,
+            BodyKind::Json(fields) if self.body == RequestBody::Flags => fields,
             _ => &[],
         }
     }
 
     fn body(&self, matches: &ArgMatches) -> Result<Option<Value>, Failure> {
-        if self.body == Body::File {
+        if self.body == RequestBody::File {
             let path = matches.get_one::<String>("file").map_or("-", String::as_str);
             let wrong = |error| Failure::usage(format!("{path} is not JSON: {error}"), "Name a file with one object.");
             let object: Map<String, Value> = serde_json::from_str(&flags::read_file(path)?).map_err(wrong)?;

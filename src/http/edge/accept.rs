@@ -13,7 +13,7 @@ use super::core::Core;
 use super::gate::ConnectionGate;
 use super::io::{Socket, Wire};
 use super::meters::count;
-use super::request::Link;
+use super::request::ConnectionContext;
 use crate::rest::codes;
 use crate::rest::head::Peer;
 use crate::rest::service::Service;
@@ -93,7 +93,7 @@ fn take_in<S: Service>(core: &Rc<Core<S>>, arrival: Arrival, gate: &Rc<Connectio
     let wire = Rc::new(Wire::new(arrival.socket, core.rules().timeouts, core.scratch.clone(), core.stalled.clone()));
     match admission {
         Some(admission) => {
-            let link = Link { wire, peer: arrival.peer, key, local: arrival.local, gate: gate.clone() };
+            let link = ConnectionContext { wire, peer: arrival.peer, key, local: arrival.local, gate: gate.clone() };
             spawn_local(connection::serve(core.clone(), Rc::new(link), admission));
         }
         None => {

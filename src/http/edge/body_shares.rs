@@ -34,18 +34,18 @@ impl Bounds {
 #[derive(Default)]
 pub(super) struct BodyShares {
     total: Cell<u64>,
-    callers: RefCell<HashMap<String, Caller>>,
+    callers: RefCell<HashMap<String, CallerBodies>>,
 }
 
 #[derive(Default)]
-struct Caller {
+struct CallerBodies {
     bytes: u64,
-    bodies: Vec<Rc<Reading>>,
+    bodies: Vec<Rc<BodyProgress>>,
 }
 
 /// A body that is being read.
 #[derive(Default)]
-struct Reading {
+struct BodyProgress {
     bytes: Cell<u64>,
     /// It has to give way.
     cut: Cell<bool>,
@@ -58,14 +58,14 @@ struct Reading {
 pub(super) struct HeldBytes {
     shares: Rc<BodyShares>,
     caller: String,
-    reading: Rc<Reading>,
+    reading: Rc<BodyProgress>,
     gauge: Gauge,
 }
 
 impl BodyShares {
     /// A body that holds nothing yet.
     pub(super) fn open(self: &Rc<Self>, caller: String, meters: &Arc<Meters>) -> HeldBytes {
-        let reading = Rc::<Reading>::default();
+        let reading = Rc::<BodyProgress>::default();
         self.callers.borrow_mut().entry(caller.clone()).or_default().bodies.push(reading.clone());
         HeldBytes { shares: self.clone(), caller, reading, gauge: Gauge::empty(meters.clone(), |m| &m.body_bytes) }
     }
@@ -73,7 +73,7 @@ impl BodyShares {
     /// Takes a body of somebody who holds more than `than` bytes; false if there is none.
     fn cut_another(&self, than: u64) -> bool {
         let mut callers = self.callers.borrow_mut();
-        let largest = |caller: &Caller| {
+        let largest = |caller: &CallerBodies| {
             let reading = caller.bodies.iter().filter(|body| !body.whole.get() && body.bytes.get() > 0);
             reading.max_by_key(|body| body.bytes.get()).cloned()
         };
@@ -143,7 +143,7 @@ impl HeldBytes {
     }
 
     /// Takes this body off its caller's account.
-    fn leave(&self) -> Rc<Reading> {
+    fn leave(&self) -> Rc<BodyProgress> {
         let mut callers = self.shares.callers.borrow_mut();
         if let Some(caller) = callers.get_mut(&self.caller) {
             caller.bytes -= self.reading.bytes.get();

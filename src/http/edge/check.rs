@@ -10,7 +10,7 @@ use crate::rest::codes::{self, Code};
 
 /// Why a request is refused before any route is looked up.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct EdgeRefusal {
     /// The code of the answer.
     pub code: &'static Code,
     /// What is wrong, in a few words.
@@ -19,7 +19,7 @@ pub struct Refusal {
     pub close: bool,
 }
 
-impl Refusal {
+impl EdgeRefusal {
     const fn close(code: &'static Code, detail: &'static str) -> Self {
         Self { code, detail, close: true }
     }
@@ -48,13 +48,13 @@ pub fn head(
     version: Version,
     headers: &HeaderMap,
     limits: &Limits,
-) -> Result<CheckedHead, Refusal> {
+) -> Result<CheckedHead, EdgeRefusal> {
     if target_length(uri) as u64 > limits.max_target_bytes {
-        return Err(Refusal::close(codes::TARGET_TOO_LONG, "the request target is too long"));
+        return Err(EdgeRefusal::close(codes::TARGET_TOO_LONG, "the request target is too long"));
     }
     let host = host(version, headers)?;
     if method == Method::CONNECT || method == Method::TRACE {
-        return Err(Refusal::close(codes::METHOD_NOT_ALLOWED, "this method is not served on any path"));
+        return Err(EdgeRefusal::close(codes::METHOD_NOT_ALLOWED, "this method is not served on any path"));
     }
     let chunked = chunked(headers)?;
     content_length(headers)?;
@@ -70,20 +70,20 @@ fn target_length(uri: &Uri) -> usize {
 }
 
 /// The one Host header: required in HTTP/1.1, well-formed in any case.
-fn host(version: Version, headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+fn host(version: Version, headers: &HeaderMap) -> Result<Option<&str>, EdgeRefusal> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {
         return match version {
             Version::HTTP_10 => Ok(None),
-            _ => Err(Refusal::close(codes::BAD_REQUEST, "there is no Host header")),
+            _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "there is no Host header")),
         };
     };
     if hosts.next().is_some() {
-        return Err(Refusal::close(codes::BAD_REQUEST, "there is more than one Host header"));
+        return Err(EdgeRefusal::close(codes::BAD_REQUEST, "there is more than one Host header"));
     }
     match host.to_str() {
         Ok(host) if split_host(host).is_some() => Ok(Some(host)),
-        _ => Err(Refusal::close(codes::BAD_REQUEST, "the Host header is malformed")),
+        _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "the Host header is malformed")),
     }
 }
 
@@ -113,12 +113,12 @@ pub fn split_host(value: &str) -> Option<(&str, Option<u16>)> {
 }
 
 /// hyper takes any list that ends in `chunked`; only that one word may stand there.
-fn chunked(headers: &HeaderMap) -> Result<bool, Refusal> {
+fn chunked(headers: &HeaderMap) -> Result<bool, EdgeRefusal> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => Ok(false),
         (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
-        _ => Err(Refusal::close(
+        _ => Err(EdgeRefusal::close(
             codes::TRANSFER_ENCODING_UNSUPPORTED,
             "a Transfer-Encoding other than chunked is not supported",
         )),
@@ -127,29 +127,29 @@ fn chunked(headers: &HeaderMap) -> Result<bool, Refusal> {
 
 /// hyper has refused bad and differing lengths and dropped repeated ones, and drops the length of a chunked body:
 /// more than one here would mean that the two of us count differently.
-fn content_length(headers: &HeaderMap) -> Result<(), Refusal> {
+fn content_length(headers: &HeaderMap) -> Result<(), EdgeRefusal> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let digits = |v: &HeaderValue| !v.is_empty() && v.as_bytes().iter().all(u8::is_ascii_digit);
     match (lengths.next(), lengths.next()) {
         (None, _) => Ok(()),
         (Some(one), None) if digits(one) && !headers.contains_key(TRANSFER_ENCODING) => Ok(()),
-        _ => Err(Refusal::close(codes::BAD_REQUEST, "the length of the body is in doubt")),
+        _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "the length of the body is in doubt")),
     }
 }
 
-fn expect(version: Version, headers: &HeaderMap) -> Result<bool, Refusal> {
+fn expect(version: Version, headers: &HeaderMap) -> Result<bool, EdgeRefusal> {
     let mut expectations = headers.get_all(EXPECT).iter();
     match (expectations.next(), expectations.next()) {
         (None, _) => Ok(false),
         // RFC 9110, 10.1.1: a 1.0 request's expectation is ignored.
         _ if version == Version::HTTP_10 => Ok(false),
         (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(true),
-        _ => Err(Refusal::close(codes::EXPECTATION_FAILED, "only Expect: 100-continue is understood")),
+        _ => Err(EdgeRefusal::close(codes::EXPECTATION_FAILED, "only Expect: 100-continue is understood")),
     }
 }
 
 /// Origin-form, absolute-form whose authority is the Host, or `OPTIONS *`.
-fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), Refusal> {
+fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), EdgeRefusal> {
     let path = uri.path();
     match (uri.scheme(), uri.authority()) {
         (None, None) if path == "*" && method == Method::OPTIONS => Ok(()),
@@ -160,10 +160,10 @@ fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), Refusal> {
             if same && plain && path.starts_with('/') {
                 Ok(())
             } else {
-                Err(Refusal::close(codes::BAD_REQUEST, "the target's authority is not the Host header's"))
+                Err(EdgeRefusal::close(codes::BAD_REQUEST, "the target's authority is not the Host header's"))
             }
         }
-        _ => Err(Refusal::close(codes::BAD_REQUEST, "the request target is malformed")),
+        _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "the request target is malformed")),
     }
 }
 
@@ -172,8 +172,8 @@ fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// `invalid_path`; the framing is sound, so the connection may stay.
-pub fn segments(path: &str) -> Result<(Vec<String>, Vec<usize>), Refusal> {
-    let invalid = |detail| Refusal { code: codes::INVALID_PATH, detail, close: false };
+pub fn segments(path: &str) -> Result<(Vec<String>, Vec<usize>), EdgeRefusal> {
+    let invalid = |detail| EdgeRefusal { code: codes::INVALID_PATH, detail, close: false };
     let path = path.strip_prefix('/').ok_or(invalid("the path does not start with a slash"))?;
     let mut encoded = Vec::new();
     if path.is_empty() {
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
     use crate::rest::text::segment_problem;
 
-    fn checked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<CheckedHead, Refusal> {
+    fn checked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<CheckedHead, EdgeRefusal> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {

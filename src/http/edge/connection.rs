@@ -14,7 +14,7 @@ use super::core::{Admission, Core};
 use super::io::{Io, Phase, Wire};
 use super::meters::count;
 use super::reply::refusal_bytes;
-use super::request::{self, Link};
+use super::request::{self, ConnectionContext};
 use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::service::Service;
@@ -40,7 +40,7 @@ enum ConnectionEnd {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admission: Admission) {
+pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<ConnectionContext>, admission: Admission) {
     let answer = {
         let (core, link) = (core.clone(), link.clone());
         // hyper keeps room for the whole future as long as the connection lives: in a box it takes none while it rests.
@@ -79,7 +79,7 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admissi
 
 /// Polls hyper until the connection ends. One timer serves all phases: it is set back only when a phase ends sooner
 /// than it would fire, so that a busy connection hardly ever touches it.
-async fn drive<H>(http: &mut H, link: &Link) -> ConnectionEnd
+async fn drive<H>(http: &mut H, link: &ConnectionContext) -> ConnectionEnd
 where
     H: Future<Output = hyper::Result<()>> + Unpin,
 {

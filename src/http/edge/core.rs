@@ -23,7 +23,7 @@ use crate::rest::intake::IntakeStep;
 use crate::rest::service::{Outcome, Service, Work};
 
 /// What comes back from the pool.
-pub(super) enum PoolAnswer<S: Service> {
+pub(super) enum PoolOutcome<S: Service> {
     /// The access check passed.
     Admitted(S::Admitted),
     /// The access check passed, but the principal holds its whole share: this is the rest of the work.
@@ -55,7 +55,7 @@ impl Rules {
 pub(super) struct Core<S: Service> {
     pub(super) service: Arc<S>,
     rules: RefCell<Rc<Rules>>,
-    pub(super) pool: Arc<Pool<PoolAnswer<S>>>,
+    pub(super) pool: Arc<Pool<PoolOutcome<S>>>,
     pub(super) shares: Arc<WorkerShares>,
     pub(super) meters: Arc<Meters>,
     pub(super) ids: RequestIds,
@@ -70,7 +70,7 @@ pub(super) struct Core<S: Service> {
 }
 
 impl<S: Service> Core<S> {
-    pub(super) fn new(service: Arc<S>, rules: Rules, pool: Arc<Pool<PoolAnswer<S>>>, meters: Arc<Meters>) -> Self {
+    pub(super) fn new(service: Arc<S>, rules: Rules, pool: Arc<Pool<PoolOutcome<S>>>, meters: Arc<Meters>) -> Self {
         Self {
             rules: RefCell::new(Rc::new(rules)),
             service,

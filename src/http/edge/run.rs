@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::Listeners;
 use super::accept::{self, Listener};
-use super::core::{Core, PoolAnswer, Rules};
+use super::core::{Core, PoolOutcome, Rules};
 use super::gate::ConnectionGate;
 use super::host::AllowedHosts;
 use super::meters::Meters;
@@ -44,7 +44,7 @@ pub(super) enum Control {
 pub(super) struct Start<S: Service> {
     pub(super) service: Arc<S>,
     pub(super) limits: Limits,
-    pub(super) pool: Arc<Pool<PoolAnswer<S>>>,
+    pub(super) pool: Arc<Pool<PoolOutcome<S>>>,
     pub(super) meters: Arc<Meters>,
     pub(super) orders: UnboundedReceiver<Control>,
 }

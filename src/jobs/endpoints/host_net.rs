@@ -12,7 +12,7 @@ const DEVICES: &str = "/sys/class/net";
 
 /// A network that one of this machine's devices is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Network {
+struct HostNetwork {
     device: String,
     address: IpAddr,
     /// Bits of the address that all in the network have.
@@ -23,7 +23,7 @@ struct Network {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostNet {
     own: Vec<IpAddr>,
-    networks: Vec<Network>,
+    networks: Vec<HostNetwork>,
 }
 
 impl HostNet {
@@ -55,12 +55,12 @@ impl HostNet {
     /// bridge that it is a port of, and not this machine itself.
     pub fn is_neighbour(&self, address: IpAddr, devices: &[String]) -> bool {
         let devices: Vec<String> = devices.iter().filter_map(|device| leading_to(device)).collect();
-        let inside = |network: &Network| devices.contains(&network.device) && network.holds(address);
+        let inside = |network: &HostNetwork| devices.contains(&network.device) && network.holds(address);
         is_unicast(address) && !self.own.contains(&address) && self.networks.iter().any(inside)
     }
 }
 
-impl Network {
+impl HostNetwork {
     /// True for an address inside, but for the network's own and its broadcast address.
     fn holds(&self, address: IpAddr) -> bool {
         let host = |own: u128, other: u128, width: u32| {
@@ -138,22 +138,22 @@ fn own_four(trie: &str) -> Vec<IpAddr> {
 
 /// A network that a device is in, not one behind a gateway: `device destination gateway flags … mask`, in hexadecimal of
 /// the machine's own byte order.
-fn network_four(line: &str) -> Option<Network> {
+fn network_four(line: &str) -> Option<HostNetwork> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let number = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
     let (destination, gateway, mask) = (number(1)?, number(2)?, number(7)?);
     let address = Ipv4Addr::from(destination.to_ne_bytes());
     let bits = u32::from_be_bytes(mask.to_ne_bytes()).count_ones();
-    (gateway == 0 && bits > 0).then(|| Network { device: fields[0].to_owned(), address: address.into(), bits })
+    (gateway == 0 && bits > 0).then(|| HostNetwork { device: fields[0].to_owned(), address: address.into(), bits })
 }
 
 /// `address index bits scope flags device`, in hexadecimal.
-fn network_six(line: &str) -> Option<Network> {
+fn network_six(line: &str) -> Option<HostNetwork> {
     let mut fields = line.split_ascii_whitespace();
     let address = u128::from_str_radix(fields.next()?, 16).ok()?;
     let bits = u32::from_str_radix(fields.nth(1)?, 16).ok()?;
     let device = fields.nth(2)?.to_owned();
-    Some(Network { device, address: Ipv6Addr::from_bits(address).into(), bits })
+    Some(HostNetwork { device, address: Ipv6Addr::from_bits(address).into(), bits })
 }
 
 #[cfg(test)]
@@ -215,7 +215,7 @@ mod tests {
         let net = HostNet::of(routes, trie, six);
         assert_eq!(net.own, [ip("10.213.18.1"), ip("fd42::1")]);
         if cfg!(target_endian = "little") {
-            assert_eq!(net.networks[0], Network { device: "lxdbr0".into(), address: ip("10.213.18.0"), bits: 24 });
+            assert_eq!(net.networks[0], HostNetwork { device: "lxdbr0".into(), address: ip("10.213.18.0"), bits: 24 });
         }
         assert_eq!(net.networks.last().unwrap().bits, 64);
         assert_eq!(net.networks.len(), 2, "a network behind a gateway is none of a device's");
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_network_holds_its_machines_and_not_itself() {
-        let of = |address: &str, bits| Network { device: "b".into(), address: ip(address), bits };
+        let of = |address: &str, bits| HostNetwork { device: "b".into(), address: ip(address), bits };
         let four = of("10.213.18.0", 24);
         assert!(four.holds(ip("10.213.18.2")));
         for out in ["10.213.18.0", "10.213.18.255", "10.213.19.2", "fd42::2"] {
@@ -246,7 +246,7 @@ mod tests {
             let net = HostNet::of(&text, &text, &text);
             let address = canonical(Ipv6Addr::from_bits(a).into());
             prop_assert!(!net.is_neighbour(address, &["no-such".into()]));
-            let _ = Network { device: String::new(), address, bits }.holds(address);
+            let _ = HostNetwork { device: String::new(), address, bits }.holds(address);
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::webhook::signature;
 use crate::client::endpoint::Endpoint;
-use crate::client::http::Request;
+use crate::client::http::ClientRequest;
 use crate::secret::redacted;
 use crate::store::channels::ChannelKind;
 use crate::store::notifications::{Level, Notification};
@@ -56,7 +56,7 @@ impl ChannelMessage<'_> {
     ///
     /// # Errors
     /// The channel's address lacks something; told to who made it.
-    pub fn request(&self, kind: ChannelKind, to: &Endpoint, deadline: Instant) -> Result<Request, String> {
+    pub fn request(&self, kind: ChannelKind, to: &Endpoint, deadline: Instant) -> Result<ClientRequest, String> {
         let (path, body) = match kind {
             ChannelKind::Webhook => (to.path.clone(), self.shown.clone()),
             ChannelKind::Ntfy => self.ntfy(&to.path)?,
@@ -64,7 +64,7 @@ impl ChannelMessage<'_> {
             ChannelKind::Telegram => self.telegram(to)?,
         };
         let body = body.to_string();
-        let mut request = Request::new("POST", path, deadline)
+        let mut request = ClientRequest::new("POST", path, deadline)
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_max_response(ANSWER_BYTES);
         let secret = to.secret.reveal();

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::channel_key::ChannelKey;
 use super::channel_message::ChannelMessage;
-use super::webhook::{Listening, ShowNotification, pause_after};
+use super::webhook::{ListenAddresses, ShowNotification, pause_after};
 use crate::client::endpoint::Endpoint;
 use crate::client::http::ClientError;
 use crate::config::{ConfiguredChannel, Watched};
@@ -96,7 +96,7 @@ pub enum Attempt {
     Failed(String),
 }
 
-enum Order {
+enum ChannelOrder {
     Nudge,
     Done { channel: Box<Channel>, notification_id: String, attempt: Attempt },
     Stop,
@@ -104,14 +104,14 @@ enum Order {
 
 /// A hold on the delivering thread.
 pub struct ChannelSender {
-    orders: Sender<Order>,
+    orders: Sender<ChannelOrder>,
     courier: Arc<Courier>,
 }
 
 /// What it takes to make an attempt.
 struct Courier {
     key: Option<ChannelKey>,
-    listening: Listening,
+    listening: ListenAddresses,
     settings: Watched<ChannelSettings>,
     show: ShowNotification,
 }
@@ -125,13 +125,13 @@ impl ChannelSender {
         store: &Arc<Store>,
         clock: Arc<Clock>,
         key: Option<ChannelKey>,
-        listening: Listening,
+        listening: ListenAddresses,
         settings: Watched<ChannelSettings>,
         show: ShowNotification,
     ) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let courier = Arc::new(Courier { key, listening, settings, show });
-        let dispatcher = Dispatcher {
+        let dispatcher = ChannelDispatcher {
             store: Arc::downgrade(store),
             clock,
             courier: Arc::clone(&courier),
@@ -146,7 +146,7 @@ impl ChannelSender {
     /// Says that something may have been queued.
     pub fn nudge(&self) {
         // Fails only once the thread has ended.
-        let _ = self.orders.send(Order::Nudge);
+        let _ = self.orders.send(ChannelOrder::Nudge);
     }
 
     /// Seals a secret for a channel.
@@ -171,7 +171,7 @@ impl ChannelSender {
 
 impl Drop for ChannelSender {
     fn drop(&mut self) {
-        let _ = self.orders.send(Order::Stop);
+        let _ = self.orders.send(ChannelOrder::Stop);
     }
 }
 
@@ -257,19 +257,19 @@ fn told(error: &ClientError) -> String {
     error.to_string()
 }
 
-struct Dispatcher {
+struct ChannelDispatcher {
     store: Weak<Store>,
     clock: Arc<Clock>,
     courier: Arc<Courier>,
-    orders: Sender<Order>,
+    orders: Sender<ChannelOrder>,
     /// Channels with an attempt in hand, and whose they are.
     busy: HashMap<String, Option<String>>,
     /// When a channel that failed is tried again, and how often it has failed.
     resting: HashMap<String, (Instant, u32)>,
 }
 
-impl Dispatcher {
-    fn work(mut self, orders: &Receiver<Order>) {
+impl ChannelDispatcher {
+    fn work(mut self, orders: &Receiver<ChannelOrder>) {
         loop {
             let Some(store) = self.store.upgrade() else { return };
             let rest = self.send(&store).unwrap_or_else(|error| {
@@ -284,9 +284,9 @@ impl Dispatcher {
             };
             for order in first.into_iter().chain(orders.try_iter().collect::<Vec<_>>()) {
                 match order {
-                    Order::Nudge => {}
-                    Order::Stop => return,
-                    Order::Done { channel, notification_id, attempt } => {
+                    ChannelOrder::Nudge => {}
+                    ChannelOrder::Stop => return,
+                    ChannelOrder::Done { channel, notification_id, attempt } => {
                         self.busy.remove(&channel.id);
                         let Some(store) = self.store.upgrade() else { return };
                         if let Err(error) = self.settle(&store, &channel, notification_id, attempt) {
@@ -333,7 +333,7 @@ impl Dispatcher {
         let id = channel.id.clone();
         let started = std::thread::Builder::new().name("channel".into()).spawn(move || {
             let attempt = courier.attempt(&channel, &record);
-            let _ = orders.send(Order::Done { channel: Box::new(channel), notification_id: record.id, attempt });
+            let _ = orders.send(ChannelOrder::Done { channel: Box::new(channel), notification_id: record.id, attempt });
         });
         if let Err(error) = started {
             log::warn!("no thread for a delivery: {error}");

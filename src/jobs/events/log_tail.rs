@@ -75,7 +75,7 @@ struct LogPlace {
 }
 
 /// The feed of one stream.
-struct Lines {
+struct LogLines {
     follower: Arc<Follower>,
     caller: Caller,
     told_end: bool,
@@ -112,7 +112,7 @@ impl LogTail {
         let follower = Arc::new(Follower { agent_id: agent.id.clone(), container, wish, place });
         self.shared.lock().followers.push(Arc::downgrade(&follower));
         self.shared.notify_all();
-        Box::new(Lines { follower, caller: caller.clone(), told_end: false })
+        Box::new(LogLines { follower, caller: caller.clone(), told_end: false })
     }
 }
 
@@ -271,7 +271,7 @@ pub fn news<'a>(before: &[String], now: &'a [String]) -> &'a [String] {
     now
 }
 
-impl Feed for Lines {
+impl Feed for LogLines {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
         let mut place = lock(&self.follower.place);
         if place.waiting.is_empty() && !place.over {

@@ -15,7 +15,7 @@ pub struct Places {
 
 /// A place that is taken; given back on drop.
 #[derive(Debug)]
-pub struct Place {
+pub struct PlaceGuard {
     places: Arc<Places>,
     key: String,
 }
@@ -31,14 +31,14 @@ impl Places {
     }
 
     /// Takes a place; `None` if all are taken, or this principal has its share.
-    pub fn take(self: &Arc<Self>, key: &str) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, key: &str) -> Option<PlaceGuard> {
         let mut taken = self.lock();
         let own = taken.get(key).copied().unwrap_or(0);
         if own >= self.each || taken.values().sum::<usize>() >= self.most {
             return None;
         }
         taken.insert(key.to_owned(), own + 1);
-        Some(Place { places: Arc::clone(self), key: key.to_owned() })
+        Some(PlaceGuard { places: Arc::clone(self), key: key.to_owned() })
     }
 
     /// How many are taken.
@@ -47,7 +47,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for PlaceGuard {
     fn drop(&mut self) {
         let mut taken = self.places.lock();
         match taken.get_mut(&self.key) {

@@ -19,7 +19,7 @@ const KEPT: u64 = 64;
 const KEPT_PART: u64 = 16;
 
 /// What is remembered from turn to turn.
-pub struct Space {
+pub struct IncrementalVacuum {
     store: Arc<Store>,
     /// The state of the database at the last turn.
     seen: Option<(u64, u64)>,
@@ -27,7 +27,7 @@ pub struct Space {
     pages: u64,
 }
 
-impl Space {
+impl IncrementalVacuum {
     /// Of this store.
     pub fn new(store: Arc<Store>) -> Self {
         Self { store, seen: None, pages: FIRST }

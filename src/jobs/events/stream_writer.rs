@@ -32,7 +32,7 @@ const EVENTS_IN_WAITING: usize = 512;
 const HELLO: &str = "retry: 2000\n\n";
 
 /// What the thread is told to do.
-pub(super) enum Order {
+pub(super) enum StreamOrder {
     Open(Box<Stream>),
     Wake(String),
     Tell(String, Event),
@@ -64,7 +64,7 @@ pub(super) struct Stream {
 
 /// How a stream stands after its turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum StreamTurn {
     /// Nothing to send.
     Rests,
     /// More to send, and room for it.
@@ -89,7 +89,7 @@ impl Hub {
     }
 
     /// Writes until every handle is gone.
-    pub(super) fn serve(mut self, orders: &Receiver<Order>) {
+    pub(super) fn serve(mut self, orders: &Receiver<StreamOrder>) {
         let mut patience = TURN;
         loop {
             let order = if self.open.is_empty() {
@@ -112,23 +112,23 @@ impl Hub {
         }
     }
 
-    fn take(&mut self, order: Order) {
+    fn take(&mut self, order: StreamOrder) {
         match order {
-            Order::Open(stream) => self.open.push(*stream),
-            Order::Wake(topic) => {
+            StreamOrder::Open(stream) => self.open.push(*stream),
+            StreamOrder::Wake(topic) => {
                 self.open.iter_mut().filter(|stream| stream.topics.contains(&topic)).for_each(|stream| {
                     stream.awake |= stream.feed.hears(&topic, None);
                 });
             }
-            Order::Tell(topic, event) => {
+            StreamOrder::Tell(topic, event) => {
                 let of_topic = self.open.iter_mut().filter(|stream| stream.topics.contains(&topic));
                 of_topic.for_each(|stream| stream.hear(&topic, &event));
             }
-            Order::LookAgain => {
+            StreamOrder::LookAgain => {
                 let now = Instant::now();
                 self.open.iter_mut().for_each(|stream| stream.look_at = now);
             }
-            Order::Close(closed) => {
+            StreamOrder::Close(closed) => {
                 self.open.drain(..).for_each(|mut stream| stream.say_farewell());
                 let _ = closed.send(());
             }
@@ -146,14 +146,14 @@ impl Hub {
                 patience = patience.min(due.saturating_duration_since(now).max(BLOCKED_TURN));
             }
             match turn {
-                Turn::More => patience = Duration::ZERO,
-                Turn::Blocked => patience = patience.min(BLOCKED_TURN),
-                Turn::Rests | Turn::Ended => {}
+                StreamTurn::More => patience = Duration::ZERO,
+                StreamTurn::Blocked => patience = patience.min(BLOCKED_TURN),
+                StreamTurn::Rests | StreamTurn::Ended => {}
             }
-            if turn == Turn::Ended {
+            if turn == StreamTurn::Ended {
                 stream.say_farewell();
             }
-            turn != Turn::Ended
+            turn != StreamTurn::Ended
         });
         patience
     }
@@ -186,17 +186,17 @@ impl Stream {
         }
     }
 
-    fn turn(&mut self, store: &Store, gate: &Gate, now: Instant) -> Turn {
+    fn turn(&mut self, store: &Store, gate: &Gate, now: Instant) -> StreamTurn {
         if self.sender.is_closed() {
-            return Turn::Ended;
+            return StreamTurn::Ended;
         }
         if self.waiting.len() > EVENTS_IN_WAITING || self.caller.expires_at().is_some_and(|at| at <= Micros::now()) {
-            return Turn::Ended;
+            return StreamTurn::Ended;
         }
         if now >= self.look_at {
             let is_good = self.actions.iter().all(|action| gate.is_still_good(&self.caller, *action));
             if !is_good || !self.may_be_heard(store) {
-                return Turn::Ended;
+                return StreamTurn::Ended;
             }
             self.look_at = now + LOOK_AGAIN;
         }
@@ -206,11 +206,11 @@ impl Stream {
                 return turn;
             }
             if self.feed.is_over() {
-                return Turn::Ended;
+                return StreamTurn::Ended;
             }
             if let Some(event) = self.waiting.pop_front() {
                 if !self.may_be_heard(store) {
-                    return Turn::Ended;
+                    return StreamTurn::Ended;
                 }
                 self.rest = event;
                 continue;
@@ -227,11 +227,11 @@ impl Stream {
                 Ok(None) => self.awake = false,
                 Err(error) => {
                     log::warn!("events could not be sent to a stream, trying again: {error}");
-                    return Turn::Blocked;
+                    return StreamTurn::Blocked;
                 }
             }
         }
-        Turn::More
+        StreamTurn::More
     }
 
     /// Puts an event of the moment in waiting, if it is for this caller. One more than may wait ends the stream.
@@ -262,26 +262,26 @@ impl Stream {
     }
 
     /// Sends what is left of an event; how the turn ends if it could not all be sent.
-    fn send_rest(&mut self, now: Instant) -> Option<Turn> {
+    fn send_rest(&mut self, now: Instant) -> Option<StreamTurn> {
         while !self.rest.is_empty() {
             // A client that takes nothing for 30 s is cut by the edge.
             if self.sender.room() == 0 {
-                return Some(Turn::Blocked);
+                return Some(StreamTurn::Blocked);
             }
             let chunk = self.rest.split_to(self.rest.len().min(CHUNK_BYTES));
             if !self.sender.send(chunk) {
-                return Some(Turn::Ended);
+                return Some(StreamTurn::Ended);
             }
             self.beat_at = now + STREAM_HEARTBEAT;
         }
         None
     }
 
-    fn beat(&mut self, now: Instant) -> Turn {
+    fn beat(&mut self, now: Instant) -> StreamTurn {
         if now >= self.beat_at {
             self.rest = self.feed.heartbeat().into();
-            return self.send_rest(now).unwrap_or(Turn::Rests);
+            return self.send_rest(now).unwrap_or(StreamTurn::Rests);
         }
-        Turn::Rests
+        StreamTurn::Rests
     }
 }

@@ -16,7 +16,7 @@ use hyper::http::StatusCode;
 use super::feed::{Event, Feed};
 use super::listening::{Ear, Listening};
 use super::stream_quota::StreamQuota;
-use super::stream_writer::{Hub, Order, Stream, TURN};
+use super::stream_writer::{Hub, Stream, StreamOrder, TURN};
 use crate::access::{Action, Caller, Gate};
 use crate::config::Watched;
 use crate::rest::error::ApiError;
@@ -48,7 +48,7 @@ pub fn space(space_id: &str) -> String {
 
 /// All open streams, and the topics that can be waited for.
 pub struct Streams {
-    orders: Option<Sender<Order>>,
+    orders: Option<Sender<StreamOrder>>,
     thread: Option<JoinHandle<()>>,
     signals: Mutex<HashMap<String, Signal>>,
     closing: AtomicBool,
@@ -113,7 +113,7 @@ impl Streams {
         let place = self.quota.take(caller.principal_key())?;
         let (sender, body) = stream::stream(CHUNKS);
         let stream = Stream::new((sender, place, ear), caller, actions, topics, feed);
-        self.order(Order::Open(Box::new(stream)));
+        self.order(StreamOrder::Open(Box::new(stream)));
         let mut reply = Reply::typed(StatusCode::OK, "text/event-stream; charset=utf-8", Bytes::new());
         reply.body = Body::Stream(body);
         Ok(reply)
@@ -129,24 +129,24 @@ impl Streams {
         if let Some(signal) = lock(&self.signals).get(topic) {
             signal.raise();
         }
-        self.order(Order::Wake(topic.to_owned()));
+        self.order(StreamOrder::Wake(topic.to_owned()));
     }
 
     /// Tells those who listen to a topic of something that is not kept. Quick; from any thread.
     pub fn tell(&self, topic: &str, event: Event) {
-        self.order(Order::Tell(topic.to_owned(), event));
+        self.order(StreamOrder::Tell(topic.to_owned(), event));
     }
 
     /// Says that something was committed, to those who follow all there is. Quick; on the writer's thread.
     pub fn committed(&self) {
         if self.listening.is_heard(CHANGES) {
-            self.order(Order::Wake(CHANGES.to_owned()));
+            self.order(StreamOrder::Wake(CHANGES.to_owned()));
         }
     }
 
     /// Looks at every stream's credential now instead of within seconds, and wakes all who wait: somebody was cut off.
     pub fn look_again(&self) {
-        self.order(Order::LookAgain);
+        self.order(StreamOrder::LookAgain);
         lock(&self.signals).values().for_each(Signal::raise);
     }
 
@@ -155,7 +155,7 @@ impl Streams {
         self.closing.store(true, Ordering::SeqCst);
         lock(&self.signals).values().for_each(Signal::raise);
         let (closed, told) = channel();
-        self.order(Order::Close(closed));
+        self.order(StreamOrder::Close(closed));
         // Do not wait longer for a thread that is blocked.
         let _ = told.recv_timeout(TURN);
     }
@@ -165,7 +165,7 @@ impl Streams {
         self.closing.load(Ordering::SeqCst)
     }
 
-    fn order(&self, order: Order) {
+    fn order(&self, order: StreamOrder) {
         if let Some(orders) = &self.orders {
             // Fails only once the thread has ended, and with it every stream.
             let _ = orders.send(order);

@@ -16,7 +16,7 @@ use sha2::Sha256;
 
 use super::channels::ChannelSender;
 use crate::client::endpoint::Endpoint;
-use crate::client::http::Request;
+use crate::client::http::ClientRequest;
 use crate::config::{self, Watched};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::limits::WEBHOOK_LIFE;
@@ -52,7 +52,7 @@ pub type ShowNotification = fn(&notifications::Notification) -> Value;
 pub type WebhookSetting = Watched<Option<Arc<config::WebhookSettings>>>;
 
 /// Where the daemon itself listens, once it does.
-pub type Listening = Arc<OnceLock<Vec<SocketAddr>>>;
+pub type ListenAddresses = Arc<OnceLock<Vec<SocketAddr>>>;
 
 /// A hold on the delivering thread; dropping it ends the thread after the attempt in hand.
 pub struct WebhookSender {
@@ -73,7 +73,7 @@ impl WebhookSender {
     pub fn start(
         store: &Arc<Store>,
         clock: Arc<Clock>,
-        listening: Listening,
+        listening: ListenAddresses,
         setting: WebhookSetting,
         show: ShowNotification,
         channels: Arc<ChannelSender>,
@@ -102,7 +102,7 @@ impl WebhookSender {
 }
 
 struct Deliverer {
-    listening: Listening,
+    listening: ListenAddresses,
     store: Weak<Store>,
     clock: Arc<Clock>,
     setting: WebhookSetting,
@@ -111,7 +111,7 @@ struct Deliverer {
 }
 
 /// What became of an attempt.
-enum Attempt {
+enum WebhookAttempt {
     Taken,
     Refused(String),
     Failed(String),
@@ -159,7 +159,7 @@ impl Deliverer {
         let Some(record) = taken else { return };
         let now = record.created_at;
         let mut pending = Pending { notification_id: record.id.clone(), attempts: 0, queued_at: now, next_at: now };
-        while let Attempt::Failed(why) = self.deliver(to, &pending, Some(record.clone())) {
+        while let WebhookAttempt::Failed(why) = self.deliver(to, &pending, Some(record.clone())) {
             log::warn!("an alarm could not be delivered to the webhook: {why}");
             pending.attempts += 1;
             if pending.attempts >= URGENT_ATTEMPTS {
@@ -169,12 +169,12 @@ impl Deliverer {
         }
     }
 
-    fn deliver(&self, to: &Endpoint, pending: &Pending, record: Option<notifications::Notification>) -> Attempt {
+    fn deliver(&self, to: &Endpoint, pending: &Pending, record: Option<notifications::Notification>) -> WebhookAttempt {
         // Deleted meanwhile; its row in the outbox has gone with it.
-        let Some(record) = record else { return Attempt::Taken };
+        let Some(record) = record else { return WebhookAttempt::Taken };
         let body = (self.show)(&record).to_string();
         let seconds = Micros::now().0 / Micros::SECOND;
-        let request = Request::new("POST", to.path.clone(), Instant::now() + ATTEMPT)
+        let request = ClientRequest::new("POST", to.path.clone(), Instant::now() + ATTEMPT)
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_header("x-taos-event", "notification")
             .with_header("x-taos-delivery", pending.notification_id.clone())
@@ -184,18 +184,20 @@ impl Deliverer {
         let address = match to.resolve() {
             Ok(address) => match self.rule().receiver(address) {
                 Some(address) => address,
-                None => return Attempt::Failed(format!("{address} is this daemon itself, or no machine's address")),
+                None => {
+                    return WebhookAttempt::Failed(format!("{address} is this daemon itself, or no machine's address"));
+                }
             },
-            Err(error) => return Attempt::Failed(error.to_string()),
+            Err(error) => return WebhookAttempt::Failed(error.to_string()),
         };
         match to.call(address, None, request) {
-            Ok(answer) if (200..300).contains(&answer.status) => Attempt::Taken,
+            Ok(answer) if (200..300).contains(&answer.status) => WebhookAttempt::Taken,
             // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.
             Ok(answer) if (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 425 | 429) => {
-                Attempt::Refused(format!("it answered {}", answer.status))
+                WebhookAttempt::Refused(format!("it answered {}", answer.status))
             }
-            Ok(answer) => Attempt::Failed(format!("it answered {}", answer.status)),
-            Err(error) => Attempt::Failed(error.to_string()),
+            Ok(answer) => WebhookAttempt::Failed(format!("it answered {}", answer.status)),
+            Err(error) => WebhookAttempt::Failed(error.to_string()),
         }
     }
 }
@@ -214,15 +216,15 @@ fn next(store: &Store) -> Result<Next> {
     })
 }
 
-fn settle(store: &Store, clock: &Clock, pending: &Pending, attempt: Attempt) -> Result<()> {
+fn settle(store: &Store, clock: &Clock, pending: &Pending, attempt: WebhookAttempt) -> Result<()> {
     let id = pending.notification_id.clone();
     match attempt {
-        Attempt::Taken => store.write(move |conn| outbox::done(conn, &id)),
-        Attempt::Refused(why) => {
+        WebhookAttempt::Taken => store.write(move |conn| outbox::done(conn, &id)),
+        WebhookAttempt::Refused(why) => {
             log::warn!("the webhook's receiver refuses notification {id}: {why}; it is not sent again");
             store.write(move |conn| outbox::done(conn, &id))
         }
-        Attempt::Failed(why) => {
+        WebhookAttempt::Failed(why) => {
             let pause = pause_after(pending.attempts);
             log::warn!("notification {id} could not be delivered to the webhook: {why}; next try in {pause:?}");
             let now = Micros::now();

@@ -116,9 +116,9 @@ pub fn begin(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
 }
 
 /// Ends a check whose thread has panicked.
-struct Guard<'a>(&'a DatabaseCheck);
+struct CheckGuard<'a>(&'a DatabaseCheck);
 
-impl Drop for Guard<'_> {
+impl Drop for CheckGuard<'_> {
     fn drop(&mut self) {
         if self.0.is_running() {
             self.0.end(CheckState::Failed, None);
@@ -127,7 +127,7 @@ impl Drop for Guard<'_> {
 }
 
 fn carry_out(jobs: &Arc<Jobs>, stop: Arc<AtomicBool>) {
-    let (_guard, ends, until) = (Guard(&jobs.check), jobs.ends(), Instant::now() + DATABASE_CHECK_TIME);
+    let (_guard, ends, until) = (CheckGuard(&jobs.check), jobs.ends(), Instant::now() + DATABASE_CHECK_TIME);
     let wanted = StillWanted::as_long_as(move || {
         !stop.load(Ordering::Relaxed) && !ends.load(Ordering::Relaxed) && Instant::now() < until
     });

@@ -137,9 +137,9 @@ mod tests {
 
     use super::*;
 
-    struct Dir(PathBuf);
+    struct MountsDir(PathBuf);
 
-    impl Dir {
+    impl MountsDir {
         fn new(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("taosd-mounts-{}-{name}", std::process::id()));
             fs::create_dir_all(path.join("root/a/b")).unwrap();
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    impl Drop for Dir {
+    impl Drop for MountsDir {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_folder_below_a_root_is_fit_and_nothing_else_is() {
-        let dir = Dir::new("fit");
+        let dir = MountsDir::new("fit");
         fs::write(dir.0.join("root/file"), "").unwrap();
         fs::create_dir(dir.0.join("rootless")).unwrap();
         for fit in ["root", "root/a", "root/a/b"] {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_link_anywhere_below_the_root_is_unfit() {
-        let dir = Dir::new("link");
+        let dir = MountsDir::new("link");
         symlink("/etc", dir.0.join("root/etc")).unwrap();
         symlink("a", dir.0.join("root/same")).unwrap();
         for unfit in ["root/etc", "root/same", "root/same/b"] {
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_owner_of_a_root_could_swap_what_lies_in_it() {
-        let dir = Dir::new("owner");
+        let dir = MountsDir::new("owner");
         for owned in ["root", ""] {
             // Only root can give a folder away.
             if chown(dir.0.join(owned), Some(12345), None).is_err() {
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_others_could_swap_is_unfit() {
-        let dir = Dir::new("swap");
+        let dir = MountsDir::new("swap");
         fs::set_permissions(dir.0.join("root/a"), Permissions::from_mode(0o777)).unwrap();
         assert!(dir.check("root/a/b").unwrap_err().contains("others may write"));
         dir.check("root/a").unwrap();

@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct RunnerFull;
 
-type Work = Box<dyn FnOnce() + Send>;
+type OperationWork = Box<dyn FnOnce() + Send>;
 
-struct Job {
+struct OperationJob {
     key: Option<String>,
-    work: Work,
+    work: OperationWork,
 }
 
 #[derive(Default)]
 struct RunnerState {
-    queue: VecDeque<Job>,
+    queue: VecDeque<OperationJob>,
     running: HashSet<String>,
     busy: usize,
     closed: bool,
@@ -53,12 +53,12 @@ impl Runner {
     ///
     /// # Errors
     /// [`RunnerFull`].
-    pub fn submit(&self, key: Option<String>, work: Work) -> Result<(), RunnerFull> {
+    pub fn submit(&self, key: Option<String>, work: OperationWork) -> Result<(), RunnerFull> {
         let mut state = self.0.state.lock();
         if state.closed || state.queue.len() >= self.0.capacity {
             return Err(RunnerFull);
         }
-        state.queue.push_back(Job { key, work });
+        state.queue.push_back(OperationJob { key, work });
         drop(state);
         self.0.state.notify_one();
         Ok(())
@@ -84,8 +84,8 @@ impl Runner {
 
 impl RunnerState {
     /// Takes the first job whose key is free.
-    fn take(&mut self) -> Option<Job> {
-        let free = |job: &Job| job.key.as_ref().is_none_or(|key| !self.running.contains(key));
+    fn take(&mut self) -> Option<OperationJob> {
+        let free = |job: &OperationJob| job.key.as_ref().is_none_or(|key| !self.running.contains(key));
         let at = self.queue.iter().position(free)?;
         self.queue.remove(at)
     }
@@ -95,7 +95,7 @@ impl Shared {
     fn serve(&self) {
         let mut state = self.state.lock();
         loop {
-            let Some(Job { key, work }) = state.take() else {
+            let Some(OperationJob { key, work }) = state.take() else {
                 if state.closed {
                     return;
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use crate::docs;
-use crate::store::knowledge::{self, CORE, Document, Replacement};
+use crate::store::knowledge::{self, CORE, NewDocument, Replacement};
 use crate::store::{Result, Store};
 use crate::time::Micros;
 
@@ -20,7 +20,7 @@ const PAGES: usize = 8;
 /// # Errors
 /// The store's.
 pub fn ingest(store: &Store) -> Result<()> {
-    let documents: Vec<Document> = docs::PAGES.iter().map(|(path, text)| document(path, text)).collect();
+    let documents: Vec<NewDocument> = docs::PAGES.iter().map(|(path, text)| document(path, text)).collect();
     let changes = store.read(|conn| knowledge::compare(conn, &replacement(&documents)))?;
     if changes.is_none() {
         return Ok(());
@@ -44,12 +44,12 @@ pub fn ingest(store: &Store) -> Result<()> {
     Ok(())
 }
 
-fn replacement(documents: &[Document]) -> Replacement<'_> {
+fn replacement(documents: &[NewDocument]) -> Replacement<'_> {
     Replacement { source_id: CORE, source_type: AGENT_DOCS, author: "taosd", documents }
 }
 
-fn document(path: &str, text: &str) -> Document {
-    Document {
+fn document(path: &str, text: &str) -> NewDocument {
+    NewDocument {
         path: format!("/docs/{path}"),
         title: docs::first_heading(text).unwrap_or_else(|| path.to_owned()),
         summary: docs::summary(text),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::audit_head::HeadLogger;
 use crate::config::Watched;
 use crate::jobs::events::notifier::{Notice, Notifier};
-use crate::jobs::events::space::Space;
+use crate::jobs::events::space::IncrementalVacuum;
 use crate::jobs::operations::backups;
 use crate::store::notifications::Level;
 use crate::store::{self, FILE, OpenError, StillWanted, Store, StoreError};
@@ -24,11 +24,11 @@ const PAGE: &str = "/docs/agents/recipes/backup#when-a-backup-fails";
 
 /// How the automatic backups are doing.
 #[derive(Debug, Default)]
-pub struct BackupHealth(Mutex<Reading>);
+pub struct BackupHealth(Mutex<BackupStatus>);
 
 /// What [`BackupHealth`] says now.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub struct BackupStatus {
     /// When the copy that lies there was made; `None` if there is none.
     pub made: Option<Micros>,
     /// Failures since the start.
@@ -41,11 +41,11 @@ pub struct Reading {
 
 impl BackupHealth {
     /// What it says now.
-    pub fn read(&self) -> Reading {
+    pub fn read(&self) -> BackupStatus {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Reading> {
+    fn lock(&self) -> MutexGuard<'_, BackupStatus> {
         lock(&self.0)
     }
 }
@@ -65,13 +65,13 @@ pub fn start(
 ) -> std::io::Result<Periodic> {
     let covered = fresh.then_some(0);
     health.lock().covered = covered;
-    let space = Space::new(Arc::clone(&store));
-    let mut work = Work { space, light: 0, store, health, notifier, interval, covered, told: false, teller };
+    let space = IncrementalVacuum::new(Arc::clone(&store));
+    let mut work = BackupWork { space, light: 0, store, health, notifier, interval, covered, told: false, teller };
     Periodic::start("scheduler", move |pause| work.run(&pause))
 }
 
-struct Work {
-    space: Space,
+struct BackupWork {
+    space: IncrementalVacuum,
     /// Up to which commit of what is worth no new copy by itself the copy holds.
     light: u64,
     store: Arc<Store>,
@@ -86,7 +86,7 @@ struct Work {
     teller: Option<HeadLogger>,
 }
 
-impl Work {
+impl BackupWork {
     fn run(&mut self, pause: &Pause) {
         let dir = self.store.dir().to_owned();
         backups::tidy(&dir);
@@ -138,7 +138,7 @@ impl Work {
     fn note(&mut self, dir: &Path, result: store::Result<()>) {
         let mut health = self.health.lock();
         let Err(error) = result else {
-            *health = Reading { made: backups::time_of_latest(dir), trouble: None, ..*health };
+            *health = BackupStatus { made: backups::time_of_latest(dir), trouble: None, ..*health };
             self.told = false;
             return;
         };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::client::forwarder::Forwarder;
-use crate::client::http::{ClientError, Request, Response, Target};
+use crate::client::http::{ClientError, ClientRequest, Response, Target};
 use crate::config::Watched;
 use crate::containers::{ContainerState, Detail, Status};
 use crate::jobs::endpoints::acp_target::Rule;
@@ -152,7 +152,7 @@ impl Checker {
         url: &AcpUrl,
         tell: Sender<(CheckedEndpoint, bool)>,
     ) {
-        let request = Request::new("GET", url.target("/healthz", ""), Instant::now() + HEALTH_TIMEOUT)
+        let request = ClientRequest::new("GET", url.target("/healthz", ""), Instant::now() + HEALTH_TIMEOUT)
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_header("accept", "application/json")
             .with_max_response(HEALTH_ANSWER_BYTES);

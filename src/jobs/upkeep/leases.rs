@@ -72,7 +72,7 @@ pub struct Leases {
 
 /// Why the clock cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum LeasesError {
     /// The leases of the last run cannot be read.
     #[error(transparent)]
     Store(#[from] store::StoreError),
@@ -85,12 +85,12 @@ impl Leases {
     /// Takes up the leases of the last run and starts the thread. `ended` is told each that runs out, after the commit.
     ///
     /// # Errors
-    /// [`StartError`].
+    /// [`LeasesError`].
     pub fn start(
         store: &Store,
         notifier: Notifier,
         ended: impl Fn(&EndedLease) + Send + 'static,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, LeasesError> {
         let (now, clock) = (Micros::now(), Instant::now());
         let mut state = LeaseState::default();
         for lease in store.lookup(tasks::held_leases)? {

@@ -15,7 +15,7 @@ use crate::jobs::operations::{Jobs, inbox, progress};
 use crate::limits::WAKES_AN_HOUR;
 use crate::store::agents::AgentStatus;
 use crate::store::credentials::Maker;
-use crate::store::news::{self, Dozer, Waiting};
+use crate::store::news::{self, Dozer, WaitingAgent};
 use crate::store::notifications::Level;
 use crate::store::operations::{self, Operation, OperationKind};
 use crate::store::{self, Store};
@@ -56,7 +56,7 @@ pub struct Sleeper {
 }
 
 /// What the thread works with.
-pub struct Tools {
+pub struct SleeperTools {
     /// The database.
     pub store: Arc<Store>,
     /// Where operations run.
@@ -74,7 +74,7 @@ impl Sleeper {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(tools: Tools) -> std::io::Result<Self> {
+    pub fn start(tools: SleeperTools) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<SleeperState>>::default();
         let keeper = SleepKeeper { shared: Arc::clone(&shared), tools, idle: HashMap::new(), written: HashMap::new() };
         let thread = std::thread::Builder::new().name("sleeper".into()).spawn(move || keeper.serve())?;
@@ -125,7 +125,7 @@ impl Drop for Sleeper {
 
 struct SleepKeeper {
     shared: Arc<Monitor<SleeperState>>,
-    tools: Tools,
+    tools: SleeperTools,
     /// Since when each agent that may be put to sleep has been idle, and when it was last seen then.
     idle: HashMap<String, (Instant, Option<Micros>)>,
     /// When the file of each container was written last.
@@ -213,7 +213,7 @@ impl SleepKeeper {
     }
 
     /// Wakes one agent, if that is due. True if it is to be looked at again soon.
-    fn wake(&self, agent: &Waiting) -> store::Result<bool> {
+    fn wake(&self, agent: &WaitingAgent) -> store::Result<bool> {
         let (now, id) = (Micros::now(), agent.agent_id.clone());
         match verdict(agent, self.is_heard(agent), now) {
             Verdict::Later => Ok(true),
@@ -239,7 +239,7 @@ impl SleepKeeper {
     }
 
     /// True if something of an agent listens, or called since there is news.
-    fn is_heard(&self, agent: &Waiting) -> bool {
+    fn is_heard(&self, agent: &WaitingAgent) -> bool {
         self.tools.listening.is_anywhere(&format!("agent:{}", agent.agent_id))
             || self.tools.presence.last_seen(&agent.agent_id).is_some_and(|at| at > agent.since)
     }
@@ -321,7 +321,7 @@ enum Verdict {
     Wake(String),
 }
 
-fn verdict(agent: &Waiting, heard: bool, now: Micros) -> Verdict {
+fn verdict(agent: &WaitingAgent, heard: bool, now: Micros) -> Verdict {
     if heard {
         return Verdict::Settled;
     }
@@ -367,8 +367,8 @@ mod tests {
 
     const NOW: Micros = Micros(100_000 * Micros::SECOND);
 
-    fn asleep() -> Waiting {
-        Waiting {
+    fn asleep() -> WaitingAgent {
+        WaitingAgent {
             agent_id: "a".into(),
             slug: "a".into(),
             owner_user_id: "u".into(),
@@ -390,29 +390,33 @@ mod tests {
     fn one_that_sleeps_is_woken_and_one_that_somebody_holds_is_not() {
         assert_eq!(verdict(&asleep(), false, NOW), Verdict::Wake(ago(&[0])));
         assert_eq!(verdict(&asleep(), true, NOW), Verdict::Settled);
-        let frozen = Waiting { status: AgentStatus::Running, asleep_at: Some(NOW), wake: Wake::Resume, ..asleep() };
+        let frozen =
+            WaitingAgent { status: AgentStatus::Running, asleep_at: Some(NOW), wake: Wake::Resume, ..asleep() };
         assert_eq!(verdict(&frozen, false, NOW), Verdict::Wake(ago(&[0])));
-        assert_eq!(verdict(&Waiting { paused: true, ..frozen.clone() }, false, NOW), Verdict::Rest);
-        assert_eq!(verdict(&Waiting { wake: Wake::None, ..asleep() }, false, NOW), Verdict::Rest);
+        assert_eq!(verdict(&WaitingAgent { paused: true, ..frozen.clone() }, false, NOW), Verdict::Rest);
+        assert_eq!(verdict(&WaitingAgent { wake: Wake::None, ..asleep() }, false, NOW), Verdict::Rest);
     }
 
     #[test]
     fn one_that_runs_is_left_alone_once_the_record_is_sure_to_be_true() {
-        let runs = Waiting { status: AgentStatus::Running, ..asleep() };
+        let runs = WaitingAgent { status: AgentStatus::Running, ..asleep() };
         assert_eq!(verdict(&runs, false, NOW), Verdict::Later);
         assert_eq!(verdict(&runs, false, NOW.plus(RECORD_LAGS)), Verdict::Settled);
     }
 
     #[test]
     fn six_wakes_an_hour_and_then_the_owner_is_told_once() {
-        let five = Waiting { woken: ago(&[3000, 2000, 1000, 500, 100]), ..asleep() };
+        let five = WaitingAgent { woken: ago(&[3000, 2000, 1000, 500, 100]), ..asleep() };
         assert_eq!(verdict(&five, false, NOW), Verdict::Wake(ago(&[3000, 2000, 1000, 500, 100, 0])));
-        let six = Waiting { woken: ago(&[3599, 2000, 1000, 500, 100, 50]), ..asleep() };
+        let six = WaitingAgent { woken: ago(&[3599, 2000, 1000, 500, 100, 50]), ..asleep() };
         assert_eq!(verdict(&six, false, NOW), Verdict::TooOften);
-        assert_eq!(verdict(&Waiting { told: true, ..six.clone() }, false, NOW), Verdict::Rest);
-        assert!(matches!(verdict(&Waiting { told: true, ..six }, false, NOW.plus(Micros::SECOND)), Verdict::Wake(_)));
-        assert_eq!(verdict(&Waiting { woken: ago(&[5]), ..asleep() }, false, NOW), Verdict::Later);
-        let future = Waiting { woken: ago(&[-10, -20, -30, -40, -50, -60]), ..asleep() };
+        assert_eq!(verdict(&WaitingAgent { told: true, ..six.clone() }, false, NOW), Verdict::Rest);
+        assert!(matches!(
+            verdict(&WaitingAgent { told: true, ..six }, false, NOW.plus(Micros::SECOND)),
+            Verdict::Wake(_)
+        ));
+        assert_eq!(verdict(&WaitingAgent { woken: ago(&[5]), ..asleep() }, false, NOW), Verdict::Later);
+        let future = WaitingAgent { woken: ago(&[-10, -20, -30, -40, -50, -60]), ..asleep() };
         assert_eq!(verdict(&future, false, NOW), Verdict::Wake(ago(&[0])), "the clock was set back");
     }
 }

@@ -19,7 +19,7 @@ pub enum Unknown {
 pub const MISSING: &str = "this field is required";
 
 /// A field's name and what is wrong with it.
-pub type Problem = (String, String);
+pub type FieldProblem = (String, String);
 
 /// Checks an object against its fields and drops nulls. Every problem is told, not just the first, up to
 /// [`limits::PROBLEMS`].
@@ -30,7 +30,7 @@ pub fn check(
     fields: &[Field],
     object: Map<String, Value>,
     unknown: Unknown,
-) -> Result<Map<String, Value>, Vec<Problem>> {
+) -> Result<Map<String, Value>, Vec<FieldProblem>> {
     let mut problems = Vec::new();
     let mut checked = Map::new();
     for (name, value) in object {
@@ -57,7 +57,7 @@ pub fn check(
     if problems.is_empty() { Ok(checked) } else { Err(problems) }
 }
 
-fn check_value(field: &Field, value: Value, unknown: Unknown) -> Result<Value, Vec<Problem>> {
+fn check_value(field: &Field, value: Value, unknown: Unknown) -> Result<Value, Vec<FieldProblem>> {
     let problem = |text: String| Err(vec![(field.name.to_owned(), text)]);
     match (field.kind, value) {
         (Type::Text { min, max }, Value::String(text)) => {
@@ -104,7 +104,7 @@ fn whole(number: &Number) -> Option<i64> {
     })
 }
 
-fn check_texts(field: &Field, list: Vec<Value>, max: usize, chars: usize) -> Result<Value, Vec<Problem>> {
+fn check_texts(field: &Field, list: Vec<Value>, max: usize, chars: usize) -> Result<Value, Vec<FieldProblem>> {
     let problem = |text: String| Err(vec![(field.name.to_owned(), text)]);
     if list.len() > max {
         return problem(format!("must hold at most {max} entries"));
@@ -122,7 +122,12 @@ fn check_texts(field: &Field, list: Vec<Value>, max: usize, chars: usize) -> Res
     Ok(Value::Array(list))
 }
 
-fn check_objects(field: &Field, fields: &[Field], list: Vec<Value>, unknown: Unknown) -> Result<Value, Vec<Problem>> {
+fn check_objects(
+    field: &Field,
+    fields: &[Field],
+    list: Vec<Value>,
+    unknown: Unknown,
+) -> Result<Value, Vec<FieldProblem>> {
     let mut checked = Vec::with_capacity(list.len());
     for (at, entry) in list.into_iter().enumerate() {
         let place = format!("{}[{at}]", field.name);
@@ -168,7 +173,7 @@ fn text_problem(text: &str, min: usize, max: usize) -> Option<String> {
 ///
 /// # Errors
 /// All problems found.
-pub fn check_query(fields: &[Field], query: &str, unknown: Unknown) -> Result<Map<String, Value>, Vec<Problem>> {
+pub fn check_query(fields: &[Field], query: &str, unknown: Unknown) -> Result<Map<String, Value>, Vec<FieldProblem>> {
     let mut object = Map::new();
     let mut problems = Vec::new();
     let is_known = |name: &str| fields.iter().any(|field| field.name == name);

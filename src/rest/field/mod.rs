@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 mod check;
 
-pub use check::{MISSING, Problem, Unknown, check, check_query};
+pub use check::{FieldProblem, MISSING, Unknown, check, check_query};
 
 use super::text;
 use crate::limits;
@@ -61,7 +61,7 @@ pub enum Type {
 
 /// What a text must be beyond its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum TextFormat {
     /// Anything but U+0000.
     Any,
     /// No control characters.
@@ -74,7 +74,7 @@ pub enum Form {
     Told(&'static str),
 }
 
-impl Form {
+impl TextFormat {
     /// The pattern for JSON Schema.
     fn pattern(self) -> Option<&'static str> {
         match self {
@@ -104,7 +104,7 @@ pub struct Field {
     /// What it holds.
     pub kind: Type,
     /// What a text must be beyond its length.
-    pub form: Form,
+    pub form: TextFormat,
     /// Whether it must be there.
     pub required: bool,
     /// Whether it may be null; in replies only, in requests null means absent.
@@ -117,7 +117,7 @@ pub struct Field {
 
 impl Field {
     const fn new(name: &'static str, kind: Type, about: &'static str) -> Self {
-        Self { name, kind, form: Form::Any, required: false, nullable: false, promised: false, about }
+        Self { name, kind, form: TextFormat::Any, required: false, nullable: false, promised: false, about }
     }
 
     /// A text of at most `max` characters.
@@ -184,21 +184,21 @@ impl Field {
     /// Must hold no control characters: a label, or another text of one line for people.
     #[must_use]
     pub const fn line(mut self) -> Self {
-        self.form = Form::Line;
+        self.form = TextFormat::Line;
         self
     }
 
     /// Must be a line with something to be seen: a name for people.
     #[must_use]
     pub const fn visible(mut self) -> Self {
-        self.form = Form::Visible;
+        self.form = TextFormat::Visible;
         self
     }
 
     /// Must be a name that can be looked up by a path afterwards.
     #[must_use]
     pub const fn addressable(mut self) -> Self {
-        self.form = Form::Segment;
+        self.form = TextFormat::Segment;
         self
     }
 
@@ -206,7 +206,7 @@ impl Field {
     /// code of its own.
     #[must_use]
     pub const fn told(mut self, keywords: &'static str) -> Self {
-        self.form = Form::Told(keywords);
+        self.form = TextFormat::Told(keywords);
         self
     }
 
@@ -228,9 +228,9 @@ impl Field {
     pub fn given_schema(&self) -> Value {
         let mut schema = self.schema();
         match (self.kind, self.form) {
-            (Type::Text { .. }, Form::Any) => schema["pattern"] = json!(text::TEXT_PATTERN),
-            (Type::Integer { max: i64::MAX, .. }, Form::Any) => schema["maximum"] = json!(i64::MAX),
-            (Type::Texts { .. }, Form::Any) => schema["items"]["pattern"] = json!(text::TEXT_PATTERN),
+            (Type::Text { .. }, TextFormat::Any) => schema["pattern"] = json!(text::TEXT_PATTERN),
+            (Type::Integer { max: i64::MAX, .. }, TextFormat::Any) => schema["maximum"] = json!(i64::MAX),
+            (Type::Texts { .. }, TextFormat::Any) => schema["items"]["pattern"] = json!(text::TEXT_PATTERN),
             _ => {}
         }
         schema
@@ -285,7 +285,7 @@ impl Field {
                 {"type": "integer", "minimum": 1, "maximum": seconds},
             ]}),
         };
-        if let Form::Told(keywords) = self.form
+        if let TextFormat::Told(keywords) = self.form
             && let (Some(schema), Ok(Value::Object(told))) = (schema.as_object_mut(), serde_json::from_str(keywords))
         {
             schema.extend(told);

@@ -12,7 +12,7 @@ const PARTS: usize = 32;
 
 /// Why a body is not `multipart/form-data`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Malformed {
+pub enum MalformedMultipart {
     /// It does not begin with its boundary.
     Start,
     /// A part's headers are too long, not well-formed, or name no field.
@@ -25,7 +25,7 @@ pub enum Malformed {
     Truncated,
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedMultipart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Start => "the body does not begin with its boundary",
@@ -50,7 +50,7 @@ pub struct PartHead {
 
 /// What is read.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum MultipartEvent<'a> {
     /// A part begins.
     Part(PartHead),
     /// Bytes of its content, never empty.
@@ -104,10 +104,10 @@ impl Multipart {
     ///
     /// # Errors
     /// The body is malformed, or the error of `on`.
-    pub fn feed<E: From<Malformed>>(
+    pub fn feed<E: From<MalformedMultipart>>(
         &mut self,
         bytes: &[u8],
-        on: &mut impl FnMut(Event<'_>) -> Result<(), E>,
+        on: &mut impl FnMut(MultipartEvent<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut all = std::mem::take(&mut self.rest);
         all.extend_from_slice(bytes);
@@ -137,15 +137,15 @@ impl Multipart {
     ///
     /// # Errors
     /// The last boundary has not come.
-    pub fn finish(&self) -> Result<(), Malformed> {
-        if self.state == State::Done { Ok(()) } else { Err(Malformed::Truncated) }
+    pub fn finish(&self) -> Result<(), MalformedMultipart> {
+        if self.state == State::Done { Ok(()) } else { Err(MalformedMultipart::Truncated) }
     }
 
     /// How many bytes are used up; `None` to wait for more.
-    fn start(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+    fn start(&mut self, bytes: &[u8]) -> Result<Option<usize>, MalformedMultipart> {
         let common = bytes.len().min(self.delimiter.len());
         if bytes[..common] != self.delimiter[..common] {
-            return Err(Malformed::Start);
+            return Err(MalformedMultipart::Start);
         }
         if common < self.delimiter.len() {
             return Ok(None);
@@ -154,11 +154,11 @@ impl Multipart {
         Ok(Some(common))
     }
 
-    fn boundary(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+    fn boundary(&mut self, bytes: &[u8]) -> Result<Option<usize>, MalformedMultipart> {
         // Blanks may stand between a boundary and its line's end.
         let blanks = bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
         if blanks > BOUNDARY_CHARS {
-            return Err(Malformed::Boundary);
+            return Err(MalformedMultipart::Boundary);
         }
         match &bytes[blanks..] {
             [b'-', b'-', ..] if blanks == 0 => {
@@ -168,43 +168,43 @@ impl Multipart {
             [b'\r', b'\n', ..] => {
                 self.parts += 1;
                 if self.parts > PARTS {
-                    return Err(Malformed::Parts);
+                    return Err(MalformedMultipart::Parts);
                 }
                 self.state = State::Headers;
                 Ok(Some(blanks + 2))
             }
             [] | [b'\r'] => Ok(None),
             [b'-'] if blanks == 0 => Ok(None),
-            _ => Err(Malformed::Boundary),
+            _ => Err(MalformedMultipart::Boundary),
         }
     }
 
-    fn headers<E: From<Malformed>>(
+    fn headers<E: From<MalformedMultipart>>(
         &mut self,
         bytes: &[u8],
-        on: &mut impl FnMut(Event<'_>) -> Result<(), E>,
+        on: &mut impl FnMut(MultipartEvent<'_>) -> Result<(), E>,
     ) -> Result<Option<usize>, E> {
         let window = &bytes[..bytes.len().min(HEADER_BYTES)];
         let Some(end) = window.windows(4).position(|four| four == b"\r\n\r\n") else {
-            return if window.len() == HEADER_BYTES { Err(Malformed::Headers.into()) } else { Ok(None) };
+            return if window.len() == HEADER_BYTES { Err(MalformedMultipart::Headers.into()) } else { Ok(None) };
         };
-        let head = std::str::from_utf8(&window[..end]).ok().and_then(part_head).ok_or(Malformed::Headers)?;
-        on(Event::Part(head))?;
+        let head = std::str::from_utf8(&window[..end]).ok().and_then(part_head).ok_or(MalformedMultipart::Headers)?;
+        on(MultipartEvent::Part(head))?;
         self.state = State::Content;
         Ok(Some(end + 4))
     }
 
-    fn content<E: From<Malformed>>(
+    fn content<E: From<MalformedMultipart>>(
         &mut self,
         bytes: &[u8],
-        on: &mut impl FnMut(Event<'_>) -> Result<(), E>,
+        on: &mut impl FnMut(MultipartEvent<'_>) -> Result<(), E>,
     ) -> Result<Option<usize>, E> {
         let (data, found) = self.scan(bytes);
         if data > 0 {
-            on(Event::Data(&bytes[..data]))?;
+            on(MultipartEvent::Data(&bytes[..data]))?;
         }
         if found {
-            on(Event::End)?;
+            on(MultipartEvent::End)?;
             self.state = State::Boundary;
             return Ok(Some(data + self.delimiter.len()));
         }

@@ -4,26 +4,26 @@ use crate::rest::multipart::*;
 use proptest::prelude::*;
 
 /// A part as it was read.
-type Part = (PartHead, Vec<u8>);
+type ReadPart = (PartHead, Vec<u8>);
 
-fn read(content_type: &str, pieces: &[&[u8]]) -> Result<Vec<Part>, Malformed> {
-    let mut parser = Multipart::new(content_type).ok_or(Malformed::Boundary)?;
-    let (mut parts, mut open) = (Vec::<Part>::new(), false);
+fn read(content_type: &str, pieces: &[&[u8]]) -> Result<Vec<ReadPart>, MalformedMultipart> {
+    let mut parser = Multipart::new(content_type).ok_or(MalformedMultipart::Boundary)?;
+    let (mut parts, mut open) = (Vec::<ReadPart>::new(), false);
     let mut longest = 0;
     for piece in pieces {
         parser.feed(piece, &mut |event| {
             match event {
-                Event::Part(head) => {
+                MultipartEvent::Part(head) => {
                     assert!(!std::mem::replace(&mut open, true));
                     parts.push((head, Vec::new()));
                 }
-                Event::Data(bytes) => {
+                MultipartEvent::Data(bytes) => {
                     assert!(open && !bytes.is_empty());
                     parts.last_mut().unwrap().1.extend_from_slice(bytes);
                 }
-                Event::End => assert!(std::mem::replace(&mut open, false)),
+                MultipartEvent::End => assert!(std::mem::replace(&mut open, false)),
             }
-            Ok::<(), Malformed>(())
+            Ok::<(), MalformedMultipart>(())
         })?;
         longest = longest.max(parser.rest.len());
     }
@@ -33,7 +33,7 @@ fn read(content_type: &str, pieces: &[&[u8]]) -> Result<Vec<Part>, Malformed> {
 
 const TYPE: &str = "multipart/form-data; boundary=XyZ";
 
-fn whole(body: &str) -> Result<Vec<Part>, Malformed> {
+fn whole(body: &str) -> Result<Vec<ReadPart>, MalformedMultipart> {
     read(TYPE, &[body.as_bytes()])
 }
 
@@ -71,19 +71,22 @@ fn names_are_read_in_every_form_that_clients_send() {
 fn what_is_malformed_is_refused() {
     let end = "--XyZ--";
     for (body, why) in [
-        (String::new(), Malformed::Truncated),
-        ("no boundary".into(), Malformed::Start),
-        ("--Other\r\n".into(), Malformed::Start),
-        ("--XyZx".into(), Malformed::Boundary),
-        (file("f", "", "x"), Malformed::Truncated),
-        (file("f", "", "x") + "--XyZ", Malformed::Truncated),
-        (file("f", "", "x") + "--XyZ-", Malformed::Truncated),
-        (format!("--XyZ\r\nContent-Disposition: attachment; name=\"f\"\r\n\r\nx\r\n{end}"), Malformed::Headers),
-        (format!("--XyZ\r\nContent-Type: text/plain\r\n\r\nx\r\n{end}"), Malformed::Headers),
-        (format!("--XyZ\r\nContent-Disposition: form-data\r\n\r\nx\r\n{end}"), Malformed::Headers),
-        (format!("--XyZ\r\nContent-Disposition: form-data; name=\"f\r\n\r\nx\r\n{end}"), Malformed::Headers),
-        (format!("--XyZ\r\nX: {}", "x".repeat(HEADER_BYTES)), Malformed::Headers),
-        (file("f", "", "x").repeat(PARTS + 1) + end, Malformed::Parts),
+        (String::new(), MalformedMultipart::Truncated),
+        ("no boundary".into(), MalformedMultipart::Start),
+        ("--Other\r\n".into(), MalformedMultipart::Start),
+        ("--XyZx".into(), MalformedMultipart::Boundary),
+        (file("f", "", "x"), MalformedMultipart::Truncated),
+        (file("f", "", "x") + "--XyZ", MalformedMultipart::Truncated),
+        (file("f", "", "x") + "--XyZ-", MalformedMultipart::Truncated),
+        (
+            format!("--XyZ\r\nContent-Disposition: attachment; name=\"f\"\r\n\r\nx\r\n{end}"),
+            MalformedMultipart::Headers,
+        ),
+        (format!("--XyZ\r\nContent-Type: text/plain\r\n\r\nx\r\n{end}"), MalformedMultipart::Headers),
+        (format!("--XyZ\r\nContent-Disposition: form-data\r\n\r\nx\r\n{end}"), MalformedMultipart::Headers),
+        (format!("--XyZ\r\nContent-Disposition: form-data; name=\"f\r\n\r\nx\r\n{end}"), MalformedMultipart::Headers),
+        (format!("--XyZ\r\nX: {}", "x".repeat(HEADER_BYTES)), MalformedMultipart::Headers),
+        (file("f", "", "x").repeat(PARTS + 1) + end, MalformedMultipart::Parts),
     ] {
         assert_eq!(whole(&body), Err(why), "{body:.80}");
     }

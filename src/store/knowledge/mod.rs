@@ -14,7 +14,7 @@ use super::clauses::Clauses;
 use super::page::{Page, Take, each};
 use crate::time::Micros;
 
-pub use search::{Hit, search};
+pub use search::{KnowledgeHit, search};
 
 /// The source that the daemon writes itself.
 pub const CORE: &str = "taos-core";
@@ -36,7 +36,7 @@ const HAS_CATEGORY: &str = "EXISTS (SELECT 1 FROM json_each(i.categories) WHERE 
 
 /// A document to be stored.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub struct NewDocument {
     /// Its name within the source.
     pub path: String,
     /// Its title.
@@ -238,13 +238,13 @@ pub struct Replacement<'a> {
     /// Who writes it.
     pub author: &'a str,
     /// The items, each path once.
-    pub documents: &'a [Document],
+    pub documents: &'a [NewDocument],
 }
 
 struct ReplacementPlan<'a> {
     changes: Changes,
-    new: Vec<(&'a Document, [u8; 32])>,
-    changed: Vec<(i64, &'a Document, [u8; 32])>,
+    new: Vec<(&'a NewDocument, [u8; 32])>,
+    changed: Vec<(i64, &'a NewDocument, [u8; 32])>,
     gone: Vec<i64>,
 }
 
@@ -332,12 +332,12 @@ pub fn replace_some(conn: &Connection, replacement: &Replacement<'_>, most: usiz
     Ok(plan.changes)
 }
 
-fn categories(document: &Document) -> String {
+fn categories(document: &NewDocument) -> String {
     serde_json::json!(document.categories).to_string()
 }
 
 /// Over everything that a reader sees of the document, each part with its length before it.
-fn hash_of(source_type: &str, document: &Document) -> [u8; 32] {
+fn hash_of(source_type: &str, document: &NewDocument) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let mut part = |text: &str| {
         hasher.update(&(text.len() as u64).to_le_bytes());
@@ -360,7 +360,7 @@ pub fn delete_source(conn: &Connection, source_id: &str) -> Result<usize> {
 
 /// A document's place in a prompt: what it is and how long, not yet its text.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct PromptPart {
     seq: i64,
     /// The id.
     pub id: String,
@@ -374,8 +374,9 @@ pub struct Part {
 ///
 /// # Errors
 /// The store's.
-pub fn parts(conn: &Connection, source_id: Option<&str>, take: Take<'_, Part>) -> Result<()> {
-    let read = |row: &Row<'_>| Ok(Part { seq: row.get(0)?, id: row.get(1)?, title: row.get(2)?, bytes: row.get(3)? });
+pub fn parts(conn: &Connection, source_id: Option<&str>, take: Take<'_, PromptPart>) -> Result<()> {
+    let read =
+        |row: &Row<'_>| Ok(PromptPart { seq: row.get(0)?, id: row.get(1)?, title: row.get(2)?, bytes: row.get(3)? });
     let mut wants_more = true;
     let mut part = |condition: &str, source: &str| -> Result<()> {
         let sql = format!("{DOCUMENTS} WHERE {condition} ORDER BY source_id, path");
@@ -396,7 +397,7 @@ pub fn parts(conn: &Connection, source_id: Option<&str>, take: Take<'_, Part>) -
 ///
 /// # Errors
 /// The store's.
-pub fn text(conn: &Connection, part: &Part) -> Result<String> {
+pub fn text(conn: &Connection, part: &PromptPart) -> Result<String> {
     let sql = "SELECT content FROM knowledge_items WHERE seq = ?1";
     Ok(conn.prepare_cached(sql)?.query_row([part.seq], |row| row.get(0))?)
 }

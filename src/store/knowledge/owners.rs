@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Document;
+use super::NewDocument;
 use crate::store::Result;
 use crate::store::grants::Grantee;
 
@@ -49,7 +49,7 @@ pub fn owner(conn: &Connection, source_id: &str) -> Result<Owner> {
 ///
 /// # Errors
 /// The store's.
-pub fn note(conn: &Connection, source_id: &str, owner: &Grantee, documents: &[Document]) -> Result<()> {
+pub fn note(conn: &Connection, source_id: &str, owner: &Grantee, documents: &[NewDocument]) -> Result<()> {
     if documents.is_empty() {
         return forget(conn, source_id);
     }
@@ -83,6 +83,6 @@ pub fn held(conn: &Connection, owner: &Grantee, but: &str) -> Result<(u64, u64)>
 }
 
 /// Bytes of text in these.
-pub fn bytes(documents: &[Document]) -> u64 {
+pub fn bytes(documents: &[NewDocument]) -> u64 {
     documents.iter().map(|one| (one.title.len() + one.summary.len() + one.content.len()) as u64).sum()
 }

@@ -37,7 +37,7 @@ const ELSEWHERE: f64 = 1.0;
 
 /// An item that a search found.
 #[derive(Debug, Clone)]
-pub struct Hit {
+pub struct KnowledgeHit {
     /// The item.
     pub item: KnowledgeItem,
     /// The words around what was found.
@@ -53,7 +53,13 @@ pub struct Hit {
 ///
 /// # Errors
 /// The store's.
-pub fn search(conn: &Connection, query: &str, filter: &ItemFilter, page: &Page, take: Take<'_, Hit>) -> Result<()> {
+pub fn search(
+    conn: &Connection,
+    query: &str,
+    filter: &ItemFilter,
+    page: &Page,
+    take: Take<'_, KnowledgeHit>,
+) -> Result<()> {
     let words = words(query);
     if words.is_empty() {
         return Ok(());
@@ -78,7 +84,7 @@ pub fn search(conn: &Connection, query: &str, filter: &ItemFilter, page: &Page, 
         let hit = told.query_row([seq], |row| {
             let (item, content) = (read(row)?, row.get_ref(11)?.as_str()?);
             let snippet = snippet(&item.title, content, &words);
-            Ok(Hit { item, snippet, score, place: (Micros(score.to_bits().cast_signed()), seq.to_string()) })
+            Ok(KnowledgeHit { item, snippet, score, place: (Micros(score.to_bits().cast_signed()), seq.to_string()) })
         })?;
         if !take(hit) {
             break;
@@ -221,7 +227,7 @@ fn quoted(words: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::knowledge::{Changes, Document, Replacement, replace};
+    use crate::store::knowledge::{Changes, NewDocument, Replacement, replace};
     use crate::time::Micros;
     use proptest::prelude::*;
 
@@ -241,8 +247,8 @@ mod tests {
     }
 
     /// All that is found, page by page.
-    fn all(conn: &Connection, query: &str, limit: u64) -> Vec<Hit> {
-        let (mut found, mut page) = (Vec::<Hit>::new(), Page { limit, after: None });
+    fn all(conn: &Connection, query: &str, limit: u64) -> Vec<KnowledgeHit> {
+        let (mut found, mut page) = (Vec::<KnowledgeHit>::new(), Page { limit, after: None });
         loop {
             let before = found.len();
             let mut more = false;
@@ -279,7 +285,7 @@ mod tests {
         let most = usize::try_from(RANKED_MOST).unwrap();
         let of = |n: usize| {
             let title = if n.is_multiple_of(100) { "Common words" } else { "0" };
-            Document { title: title.into(), ..document(&n.to_string(), "words in common") }
+            NewDocument { title: title.into(), ..document(&n.to_string(), "words in common") }
         };
         put(&conn, &(0..=most).map(of).collect::<Vec<_>>());
         let found = all(&conn, "common words", 500);
@@ -299,12 +305,12 @@ mod tests {
         conn
     }
 
-    fn document(path: &str, content: &str) -> Document {
+    fn document(path: &str, content: &str) -> NewDocument {
         let (title, summary) = ("0".to_owned(), String::new());
-        Document { path: path.into(), title, summary, content: content.into(), categories: vec!["c".into()] }
+        NewDocument { path: path.into(), title, summary, content: content.into(), categories: vec!["c".into()] }
     }
 
-    fn put(conn: &Connection, documents: &[Document]) -> Changes {
+    fn put(conn: &Connection, documents: &[NewDocument]) -> Changes {
         let replacement = Replacement { source_id: "s", source_type: "guide", author: "t", documents };
         replace(conn, &replacement, Micros(1)).unwrap()
     }

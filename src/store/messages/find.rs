@@ -48,7 +48,7 @@ pub(super) fn by_places(
 
 /// Which part of a space's order to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Span {
+pub enum MessageSpan {
     /// Newest first, those before this place.
     Before(i64),
     /// Oldest first, those after this place.
@@ -87,7 +87,7 @@ pub struct MessagePage {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, wanted: &MessageFilter<'_>, span: Span) -> Result<MessagePage> {
+pub fn list(conn: &Connection, wanted: &MessageFilter<'_>, span: MessageSpan) -> Result<MessagePage> {
     let Some(read) = wanted.unread else {
         let mut places = places(conn, wanted, span, wanted.limit + 1)?;
         let more = places.len() as u64 > wanted.limit;
@@ -117,7 +117,7 @@ pub fn list(conn: &Connection, wanted: &MessageFilter<'_>, span: Span) -> Result
     Ok(MessagePage { messages, more })
 }
 
-impl Span {
+impl MessageSpan {
     fn from(self, seq: i64) -> Self {
         match self {
             Self::Before(_) => Self::Before(seq),
@@ -128,10 +128,10 @@ impl Span {
 
 /// Places of messages with their place in the space. Each part of the union is a walk along one index that ends at the
 /// limit.
-fn places(conn: &Connection, wanted: &MessageFilter<'_>, span: Span, limit: u64) -> Result<Vec<(i64, i64)>> {
+fn places(conn: &Connection, wanted: &MessageFilter<'_>, span: MessageSpan, limit: u64) -> Result<Vec<(i64, i64)>> {
     let (compare, seq, order) = match span {
-        Span::Before(seq) => ("<", seq, "DESC"),
-        Span::After(seq) => (">", seq, "ASC"),
+        MessageSpan::Before(seq) => ("<", seq, "DESC"),
+        MessageSpan::After(seq) => (">", seq, "ASC"),
     };
     let walk = |from: &str| {
         format!(
@@ -183,7 +183,7 @@ fn places(conn: &Connection, wanted: &MessageFilter<'_>, span: Span, limit: u64)
 pub fn after(conn: &Connection, space_id: &str, reader: &str, after: i64, limit: u64) -> Result<Vec<(i64, i64)>> {
     let wanted =
         MessageFilter { space_id, reader, channel: None, addressed: false, unread: None, limit, max_bytes: usize::MAX };
-    places(conn, &wanted, Span::After(after), limit)
+    places(conn, &wanted, MessageSpan::After(after), limit)
 }
 
 /// Of the messages after `after` that a reader may see, the place in the space of the newest but `kept - 1`; `None` if
@@ -207,7 +207,7 @@ pub fn first_of_the_newest(
         limit: kept,
         max_bytes: usize::MAX,
     };
-    let newest = places(conn, &wanted, Span::Before(i64::MAX), kept + 1)?;
+    let newest = places(conn, &wanted, MessageSpan::Before(i64::MAX), kept + 1)?;
     let beyond = newest.len() as u64 > kept && newest.last().is_some_and(|(_, seq)| *seq > after);
     let at = usize::try_from(kept).unwrap_or(usize::MAX).saturating_sub(1);
     Ok(newest.get(at).map(|(_, seq)| *seq).filter(|_| beyond))

@@ -162,7 +162,7 @@ pub struct NewMessage<'a> {
 
 impl NewMessage<'_> {
     /// The message as it is read from where it was stored.
-    pub fn at(&self, stored: &Stored) -> Message {
+    pub fn at(&self, stored: &StoredMessage) -> Message {
         Message {
             place: stored.place,
             id: self.id.to_owned(),
@@ -196,7 +196,7 @@ impl NewMessage<'_> {
 
 /// Where a message came to stand, and what its space holds with it.
 #[derive(Debug, Clone, Copy)]
-pub struct Stored {
+pub struct StoredMessage {
     /// Its place in the order of all.
     pub place: i64,
     /// Its place in the space.
@@ -211,7 +211,7 @@ pub struct Stored {
 ///
 /// # Errors
 /// The store's.
-pub fn insert(conn: &Connection, new: &NewMessage<'_>) -> Result<Stored> {
+pub fn insert(conn: &Connection, new: &NewMessage<'_>) -> Result<StoredMessage> {
     let bytes = new.weight();
     let is_open = new.addressee.is_none();
     let (seq, messages, total) = conn
@@ -240,7 +240,7 @@ pub fn insert(conn: &Connection, new: &NewMessage<'_>) -> Result<Stored> {
     ])?;
     let place = conn.last_insert_rowid();
     reading::wrote(conn, new.space_id, new.author, new.addressee)?;
-    Ok(Stored { place, seq, messages, bytes: total })
+    Ok(StoredMessage { place, seq, messages, bytes: total })
 }
 
 /// Changes a message's text and whom it mentions.

@@ -2,13 +2,13 @@
 
 use rusqlite::Connection;
 
-use super::find::{self, MessageFilter, Span};
+use super::find::{self, MessageFilter, MessageSpan};
 use super::retention::Retention;
 use super::{members, overdue, reading, receipts, retention, search};
 use crate::store::messages::*;
 use crate::store::plans;
 
-fn send(conn: &Connection, n: i64, addressee: Option<&str>, parent: Option<&str>) -> Stored {
+fn send(conn: &Connection, n: i64, addressee: Option<&str>, parent: Option<&str>) -> StoredMessage {
     let id = format!("m{n}");
     let new = NewMessage {
         id: &id,
@@ -56,8 +56,8 @@ fn everything(conn: &Connection) {
     ] {
         let wanted =
             MessageFilter { space_id: "s", reader: me, channel, addressed, unread, limit: 10, max_bytes: 1000 };
-        find::list(conn, &wanted, Span::Before(i64::MAX)).unwrap();
-        find::list(conn, &wanted, Span::After(0)).unwrap();
+        find::list(conn, &wanted, MessageSpan::Before(i64::MAX)).unwrap();
+        find::list(conn, &wanted, MessageSpan::After(0)).unwrap();
     }
     find::after(conn, "s", me, 0, 10).unwrap();
     find::first_of_the_newest(conn, "s", me, 0, 10).unwrap();

@@ -33,7 +33,7 @@ const OPEN_BETWEEN: &str = "SELECT seq, author FROM messages WHERE space_id = ?1
 
 /// What is known of a reader.
 #[derive(Debug, Clone, Default)]
-pub struct Reader {
+pub struct ReaderState {
     /// What it has read.
     pub read: Read,
     seen: i64,
@@ -46,10 +46,10 @@ pub struct Reader {
 ///
 /// # Errors
 /// The store's.
-pub fn reader(conn: &Connection, space_id: &str, principal: &str) -> Result<Reader> {
+pub fn reader(conn: &Connection, space_id: &str, principal: &str) -> Result<ReaderState> {
     let mut statement = conn.prepare_cached(READER)?;
     let found = statement.query_row([space_id, principal], |row| {
-        Ok(Reader {
+        Ok(ReaderState {
             read: Read::new(row.get(0)?, row.get::<_, Option<Vec<u8>>>(4)?.unwrap_or_default()),
             seen: row.get(1)?,
             direct_unread: row.get(2)?,
@@ -77,7 +77,7 @@ pub fn held(conn: &Connection, space_id: &str) -> Result<(u64, u64)> {
     Ok(found.optional()?.unwrap_or((0, 0)))
 }
 
-impl Reader {
+impl ReaderState {
     /// Messages of the space that it has neither read nor written.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ fn forget_the_oldest(
     conn: &Connection,
     space_id: &str,
     principal: &str,
-    reader: &mut Reader,
+    reader: &mut ReaderState,
     highest: i64,
 ) -> Result<()> {
     let first: i64 = conn.prepare_cached(FIRST)?.query_row([space_id], |row| row.get(0)).optional()?.unwrap_or(1);
@@ -165,8 +165,8 @@ fn forget_the_oldest(
     Ok(())
 }
 
-fn put(conn: &Connection, space_id: &str, principal: &str, reader: &Reader) -> Result<()> {
-    let Reader { read, seen, direct_unread, all_read_at } = reader;
+fn put(conn: &Connection, space_id: &str, principal: &str, reader: &ReaderState) -> Result<()> {
+    let ReaderState { read, seen, direct_unread, all_read_at } = reader;
     conn.prepare_cached(PUT)?.execute(params![
         space_id,
         principal,
@@ -195,7 +195,7 @@ pub fn mark_all(conn: &Connection, space_id: &str, principal: &str, now: Micros)
         return Ok(0);
     }
     let read = Read::new(last_seq, Vec::new());
-    put(conn, space_id, principal, &Reader { read, seen: open, direct_unread: 0, all_read_at: Some(now) })?;
+    put(conn, space_id, principal, &ReaderState { read, seen: open, direct_unread: 0, all_read_at: Some(now) })?;
     Ok(unread)
 }
 

@@ -1,17 +1,17 @@
 //! The lesser of two states of one right.
 
-use super::{Credential, Grant};
+use super::{CredentialRights, GrantRights};
 use crate::store::grants::GrantRole;
 use crate::time::Micros;
 
-impl Grant {
+impl GrantRights {
     /// The lesser role and the earlier end of two states of one grant.
     pub(super) fn lesser(&self, now: &Self) -> (GrantRole, Option<Micros>) {
         (self.role.min(now.role), [self.expires_at, now.expires_at].into_iter().flatten().min())
     }
 }
 
-impl Credential {
+impl CredentialRights {
     /// The lesser of two states of one credential; `None` if they have nothing in common.
     pub(super) fn lesser(&self, now: &Self) -> Option<Self> {
         let state = match (self.state.as_str(), now.state.as_str()) {

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use super::common::both;
-use super::{Agent, Channel, Client, Credential, Grant, Request, Rights, Source, TakenRight, User};
+use super::{
+    AgentRights, ChannelRights, ClientRights, CredentialRights, GrantRights, RequestRights, Rights, SourceRights,
+    TakenRight, UserRights,
+};
 use crate::store::grants::GrantRole;
 use crate::store::{Result, users};
 use crate::time::Micros;
@@ -25,7 +28,7 @@ impl Lesser<'_> {
     }
 
     pub(super) fn users(&mut self) -> Result<()> {
-        let present: HashMap<&str, &User> = self.now.users.iter().map(|user| (user.id.as_str(), user)).collect();
+        let present: HashMap<&str, &UserRights> = self.now.users.iter().map(|user| (user.id.as_str(), user)).collect();
         for user in self.backup.users.iter().filter(|user| self.now.knows(&user.id)) {
             let now = present.get(user.id.as_str());
             let disabled = now.is_none_or(|now| now.disabled);
@@ -75,7 +78,8 @@ impl Lesser<'_> {
     }
 
     pub(super) fn agents(&mut self) -> Result<()> {
-        let present: HashMap<&str, &Agent> = self.now.agents.iter().map(|agent| (agent.id.as_str(), agent)).collect();
+        let present: HashMap<&str, &AgentRights> =
+            self.now.agents.iter().map(|agent| (agent.id.as_str(), agent)).collect();
         for agent in self.backup.agents.iter().filter(|agent| self.now.knows(&agent.id)) {
             let now = present.get(agent.id.as_str()).copied();
             if agent.archived_at.is_none() && now.is_none_or(|now| now.archived_at.is_some()) {
@@ -104,7 +108,7 @@ impl Lesser<'_> {
     }
 
     /// A restore does not thaw: an agent that is frozen now stays so, and by whom.
-    fn freeze(&mut self, agent: &Agent, now: &Agent) -> Result<()> {
+    fn freeze(&mut self, agent: &AgentRights, now: &AgentRights) -> Result<()> {
         if agent.frozen_at.is_none() {
             self.note(format!("agent {}: frozen", agent.slug), "no", "yes");
         }
@@ -117,13 +121,13 @@ impl Lesser<'_> {
     }
 
     /// An agent that was archived or purged since: what it has of a container is what it has now.
-    fn archive(&mut self, agent: &Agent, now: Option<&Agent>) -> Result<()> {
+    fn archive(&mut self, agent: &AgentRights, now: Option<&AgentRights>) -> Result<()> {
         let how = if now.is_some() { "archived" } else { "purged since: archived" };
         self.note(format!("agent {}", agent.slug), "live", how);
         let sql = "UPDATE agents SET archived_at = ?2, container_name = ?3, container_runtime = ?4, snapshot_name = ?5,
             status = ?6, token_delivery = NULL, frozen_at = NULL, frozen_by = NULL, frozen_reason = NULL,
             frozen_by_admin = 0, thawing = 0 WHERE id = ?1";
-        let text = |pick: fn(&Agent) -> &Option<String>| now.and_then(|now| pick(now).clone());
+        let text = |pick: fn(&AgentRights) -> &Option<String>| now.and_then(|now| pick(now).clone());
         let status = now.map_or("stopped", |now| now.status.as_str());
         let at = now.and_then(|now| now.archived_at).unwrap_or(self.at);
         let (container, runtime) = (text(|now| &now.container), text(|now| &now.runtime));
@@ -132,7 +136,7 @@ impl Lesser<'_> {
     }
 
     /// Whose an agent is, and in which space: as it is now, where the backup knows them.
-    fn place(&mut self, agent: &Agent, now: &Agent) -> Result<()> {
+    fn place(&mut self, agent: &AgentRights, now: &AgentRights) -> Result<()> {
         if now.owner == agent.owner && now.space == agent.space && now.owner_space == agent.owner_space {
             return Ok(());
         }
@@ -160,7 +164,8 @@ impl Lesser<'_> {
     }
 
     pub(super) fn credentials(&mut self) -> Result<()> {
-        let live: HashMap<&str, &Credential> = self.now.credentials.iter().map(|one| (one.id.as_str(), one)).collect();
+        let live: HashMap<&str, &CredentialRights> =
+            self.now.credentials.iter().map(|one| (one.id.as_str(), one)).collect();
         for one in &self.backup.credentials {
             // Those that have died since are revoked already.
             let Some(now) = live.get(one.id.as_str()) else { continue };
@@ -197,15 +202,15 @@ impl Lesser<'_> {
 
     pub(super) fn grants(&mut self) -> Result<()> {
         // One that a request brought goes with the request.
-        let lasting = |grant: &&Grant| grant.request.is_none();
-        let present: HashMap<(&str, &str), &Grant> = self
+        let lasting = |grant: &&GrantRights| grant.request.is_none();
+        let present: HashMap<(&str, &str), &GrantRights> = self
             .now
             .grants
             .iter()
             .filter(lasting)
             .map(|grant| ((grant.to.as_str(), grant.on.as_str()), grant))
             .collect();
-        let known = |grant: &&Grant| self.now.knows(&grant.to) && self.now.knows(&grant.on);
+        let known = |grant: &&GrantRights| self.now.knows(&grant.to) && self.now.knows(&grant.on);
         for grant in self.backup.grants.iter().filter(lasting).filter(known) {
             let now = present.get(&(grant.to.as_str(), grant.on.as_str())).copied();
             let less = now.map(|now| grant.lesser(now));
@@ -233,7 +238,8 @@ impl Lesser<'_> {
     /// What requests give for a time: nothing that has ended, been taken back or been decided otherwise since, and never
     /// longer. A request that was pending then and is not now can be asked again.
     pub(super) fn requests(&mut self) -> Result<()> {
-        let present: HashMap<&str, &Request> = self.now.requests.iter().map(|one| (one.id.as_str(), one)).collect();
+        let present: HashMap<&str, &RequestRights> =
+            self.now.requests.iter().map(|one| (one.id.as_str(), one)).collect();
         for one in self.backup.requests.iter().filter(|one| self.now.knows(&format!("agent {}", one.agent))) {
             let now = present.get(one.id.as_str()).copied();
             let right = format!("request {} of {} ({})", one.kind, self.named(&format!("agent {}", one.agent)), one.id);
@@ -266,7 +272,7 @@ impl Lesser<'_> {
 
     /// Whose a source of knowledge is: as it is now. One that came to somebody whom the backup does not know is nobody's.
     pub(super) fn sources(&mut self) -> Result<()> {
-        let present: HashMap<&str, &Source> = self.now.sources.iter().map(|one| (one.id.as_str(), one)).collect();
+        let present: HashMap<&str, &SourceRights> = self.now.sources.iter().map(|one| (one.id.as_str(), one)).collect();
         for source in &self.backup.sources {
             let Some(now) = present.get(source.id.as_str()) else { continue };
             if now.user == source.user && now.agent == source.agent {
@@ -283,8 +289,8 @@ impl Lesser<'_> {
 
     /// Programs that were removed since: who has such a secret may not come back with it.
     pub(super) fn clients(&mut self) -> Result<()> {
-        let gone = |one: &&Client| self.now.descends && !self.now.clients.iter().any(|now| now.id == one.id);
-        let gone: Vec<&Client> = self.backup.clients.iter().filter(gone).collect();
+        let gone = |one: &&ClientRights| self.now.descends && !self.now.clients.iter().any(|now| now.id == one.id);
+        let gone: Vec<&ClientRights> = self.backup.clients.iter().filter(gone).collect();
         for one in gone {
             self.note(format!("program {} ({})", one.name, one.id), "registered", "removed");
             self.conn.execute("DELETE FROM oauth_clients WHERE id = ?1", [&one.id])?;
@@ -295,7 +301,8 @@ impl Lesser<'_> {
     /// A channel that was removed since comes back to nobody, and one that was changed leads where it leads now: else an
     /// old address would be told what its owner has taken from it.
     pub(super) fn channels(&mut self) -> Result<()> {
-        let present: HashMap<&str, &Channel> = self.now.channels.iter().map(|one| (one.id.as_str(), one)).collect();
+        let present: HashMap<&str, &ChannelRights> =
+            self.now.channels.iter().map(|one| (one.id.as_str(), one)).collect();
         for one in &self.backup.channels {
             let user =
                 one.user.as_deref().map_or_else(|| "the admins".to_owned(), |id| self.named(&format!("user {id}")));
@@ -307,7 +314,8 @@ impl Lesser<'_> {
                 }
                 continue;
             };
-            let told = |of: &Channel| (of.url.clone(), of.secret.clone(), of.events.clone(), of.min_level.clone());
+            let told =
+                |of: &ChannelRights| (of.url.clone(), of.secret.clone(), of.events.clone(), of.min_level.clone());
             if told(one) != told(now) {
                 self.note(right, "as it was", "as it is now");
                 let sql = "UPDATE channels SET url = ?2, secret = ?3, events = ?4, min_level = ?5 WHERE id = ?1";
@@ -317,7 +325,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    fn owner(&self, source: &Source) -> String {
+    fn owner(&self, source: &SourceRights) -> String {
         match (&source.user, &source.agent) {
             (Some(id), _) => self.named(&format!("user {id}")),
             (None, Some(id)) => self.named(&format!("agent {id}")),

@@ -82,7 +82,7 @@ pub struct TakenRight {
 }
 
 record! {
-    struct User from "users u" {
+    struct UserRights from "users u" {
         id: String = "u.id",
         name: String = "u.username",
         role: String = "u.role",
@@ -91,7 +91,7 @@ record! {
 }
 
 record! {
-    struct Space from "spaces s" {
+    struct SpaceRights from "spaces s" {
         id: String = "s.id",
         slug: String = "s.slug",
         visibility: String = "s.visibility",
@@ -101,7 +101,7 @@ record! {
 }
 
 record! {
-    struct Agent from "agents a LEFT JOIN agent_profiles p ON p.agent_id = a.id" {
+    struct AgentRights from "agents a LEFT JOIN agent_profiles p ON p.agent_id = a.id" {
         id: String = "a.id",
         slug: String = "a.slug",
         owner: String = "a.owner_user_id",
@@ -123,7 +123,7 @@ record! {
 }
 
 record! {
-    struct Credential from "credentials c" {
+    struct CredentialRights from "credentials c" {
         id: String = "c.id",
         kind: String = "c.kind",
         label: String = "c.label",
@@ -139,7 +139,7 @@ record! {
 }
 
 record! {
-    struct Grant from "grants g" {
+    struct GrantRights from "grants g" {
         id: String = "g.id",
         to: String = "coalesce('user ' || g.principal_user_id, 'agent ' || g.principal_agent_id)",
         on: String = "coalesce('agent ' || g.agent_id, 'space ' || g.space_id, 'agent *')",
@@ -150,7 +150,7 @@ record! {
 }
 
 record! {
-    struct Request from "requests r" {
+    struct RequestRights from "requests r" {
         id: String = "r.id",
         agent: String = "r.agent_id",
         kind: String = "r.kind",
@@ -161,7 +161,7 @@ record! {
 }
 
 record! {
-    struct Source from "knowledge_sources k" {
+    struct SourceRights from "knowledge_sources k" {
         id: String = "k.source_id",
         user: Option<String> = "k.owner_user_id",
         agent: Option<String> = "k.owner_agent_id",
@@ -169,14 +169,14 @@ record! {
 }
 
 record! {
-    struct Client from "oauth_clients o" {
+    struct ClientRights from "oauth_clients o" {
         id: String = "o.id",
         name: String = "o.name",
     }
 }
 
 record! {
-    struct Channel from "channels h" {
+    struct ChannelRights from "channels h" {
         id: String = "h.id",
         user: Option<String> = "h.user_id",
         kind: String = "h.kind",
@@ -190,16 +190,16 @@ record! {
 /// The rights in one database.
 #[derive(Debug, Default)]
 pub struct Rights {
-    clients: Vec<Client>,
-    users: Vec<User>,
-    spaces: Vec<Space>,
-    agents: Vec<Agent>,
-    credentials: Vec<Credential>,
-    grants: Vec<Grant>,
-    requests: Vec<Request>,
-    sources: Vec<Source>,
+    clients: Vec<ClientRights>,
+    users: Vec<UserRights>,
+    spaces: Vec<SpaceRights>,
+    agents: Vec<AgentRights>,
+    credentials: Vec<CredentialRights>,
+    grants: Vec<GrantRights>,
+    requests: Vec<RequestRights>,
+    sources: Vec<SourceRights>,
     /// Without those of `taosd.toml`: every start writes them anew.
-    channels: Vec<Channel>,
+    channels: Vec<ChannelRights>,
     /// Whether this state came about from that of the backup: then what the backup has more was taken since. Else, as after
     /// a restore that is undone, who is unknown here was not taken away.
     descends: bool,
@@ -213,20 +213,22 @@ impl Rights {
     pub fn read(conn: &Connection) -> Result<Self> {
         let live = format!(
             "{} WHERE c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment'",
-            Credential::SELECT
+            CredentialRights::SELECT
         );
-        let open =
-            format!("{} WHERE r.state = 'pending' OR (r.state = 'approved' AND r.kind <> 'confirm')", Request::SELECT);
+        let open = format!(
+            "{} WHERE r.state = 'pending' OR (r.state = 'approved' AND r.kind <> 'confirm')",
+            RequestRights::SELECT
+        );
         Ok(Self {
-            users: all(conn, User::SELECT, User::read)?,
-            spaces: all(conn, Space::SELECT, Space::read)?,
-            agents: all(conn, Agent::SELECT, Agent::read)?,
-            credentials: all(conn, &live, Credential::read)?,
-            grants: all(conn, Grant::SELECT, Grant::read)?,
-            requests: all(conn, &open, Request::read)?,
-            sources: all(conn, Source::SELECT, Source::read)?,
-            clients: all(conn, Client::SELECT, Client::read)?,
-            channels: all(conn, &format!("{} WHERE h.configured = 0", Channel::SELECT), Channel::read)?,
+            users: all(conn, UserRights::SELECT, UserRights::read)?,
+            spaces: all(conn, SpaceRights::SELECT, SpaceRights::read)?,
+            agents: all(conn, AgentRights::SELECT, AgentRights::read)?,
+            credentials: all(conn, &live, CredentialRights::read)?,
+            grants: all(conn, GrantRights::SELECT, GrantRights::read)?,
+            requests: all(conn, &open, RequestRights::read)?,
+            sources: all(conn, SourceRights::SELECT, SourceRights::read)?,
+            clients: all(conn, ClientRights::SELECT, ClientRights::read)?,
+            channels: all(conn, &format!("{} WHERE h.configured = 0", ChannelRights::SELECT), ChannelRights::read)?,
             descends: true,
         })
     }

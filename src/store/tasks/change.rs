@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::history::{self, Changed};
+use super::history::{self, FieldChange};
 use super::{BLOCKED, NOT_STARTED, Priority, Task, TaskActor, by_seq, dependencies, is_final};
 use crate::store::Result;
 use crate::time::Micros;
@@ -80,14 +80,14 @@ pub fn change(conn: &Connection, old: &Task, change: TaskChange, by: &TaskActor,
         (true, false) => dependencies::told(conn, old.seq, 1)?,
         _ => {}
     }
-    let lease: Option<Changed> = (old.holder.is_some() && ends_lease).then(|| ("holder", old.holder.clone(), None));
-    let all: Vec<Changed> = changes.into_iter().chain(lease).collect();
+    let lease: Option<FieldChange> = (old.holder.is_some() && ends_lease).then(|| ("holder", old.holder.clone(), None));
+    let all: Vec<FieldChange> = changes.into_iter().chain(lease).collect();
     history::note(conn, old.seq, &all, &by.key, now)?;
     Ok(by_seq(conn, old.seq)?.unwrap_or(new))
 }
 
-fn differences(old: &Task, new: &Task) -> Vec<Changed> {
-    let mut all: Vec<Changed> = Vec::new();
+fn differences(old: &Task, new: &Task) -> Vec<FieldChange> {
+    let mut all: Vec<FieldChange> = Vec::new();
     let mut note = |field, from: Option<String>, to: Option<String>| {
         if from != to {
             all.push((field, from, to));

@@ -14,7 +14,7 @@ const TRIM: &str = "DELETE FROM task_history WHERE task = ?1 AND number <= ?2";
 
 record! {
     /// A change.
-    pub struct Entry from "task_history" {
+    pub struct HistoryEntry from "task_history" {
         /// When.
         pub at: Micros = "at",
         /// Who, as `user:ID`, `agent:ID` or `taosd`.
@@ -29,10 +29,10 @@ record! {
 }
 
 /// A field, what it was and what it is.
-pub(super) type Changed = (&'static str, Option<String>, Option<String>);
+pub(super) type FieldChange = (&'static str, Option<String>, Option<String>);
 
 /// Notes changes of a task, and forgets the oldest where there are too many.
-pub(super) fn note(conn: &Connection, seq: i64, changes: &[Changed], actor: &str, now: Micros) -> Result<()> {
+pub(super) fn note(conn: &Connection, seq: i64, changes: &[FieldChange], actor: &str, now: Micros) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
@@ -61,6 +61,6 @@ fn cut(text: Option<&str>) -> Option<String> {
 ///
 /// # Errors
 /// The store's.
-pub fn of(conn: &Connection, seq: i64) -> Result<Vec<Entry>> {
-    Entry::all(conn, "WHERE task = ?1 ORDER BY number LIMIT ?2", params![seq, TASK_HISTORY])
+pub fn of(conn: &Connection, seq: i64) -> Result<Vec<HistoryEntry>> {
+    HistoryEntry::all(conn, "WHERE task = ?1 ORDER BY number LIMIT ?2", params![seq, TASK_HISTORY])
 }

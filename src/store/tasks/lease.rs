@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::history::{self, Changed};
+use super::history::{self, FieldChange};
 use super::{BLOCKED, IN_PROGRESS, NOT_STARTED, Task, TaskActor, by_seq};
 use crate::store::Result;
 use crate::store::row::record;
@@ -69,7 +69,7 @@ pub fn claim(conn: &Connection, task: &Task, by: &TaskActor, seconds: i64, now: 
     if claimed == 0 {
         return Ok(None);
     }
-    let mut changes: Vec<Changed> = vec![("holder", None, Some(by.key.clone()))];
+    let mut changes: Vec<FieldChange> = vec![("holder", None, Some(by.key.clone()))];
     if status != task.status {
         changes.push(("status", Some(task.status.clone()), Some(status.to_owned())));
     }
@@ -104,7 +104,7 @@ pub fn release(conn: &Connection, task: &Task, actor: &str, now: Micros) -> Resu
 
 fn free(conn: &Connection, task: &Task, status: &str, attempts: i64, actor: &str, now: Micros) -> Result<Task> {
     conn.prepare_cached(FREE)?.execute(params![task.seq, status, attempts, now])?;
-    let mut changes: Vec<Changed> = vec![("holder", task.holder.clone(), None)];
+    let mut changes: Vec<FieldChange> = vec![("holder", task.holder.clone(), None)];
     if status != task.status {
         changes.push(("status", Some(task.status.clone()), Some(status.to_owned())));
     }

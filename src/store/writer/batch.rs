@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
-use super::job::{Job, text_of};
+use super::job::{WriteJob, text_of};
 use super::pace::Pace;
 use crate::limits::WRITER_BATCH;
 use crate::store::condition::Condition;
@@ -18,7 +18,7 @@ use crate::store::rescue;
 use crate::threads::lock;
 
 /// Where work comes from, and how long a commit waits for it.
-type Queue<'a> = (&'a Receiver<Box<dyn Job>>, &'a mut Pace);
+type BatchQueue<'a> = (&'a Receiver<Box<dyn WriteJob>>, &'a mut Pace);
 
 /// What the writer's thread tells the others.
 #[derive(Default)]
@@ -46,7 +46,7 @@ pub type Last = fn(&Connection) -> Result<()>;
 /// Works until the queue is closed and empty.
 pub(super) fn serve(
     conn: Connection,
-    queue: &Receiver<Box<dyn Job>>,
+    queue: &Receiver<Box<dyn WriteJob>>,
     told: &WriterState,
     condition: &Condition,
     last: Last,
@@ -86,7 +86,7 @@ fn save_elsewhere(conn: &Connection) {
 }
 
 /// Runs `first` and what has queued up behind it in one transaction, and answers all of it after the commit.
-fn commit_batch(conn: &Connection, queue: Queue<'_>, first: Box<dyn Job>, told: &WriterState, last: Last) {
+fn commit_batch(conn: &Connection, queue: BatchQueue<'_>, first: Box<dyn WriteJob>, told: &WriterState, last: Last) {
     let mut ran = Vec::new();
     let before = conn.total_changes();
     let mut light = 0;
@@ -118,7 +118,7 @@ fn commit_batch(conn: &Connection, queue: Queue<'_>, first: Box<dyn Job>, told: 
 }
 
 /// One answer that panics must not take the others, or the thread, with it.
-fn finish(job: Box<dyn Job>, outcome: Result<()>) {
+fn finish(job: Box<dyn WriteJob>, outcome: Result<()>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.finish(outcome))) {
         log::error!("the callback at the end of a write panicked: {}", text_of(&*panic));
     }
@@ -126,9 +126,9 @@ fn finish(job: Box<dyn Job>, outcome: Result<()>) {
 
 fn run_batch(
     conn: &Connection,
-    (queue, pace): Queue<'_>,
-    first: Box<dyn Job>,
-    (ran, light): (&mut Vec<Box<dyn Job>>, &mut u64),
+    (queue, pace): BatchQueue<'_>,
+    first: Box<dyn WriteJob>,
+    (ran, light): (&mut Vec<Box<dyn WriteJob>>, &mut u64),
     last: Last,
 ) -> Result<()> {
     let begun = execute(conn, "BEGIN IMMEDIATE");
@@ -159,7 +159,7 @@ struct BatchEnd {
     last: Last,
 }
 
-impl Job for BatchEnd {
+impl WriteJob for BatchEnd {
     fn run(&mut self, conn: &Connection) -> bool {
         let done = (self.last)(conn);
         if let Err(error) = &done {
@@ -178,7 +178,7 @@ impl Job for BatchEnd {
 /// The first piece of work needs no savepoint: there is nothing before it that its failure must leave alone. Within a
 /// savepoint SQLite keeps a copy of each changed page, and walks through all of them at the end of many statements: of
 /// work that changes a thousand rows that is the larger half.
-fn first_of_all(conn: &Connection, job: &mut dyn Job) -> Result<()> {
+fn first_of_all(conn: &Connection, job: &mut dyn WriteJob) -> Result<()> {
     if run(conn, job)? {
         return Ok(());
     }
@@ -186,7 +186,7 @@ fn first_of_all(conn: &Connection, job: &mut dyn Job) -> Result<()> {
     execute(conn, "BEGIN IMMEDIATE")
 }
 
-fn in_savepoint(conn: &Connection, job: &mut dyn Job) -> Result<()> {
+fn in_savepoint(conn: &Connection, job: &mut dyn WriteJob) -> Result<()> {
     execute(conn, "SAVEPOINT job")?;
     if !run(conn, job)? {
         execute(conn, "ROLLBACK TO job")?;
@@ -196,7 +196,7 @@ fn in_savepoint(conn: &Connection, job: &mut dyn Job) -> Result<()> {
 
 /// True to keep what it wrote. An error means that the whole transaction is lost: SQLite rolls it back by itself when the
 /// disk is full.
-fn run(conn: &Connection, job: &mut dyn Job) -> Result<bool> {
+fn run(conn: &Connection, job: &mut dyn WriteJob) -> Result<bool> {
     let keep = job.run(conn);
     if conn.is_autocommit() {
         return Err(StoreError::Full("the transaction was rolled back, most likely for want of room".into()));

@@ -10,7 +10,7 @@ use crate::limits::SLOW_WRITE;
 use crate::store::error::{Result, StoreError};
 
 /// A piece of work in the queue, its types forgotten.
-pub(super) trait Job: Send {
+pub(super) trait WriteJob: Send {
     /// Does the work; true to keep what it wrote.
     fn run(&mut self, conn: &Connection) -> bool;
     /// True if what it writes is worth no new backup.
@@ -29,7 +29,7 @@ pub struct Label {
 }
 
 /// A piece of work with its types.
-pub(super) struct Work<T, E, F, D> {
+pub(super) struct WriteWork<T, E, F, D> {
     pub(super) label: Label,
     /// Whether what it writes is worth no new backup.
     pub(super) light: bool,
@@ -38,7 +38,7 @@ pub(super) struct Work<T, E, F, D> {
     pub(super) done: D,
 }
 
-impl<T, E, F, D> Job for Work<T, E, F, D>
+impl<T, E, F, D> WriteJob for WriteWork<T, E, F, D>
 where
     T: Send,
     E: From<StoreError> + Send,
@@ -47,7 +47,7 @@ where
 {
     fn run(&mut self, conn: &Connection) -> bool {
         let Some(work) = self.work.take() else { return false };
-        let watch = Watch::start(self.label);
+        let watch = WorkTimer::start(self.label);
         let result = catch_unwind(AssertUnwindSafe(|| work(conn)))
             .unwrap_or_else(|panic| Err(StoreError::Other(format!("a write panicked: {}", text_of(&*panic))).into()));
         watch.stop();
@@ -71,13 +71,13 @@ where
 }
 
 /// How long a piece of work takes: whoever writes meanwhile waits.
-struct Watch {
+struct WorkTimer {
     label: Label,
     began: Instant,
     worked: Duration,
 }
 
-impl Watch {
+impl WorkTimer {
     fn start(label: Label) -> Self {
         Self { label, began: Instant::now(), worked: worked() }
     }

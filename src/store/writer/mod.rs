@@ -21,13 +21,13 @@ use rusqlite::Connection;
 use super::condition::Condition;
 use super::error::StoreError;
 use batch::{Last, WriterState, serve};
-use job::{Job, Work};
+use job::{WriteJob, WriteWork};
 
 pub use job::Label;
 
 /// The writer thread's handle. Dropping it lets the thread finish what is queued and end.
 pub struct Writer {
-    queue: Option<SyncSender<Box<dyn Job>>>,
+    queue: Option<SyncSender<Box<dyn WriteJob>>>,
     thread: Option<JoinHandle<()>>,
     told: Arc<WriterState>,
 }
@@ -61,11 +61,11 @@ impl Writer {
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
         D: FnOnce(std::result::Result<T, E>) + Send + 'static,
     {
-        self.queue(Box::new(Work { label, light: false, work: Some(work), result: None, done }));
+        self.queue(Box::new(WriteWork { label, light: false, work: Some(work), result: None, done }));
     }
 
-    fn queue(&self, job: Box<dyn Job>) {
-        let refused = |job: Box<dyn Job>, why: &str| job.finish(Err(StoreError::Unavailable(why.into())));
+    fn queue(&self, job: Box<dyn WriteJob>) {
+        let refused = |job: Box<dyn WriteJob>, why: &str| job.finish(Err(StoreError::Unavailable(why.into())));
         match &self.queue {
             None => refused(job, "the writer is closed"),
             Some(queue) => match queue.try_send(job) {
@@ -105,7 +105,7 @@ impl Writer {
     {
         let (sender, receiver) = sync_channel(1);
         let done = move |result| drop(sender.send(result));
-        self.queue(Box::new(Work { label, light: true, work: Some(work), result: None, done }));
+        self.queue(Box::new(WriteWork { label, light: true, work: Some(work), result: None, done }));
         receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
     }
 

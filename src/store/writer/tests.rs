@@ -8,15 +8,15 @@ use crate::store::error::Result;
 
 const HERE: Label = Label { action: "test", at: Location::caller() };
 
-type Answer = std::result::Result<i64, StoreError>;
-type Numbered = (i64, Answer);
+type WriteAnswer = std::result::Result<i64, StoreError>;
+type NumberedAnswer = (i64, WriteAnswer);
 
 /// A writer on a fresh file, held back so that what is submitted meanwhile becomes one batch.
 struct Held {
     writer: Writer,
     go: Sender<()>,
     path: std::path::PathBuf,
-    answers: (Sender<Numbered>, Receiver<Numbered>),
+    answers: (Sender<NumberedAnswer>, Receiver<NumberedAnswer>),
     // The last to go: the writer closes its files first.
     _dir: Dir,
 }
@@ -54,7 +54,7 @@ fn held(name: &str, set_up: &str) -> Held {
 }
 
 impl Held {
-    fn submit(&self, n: i64, work: impl FnOnce(&Connection) -> Answer + Send + 'static) {
+    fn submit(&self, n: i64, work: impl FnOnce(&Connection) -> WriteAnswer + Send + 'static) {
         let to = self.answers.0.clone();
         self.writer.submit(HERE, work, move |answer| to.send((n, answer)).unwrap());
     }
@@ -64,7 +64,7 @@ impl Held {
     }
 
     /// Lets the batch run: the answers in the order they came.
-    fn run(&self, answers: usize) -> Vec<Numbered> {
+    fn run(&self, answers: usize) -> Vec<NumberedAnswer> {
         self.go.send(()).unwrap();
         (0..answers).map(|_| self.answers.1.recv().unwrap()).collect()
     }
@@ -79,7 +79,7 @@ impl Held {
     }
 }
 
-fn put(conn: &Connection, n: i64, bytes: usize) -> Answer {
+fn put(conn: &Connection, n: i64, bytes: usize) -> WriteAnswer {
     conn.execute("INSERT INTO t VALUES (?1, ?2)", (n, "x".repeat(bytes)))?;
     Ok(n)
 }
@@ -117,7 +117,7 @@ fn the_first_of_a_batch_that_fails_or_panics_is_rolled_back_alone() {
         let first = answer.clone();
         writer.submit(
             HERE,
-            move |conn| -> Answer {
+            move |conn| -> WriteAnswer {
                 put(conn, 1, 10)?;
                 started.send(()).unwrap();
                 wait.recv().unwrap();
@@ -129,10 +129,10 @@ fn the_first_of_a_batch_that_fails_or_panics_is_rolled_back_alone() {
         running.recv().unwrap();
         writer.submit(HERE, |conn| put(conn, 1, 10), move |told| answer.send((2, told)).unwrap());
         go.send(()).unwrap();
-        let told: Vec<Numbered> = (0..2).map(|_| answers.recv().unwrap()).collect();
+        let told: Vec<NumberedAnswer> = (0..2).map(|_| answers.recv().unwrap()).collect();
         assert!(matches!(told[..], [(1, Err(_)), (2, Ok(1))]), "{told:?}");
         let kept = writer
-            .write(HERE, |conn| -> Answer { Ok(conn.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?) });
+            .write(HERE, |conn| -> WriteAnswer { Ok(conn.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?) });
         assert_eq!(kept.unwrap(), 1);
         assert!(writer.is_alive() && writer.trouble().is_none());
     }

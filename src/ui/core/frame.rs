@@ -55,7 +55,7 @@ impl From<&ApiError> for Trouble {
 }
 
 /// A place in the navigation.
-pub(crate) struct Place {
+pub(crate) struct NavItem {
     pub path: &'static str,
     pub name: &'static str,
     pub icon: &'static str,
@@ -69,7 +69,7 @@ pub(crate) struct Frame {
     pub title: String,
     pub assets: Assets,
     pub user: String,
-    pub places: Vec<Place>,
+    pub places: Vec<NavItem>,
     /// The address of this page.
     pub here: String,
     pub trouble: Option<Trouble>,
@@ -81,7 +81,7 @@ pub(crate) struct Frame {
 }
 
 #[derive(Deserialize)]
-struct Count {
+struct UnreadCount {
     unread: u64,
 }
 
@@ -113,20 +113,21 @@ impl Frame {
             Principal::User(user) => user.username.clone(),
             Principal::Agent { slug, .. } => slug.clone(),
         };
-        let unread = view.find::<Count>("/api/notifications/count").map_or(0, |count| count.unread);
+        let unread = view.find::<UnreadCount>("/api/notifications/count").map_or(0, |count| count.unread);
         let asked = u64::try_from(requests::pending(view, 21).len()).unwrap_or(0);
         let admin = view.caller.is_admin();
-        let places = PLACES.iter().filter(|(path, ..)| admin || *path != "/ui/audit").map(|(path, name, icon)| Place {
-            path,
-            name,
-            icon,
-            here: *path == section,
-            count: match *path {
-                "/ui/inbox" => unread,
-                "/ui/requests" => asked,
-                _ => 0,
-            },
-        });
+        let places =
+            PLACES.iter().filter(|(path, ..)| admin || *path != "/ui/audit").map(|(path, name, icon)| NavItem {
+                path,
+                name,
+                icon,
+                here: *path == section,
+                count: match *path {
+                    "/ui/inbox" => unread,
+                    "/ui/requests" => asked,
+                    _ => 0,
+                },
+            });
         let head = &view.input.head;
         let kept: Vec<&str> =
             head.query.split('&').filter(|part| !part.is_empty() && !part.starts_with("done=")).collect();
@@ -145,12 +146,12 @@ impl Frame {
     }
 
     /// The first places, which a phone shows.
-    pub fn first(&self) -> &[Place] {
+    pub fn first(&self) -> &[NavItem] {
         &self.places[..4.min(self.places.len())]
     }
 
     /// The others.
-    pub fn others(&self) -> &[Place] {
+    pub fn others(&self) -> &[NavItem] {
         &self.places[4.min(self.places.len())..]
     }
 }

@@ -7,7 +7,7 @@ use hyper::http::{Method, StatusCode};
 use super::act::is_page;
 use super::filters;
 use super::frame::{Assets, Frame, Trouble};
-use super::view::{Known, Shown, Told, View, html};
+use super::view::{PageResult, PreparedReplies, Told, View, html};
 use crate::access::Caller;
 use crate::api::App;
 use crate::api::engine::call::{Call, Handled, Step};
@@ -22,12 +22,12 @@ use crate::secret::Kind;
 use crate::ui::table::page_of;
 
 /// What makes a page.
-pub(crate) type Show = fn(&View<'_>) -> Shown;
+pub(crate) type PageHandler = fn(&View<'_>) -> PageResult;
 
 /// The handler of every page.
 pub(crate) fn page(app: &App, call: Call) -> Handled {
     is_session(&call.caller)?;
-    Ok(Step::Later(shown(app, call.caller, call.input, Told::default(), Known::new())))
+    Ok(Step::Later(shown(app, call.caller, call.input, Told::default(), PreparedReplies::new())))
 }
 
 /// Only a session opens a page: a token in a header is a program's, and programs have the API.
@@ -43,13 +43,13 @@ pub(crate) fn again(app: &App, caller: &Caller, input: &Input, page: &str, told:
     let page = if is_page(page) { page.split('#').next().unwrap_or(page) } else { "/ui/" };
     let asked = Subrequest::new(app, &input.head, Method::GET, page).and_then(|asked| asked.input(app, caller));
     match asked {
-        Ok(input) => shown(app, caller.clone(), input, told, Known::new()),
+        Ok(input) => shown(app, caller.clone(), input, told, PreparedReplies::new()),
         Err(error) => Outcome::Done(refusal(&error, &input.head)),
     }
 }
 
 /// The page, or what it waits for and then the page.
-fn shown(app: &App, caller: Caller, input: Input, told: Told, mut known: Known) -> Outcome {
+fn shown(app: &App, caller: Caller, input: Input, told: Told, mut known: PreparedReplies) -> Outcome {
     let view = View::new(app, &caller, &input, &told, &known);
     let show = page_of(app, &input.head);
     let reply =
@@ -92,7 +92,7 @@ fn broken(view: &View<'_>, error: &ApiError) -> Reply {
 
 #[derive(Template)]
 #[template(path = "core/refusal.html")]
-struct Refusal {
+struct ErrorPage {
     assets: Assets,
     error: Trouble,
     status: u16,
@@ -104,7 +104,7 @@ pub(crate) fn refusal(error: &ApiError, head: &Head) -> Reply {
     let mut reply = if status == StatusCode::UNAUTHORIZED {
         crate::ui::login::asked_for(error, head)
     } else {
-        html(status, &Refusal { assets: Assets::new(), error: Trouble::from(error), status: status.as_u16() })
+        html(status, &ErrorPage { assets: Assets::new(), error: Trouble::from(error), status: status.as_u16() })
     };
     for (name, value) in &error.headers {
         reply = reply.with(name.clone(), value);

@@ -28,21 +28,21 @@ pub(crate) fn upload(app: &App, call: Call) -> Handled {
     is_session(&call.caller)?;
     let begun = Subrequest::new(app, &call.input.head, Method::POST, ROUTE)
         .and_then(|asked| asked.with_body_of(&call.input.head).begin(app, &call.caller));
-    let page = Page { app: app.handle(), caller: call.caller, input: call.input };
+    let page = FormPage { app: app.handle(), caller: call.caller, input: call.input };
     match begun {
-        Ok(intake) => Ok(Step::Intake(Box::new(Onward { intake, page }))),
+        Ok(intake) => Ok(Step::Intake(Box::new(PageIntake { intake, page }))),
         Err(error) => Ok(Step::Later(act::back(app, &page.caller, &page.input, page.form(), error))),
     }
 }
 
 /// Where the form stands, and who sent it.
-struct Page {
+struct FormPage {
     app: Weak<App>,
     caller: Caller,
     input: Input,
 }
 
-impl Page {
+impl FormPage {
     /// What leads on and back, as a form of fields says it.
     fn form(&self) -> Form {
         Form::of(act::BACK, self.input.query.text(&query::NEXT).unwrap_or("/ui/"))
@@ -66,20 +66,20 @@ impl Page {
 }
 
 /// The route's intake, with a page in place of its reply.
-struct Onward {
+struct PageIntake {
     intake: Box<dyn Intake>,
-    page: Page,
+    page: FormPage,
 }
 
-fn wrapped(taken: IntakeStep, page: Page) -> IntakeStep {
+fn wrapped(taken: IntakeStep, page: FormPage) -> IntakeStep {
     match taken {
-        IntakeStep::More(intake) => IntakeStep::More(Box::new(Onward { intake, page })),
+        IntakeStep::More(intake) => IntakeStep::More(Box::new(PageIntake { intake, page })),
         IntakeStep::Later(later) => IntakeStep::Later(later.then(move |taken| wrapped(taken, page))),
         IntakeStep::Ended(outcome) => IntakeStep::Ended(page.after(outcome)),
     }
 }
 
-impl Intake for Onward {
+impl Intake for PageIntake {
     fn piece(self: Box<Self>, bytes: Bytes) -> IntakeStep {
         wrapped(self.intake.piece(bytes), self.page)
     }

@@ -22,7 +22,7 @@ use crate::rest::reply::{Body, Reply};
 use crate::rest::service::Outcome;
 
 /// A page, or the refusal of what it needs first of all.
-pub(crate) type Shown = Result<Reply, ApiError>;
+pub(crate) type PageResult = Result<Reply, ApiError>;
 
 /// What came of a form, to be told on the page that it stands on.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ pub(crate) struct View<'a> {
 }
 
 /// Replies that a page had to wait for, by what it asked.
-pub(super) type Known = Vec<(String, Reply)>;
+pub(super) type PreparedReplies = Vec<(String, Reply)>;
 
 /// A page of a list.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl View<'_> {
     ///
     /// # Errors
     /// None of ours: a template that cannot be written is a fault.
-    pub fn page(&self, template: &impl Template) -> Shown {
+    pub fn page(&self, template: &impl Template) -> PageResult {
         let reply = html(StatusCode::OK, template);
         // A secret is not to be told by the length of the page.
         Ok(if self.told.issued.is_some() { reply } else { packed(reply, &self.input.head) })

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::send::{Tools, bad, mentioned_in};
+use super::send::{SendTools, bad, mentioned_in};
 use super::show::{mentioned, owns_space, require, show, visible};
 use super::{CONTENT, PINNED};
 use crate::access::SpaceRole;
@@ -35,7 +35,7 @@ pub(super) fn edit(app: &App, call: Call) -> Handled {
     if body.text(&CONTENT).is_some_and(|text| text.len() > TEXT_BYTES) {
         return Err(bad("content", format!("must be at most {TEXT_BYTES} bytes long")));
     }
-    let tools = Tools::of(app);
+    let tools = SendTools::of(app);
     call.write(app, move |tx| {
         let message = visible(tx.conn, tx.caller, tx.input.param(0))?;
         require(tx.conn, tx.caller, &message, SpaceRole::Editor)?;
@@ -58,7 +58,7 @@ pub(super) fn edit(app: &App, call: Call) -> Handled {
 }
 
 /// Who wrote it alone changes its text. Who is mentioned now and was not before has a message to fetch.
-fn rewrite(tx: &Tx<'_>, tools: &Tools, message: &Message, content: &str) -> Result<(), ApiError> {
+fn rewrite(tx: &Tx<'_>, tools: &SendTools, message: &Message, content: &str) -> Result<(), ApiError> {
     let me = tx.caller.principal_key();
     if message.author != me {
         return Err(ApiError::new(codes::FORBIDDEN).detail("Only its author can change a message's text."));
@@ -89,7 +89,7 @@ fn pin(tx: &Tx<'_>, message: &Message, pinned: bool) -> Result<(), ApiError> {
 }
 
 pub(super) fn delete(app: &App, call: Call) -> Handled {
-    let tools = Tools::of(app);
+    let tools = SendTools::of(app);
     call.write(app, move |tx| {
         let message = visible(tx.conn, tx.caller, tx.input.param(0))?;
         if message.author != tx.caller.principal_key() && !owns_space(tx.conn, tx.caller, &message)? {

@@ -3,7 +3,7 @@
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::send::{Tools, bad};
+use super::send::{SendTools, bad};
 use super::show::{require, visible};
 use super::{EMOJI, MESSAGE_IDS, SPACE};
 use crate::access::{SpaceRole, resolve_space};
@@ -54,7 +54,7 @@ pub(super) fn these(app: &App, call: Call) -> Handled {
 }
 
 pub(super) fn react(app: &App, call: Call) -> Handled {
-    let tools = Tools::of(app);
+    let tools = SendTools::of(app);
     call.write(app, move |tx| {
         let message = visible(tx.conn, tx.caller, tx.input.param(0))?;
         require(tx.conn, tx.caller, &message, SpaceRole::Editor)?;

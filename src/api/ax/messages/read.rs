@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::send::Tools;
+use super::send::SendTools;
 use super::show::{self, owns_space, parts, show, visible};
 use super::{
     ADDRESSED, AFTER, AFTER_ID, AFTER_SEQ, BEFORE_SEQ, CHANNEL, LIMIT, MARK_READ, QUERY, SPACE, UNREAD_ONLY, WAIT,
@@ -26,7 +26,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
-use crate::store::messages::find::{self, MessageFilter, MessagePage, Span};
+use crate::store::messages::find::{self, MessageFilter, MessagePage, MessageSpan};
 use crate::store::messages::receipts::{self, ReceiptState};
 use crate::store::messages::{Message, reading, search as found_words};
 use crate::store::{self, Store, spaces};
@@ -163,23 +163,23 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
         let after_seq = after.map(|message| message.seq).or(query.integer(&AFTER_SEQ));
         let span = match (after_seq, query.integer(&BEFORE_SEQ)) {
             (Some(_), Some(_)) => return Err(super::send::bad("before_seq", "cannot stand beside after_seq")),
-            (Some(seq), None) => Span::After(seq),
-            (None, Some(seq)) => Span::Before(seq),
+            (Some(seq), None) => MessageSpan::After(seq),
+            (None, Some(seq)) => MessageSpan::Before(seq),
             // Who waits without a place waits for what comes from now on, or for what is unread.
             (None, None) if wait > 0 && !query.flag(&UNREAD_ONLY).unwrap_or(false) => {
-                Span::After(reading::counts(conn, &space_id)?.0)
+                MessageSpan::After(reading::counts(conn, &space_id)?.0)
             }
-            (None, None) => Span::Before(i64::MAX),
+            (None, None) => MessageSpan::Before(i64::MAX),
         };
         Ok((space_id, span))
     })?;
     let topic = streams::space(&space_id);
     let me = call.caller.principal_key();
     let ear = (wait > 0).then(|| app.streams.listening.start(&me, &topic));
-    let listing = Listing {
+    let listing = MessageListing {
         store: Arc::clone(&app.store),
         gate: Arc::clone(&app.gate),
-        tools: Tools::of(app),
+        tools: SendTools::of(app),
         topic,
         me,
         space_id,
@@ -193,21 +193,21 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
 }
 
 /// A list that may be waited for.
-struct Listing {
+struct MessageListing {
     store: Arc<Store>,
     gate: Arc<Gate>,
-    tools: Tools,
+    tools: SendTools,
     topic: String,
     me: String,
     space_id: String,
-    span: Span,
+    span: MessageSpan,
     marks: bool,
     until: Instant,
     call: Call,
     _ear: Option<Ear>,
 }
 
-impl Listing {
+impl MessageListing {
     /// Answers if there is something, or if the time is up; otherwise waits.
     fn look(self) -> Result<Outcome, ApiError> {
         // The wait begins before the look: what is committed in between is not missed.
@@ -306,8 +306,8 @@ impl Listing {
         let seqs = || messages.iter().map(|message| message.seq);
         let (lowest, highest) = (seqs().min()?, seqs().max()?);
         match self.span {
-            Span::After(seq) => Some((seq.saturating_add(1).max(1), highest)),
-            Span::Before(_) => Some((lowest, highest)),
+            MessageSpan::After(seq) => Some((seq.saturating_add(1).max(1), highest)),
+            MessageSpan::Before(_) => Some((lowest, highest)),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn bad(field: &str, problem: impl Into<String>) -> ApiError {
 
 /// What sending needs beside its transaction.
 #[derive(Clone)]
-pub(super) struct Tools {
+pub(super) struct SendTools {
     pub streams: Arc<Streams>,
     pub fetched: Arc<Fetched>,
     pub upkeep: Arc<Upkeep>,
@@ -53,7 +53,7 @@ pub(super) struct Tools {
     pub settings: Workspace,
 }
 
-impl Tools {
+impl SendTools {
     pub(super) fn of(app: &App) -> Self {
         Self {
             streams: Arc::clone(&app.streams),
@@ -67,7 +67,7 @@ impl Tools {
 
 pub(super) fn send(app: &App, call: Call) -> Handled {
     check(&call.input.body)?;
-    let tools = Tools::of(app);
+    let tools = SendTools::of(app);
     let tell = requests::after(app);
     call.write(app, move |tx| {
         let (reply, sent) = write(tx, &tools)?;
@@ -212,7 +212,7 @@ pub(super) fn mentioned_in(
     Ok(all)
 }
 
-fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> {
+fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiError> {
     let (body, me) = (&tx.input.body, tx.caller.principal_key());
     let named = body.text(&SPACE).filter(|id| !id.is_empty());
     let space_id = resolve_space(tx.conn, tx.caller, named, SpaceRole::Editor)?;
@@ -309,7 +309,7 @@ fn sent_before(tx: &Tx<'_>, me: &str, client_id: &str) -> Result<Option<Message>
 }
 
 /// The message and whom it reaches.
-fn told(conn: &Connection, message: &Message, receipts: &[Receipt], tools: &Tools) -> Result<Value, ApiError> {
+fn told(conn: &Connection, message: &Message, receipts: &[Receipt], tools: &SendTools) -> Result<Value, ApiError> {
     let topic = streams::space(&message.space_id);
     let listening = &tools.streams.listening;
     let mut anybody = false;

@@ -30,7 +30,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const BATCH: u64 = 32;
 
 /// The messages of a space that a caller has not been given yet.
-struct News {
+struct MessageFeed {
     space_id: String,
     caller: Caller,
     me: String,
@@ -48,7 +48,7 @@ struct News {
     fetched: Arc<Fetched>,
 }
 
-impl News {
+impl MessageFeed {
     fn is_member(&self, conn: &Connection) -> store::Result<bool> {
         Ok(access::space_role_on(conn, &self.caller, &self.space_id, Micros::now())?.is_some())
     }
@@ -84,7 +84,7 @@ fn data(message: &Message) -> String {
     format!("data: {}\n\n", show(message))
 }
 
-impl Feed for News {
+impl Feed for MessageFeed {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
         if let Some(given) = self.given.take()
             && self.may_be_recipient(&given.message)
@@ -153,7 +153,7 @@ pub(super) fn open(app: &App, call: Call) -> Handled {
         // A place that was not given yet is one of a database that was restored from before.
         let after = after.min(newest);
         let gap_to = find::first_of_the_newest(conn, &space_id, &me, after, REPLAYED_MESSAGES)?;
-        Ok::<_, ApiError>(News {
+        Ok::<_, ApiError>(MessageFeed {
             space_id,
             caller: call.caller.clone(),
             me,

@@ -11,10 +11,10 @@ use super::name::disposition;
 use crate::access::{SpaceRole, space_role_on};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::jobs::events::places::Place;
+use crate::jobs::events::places::PlaceGuard;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::rest::reply::{Body, Pulled, Reply, Source};
+use crate::rest::reply::{Body, BodySource, Pulled, Reply};
 use crate::store::{Store, uploads};
 use crate::time::Micros;
 
@@ -45,10 +45,10 @@ struct Chunks {
     store: Arc<Store>,
     content_id: i64,
     next: u64,
-    _place: Place,
+    _place: PlaceGuard,
 }
 
-impl Source for Chunks {
+impl BodySource for Chunks {
     fn next(&mut self) -> io::Result<Option<Bytes>> {
         let chunk = self.store.lookup(|conn| uploads::chunk(conn, self.content_id, self.next));
         self.next += 1;

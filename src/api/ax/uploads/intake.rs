@@ -16,11 +16,11 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
 use crate::config::Workspace;
-use crate::jobs::events::places::Place;
+use crate::jobs::events::places::PlaceGuard;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::intake::{Intake, IntakeStep, later};
-use crate::rest::multipart::{Event, Malformed, Multipart, PartHead};
+use crate::rest::multipart::{MalformedMultipart, Multipart, MultipartEvent, PartHead};
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
@@ -35,8 +35,8 @@ fn bad(field: &str, problem: impl Into<String>) -> ApiError {
     ApiError::field(field, problem).in_dialect(Dialect::Ax)
 }
 
-impl From<Malformed> for ApiError {
-    fn from(why: Malformed) -> Self {
+impl From<MalformedMultipart> for ApiError {
+    fn from(why: MalformedMultipart) -> Self {
         bad("body", format!("is not multipart/form-data: {why}"))
     }
 }
@@ -56,41 +56,41 @@ pub(super) fn begin(app: &App, call: Call) -> Handled {
         .take(&call.caller.principal_key())
         .ok_or_else(|| ApiError::new(codes::BUSY).detail("The maximum number of simultaneous uploads is reached."))?;
     let (settings, most) = app.config.read(|now| (now.workspace, now.limits.max_upload_bytes));
-    Ok(Step::Intake(Box::new(Upload {
+    Ok(Step::Intake(Box::new(UploadIntake {
         parser,
-        reading: Reading::default(),
-        job: Job { store: Arc::clone(&app.store), settings, most, call, _place: place },
+        reading: UploadProgress::default(),
+        job: UploadJob { store: Arc::clone(&app.store), settings, most, call, _place: place },
     })))
 }
 
 /// An upload on its way.
-struct Upload {
+struct UploadIntake {
     parser: Multipart,
-    reading: Reading,
-    job: Job,
+    reading: UploadProgress,
+    job: UploadJob,
 }
 
 /// What all of its steps need.
-struct Job {
+struct UploadJob {
     store: Arc<Store>,
     settings: Workspace,
     /// Bytes of one file.
     most: u64,
     call: Call,
-    _place: Place,
+    _place: PlaceGuard,
 }
 
 /// What has been read of the body.
 #[derive(Default)]
-struct Reading {
-    part: Part,
+struct UploadProgress {
+    part: UploadPart,
     space: Option<Vec<u8>>,
-    file: Option<File>,
+    file: Option<IncomingFile>,
 }
 
 /// Which part is being read.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum UploadPart {
     #[default]
     Other,
     Space,
@@ -98,7 +98,7 @@ enum Part {
 }
 
 /// A file that is being read.
-struct File {
+struct IncomingFile {
     space_id: String,
     name: String,
     looker: Looker,
@@ -138,7 +138,7 @@ impl Drop for Unfinished {
     }
 }
 
-impl Job {
+impl UploadJob {
     fn quota(&self) -> Quota {
         Quota { space: self.settings.upload_bytes_per_space, all: self.settings.upload_bytes }
     }
@@ -150,7 +150,7 @@ impl Job {
     }
 
     /// The file that a part's headers announce.
-    fn open(&self, head: &PartHead, space: Option<&[u8]>) -> Result<File, ApiError> {
+    fn open(&self, head: &PartHead, space: Option<&[u8]>) -> Result<IncomingFile, ApiError> {
         let kind = FileKind::named(head.content_type.as_deref()).ok_or_else(wrong_kind)?;
         let named = space.map(|bytes| std::str::from_utf8(bytes).unwrap_or("")).filter(|id| !id.is_empty());
         let quota = self.quota();
@@ -158,7 +158,7 @@ impl Job {
             let space_id = resolve_space(conn, &self.call.caller, named, SpaceRole::Editor)?;
             if uploads::has_room(conn, &space_id, NAME_COUNTS, quota)? { Ok(space_id) } else { Err(full(quota)) }
         })?;
-        Ok(File {
+        Ok(IncomingFile {
             space_id,
             name: safe_name(head.filename.as_deref().unwrap_or(UNNAMED)),
             looker: Looker::new(kind),
@@ -177,43 +177,43 @@ fn full(quota: Quota) -> ApiError {
         .with("setting", "workspace.upload_bytes_per_space, workspace.upload_bytes")
 }
 
-impl Reading {
-    fn take(&mut self, event: Event<'_>, job: &Job) -> Result<(), ApiError> {
+impl UploadProgress {
+    fn take(&mut self, event: MultipartEvent<'_>, job: &UploadJob) -> Result<(), ApiError> {
         match event {
-            Event::Part(head) => self.begin_part(&head, job),
-            Event::Data(bytes) => self.go_on(bytes, job.most),
-            Event::End => {
-                self.part = Part::Other;
+            MultipartEvent::Part(head) => self.begin_part(&head, job),
+            MultipartEvent::Data(bytes) => self.go_on(bytes, job.most),
+            MultipartEvent::End => {
+                self.part = UploadPart::Other;
                 Ok(())
             }
         }
     }
 
-    fn begin_part(&mut self, head: &PartHead, job: &Job) -> Result<(), ApiError> {
+    fn begin_part(&mut self, head: &PartHead, job: &UploadJob) -> Result<(), ApiError> {
         self.part = match head.name.as_str() {
             "file" if self.file.is_some() => return Err(bad("file", "is there twice; send one file")),
             "file" => {
                 self.file = Some(job.open(head, self.space.as_deref())?);
-                Part::File
+                UploadPart::File
             }
             "space_id" if self.file.is_some() => return Err(bad("space_id", "must come before the file")),
             "space_id" if self.space.is_some() => return Err(bad("space_id", "is there twice")),
             "space_id" => {
                 self.space = Some(Vec::new());
-                Part::Space
+                UploadPart::Space
             }
-            _ => Part::Other,
+            _ => UploadPart::Other,
         };
         Ok(())
     }
 
     fn go_on(&mut self, bytes: &[u8], most: u64) -> Result<(), ApiError> {
         match (self.part, &mut self.file, &mut self.space) {
-            (Part::File, Some(file), _) => file.go_on(bytes, most),
-            (Part::Space, _, Some(space)) if space.len() + bytes.len() > ID_CHARS => {
+            (UploadPart::File, Some(file), _) => file.go_on(bytes, most),
+            (UploadPart::Space, _, Some(space)) if space.len() + bytes.len() > ID_CHARS => {
                 Err(bad("space_id", "is not the id of a space"))
             }
-            (Part::Space, _, Some(space)) => {
+            (UploadPart::Space, _, Some(space)) => {
                 space.extend_from_slice(bytes);
                 Ok(())
             }
@@ -222,7 +222,7 @@ impl Reading {
     }
 }
 
-impl File {
+impl IncomingFile {
     fn go_on(&mut self, bytes: &[u8], most: u64) -> Result<(), ApiError> {
         self.size += bytes.len() as u64;
         if self.size > most {
@@ -257,7 +257,7 @@ struct Adding {
 }
 
 impl Adding {
-    fn new(job: &Job, file: &File) -> Self {
+    fn new(job: &UploadJob, file: &IncomingFile) -> Self {
         Self {
             caller: job.call.caller.clone(),
             settings: job.settings,
@@ -284,7 +284,7 @@ impl Adding {
     }
 }
 
-impl Intake for Upload {
+impl Intake for UploadIntake {
     fn piece(mut self: Box<Self>, bytes: Bytes) -> IntakeStep {
         let (reading, job) = (&mut self.reading, &self.job);
         if let Err(error) = self.parser.feed(&bytes, &mut |event| reading.take(event, job)) {
@@ -306,7 +306,7 @@ impl Intake for Upload {
     }
 }
 
-impl Upload {
+impl UploadIntake {
     /// Writes whole chunks, one after the other, and goes on with the body then.
     fn write_out(mut self: Box<Self>) -> IntakeStep {
         let Some(file) = &mut self.reading.file else { return IntakeStep::More(self) };
@@ -328,7 +328,7 @@ impl Upload {
                         if let Some(file) = &mut self.reading.file {
                             file.content.id = Some(id);
                         }
-                        Upload::write_out(self)
+                        UploadIntake::write_out(self)
                     }
                     Err(error) => IntakeStep::Ended(self.job.refuse(&error)),
                 });
@@ -339,7 +339,7 @@ impl Upload {
 }
 
 /// Writes the rest of a file and publishes it, in one transaction.
-fn publish(job: Job, mut file: File) -> Outcome {
+fn publish(job: UploadJob, mut file: IncomingFile) -> Outcome {
     let (fulfiller, promise) = stream::promise();
     let adding = Adding::new(&job, &file);
     let rest = std::mem::take(&mut file.buffer);

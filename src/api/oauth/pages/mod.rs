@@ -5,7 +5,7 @@ use askama::Template;
 use hyper::header::{CACHE_CONTROL, HeaderName};
 use hyper::http::StatusCode;
 
-use super::consent::{OfferedAgent, Word};
+use super::consent::{ConsentWord, OfferedAgent};
 use crate::access::Caller;
 use crate::api::engine::app::{App, Framed};
 use crate::rest::error::{ApiError, Dialect};
@@ -13,7 +13,7 @@ use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 
 /// A page that can be shown: what it is called, and where it leads by itself.
-pub trait Page: Template {
+pub trait HtmlPage: Template {
     /// What stands in the tab.
     fn title(&self) -> String;
     /// The address that the browser opens next.
@@ -25,7 +25,7 @@ pub trait Page: Template {
 /// Logs in with a link.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/link.html")]
-pub struct Link<'a> {
+pub struct LinkPage<'a> {
     /// The link's secret, which the form sends.
     pub secret: &'a str,
     /// Whom it logs in.
@@ -37,7 +37,7 @@ pub struct Link<'a> {
 /// Leads on to another page of the box.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/onward.html")]
-pub struct Onward<'a> {
+pub struct OnwardPage<'a> {
     /// Where.
     pub to: &'a str,
 }
@@ -61,7 +61,7 @@ pub struct Consent<'a> {
     /// Whether that is an admin, whose role the program does not get.
     pub is_admin: bool,
     /// What it asks for, as far as the person has it.
-    pub words: &'a [Word],
+    pub words: &'a [ConsentWord],
     /// The agents it may act as.
     pub agents: &'a [OfferedAgent],
     /// Whether the person may make a new one.
@@ -83,7 +83,7 @@ pub struct Consent<'a> {
 /// Asks for the code that a program shows.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/device.html")]
-pub struct Device<'a> {
+pub struct DevicePage<'a> {
     /// The code, where a link filled it in.
     pub code: &'a str,
 }
@@ -91,7 +91,7 @@ pub struct Device<'a> {
 /// Says that a decision has been taken, where no browser leads back to the program.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/done.html")]
-pub struct Done {
+pub struct DonePage {
     /// Whether the program was let in.
     pub is_allowed: bool,
 }
@@ -99,7 +99,7 @@ pub struct Done {
 /// Says what went wrong and what to do.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/problem.html")]
-pub struct Problem<'a> {
+pub struct ProblemPage<'a> {
     /// In a few words.
     pub title: &'a str,
     /// What went wrong.
@@ -118,43 +118,43 @@ pub struct Back<'a> {
     pub to: &'a str,
 }
 
-impl Page for Link<'_> {
+impl HtmlPage for LinkPage<'_> {
     fn title(&self) -> String {
         "Log in".to_owned()
     }
 }
 
-impl Page for Onward<'_> {
+impl HtmlPage for OnwardPage<'_> {
     fn title(&self) -> String {
         "Log in".to_owned()
     }
 }
 
-impl Page for Consent<'_> {
+impl HtmlPage for Consent<'_> {
     fn title(&self) -> String {
         format!("Let {} in?", self.client)
     }
 }
 
-impl Page for Device<'_> {
+impl HtmlPage for DevicePage<'_> {
     fn title(&self) -> String {
         "Type a code".to_owned()
     }
 }
 
-impl Page for Done {
+impl HtmlPage for DonePage {
     fn title(&self) -> String {
         "Done".to_owned()
     }
 }
 
-impl Page for Problem<'_> {
+impl HtmlPage for ProblemPage<'_> {
     fn title(&self) -> String {
         self.title.to_owned()
     }
 }
 
-impl Page for Back<'_> {
+impl HtmlPage for Back<'_> {
     fn title(&self) -> String {
         "Go back to the program".to_owned()
     }
@@ -166,7 +166,7 @@ impl Page for Back<'_> {
 
 /// Who looks at a page, and how.
 #[derive(Clone, Copy)]
-pub struct Reader<'a> {
+pub struct PageReader<'a> {
     /// The application.
     pub app: &'a App,
     /// What the browser has sent.
@@ -175,14 +175,14 @@ pub struct Reader<'a> {
     pub viewer: Option<&'a Caller>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> PageReader<'a> {
     /// Somebody who need not be logged in.
     pub fn stranger(app: &'a App, input: &'a Input) -> Self {
         Self { app, input, viewer: None }
     }
 
     /// A page as a reply, private to the person who opened it.
-    pub fn shown(self, status: StatusCode, page: &impl Page) -> Reply {
+    pub fn shown(self, status: StatusCode, page: &impl HtmlPage) -> Reply {
         let main = match page.render() {
             Ok(main) => main,
             Err(error) => {
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
 
     /// A refusal as a page.
     pub fn refused(self, title: &str, error: &ApiError) -> Reply {
-        let page = Problem { title, detail: &error.detail, fix: error.code.fix, doc_url: &error.code.doc_url() };
+        let page = ProblemPage { title, detail: &error.detail, fix: error.code.fix, doc_url: &error.code.doc_url() };
         let mut reply = self.shown(error.status_in(Dialect::OAuth), &page);
         for (name, value) in &error.headers {
             reply = reply.with(name.clone(), value);

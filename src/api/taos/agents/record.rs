@@ -70,9 +70,9 @@ pub fn list(stored: &str) -> Value {
 }
 
 /// A JSON array as stored, written as it is; what cannot be read is empty.
-struct Stored<'a>(&'a str);
+struct StoredJson<'a>(&'a str);
 
-impl Serialize for Stored<'_> {
+impl Serialize for StoredJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serde_json::from_str::<&RawValue>(self.0) {
             Ok(stored) => stored.serialize(serializer),
@@ -83,7 +83,7 @@ impl Serialize for Stored<'_> {
 
 /// The container, as the record tells it.
 #[derive(Serialize)]
-struct Container<'a> {
+struct ContainerRecord<'a> {
     name: &'a str,
     runtime: Option<&'a str>,
 }
@@ -101,7 +101,7 @@ pub struct AgentRecord<'a> {
     can_read_user_memory: bool,
     framework: &'a str,
     model: Option<&'a str>,
-    fallback_models: Stored<'a>,
+    fallback_models: StoredJson<'a>,
     target_worker: Option<&'a str>,
     on_worker_failure: OnWorkerFailure,
     soul_md: &'a str,
@@ -113,9 +113,9 @@ pub struct AgentRecord<'a> {
     wake: Wake,
     idle_stop_minutes: i64,
     sleeping: bool,
-    container: Option<Container<'a>>,
+    container: Option<ContainerRecord<'a>>,
     owner: &'a str,
-    scope: Stored<'a>,
+    scope: StoredJson<'a>,
     has_token: bool,
     issued_at: Option<String>,
     expires_at: Option<String>,
@@ -135,7 +135,8 @@ pub struct AgentRecord<'a> {
 /// The record.
 pub fn show(live: &LiveAgent) -> AgentRecord<'_> {
     let a = &live.agent;
-    let container = a.container_name.as_deref().map(|name| Container { name, runtime: a.container_runtime.as_deref() });
+    let container =
+        a.container_name.as_deref().map(|name| ContainerRecord { name, runtime: a.container_runtime.as_deref() });
     AgentRecord {
         id: &a.id,
         name: &a.slug,
@@ -147,7 +148,7 @@ pub fn show(live: &LiveAgent) -> AgentRecord<'_> {
         can_read_user_memory: a.can_read_user_memory,
         framework: &a.framework,
         model: a.model.as_deref(),
-        fallback_models: Stored(&a.fallback_models),
+        fallback_models: StoredJson(&a.fallback_models),
         target_worker: a.target_worker.as_deref(),
         on_worker_failure: a.on_worker_failure,
         soul_md: &a.soul_md,
@@ -161,7 +162,7 @@ pub fn show(live: &LiveAgent) -> AgentRecord<'_> {
         sleeping: a.sleeps(),
         container,
         owner: &a.owner,
-        scope: Stored(&a.scope),
+        scope: StoredJson(&a.scope),
         has_token: live.issued_at.is_some() && live.expires_at.is_none_or(|at| at > Micros::now()),
         issued_at: live.issued_at.map(Micros::millis),
         expires_at: live.expires_at.map(Micros::millis),

@@ -31,7 +31,7 @@ const HOUR: i64 = 3600 * Micros::SECOND;
 /// A record with its place in a list.
 pub type Placed = ((Micros, String), Value);
 /// People by id and name.
-type People = Vec<(String, String)>;
+type NamedUsers = Vec<(String, String)>;
 
 /// A join as somebody may see it.
 pub enum VisibleJoin {
@@ -155,7 +155,7 @@ pub fn list(
 }
 
 /// What every record of a join has.
-struct Parts<'a> {
+struct JoinParts<'a> {
     id: &'a str,
     state: RequestState,
     name: &'a str,
@@ -168,7 +168,7 @@ struct Parts<'a> {
     expires_at: Micros,
 }
 
-impl Parts<'_> {
+impl JoinParts<'_> {
     fn record(&self, agent: Value, deciders: &[(String, String)]) -> Value {
         let deciders: Vec<&str> = deciders.iter().map(|(_, name)| name.as_str()).collect();
         json!({
@@ -197,7 +197,7 @@ impl Parts<'_> {
 }
 
 /// Who may decide, and the agent of this name where there is one.
-fn deciders(conn: &Connection, called: &str, now: Micros) -> store::Result<(Option<LiveAgent>, People)> {
+fn deciders(conn: &Connection, called: &str, now: Micros) -> store::Result<(Option<LiveAgent>, NamedUsers)> {
     let live = agents::by_name(conn, called)?;
     let found = match &live {
         Some(live) => {
@@ -221,7 +221,7 @@ fn shown_waiting(conn: &Connection, join: &WaitingJoin, now: Micros) -> store::R
         let seen = live.last_used_at.map(Micros::millis);
         json!({"id": live.agent.id, "name": live.agent.slug, "last_used_at": seen})
     });
-    let told = Parts {
+    let told = JoinParts {
         id: &join.id,
         state: RequestState::Pending,
         name: &join.name,
@@ -237,7 +237,7 @@ fn shown_waiting(conn: &Connection, join: &WaitingJoin, now: Micros) -> store::R
 }
 
 fn shown(conn: &Connection, join: &Join, now: Micros) -> store::Result<Value> {
-    let told = Parts {
+    let told = JoinParts {
         id: &join.id,
         state: join.state,
         name: &join.name,

@@ -11,7 +11,7 @@ use crate::api::engine::call::{Call, Handled};
 use crate::limits::KNOWLEDGE_ITEMS;
 use crate::rest::reply::Reply;
 use crate::store;
-use crate::store::knowledge::{self, Part};
+use crate::store::knowledge::{self, PromptPart};
 
 const DEFAULT_BYTES: usize = 32 * 1024;
 /// Documents named of those that are in the prompt, and of those that are not: the list of items has them all.
@@ -24,7 +24,7 @@ const FALLBACK: &str = "You run on a taosd box. Its address is in TAOS_URL, your
     it; GET /docs is the documentation; GET /api/auth/whoami says who you are and what you may do. Every error carries \
     `error`, `detail`, `fix` and `doc_url`: do what `fix` says.\n";
 
-struct Prompt {
+struct PromptDraft {
     text: String,
     items: Vec<Value>,
     omitted: Vec<Value>,
@@ -55,8 +55,8 @@ fn wants_markdown(accept: &str) -> bool {
 }
 
 /// Takes every document that still fits, in order: a long one does not keep out a short one behind it.
-fn assemble(conn: &Connection, source_id: Option<&str>, most: usize) -> store::Result<Prompt> {
-    let mut prompt = Prompt { text: String::new(), items: Vec::new(), omitted: Vec::new(), left_out: 0 };
+fn assemble(conn: &Connection, source_id: Option<&str>, most: usize) -> store::Result<PromptDraft> {
+    let mut prompt = PromptDraft { text: String::new(), items: Vec::new(), omitted: Vec::new(), left_out: 0 };
     let mut failed = None;
     knowledge::parts(conn, source_id, &mut |part| {
         failed = add(conn, &mut prompt, &part, most).err();
@@ -72,7 +72,7 @@ fn assemble(conn: &Connection, source_id: Option<&str>, most: usize) -> store::R
 }
 
 /// Takes a document in if it fits, or names it among those that did not.
-fn add(conn: &Connection, prompt: &mut Prompt, part: &Part, most: usize) -> store::Result<()> {
+fn add(conn: &Connection, prompt: &mut PromptDraft, part: &PromptPart, most: usize) -> store::Result<()> {
     let shown = || json!({"id": part.id, "title": part.title});
     let rule = if prompt.text.is_empty() { "" } else { RULE };
     // What surely does not fit is not even read.
@@ -94,7 +94,7 @@ fn add(conn: &Connection, prompt: &mut Prompt, part: &Part, most: usize) -> stor
 }
 
 /// A document as it stands in the prompt: with its title, if it does not begin with one.
-fn written(conn: &Connection, part: &Part) -> store::Result<String> {
+fn written(conn: &Connection, part: &PromptPart) -> store::Result<String> {
     let text = knowledge::text(conn, part)?;
     let text = text.trim();
     Ok(if text.starts_with("# ") { text.to_owned() } else { format!("# {}\n\n{text}", part.title) })

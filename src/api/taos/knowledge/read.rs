@@ -10,7 +10,7 @@ use crate::rest::codes;
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::{Decided, Reply};
-use crate::store::knowledge::{self, Hit, ItemFilter, KnowledgeItem};
+use crate::store::knowledge::{self, ItemFilter, KnowledgeHit, KnowledgeItem};
 
 fn filter(query: &Fields) -> ItemFilter {
     let own = |field: &Field| query.text(field).map(str::to_owned);
@@ -44,7 +44,7 @@ pub(crate) fn search(app: &App, call: Call) -> Handled {
     let page = list.page();
     let query = &call.input.query;
     let (words, filter) = (query.text(&Q).unwrap_or_default(), filter(query));
-    let mut take = |hit: Hit| {
+    let mut take = |hit: KnowledgeHit| {
         let mut shown = show(&hit.item);
         shown["snippet"] = hit.snippet.into();
         shown["score"] = json!(hit.score);

@@ -20,7 +20,7 @@ use crate::rest::input::Fields;
 use crate::rest::reply::{Decided, Reply};
 use crate::store::grants::Grantee;
 use crate::store::knowledge::owners::{self, Owner};
-use crate::store::knowledge::{self, CORE, Document, Replacement, Source};
+use crate::store::knowledge::{self, CORE, NewDocument, Replacement, Source};
 use crate::time::Micros;
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
@@ -65,7 +65,7 @@ fn may_write(tx: &Tx<'_>, source_id: &str) -> Result<Option<Grantee>, ApiError> 
 }
 
 /// Lets pass what fits into what the box keeps and into what one owner may have; an admin has the box's bound alone.
-fn check_room(tx: &Tx<'_>, source_id: &str, owner: &Grantee, documents: &[Document]) -> Result<(), ApiError> {
+fn check_room(tx: &Tx<'_>, source_id: &str, owner: &Grantee, documents: &[NewDocument]) -> Result<(), ApiError> {
     if knowledge::count_other_sources(tx.conn, source_id, KNOWLEDGE_SOURCES)? >= KNOWLEDGE_SOURCES {
         return Err(codes::TOO_MANY_SOURCES.into());
     }
@@ -114,7 +114,7 @@ pub(crate) fn put(app: &App, call: Call) -> Handled {
     })
 }
 
-fn documents(body: &Fields) -> Result<Vec<Document>, ApiError> {
+fn documents(body: &Fields) -> Result<Vec<NewDocument>, ApiError> {
     let items = body.objects(&ITEMS);
     if items.len() > KNOWLEDGE_ITEMS {
         return Err(ApiError::field("items", format!("must hold at most {KNOWLEDGE_ITEMS} entries")));
@@ -138,11 +138,11 @@ fn documents(body: &Fields) -> Result<Vec<Document>, ApiError> {
     if problems.is_empty() { Ok(documents) } else { Err(ApiError::fields(problems)) }
 }
 
-fn document(item: &Fields) -> Document {
+fn document(item: &Fields) -> NewDocument {
     let (path, content) = (item.text(&PATH).unwrap_or_default(), item.text(&CONTENT).unwrap_or_default());
     let heading = || docs::first_heading(content).filter(|heading| !heading.is_empty());
     let title = item.text(&TITLE_FIELD).map(str::to_owned).or_else(heading).unwrap_or_else(|| path.to_owned());
-    Document {
+    NewDocument {
         path: path.to_owned(),
         title: title.chars().take(200).collect(),
         summary: docs::summary(content),

@@ -20,7 +20,7 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::reply::{Decided, Reply};
 use crate::rest::service::Outcome;
-use crate::store::notifications::{self as rows, Inbox, Notification, Span};
+use crate::store::notifications::{self as rows, Inbox, Notification, NotificationSpan};
 use crate::store::page::Page;
 use crate::store::{self, Store};
 use crate::time::Micros;
@@ -81,8 +81,8 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     let holder = holder(&call.caller);
     let Some(until) = (wait > 0).then(|| Instant::now() + Duration::from_secs(wait)) else {
         let span = match (after, cursor) {
-            (Some(seq), cursor) => Span::After(cursor.unwrap_or(seq)),
-            (None, cursor) => Span::Before(cursor.unwrap_or(i64::MAX)),
+            (Some(seq), cursor) => NotificationSpan::After(cursor.unwrap_or(seq)),
+            (None, cursor) => NotificationSpan::Before(cursor.unwrap_or(i64::MAX)),
         };
         let unread_only = query.flag(&UNREAD_ONLY).unwrap_or(false);
         let found = app.store.lookup(|conn| read(conn, &call.input, order, &page, &holder, span, unread_only))?;
@@ -113,7 +113,7 @@ fn read(
     order: &'static str,
     page: &Page,
     holder: &Inbox,
-    span: Span,
+    span: NotificationSpan,
     unread_only: bool,
 ) -> store::Result<Listing> {
     let as_html = wants_html(input);
@@ -152,7 +152,7 @@ impl Poll {
         // The wait begins before the look: what is committed in between is not missed.
         let wait = self.streams.wait(&self.topic);
         let unread_only = self.call.input.query.flag(&UNREAD_ONLY).unwrap_or(false);
-        let (input, span) = (&self.call.input, Span::After(self.from));
+        let (input, span) = (&self.call.input, NotificationSpan::After(self.from));
         let found: store::Result<_> =
             self.store.lookup(|conn| read(conn, input, OLDEST_FIRST, &self.page, &self.holder, span, unread_only));
         let found = found?;

@@ -10,20 +10,20 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::jobs::events::feed::Feed;
 use crate::store;
-use crate::store::notifications::{self as rows, Inbox, Span};
+use crate::store::notifications::{self as rows, Inbox, NotificationSpan};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What a holder has not been told yet.
-struct News {
+struct NotificationFeed {
     holder: Inbox,
     from: i64,
 }
 
-impl Feed for News {
+impl Feed for NotificationFeed {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
         let mut found = None;
-        rows::list(conn, &self.holder, Span::After(self.from), false, 1, &mut |one| {
+        rows::list(conn, &self.holder, NotificationSpan::After(self.from), false, 1, &mut |one| {
             self.from = one.seq;
             // JSON has no line break of its own, so the record is one line of data.
             found = Some(format!("id: {}\nevent: notification\ndata: {}\n\n", one.id, show(&one)));
@@ -40,7 +40,7 @@ pub(crate) fn open(app: &App, call: Call) -> Handled {
         Some(id) => app.store.lookup(|conn| place(conn, id))?,
         None => app.store.lookup(rows::last)?,
     };
-    let news = News { holder: holder(&call.caller), from };
+    let news = NotificationFeed { holder: holder(&call.caller), from };
     let reply = app.streams.open(&call.caller, Action::NotificationsRead, topic(&call.caller), Box::new(news))?;
     Ok(reply.into())
 }

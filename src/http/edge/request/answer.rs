@@ -8,14 +8,14 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::http::{Method, Response, StatusCode};
 
 use super::Exchange;
-use crate::http::edge::core::{Core, PoolAnswer};
+use crate::http::edge::core::{Core, PoolOutcome};
 use crate::http::edge::meters::{Gauge, count};
 use crate::http::edge::reply::{
     Fetching, ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing,
 };
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::rest::reply::{Body, Reply, Source};
+use crate::rest::reply::{Body, BodySource, Reply};
 use crate::rest::service::Service;
 use crate::threads::lock;
 
@@ -102,19 +102,19 @@ impl<S: Service> Exchange<S> {
 }
 
 /// Fetches a reply's pieces on the pool, one at a time.
-fn fetch<S: Service>(core: Rc<Core<S>>, source: Arc<Mutex<dyn Source>>) -> Box<dyn FnMut() -> Fetching> {
+fn fetch<S: Service>(core: Rc<Core<S>>, source: Arc<Mutex<dyn BodySource>>) -> Box<dyn FnMut() -> Fetching> {
     Box::new(move || {
         let (core, source) = (core.clone(), Arc::clone(&source));
         Box::pin(async move {
             loop {
                 let source = Arc::clone(&source);
-                let next = move || PoolAnswer::Piece(lock(&source).next());
+                let next = move || PoolOutcome::Piece(lock(&source).next());
                 match core.pool.submit(Box::new(next)) {
                     Err(_) => tokio::time::sleep(QUEUE_FULL).await,
                     Ok(answer) => {
                         return match answer.await {
-                            Ok(Ok(PoolAnswer::Piece(Ok(piece)))) => piece,
-                            Ok(Ok(PoolAnswer::Piece(Err(error)))) => {
+                            Ok(Ok(PoolOutcome::Piece(Ok(piece)))) => piece,
+                            Ok(Ok(PoolOutcome::Piece(Err(error)))) => {
                                 log::error!("a reply had to be cut off: {error}");
                                 None
                             }

@@ -7,7 +7,7 @@ use hyper::body::{Body as _, Bytes, Incoming};
 use super::{Exchange, Halt, check_length};
 use crate::http::edge::body::{self, BodyError, Collecting};
 use crate::http::edge::body_shares::{Bounds, HeldBytes};
-use crate::http::edge::core::PoolAnswer;
+use crate::http::edge::core::PoolOutcome;
 use crate::http::edge::meters::count;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -26,11 +26,11 @@ impl<S: Service> Exchange<S> {
         let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
         let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
         let admit = move || match checking.admit_before_body(&checked_head, &checked_plan) {
-            Ok(admitted) => PoolAnswer::Admitted(admitted),
-            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
+            Ok(admitted) => PoolOutcome::Admitted(admitted),
+            Err(refusal) => PoolOutcome::Outcome(Outcome::Done(refusal), None),
         };
         let admitted = match self.trip(Box::new(admit)).await? {
-            PoolAnswer::Admitted(admitted) => admitted,
+            PoolOutcome::Admitted(admitted) => admitted,
             refused => return self.settle(refused).await,
         };
         let principal = service.principal(&admitted);
@@ -38,29 +38,29 @@ impl<S: Service> Exchange<S> {
         check_length(body.size_hint().exact(), left, codes::PAYLOAD_TOO_LARGE)?;
         let caller = principal.unwrap_or_else(|| format!("peer:{}", self.link.key));
         let share = self.core.shares.key(&caller);
-        let begin = Box::new(move || PoolAnswer::Taken(service.begin(head, plan, admitted)));
+        let begin = Box::new(move || PoolOutcome::Taken(service.begin(head, plan, admitted)));
         let mut answer = self.in_share(begin, Some(share)).await?;
         loop {
             let intake = match answer {
-                PoolAnswer::Taken(IntakeStep::More(intake)) => intake,
-                PoolAnswer::Taken(IntakeStep::Later(later)) => {
-                    answer = PoolAnswer::Taken(later.said().await.ok_or(codes::INTERNAL)?);
+                PoolOutcome::Taken(IntakeStep::More(intake)) => intake,
+                PoolOutcome::Taken(IntakeStep::Later(later)) => {
+                    answer = PoolOutcome::Taken(later.said().await.ok_or(codes::INTERNAL)?);
                     continue;
                 }
-                PoolAnswer::Taken(IntakeStep::Ended(outcome)) => {
+                PoolOutcome::Taken(IntakeStep::Ended(outcome)) => {
                     self.read_off(body, left, &caller).await?;
-                    return self.settle(PoolAnswer::Outcome(outcome, Some(share))).await;
+                    return self.settle(PoolOutcome::Outcome(outcome, Some(share))).await;
                 }
                 other => return self.settle(other).await,
             };
             // Held until the piece is taken.
             let mut held = self.core.bodies.open(caller.clone(), &self.core.meters);
-            let work: Box<dyn FnOnce() -> PoolAnswer<S> + Send> =
+            let work: Box<dyn FnOnce() -> PoolOutcome<S> + Send> =
                 match self.piece(&mut body, &mut left, &mut held).await? {
-                    Some(piece) => Box::new(move || PoolAnswer::Taken(intake.piece(piece))),
+                    Some(piece) => Box::new(move || PoolOutcome::Taken(intake.piece(piece))),
                     None => {
                         self.unread = false;
-                        Box::new(move || PoolAnswer::Outcome(intake.end(), Some(share)))
+                        Box::new(move || PoolOutcome::Outcome(intake.end(), Some(share)))
                     }
                 };
             answer = self.in_share(work, Some(share)).await?;

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::body::Collecting;
 use super::body_shares::HeldBytes;
 use super::check::{self, CheckedHead};
-use super::core::{Core, PoolAnswer};
+use super::core::{Core, PoolOutcome};
 use super::gate::ConnectionGate;
 use super::host;
 use super::io::{READ_BYTES, Wire};
@@ -43,7 +43,7 @@ const AT_HAND: u64 = READ_BYTES as u64;
 const SHARE_WAIT: Duration = Duration::from_secs(30);
 
 /// What a connection's requests have in common.
-pub(super) struct Link {
+pub(super) struct ConnectionContext {
     pub(super) wire: Rc<Wire>,
     pub(super) peer: Peer,
     /// The peer's key.
@@ -81,7 +81,7 @@ impl From<&'static Code> for Halt {
 /// Answers one request.
 pub(super) async fn answer<S: Service>(
     core: Rc<Core<S>>,
-    link: Rc<Link>,
+    link: Rc<ConnectionContext>,
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, ClientGone> {
     link.wire.handling();
@@ -130,7 +130,7 @@ fn check_length(declared: Option<u64>, limit: u64, too_large: &'static Code) -> 
 
 struct Exchange<S: Service> {
     core: Rc<Core<S>>,
-    link: Rc<Link>,
+    link: Rc<ConnectionContext>,
     head: Arc<Head>,
     /// The connection ends with this reply.
     close: bool,
@@ -176,11 +176,11 @@ impl<S: Service> Exchange<S> {
                     let principal = shares.key(service.principal(&admitted).as_deref().unwrap_or(&peer));
                     let rest = move || service.run(head, plan, admitted, body);
                     match shares.enter(principal) {
-                        None => PoolAnswer::Crowded(Box::new(rest), principal),
-                        Some(_place) => PoolAnswer::Outcome(rest(), Some(principal)),
+                        None => PoolOutcome::Crowded(Box::new(rest), principal),
+                        Some(_place) => PoolOutcome::Outcome(rest(), Some(principal)),
                     }
                 }
-                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
+                Err(refusal) => PoolOutcome::Outcome(Outcome::Done(refusal), None),
             };
             let answer = self.trip(Box::new(whole)).await?;
             return self.settle(answer).await;
@@ -199,11 +199,11 @@ impl<S: Service> Exchange<S> {
         let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
         let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
         let admit = move || match checking.admit_before_body(&checked_head, &checked_plan) {
-            Ok(admitted) => PoolAnswer::Admitted(admitted),
-            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
+            Ok(admitted) => PoolOutcome::Admitted(admitted),
+            Err(refusal) => PoolOutcome::Outcome(Outcome::Done(refusal), None),
         };
         let answer = match self.trip(Box::new(admit)).await? {
-            PoolAnswer::Admitted(admitted) => {
+            PoolOutcome::Admitted(admitted) => {
                 let principal = service.principal(&admitted);
                 let peer = format!("peer:{}", self.link.key);
                 let share = self.core.shares.key(principal.as_deref().unwrap_or(&peer));
@@ -239,7 +239,7 @@ impl<S: Service> Exchange<S> {
     }
 
     /// Has work done on the pool.
-    async fn trip(&self, work: Box<dyn FnOnce() -> PoolAnswer<S> + Send>) -> Result<PoolAnswer<S>, Halt> {
+    async fn trip(&self, work: Box<dyn FnOnce() -> PoolOutcome<S> + Send>) -> Result<PoolOutcome<S>, Halt> {
         let Ok(answer) = self.core.pool.submit(work) else {
             count(&self.core.meters.refused_busy);
             return Err(codes::BUSY.into());
@@ -250,8 +250,8 @@ impl<S: Service> Exchange<S> {
     /// What came of work on the pool.
     async fn answered(
         &self,
-        answer: oneshot::Receiver<pool::PoolAnswer<PoolAnswer<S>>>,
-    ) -> Result<PoolAnswer<S>, Halt> {
+        answer: oneshot::Receiver<pool::PoolAnswer<PoolOutcome<S>>>,
+    ) -> Result<PoolOutcome<S>, Halt> {
         match answer.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(panic)) => {
@@ -263,16 +263,16 @@ impl<S: Service> Exchange<S> {
     }
 
     /// Has a request's work done on the pool once its principal has a place there.
-    async fn trip_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolAnswer<S>, Halt> {
-        self.in_share(Box::new(move || PoolAnswer::Outcome(work(), principal)), principal).await
+    async fn trip_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolOutcome<S>, Halt> {
+        self.in_share(Box::new(move || PoolOutcome::Outcome(work(), principal)), principal).await
     }
 
     /// Has work done on the pool once its principal has a place there.
     async fn in_share(
         &self,
-        work: Box<dyn FnOnce() -> PoolAnswer<S> + Send>,
+        work: Box<dyn FnOnce() -> PoolOutcome<S> + Send>,
         principal: Option<u64>,
-    ) -> Result<PoolAnswer<S>, Halt> {
+    ) -> Result<PoolOutcome<S>, Halt> {
         let place = match principal.map(|principal| self.core.shares.enter_or_wait(principal)) {
             None => None,
             Some(Ok(place)) => Some(place),
@@ -297,8 +297,8 @@ impl<S: Service> Exchange<S> {
 
     /// Has the rest of work done that has begun and waited. It finds room in any case, however many one piece of news
     /// has woken, and waits for its principal's place as long as that takes.
-    async fn resume_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolAnswer<S>, Halt> {
-        let run = move || PoolAnswer::Outcome(work(), principal);
+    async fn resume_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolOutcome<S>, Halt> {
+        let run = move || PoolOutcome::Outcome(work(), principal);
         let Some(principal) = principal else {
             return self.answered(self.core.pool.resume(Box::new(run))).await;
         };
@@ -317,16 +317,16 @@ impl<S: Service> Exchange<S> {
     }
 
     /// Follows postponed work to its reply.
-    async fn settle(&self, mut answer: PoolAnswer<S>) -> Result<Reply, Halt> {
+    async fn settle(&self, mut answer: PoolOutcome<S>) -> Result<Reply, Halt> {
         let mut finishes: Vec<Finish> = Vec::new();
         loop {
             let (outcome, principal) = match answer {
-                PoolAnswer::Outcome(outcome, principal) => (outcome, principal),
-                PoolAnswer::Crowded(rest, principal) => {
+                PoolOutcome::Outcome(outcome, principal) => (outcome, principal),
+                PoolOutcome::Crowded(rest, principal) => {
                     answer = self.trip_in_share(rest, Some(principal)).await?;
                     continue;
                 }
-                PoolAnswer::Admitted(..) | PoolAnswer::Taken(_) | PoolAnswer::Piece(_) => {
+                PoolOutcome::Admitted(..) | PoolOutcome::Taken(_) | PoolOutcome::Piece(_) => {
                     return Err(codes::INTERNAL.into());
                 }
             };
@@ -337,7 +337,7 @@ impl<S: Service> Exchange<S> {
                 },
                 Outcome::Then(first, finish) => {
                     finishes.push(finish);
-                    answer = PoolAnswer::Outcome(*first, principal);
+                    answer = PoolOutcome::Outcome(*first, principal);
                     continue;
                 }
                 Outcome::Again(work) => work,
@@ -347,7 +347,7 @@ impl<S: Service> Exchange<S> {
                 }
                 Outcome::Pending(promise) => match promise.kept().await {
                     Some(outcome) => {
-                        answer = PoolAnswer::Outcome(outcome, principal);
+                        answer = PoolOutcome::Outcome(outcome, principal);
                         continue;
                     }
                     None => return Err(codes::INTERNAL.into()),
