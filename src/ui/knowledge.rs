@@ -10,6 +10,7 @@ use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{PageResult, View};
 use crate::access::Action;
+use crate::api::taos::knowledge::SOURCE_ID;
 
 #[derive(Deserialize)]
 struct Item {
@@ -58,7 +59,7 @@ struct Knowledge<'a> {
 impl Knowledge<'_> {
     /// The source that the form replaces: what was sent, else what the address names.
     fn replaced(&self) -> &str {
-        self.sent.get("source_id").unwrap_or(self.source)
+        self.sent.get(&SOURCE_ID).unwrap_or(self.source)
     }
 }
 

@@ -20,10 +20,14 @@ use crate::api::engine::subrequest::Subrequest;
 use crate::api::taos::links::is_own_path;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::rest::field::Field;
 use crate::rest::head::Head;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
+
+/// What the form sends beside [`query::NEXT`].
+const TOKEN: Field = Field::unbounded("token", "A user's token.");
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -83,8 +87,8 @@ pub(super) fn open(app: &App, input: Input) -> Handled {
     }
     is_safe(app, &input.head)?;
     let form = Form::read(&input.raw);
-    let next = next_of(form.get("next").unwrap_or("/ui/"));
-    let body = json!({"token": form.get("token").unwrap_or_default().trim()}).to_string();
+    let next = next_of(form.get(&query::NEXT).unwrap_or("/ui/"));
+    let body = json!({TOKEN.name: form.get(&TOKEN).unwrap_or_default().trim()}).to_string();
     let asked = Subrequest::new(app, &input.head, Method::POST, "/api/sessions")?;
     let outcome = asked.public(app, &body.into());
     Ok(Step::Later(Outcome::Then(

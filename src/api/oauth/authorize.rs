@@ -7,11 +7,11 @@ use hyper::header::LOCATION;
 use hyper::http::{Method, StatusCode};
 
 use super::client;
-use super::form::OauthForm;
+use super::endpoint::{issuer, page};
+use super::form::{OauthForm, bad, told};
 use super::pages::PageReader;
-use super::target::TokenTarget;
-use super::{audience, issuer, page, pages, redirect, told};
-use crate::access::scopes::ax_scopes;
+use super::target::{audience, words};
+use super::{fields, pages, redirect};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
@@ -26,7 +26,7 @@ use crate::secret::ConsentId;
 
 const DOC: &str = "recipes/letting-programs-log-in#consent";
 /// Characters of a state.
-const STATE: usize = 1024;
+const STATE_CHARS: usize = 1024;
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[page(Method::GET, "/oauth/authorize", authorize)
@@ -43,7 +43,7 @@ pub const ROUTES: &[ApiRoute] = &[page(Method::GET, "/oauth/authorize", authoriz
 
 /// An error page for the person, where the program must not get the error.
 fn refused(reader: PageReader<'_>, title: &str, detail: &str) -> Reply {
-    reader.refused(title, &super::bad(detail))
+    reader.refused(title, &bad(detail))
 }
 
 fn authorize(app: &App, input: Input) -> Handled {
@@ -55,7 +55,7 @@ fn authorize(app: &App, input: Input) -> Handled {
         Ok(form) => (form, None),
         Err(wrong) => (OauthForm::lenient(&input.head.query), Some(told(&wrong))),
     };
-    let found = match form.get("client_id") {
+    let found = match form.get(&fields::CLIENT_ID) {
         Some(id) => client::find(app, id)?.map(|found| (found.registered.told(id), found.registered)),
         None => None,
     };
@@ -68,7 +68,7 @@ fn authorize(app: &App, input: Input) -> Handled {
         .into());
     };
     let schemes = app.config.read(|now| now.oauth.redirect_schemes.clone());
-    let Some(uri) = found.redirect(form.get("redirect_uri"), &schemes) else {
+    let Some(uri) = found.redirect(form.get(&fields::REDIRECT_URI), &schemes) else {
         return Ok(refused(
             reader,
             "Wrong address",
@@ -76,7 +76,7 @@ fn authorize(app: &App, input: Input) -> Handled {
         )
         .into());
     };
-    let state = form.get("state").filter(|state| state.len() <= STATE).map(str::to_owned);
+    let state = form.get(&fields::STATE).filter(|state| state.len() <= STATE_CHARS).map(str::to_owned);
     let asked = match twice {
         Some(why) => Err(("invalid_request", why)),
         None => read(&app.config.now(), &form, &issuer),
@@ -117,45 +117,27 @@ fn read(
     issuer: &str,
 ) -> Result<(String, Vec<String>, String), (&'static str, String)> {
     let bad = |detail: &str| Err(("invalid_request", detail.to_owned()));
-    match form.get("response_type") {
+    match form.get(&fields::RESPONSE_TYPE) {
         Some("code") => {}
         None => return bad("response_type is missing."),
         Some(_) => return Err(("unsupported_response_type", "Only response_type=code is offered.".to_owned())),
     }
-    if form.get("state").is_some_and(|state| state.len() > STATE) {
+    if form.get(&fields::STATE).is_some_and(|state| state.len() > STATE_CHARS) {
         return bad("state is longer than 1024 characters.");
     }
-    if form.get("code_challenge_method") != Some("S256") {
+    if form.get(&fields::CODE_CHALLENGE_METHOD) != Some("S256") {
         return bad("code_challenge_method must be S256.");
     }
-    let challenge = form.get("code_challenge").unwrap_or("");
+    let challenge = form.get(&fields::CODE_CHALLENGE).unwrap_or("");
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     if !(43..=128).contains(&challenge.len()) || !challenge.bytes().all(plain) {
         return bad("code_challenge must have 43 to 128 characters of base64url.");
     }
-    let target = audience(config, issuer, form.get("resource"))
+    let target = audience(config, issuer, form.get(&fields::RESOURCE))
         .map_err(|_| ("invalid_target", "The resource is not on this box and not in its settings.".to_owned()))?;
-    let words = words(form.get("scope"), &target)
+    let words = words(form.get(&fields::SCOPE), &target)
         .ok_or_else(|| ("invalid_scope", "None of the scope words is known here.".to_owned()))?;
     Ok((challenge.to_owned(), words, target.audience.as_str().to_owned()))
-}
-
-/// The words that are asked for and can be in tokens for this target; the broad ones if nothing is asked for, the finer
-/// ones if it has no broad one; `None` if none is left.
-pub(super) fn words(scope: Option<&str>, target: &TokenTarget) -> Option<Vec<String>> {
-    let known = target.narrowed(ax_scopes::of_programs());
-    let Some(scope) = scope else {
-        let broad: Vec<&str> = known.iter().copied().filter(|word| !word.contains(':')).collect();
-        let offered = if broad.is_empty() { known } else { broad };
-        return Some(offered.into_iter().map(str::to_owned).collect());
-    };
-    let mut all: Vec<String> = Vec::new();
-    for word in scope.split_ascii_whitespace().filter(|word| known.contains(word)) {
-        if !all.iter().any(|one| one == word) {
-            all.push(word.to_owned());
-        }
-    }
-    (!all.is_empty()).then_some(all)
 }
 
 /// The refusal of a request that no longer waits.

@@ -21,6 +21,10 @@ const MAC: usize = 16;
 /// How long an id is good that no grant uses.
 const LIFE: i64 = 30 * Micros::DAY;
 
+/// What a client may ask for at the token endpoint.
+pub(super) const GRANT_TYPES: [&str; 3] =
+    ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
+
 /// What a client said when it registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRegistration {
@@ -109,7 +113,7 @@ impl From<Row> for KnownClient {
             name: row.name.clone(),
             redirect_uris: serde_json::from_str(&row.redirect_uris).unwrap_or_default(),
             uri: None,
-            grant_types: super::register::GRANT_TYPES.iter().map(|kind| (*kind).to_owned()).collect(),
+            grant_types: GRANT_TYPES.iter().map(|kind| (*kind).to_owned()).collect(),
         };
         Self { registered, row: Some(row) }
     }

@@ -6,8 +6,9 @@ use hyper::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use percent_encoding::percent_decode_str;
 
 use super::client::KnownClient;
-use super::form::OauthForm;
-use super::{NEED, bad, client};
+use super::endpoint::NEED;
+use super::form::{OauthForm, bad};
+use super::{client, fields};
 use crate::api::engine::app::App;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -32,8 +33,8 @@ pub struct ClientCredentials {
 /// # Errors
 /// `invalid_request` for two different ids or two secrets; `invalid_client` for a malformed header.
 pub fn shown(input: &Input, form: &OauthForm) -> Result<Option<ClientCredentials>, ApiError> {
-    let of_form = form.get("client_id");
-    let secret = form.get("client_secret");
+    let of_form = form.get(&fields::CLIENT_ID);
+    let secret = form.get(&fields::CLIENT_SECRET);
     match basic(input)? {
         Some((id, password)) => {
             if of_form.is_some_and(|other| other != id) {

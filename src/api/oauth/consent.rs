@@ -8,9 +8,13 @@ use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::authorize::{answer, expired};
-use super::pages::PageReader;
+use super::endpoint::{issuer, page, public};
+use super::fields::{ACT_AS, AGENT_ID, AS_USER, DECISION, NEW_AGENT, TICKED};
+use super::form::bad;
+use super::pages::{ConsentWord, OfferedAgent, PageReader};
 use super::redirect::Redirect;
-use super::{device, forms, issuer, login, page, pages, public};
+use super::target::giveable;
+use super::{device, forms, login, pages};
 use crate::access::scopes::ax_scopes;
 use crate::access::{self, Action, AgentRole, Caller, Class, Scopes};
 use crate::api::ax;
@@ -21,7 +25,7 @@ use crate::api::engine::logins::{AnswerTarget, AuthorizationRequest, CodeGrant, 
 use crate::limits::{OAUTH_GRANTS_OF_AGENT, OAUTH_GRANTS_OF_USER};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::rest::field::{Field, Type};
+use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{self, Access};
@@ -33,17 +37,6 @@ const DOC: &str = "recipes/letting-programs-log-in#consent";
 /// Agents that the page offers; of more the person can name one by making the grant as the user.
 const OFFERED: u64 = 200;
 
-const DECISION: Field = Field::word("decision", &["allow", "deny"], "The decision of the person.").required();
-const ACT_AS: Field = Field::of(
-    "act_as",
-    Type::Object(&[
-        Field::text("agent_id", 64, "The id of an agent that the person edits."),
-        Field::text("new_agent", 64, "The name of a new agent."),
-        Field::flag("user", "True to act as the person."),
-    ]),
-    "Who the program acts as; exactly one of the three.",
-);
-const TICKED: Field = Field::texts("scope", 64, 64, "The scope words that the person allows.");
 const ANSWER: &[Field] = &[DECISION, ACT_AS, TICKED];
 
 /// The rows of the table.
@@ -91,24 +84,6 @@ const REFUSALS: &[&codes::Code] = &[
     codes::UNSUPPORTED_MEDIA_TYPE,
     codes::RATE_LIMITED,
 ];
-
-/// A word with its sentence, for the page.
-pub struct ConsentWord {
-    /// The word.
-    pub name: String,
-    /// What it lets a program do.
-    pub about: &'static str,
-}
-
-/// An agent that the page offers.
-pub struct OfferedAgent {
-    /// Its id.
-    pub id: String,
-    /// Its slug.
-    pub name: String,
-    /// Whether it is chosen at first.
-    pub chosen: bool,
-}
 
 /// What a word lets a program do, in a sentence.
 fn sentence(word: &str) -> &'static str {
@@ -234,13 +209,13 @@ enum ActAs {
 }
 
 fn act_as(body: Option<&Value>) -> Result<ActAs, ApiError> {
-    let text = |name: &str| body.and_then(|body| body[name].as_str()).filter(|text| !text.is_empty());
-    let user = body.is_some_and(|body| body["user"] == true);
-    match (text("agent_id"), text("new_agent"), user) {
+    let text = |field: &Field| body.and_then(|body| body[field.name].as_str()).filter(|text| !text.is_empty());
+    let user = body.is_some_and(|body| body[AS_USER.name] == true);
+    match (text(&AGENT_ID), text(&NEW_AGENT), user) {
         (Some(id), None, false) => Ok(ActAs::Agent(id.to_owned())),
         (None, Some(name), false) => Ok(ActAs::NewAgent(name.to_owned())),
         (None, None, true) => Ok(ActAs::User),
-        _ => Err(super::bad("act_as must hold exactly one of agent_id, new_agent and user.")),
+        _ => Err(bad("act_as must hold exactly one of agent_id, new_agent and user.")),
     }
 }
 
@@ -318,7 +293,7 @@ fn settle(tx: &Tx<'_>, asked: &AuthorizationRequest, to: &ActAs) -> Result<(Opti
 /// What is asked for, ticked, and held by the session.
 fn granted(tx: &Tx<'_>, asked: &AuthorizationRequest, class: Class) -> Result<String, ApiError> {
     let ticked = tx.input.body.texts(&TICKED).unwrap_or_default();
-    let held = ax_scopes::consentable(class, &own(tx.caller.scopes(), class));
+    let held = ax_scopes::consentable(class, &giveable(tx.caller.scopes(), class));
     let known = ax_scopes::consentable(class, &Scopes::all());
     let mut words: Vec<&str> = Vec::new();
     for word in asked.words.iter().map(String::as_str).filter(|word| ticked.contains(word)) {
@@ -333,14 +308,9 @@ fn granted(tx: &Tx<'_>, asked: &AuthorizationRequest, class: Class) -> Result<St
         }
     }
     if words.is_empty() {
-        return Err(super::bad("Leave at least one scope word ticked that fits whom the program acts as."));
+        return Err(bad("Leave at least one scope word ticked that fits whom the program acts as."));
     }
     Ok(words.join(" "))
-}
-
-/// What the one who consents may give to a program of this class.
-pub(super) fn own(scopes: &Scopes, class: Class) -> Scopes {
-    if class == Class::Agent { ax_scopes::issuer_of_agents(scopes) } else { scopes.clone() }
 }
 
 /// Holds what was allowed until the program fetches it. The address that the browser opens next.

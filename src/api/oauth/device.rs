@@ -8,10 +8,12 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::{Method, StatusCode};
 use serde_json::json;
 
-use super::form::{self, OauthForm, first};
+use super::endpoint::{NEED, issuer, page, public};
+use super::form::{self, OauthForm, first, posted};
 use super::pages::PageReader;
-use super::token::{give, issue, needed};
-use super::{NEED, audience, authorize, client, client_auth, issuer, login, page, pages, posted, public, target};
+use super::target::audience;
+use super::token_grant::{give, invalid_grant, issue};
+use super::{client, client_auth, fields, login, pages, target};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -35,7 +37,6 @@ pub const ALLOWED: &str = "/oauth/device?done=allowed";
 /// See [`ALLOWED`].
 pub const DENIED: &str = "/oauth/device?done=denied";
 
-const USER_CODE: Field = Field::text("user_code", 32, "The code that the program shows, such as BCDF-GHJK.").required();
 const CODES: &[Field] = &[
     Field::unbounded("device_code", "The code that the program sends to the token endpoint.").required(),
     Field::unbounded("user_code", "What the person types.").required(),
@@ -46,11 +47,8 @@ const CODES: &[Field] = &[
 ];
 const LED_TO: &[Field] = &[Field::unbounded("redirect_to", "The address that the browser opens next.").required()];
 
-const FORM: &[Field] = &[
-    Field::unbounded("client_id", "The client's id.").required().not_empty(),
-    Field::unbounded("scope", "The scope words."),
-    Field::unbounded("resource", "What the access token is for (RFC 8707)."),
-];
+const FORM: &[Field] =
+    &[fields::CLIENT_ID.required().not_empty(), fields::SCOPE.described("The scope words."), fields::RESOURCE];
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -95,7 +93,7 @@ const fn typed_row() -> ApiRoute {
         "Leads to the consent page of the program that shows the code. Five wrong codes a minute.",
         DOC,
     )
-    .taking(&[USER_CODE], r#"{"user_code": "BCDF-GHJK"}"#)
+    .taking(&[fields::USER_CODE], r#"{"user_code": "BCDF-GHJK"}"#)
     .answering(200, route::Answer::Object(LED_TO))
     .failing(&[
         codes::USER_CODE_NOT_FOUND,
@@ -119,8 +117,8 @@ fn ask(app: &App, input: Input) -> Handled {
         .take(&format!("device:{}", input.head.peer.key()), now)
         .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))?;
     let known = shown.proved(app, &input)?;
-    let target = audience(&app.config.now(), &issuer, form.get("resource"))?;
-    let words = authorize::words(form.get("scope"), &target).ok_or_else(target::none_left)?;
+    let target = audience(&app.config.now(), &issuer, form.get(&fields::RESOURCE))?;
+    let words = target::words(form.get(&fields::SCOPE), &target).ok_or_else(target::none_left)?;
     let (device, user) = (DeviceCode::generate(), UserCode::generate());
     let waiting = DeviceLogin {
         client: known.registered.told(&shown.id),
@@ -153,11 +151,11 @@ fn show(app: &App, input: Input) -> Handled {
         let reader = PageReader::stranger(app, &input);
         return Ok(reader.refused("There is no such page", &codes::NOT_FOUND.into()).into());
     }
-    let code = first(&input.head.query, "user_code").and_then(|text| UserCode::read(&text));
+    let code = first(&input.head.query, &fields::USER_CODE).and_then(|text| UserCode::read(&text));
     let viewer = app.gate.viewer(&input.head)?;
     let reader = PageReader { app, input: &input, viewer: viewer.as_ref() };
     let done = |is_allowed| Ok(reader.shown(StatusCode::OK, &pages::DonePage { is_allowed }).into());
-    match first(&input.head.query, "done").as_deref() {
+    match first(&input.head.query, &fields::DONE).as_deref() {
         Some("allowed") => return done(true),
         Some("denied") => return done(false),
         _ => {}
@@ -176,7 +174,7 @@ fn typed(app: &App, call: Call) -> Handled {
         return Err(codes::USER_CODE_NOT_FOUND.into());
     }
     let now = Instant::now();
-    let code = call.input.body.text(&USER_CODE).and_then(UserCode::read);
+    let code = call.input.body.text(&fields::USER_CODE).and_then(UserCode::read);
     let hash = code.as_deref().and_then(|code| UserCode::parse(code).ok());
     let waits = |device: &DeviceLogin| device.decision.is_none() && Some(device.user_code) == hash;
     let Some((device, found, _)) = app.logins.devices.list(now, waits).into_iter().next() else {
@@ -212,7 +210,7 @@ enum DeviceReply {
 
 /// The grant type at the token endpoint.
 pub(super) fn poll(app: &App, input: Input, form: &OauthForm) -> Handled {
-    let presented = needed(form, "device_code")?;
+    let presented = form.required(&fields::DEVICE_CODE)?;
     let shown = client_auth::needed(&input, form)?;
     shown.proved(app, &input)?;
     let over = |input: &Input| Err(app.gate.failed(&input.head, &NEED, codes::EXPIRED_TOKEN.into()));
@@ -220,7 +218,7 @@ pub(super) fn poll(app: &App, input: Input, form: &OauthForm) -> Handled {
     let now = Instant::now();
     let client = client::hash(&shown.id);
     if app.logins.devices.look(&hash, now).is_some_and(|device| device.client.hash != client) {
-        return Err(super::token::invalid_grant(app, &input, "The device code was given to another client."));
+        return Err(invalid_grant(app, &input, "The device code was given to another client."));
     }
     let told = app.logins.devices.change(&hash, now, |device| told(device, now)).unwrap_or(DeviceReply::Over);
     match told {

@@ -4,7 +4,8 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::{device, exchange, issuer, public};
+use super::endpoint::{issuer, public};
+use super::{device, exchange};
 use crate::access::scopes::ax_scopes;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;

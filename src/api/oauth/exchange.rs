@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::client_auth::ClientCredentials;
-use super::form::OauthForm;
-use super::target::TokenTarget;
-use super::token::needed;
-use super::{audience, bad, issuer};
+use super::endpoint::issuer;
+use super::fields;
+use super::form::{OauthForm, bad};
+use super::target::{TokenTarget, audience};
 use crate::access::tokens::jwt::Audience;
 use crate::access::{Action, Exchanger};
 use crate::api::ax::{self, Wish};
@@ -33,15 +33,15 @@ const AGENT_KEY: &str = "axp_a_";
 
 /// A key or an agent's token in the form becomes a short-lived token.
 pub(super) fn token_exchange(app: &App, input: Input, form: &OauthForm) -> Handled {
-    let subject = needed(form, "subject_token")?;
-    match needed(form, "subject_token_type")? {
+    let subject = form.required(&fields::SUBJECT_TOKEN)?;
+    match form.required(&fields::SUBJECT_TOKEN_TYPE)? {
         ACCESS_TOKEN => {}
         _ => return Err(bad(format!("subject_token_type must be {ACCESS_TOKEN}."))),
     }
-    if form.get("actor_token").is_some() || form.get("actor_token_type").is_some() {
+    if form.get(&fields::ACTOR_TOKEN).is_some() || form.get(&fields::ACTOR_TOKEN_TYPE).is_some() {
         return Err(bad("actor_token is not offered: a token stands for one principal."));
     }
-    if form.get("requested_token_type").is_some_and(|kind| kind != ACCESS_TOKEN && kind != JWT) {
+    if form.get(&fields::REQUESTED_TOKEN_TYPE).is_some_and(|kind| kind != ACCESS_TOKEN && kind != JWT) {
         return Err(bad(format!("requested_token_type must be {ACCESS_TOKEN}.")));
     }
     let wish = wish(app, &input, form)?;
@@ -73,8 +73,8 @@ pub(super) fn client_credentials(app: &App, input: Input, form: &OauthForm, show
 fn wish(app: &App, input: &Input, form: &OauthForm) -> Result<Wish, ApiError> {
     let (own, config) = (issuer(app, input)?, app.config.now());
     let of = |uri| audience(&config, &own, Some(uri));
-    let of_resource = form.get("resource").map(of).transpose()?;
-    let of_audience = match form.get("audience") {
+    let of_resource = form.get(&fields::RESOURCE).map(of).transpose()?;
+    let of_audience = match form.get(&fields::AUDIENCE) {
         Some(name) if Audience::named(name).is_some() => Some(TokenTarget::named(&config, name)?),
         uri => uri.map(of).transpose()?,
     };
@@ -82,7 +82,7 @@ fn wish(app: &App, input: &Input, form: &OauthForm) -> Result<Wish, ApiError> {
         (Some(one), Some(other)) if one.audience != other.audience => return Err(codes::INVALID_TARGET.into()),
         (one, other) => one.or(other),
     };
-    let asked = form.get("scope").unwrap_or_default();
+    let asked = form.get(&fields::SCOPE).unwrap_or_default();
     let (audience, service) = match target {
         Some(target) => (target.audience.as_str().to_owned(), target.service),
         None => Default::default(),

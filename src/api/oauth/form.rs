@@ -1,12 +1,21 @@
 //! Queries and form bodies (`application/x-www-form-urlencoded`), as strict as OAuth wants them: a parameter twice is
 //! an error (RFC 6749, section 3.1).
 
+use hyper::header::{CONTENT_TYPE, ORIGIN};
 use percent_encoding::percent_decode_str;
+
+use crate::access::lookup::cookie;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::field::Field;
+use crate::rest::input::Input;
 
 /// The content type of a form.
 pub const TYPE: &str = "application/x-www-form-urlencoded";
 /// Parameters of a request at the most; the longest route takes about ten.
 const MOST: usize = 64;
+/// Bytes of a form body.
+const FORM_BYTES: usize = 16 * 1024;
 
 /// The parameters of a query or a form body.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -62,15 +71,64 @@ impl OauthForm {
     }
 
     /// The value of a parameter; `None` where it is empty or was not sent.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, field: &Field) -> Option<&str> {
+        self.named_exactly(field.name)
+    }
+
+    /// The value of a parameter that has to be there.
+    ///
+    /// # Errors
+    /// `invalid_request` if it is not.
+    pub fn required(&self, field: &Field) -> Result<&str, ApiError> {
+        self.get(field).ok_or_else(|| bad(format!("{} is missing.", field.name)))
+    }
+
+    fn named_exactly(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// The first value of a parameter, for what takes a query as it comes.
-pub fn first(query: &str, name: &str) -> Option<String> {
+pub fn first(query: &str, field: &Field) -> Option<String> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(known, _)| *known == name).find_map(|(_, value)| decoded(value).ok())
+    pairs.filter(|(known, _)| *known == field.name).find_map(|(_, value)| decoded(value).ok())
+}
+
+/// The form in a request's body. A page of another site may not send one.
+///
+/// # Errors
+/// `csrf_refused`; `invalid_request` for what is no form.
+pub fn posted(input: &Input) -> Result<OauthForm, ApiError> {
+    if input.head.headers.contains_key(ORIGIN) && !cookie::is_same_origin(&input.head) {
+        return Err(codes::CSRF_REFUSED.into());
+    }
+    let kind = input.header(&CONTENT_TYPE).unwrap_or("").split(';').next().unwrap_or("").trim();
+    if !kind.eq_ignore_ascii_case(TYPE) {
+        return Err(bad("Send the parameters as application/x-www-form-urlencoded."));
+    }
+    if input.raw.len() > FORM_BYTES {
+        return Err(bad(format!("The form is longer than {FORM_BYTES} bytes.")));
+    }
+    let text = std::str::from_utf8(&input.raw).map_err(|_| bad("The form is not UTF-8."))?;
+    OauthForm::parse(text).map_err(|wrong| bad(told(&wrong)))
+}
+
+/// `invalid_request` of RFC 6749.
+pub fn bad(detail: impl Into<String>) -> ApiError {
+    ApiError::new(codes::INVALID_REQUEST).detail(detail)
+}
+
+/// What is wrong with a query or a form, for people.
+pub fn told(wrong: &Wrong) -> String {
+    match wrong {
+        Wrong::Malformed => "The parameters are malformed, or too many.".to_owned(),
+        Wrong::Twice(name) => format!("The parameter {name} is there twice."),
+    }
+}
+
+/// The value of a parameter in a form, for the fuzz targets.
+pub(super) fn value_of(text: &str, name: &str) -> Option<String> {
+    OauthForm::parse(text).ok()?.named_exactly(name).map(str::to_owned)
 }
 
 /// A value for a query.
@@ -94,8 +152,11 @@ mod tests {
     #[test]
     fn forms_are_read_as_browsers_write_them() {
         let form = OauthForm::parse("a=1&b=x+y%20z&c=&d&e=%C3%A9").unwrap();
-        assert_eq!((form.get("a"), form.get("b"), form.get("e")), (Some("1"), Some("x y z"), Some("é")));
-        assert_eq!((form.get("c"), form.get("d"), form.get("f")), (None, None, None));
+        assert_eq!(
+            (form.named_exactly("a"), form.named_exactly("b"), form.named_exactly("e")),
+            (Some("1"), Some("x y z"), Some("é"))
+        );
+        assert_eq!((form.named_exactly("c"), form.named_exactly("d"), form.named_exactly("f")), (None, None, None));
         assert_eq!(OauthForm::parse("a=1&b=2&a=1"), Err(Wrong::Twice("a".into())));
         assert_eq!(OauthForm::parse("a=&a=1"), Err(Wrong::Twice("a".into())));
         for bad in ["a=%FF", "a=%00", "a=%0A", "%ff=1"] {
@@ -109,12 +170,12 @@ mod tests {
         #[test]
         fn what_is_encoded_comes_back(text in "[^\\p{Cc}]{1,60}") {
             let form = OauthForm::parse(&format!("x={}", encoded(&text))).unwrap();
-            prop_assert_eq!(form.get("x"), Some(text.as_str()));
+            prop_assert_eq!(form.named_exactly("x"), Some(text.as_str()));
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "[a-c=&%+0-9A-Fé\\x00 ]{0,100}") {
-            let _ = (OauthForm::parse(&text), first(&text, "a"));
+            let _ = (OauthForm::parse(&text), first(&text, &Field::unbounded("a", "")));
         }
     }
 }

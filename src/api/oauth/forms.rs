@@ -6,9 +6,10 @@ use hyper::header::{LOCATION, SET_COOKIE};
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::form::{OauthForm, encoded};
+use super::endpoint::page;
+use super::form::{OauthForm, encoded, posted};
 use super::pages::PageReader;
-use super::{login, page, pages, posted};
+use super::{fields, login, pages};
 use crate::access::Caller;
 use crate::access::lookup::cookie;
 use crate::api::engine::api_route::ApiRoute;
@@ -99,7 +100,7 @@ fn device(app: &App, input: Input) -> Handled {
         input,
         "/oauth/device",
         "/oauth/device",
-        |form| json!({"user_code": form.get("user_code").unwrap_or_default()}),
+        |form| json!({fields::USER_CODE.name: form.get(&fields::USER_CODE).unwrap_or_default()}),
     )
 }
 
@@ -125,13 +126,17 @@ fn within(app: &App, input: Input, target: &str, page: &str, body: fn(&OauthForm
 
 /// A decision as the script would send it.
 fn decision(form: &OauthForm) -> Value {
-    let act_as = match form.get("act_as") {
-        Some("new") => json!({"new_agent": form.get("new_agent").unwrap_or_default()}),
-        Some("user") => json!({"user": true}),
-        Some(agent) => json!({"agent_id": agent.strip_prefix("agent:").unwrap_or(agent)}),
+    let act_as = match form.get(&fields::ACT_AS) {
+        Some("new") => json!({fields::NEW_AGENT.name: form.get(&fields::NEW_AGENT).unwrap_or_default()}),
+        Some("user") => json!({fields::AS_USER.name: true}),
+        Some(agent) => json!({fields::AGENT_ID.name: agent.strip_prefix("agent:").unwrap_or(agent)}),
         None => json!({}),
     };
-    json!({"decision": form.get("decision"), "act_as": act_as, "scope": form.named(WORD)})
+    json!({
+        fields::DECISION.name: form.get(&fields::DECISION),
+        fields::ACT_AS.name: act_as,
+        fields::TICKED.name: form.named(WORD),
+    })
 }
 
 /// What is made of a reply: the next page, or what went wrong.

@@ -8,9 +8,10 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::client_auth::{self, ClientCredentials};
+use super::endpoint::{issuer, public};
+use super::fields;
 use super::form;
-use super::token::needed;
-use super::{issuer, posted, public};
+use super::form::posted;
 use crate::access::scopes::ax_scopes;
 use crate::access::tokens::jwt::{Audience, ISSUER};
 use crate::access::{self, Action, AgentRole, Caller, Principal, Standing};
@@ -40,9 +41,9 @@ const fn time(name: &'static str, about: &'static str) -> Field {
 }
 
 const FORM: &[Field] = &[
-    text("token", "The token that the service was shown.").required().not_empty(),
-    text("client_id", "The client's id, if it does not send it as Basic."),
-    text("client_secret", "Its secret."),
+    fields::TOKEN.described("The token that the service was shown."),
+    fields::CLIENT_ID.described("The client's id, if it does not send it as Basic."),
+    fields::CLIENT_SECRET.described("Its secret."),
 ];
 
 /// The rows of the table.
@@ -114,7 +115,7 @@ fn introspect(app: &App, input: Input) -> Handled {
         Some(shown) => client(app, &input, &shown)?,
         None => Introspector::Caller(Box::new(app.gate.admit(&input.head, &NEED)?)),
     };
-    let token = needed(&form, "token")?;
+    let token = form.required(&fields::TOKEN)?;
     let told = match standing(app, &input, token)? {
         Some(found) if may_know(app, &asker, &found.caller)? => told(app, &found),
         _ => json!({"active": false}),

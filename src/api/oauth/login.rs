@@ -5,8 +5,9 @@ use std::time::Instant;
 use hyper::header::LOCATION;
 use hyper::http::{Method, StatusCode};
 
+use super::endpoint::page;
 use super::pages::PageReader;
-use super::{page, pages};
+use super::{fields, form, pages};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
@@ -22,7 +23,7 @@ const DOC: &str = "recipes/logging-in#by-link";
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    page(Method::GET, "/login", form)
+    page(Method::GET, "/login", open)
         .described(
             "login_page",
             "Open the page where people log in",
@@ -46,11 +47,11 @@ pub(super) fn not_here(app: &App, input: &Input) -> Reply {
     PageReader::stranger(app, input).refused("Log in over a safe connection", &codes::TLS_REQUIRED.into())
 }
 
-fn form(app: &App, input: Input) -> Handled {
+fn open(app: &App, input: Input) -> Handled {
     if site::origin(app, &input.head).is_none() {
         return Ok(not_here(app, &input).into());
     }
-    let next = super::form::first(&input.head.query, "next").filter(|path| is_own_path(path));
+    let next = form::first(&input.head.query, &fields::NEXT).filter(|path| is_own_path(path));
     let next = next.unwrap_or_else(|| "/".to_owned());
     if app.gate.viewer(&input.head)?.is_some() {
         return Ok(Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &next).into());
@@ -60,7 +61,7 @@ fn form(app: &App, input: Input) -> Handled {
 
 /// To the page where people log in, and from there to this path.
 pub(super) fn first(next: &str) -> Reply {
-    Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &format!("/ui/login?next={}", super::form::encoded(next)))
+    Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &format!("/ui/login?next={}", form::encoded(next)))
 }
 
 fn link(app: &App, input: Input) -> Handled {

@@ -183,7 +183,7 @@ mod tests {
         fn what_is_added_is_one_value(value in "[ -~]{1,40}") {
             let uri = with("http://localhost/cb?a=1", &[("state", &value)]);
             let query = uri.split_once('?').unwrap().1;
-            prop_assert_eq!(super::super::form::first(query, "state"), Some(value));
+            prop_assert_eq!(super::super::form::first(query, &super::super::fields::STATE), Some(value));
         }
     }
 }

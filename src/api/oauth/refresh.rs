@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use super::endpoint::{NEED, issuer};
 use super::form::OauthForm;
-use super::target::TokenTarget;
-use super::token::{TokenGrant, invalid_grant, issue, needed};
-use super::{NEED, audience, client, issuer};
+use super::target::{TokenTarget, audience};
+use super::token_grant::{TokenGrant, invalid_grant, issue};
+use super::{client, fields};
 use crate::access::{self, Action, Principal};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
@@ -23,7 +24,7 @@ use crate::time::Micros;
 const SECOND_CHANCE: i64 = 60 * Micros::SECOND;
 
 pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> Handled {
-    let text = needed(form, "refresh_token")?;
+    let text = form.required(&fields::REFRESH_TOKEN)?;
     let refused = |input: &Input| invalid_grant(app, input, "The refresh token is unknown, or its grant has ended.");
     let Ok(shown) = RefreshToken::parse(text) else { return Err(refused(&input)) };
     let grant = app.store.lookup(|conn| oauth_grants::by_handle(conn, &shown.handle))?;
@@ -34,11 +35,11 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
     let own = issuer(app, &input)?;
     let settings = app.config.now();
     let target = TokenTarget::named(&settings, &grant.audience)?;
-    let asked = form.get("resource").map(|uri| audience(&settings, &own, Some(uri))).transpose()?;
+    let asked = form.get(&fields::RESOURCE).map(|uri| audience(&settings, &own, Some(uri))).transpose()?;
     if asked.is_some_and(|asked| asked.audience != target.audience) {
         return Err(codes::INVALID_TARGET.into());
     }
-    let words = target.words(&narrowed(&grant.words, form.get("scope"))?)?;
+    let words = target.words(&narrowed(&grant.words, form.get(&fields::SCOPE))?)?;
     let Some(caller) = app.gate.behind(&input.head, &NEED, &grant.id, Kind::OauthGrant)? else {
         return Err(refused(&input));
     };

@@ -7,9 +7,9 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::client::{self, ClientRegistration};
+use super::client::{self, ClientRegistration, GRANT_TYPES};
+use super::endpoint::{issuer, public};
 use super::redirect::Redirect;
-use super::{issuer, public};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
@@ -30,9 +30,6 @@ const MOST_BYTES: usize = 8 * 1024;
 pub(super) const MOST_URIS: usize = 10;
 /// Characters of a client's name.
 pub(super) const NAME: usize = 64;
-/// What a client may ask for at the token endpoint.
-pub(super) const GRANT_TYPES: [&str; 3] =
-    ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
 
 const METADATA: &[Field] = &[
     Field::texts("redirect_uris", MOST_URIS, MOST_BYTES, "Where it may be redirected to, 1 to 10 addresses.")

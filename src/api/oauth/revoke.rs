@@ -2,9 +2,9 @@
 
 use hyper::http::Method;
 
-use super::form::{self, OauthForm};
-use super::token::needed;
-use super::{NEED, client, client_auth, issuer, posted, public};
+use super::endpoint::{NEED, issuer, public};
+use super::form::{self, OauthForm, posted};
+use super::{client, client_auth, fields};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -18,10 +18,7 @@ use crate::secret::{Kind, RefreshToken};
 use crate::store::{self, credentials, oauth_grants};
 use crate::time::Micros;
 
-const FORM: &[Field] = &[
-    Field::unbounded("token", "A refresh token or an access token.").required().not_empty(),
-    Field::unbounded("client_id", "The client's id."),
-];
+const FORM: &[Field] = &[fields::TOKEN, fields::CLIENT_ID];
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/revoke", revoke)
@@ -75,7 +72,7 @@ fn revoke(app: &App, input: Input) -> Handled {
 
 /// The id of the grant that a token belongs to.
 fn grant(app: &App, form: &OauthForm) -> Result<Option<String>, crate::rest::error::ApiError> {
-    let token = needed(form, "token")?;
+    let token = form.required(&fields::TOKEN)?;
     if let Ok(shown) = RefreshToken::parse(token) {
         let found: store::Result<_> = app.store.lookup(|conn| oauth_grants::by_handle(conn, &shown.handle));
         return Ok(found?.map(|grant| grant.id));

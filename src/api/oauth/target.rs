@@ -1,6 +1,8 @@
 //! What a program wants a token for: this box, or another service that the settings name (OAuth contract, section 7).
 
+use crate::access::scopes::ax_scopes;
 use crate::access::tokens::jwt::Audience;
+use crate::access::{Class, Scopes};
 use crate::config::{Config, ProtectedResource};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -53,4 +55,38 @@ impl TokenTarget {
 /// None of the words that were asked for can be in such a token.
 pub(super) fn none_left() -> ApiError {
     ApiError::new(codes::INVALID_SCOPE).detail("None of the scope words is known here.")
+}
+
+/// Whom a token for this resource is for (RFC 8707).
+pub(super) fn audience(config: &Config, issuer: &str, resource: Option<&str>) -> Result<TokenTarget, ApiError> {
+    let Some(resource) = resource else { return Ok(TokenTarget::own(Audience::Api)) };
+    let resource = resource.strip_suffix('/').unwrap_or(resource);
+    match resource.strip_prefix(issuer) {
+        Some("") => Ok(TokenTarget::own(Audience::Api)),
+        Some("/mcp") => Ok(TokenTarget::own(Audience::Mcp)),
+        _ => TokenTarget::named(config, resource),
+    }
+}
+
+/// The words that are asked for and can be in tokens for this target; the broad ones if nothing is asked for, the finer
+/// ones if it has no broad one; `None` if none is left.
+pub(super) fn words(scope: Option<&str>, target: &TokenTarget) -> Option<Vec<String>> {
+    let known = target.narrowed(ax_scopes::of_programs());
+    let Some(scope) = scope else {
+        let broad: Vec<&str> = known.iter().copied().filter(|word| !word.contains(':')).collect();
+        let offered = if broad.is_empty() { known } else { broad };
+        return Some(offered.into_iter().map(str::to_owned).collect());
+    };
+    let mut all: Vec<String> = Vec::new();
+    for word in scope.split_ascii_whitespace().filter(|word| known.contains(word)) {
+        if !all.iter().any(|one| one == word) {
+            all.push(word.to_owned());
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// What the one who consents may give to a program of this class.
+pub(super) fn giveable(scopes: &Scopes, class: Class) -> Scopes {
+    if class == Class::Agent { ax_scopes::issuer_of_agents(scopes) } else { scopes.clone() }
 }

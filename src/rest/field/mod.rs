@@ -165,6 +165,13 @@ impl Field {
         Self::new(name, kind, about)
     }
 
+    /// The same with another sentence for people.
+    #[must_use]
+    pub const fn described(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
     /// Must be there.
     #[must_use]
     pub const fn required(mut self) -> Self {

@@ -17,19 +17,19 @@ use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::subrequest::Subrequest;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{BodyKind, Repeat};
 use crate::rest::service::Outcome;
 
-/// The field that names the route: `METHOD /path?query`. `{name}` in it stands for a field of the form.
-const DO: &str = "_do";
-/// The fields that name the page to go to, and the page that the form stands on. `{name}` stands for a field of the reply.
-const NEXT: &str = "_next";
-pub(super) const BACK: &str = "_back";
-/// What was typed to confirm, and what it must be.
-const TYPED: &str = "_typed";
-const EXPECTED: &str = "_expected";
+/// `{name}` in it stands for a field of the form.
+const DO: Field = Field::unbounded("_do", "The route that the form calls: METHOD /path?query.");
+/// `{name}` in it stands for a field of the reply.
+const NEXT: Field = Field::unbounded("_next", "The page that a success leads to.");
+pub(super) const BACK: Field = Field::unbounded("_back", "The page that the form stands on.");
+const TYPED: Field = Field::unbounded("_typed", "What was typed to confirm.");
+const EXPECTED: Field = Field::unbounded("_expected", "What it must be.");
 
 /// `POST /ui/do`.
 pub(crate) fn act(app: &App, call: Call) -> Handled {
@@ -57,7 +57,7 @@ pub(crate) fn act(app: &App, call: Call) -> Handled {
             // A token that went into a container is in no reply.
             if secret && value["token"].is_string() {
                 let told = Told { issued: Some(value), ..Told::default() };
-                return again(&app, &caller, &input, form.get(BACK).unwrap_or("/ui/"), told);
+                return again(&app, &caller, &input, form.get(&BACK).unwrap_or("/ui/"), told);
             }
             Outcome::Done(onward(&form, id, &value))
         }),
@@ -65,12 +65,12 @@ pub(crate) fn act(app: &App, call: Call) -> Handled {
 }
 
 fn ask(app: &App, input: &Input, form: &Form) -> Result<(Subrequest, Bytes), ApiError> {
-    if let (Some(typed), Some(expected)) = (form.get(TYPED), form.get(EXPECTED))
+    if let (Some(typed), Some(expected)) = (form.get(&TYPED), form.get(&EXPECTED))
         && typed.trim() != expected
     {
         return Err(ApiError::field("name", format!("type {expected} to confirm")));
     }
-    let (method, target) = form.get(DO).and_then(|what| what.split_once(' ')).ok_or(codes::NOT_FOUND)?;
+    let (method, target) = form.get(&DO).and_then(|what| what.split_once(' ')).ok_or(codes::NOT_FOUND)?;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| codes::NOT_FOUND)?;
     let target = filled(target, |name| form.value(name));
     let asked = Subrequest::new(app, &input.head, method, &target)?;
@@ -89,13 +89,13 @@ fn ask(app: &App, input: &Input, form: &Form) -> Result<(Subrequest, Bytes), Api
 
 /// The page of the form once more, with what stood in its way.
 pub(super) fn back(app: &App, caller: &Caller, input: &Input, form: Form, error: ApiError) -> Outcome {
-    let page = form.get(BACK).unwrap_or("/ui/").to_owned();
+    let page = form.get(&BACK).unwrap_or("/ui/").to_owned();
     again(app, caller, input, &page, Told { trouble: Some(error), sent: form, issued: None })
 }
 
 /// On to the next page.
 pub(super) fn onward(form: &Form, id: &str, reply: &Value) -> Reply {
-    let next = form.get(NEXT).or(form.get(BACK)).unwrap_or("/ui/");
+    let next = form.get(&NEXT).or(form.get(&BACK)).unwrap_or("/ui/");
     let mut next = filled(next, |name| reply[name].as_str().unwrap_or_default());
     if !is_page(&next) {
         next = "/ui/".to_owned();

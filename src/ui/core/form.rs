@@ -29,18 +29,22 @@ impl Form {
     }
 
     /// A form of one field.
-    pub(crate) fn of(name: &str, value: &str) -> Self {
-        Self(vec![(name.to_owned(), value.to_owned())])
+    pub(crate) fn of(field: &Field, value: &str) -> Self {
+        Self(vec![(field.name.to_owned(), value.to_owned())])
     }
 
     /// The value of a field that was sent; of several the last.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, field: &Field) -> Option<&str> {
+        self.named(field.name)
+    }
+
+    fn named(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
     /// The same, empty if it was not sent: what a field shows again.
     pub(crate) fn value(&self, name: &str) -> &str {
-        self.get(name).unwrap_or("")
+        self.named(name).unwrap_or("")
     }
 
     /// One of several values of a field, empty if it was not sent.
@@ -68,7 +72,7 @@ impl Form {
             }
             let given: Vec<&str> = self.all(field.name).map(|text| text.trim_matches(['\r', '\n'])).collect();
             let Some(last) = given.last() else { continue };
-            let may_be_empty = self.get(&format!("{}.clear", field.name)).is_some();
+            let may_be_empty = self.named(&format!("{}.clear", field.name)).is_some();
             if given.iter().all(|text| text.is_empty()) && !may_be_empty {
                 continue;
             }

@@ -45,7 +45,7 @@ struct FormPage {
 impl FormPage {
     /// What leads on and back, as a form of fields says it.
     fn form(&self) -> Form {
-        Form::of(act::BACK, self.input.query.text(&query::NEXT).unwrap_or("/ui/"))
+        Form::of(&act::BACK, self.input.query.text(&query::NEXT).unwrap_or("/ui/"))
     }
 
     /// The page that the API's reply leads to.

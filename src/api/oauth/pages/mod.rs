@@ -5,7 +5,6 @@ use askama::Template;
 use hyper::header::{CACHE_CONTROL, HeaderName};
 use hyper::http::StatusCode;
 
-use super::consent::{ConsentWord, OfferedAgent};
 use crate::access::Caller;
 use crate::api::engine::app::{App, Framed};
 use crate::rest::error::{ApiError, Dialect};
@@ -20,6 +19,24 @@ pub trait HtmlPage: Template {
     fn onward(&self) -> Option<&str> {
         None
     }
+}
+
+/// A word with its sentence, for the page.
+pub struct ConsentWord {
+    /// The word.
+    pub name: String,
+    /// What it lets a program do.
+    pub about: &'static str,
+}
+
+/// An agent that the page offers.
+pub struct OfferedAgent {
+    /// Its id.
+    pub id: String,
+    /// Its slug.
+    pub name: String,
+    /// Whether it is chosen at first.
+    pub chosen: bool,
 }
 
 /// Logs in with a link.

@@ -26,7 +26,7 @@ const DOC_PROMPT: &str = "recipes/reading-knowledge#prompt";
 
 const ID: Field = Field::shown("id", "The id. It stays the same as long as the source has this path.");
 const SOURCE_TYPE: Field = Field::shown("source_type", "The type of the source, such as agent-docs or guide.");
-const SOURCE_ID: Field = Field::shown("source_id", "The source, such as taos-core or app:NAME.");
+pub(crate) const SOURCE_ID: Field = Field::shown("source_id", "The source, such as taos-core or app:NAME.");
 const SOURCE_URL: Field = Field::shown("source_url", "The path of the item within its source.");
 const TITLE: Field = Field::shown("title", "The title.");
 const AUTHOR: Field = Field::shown("author", "Who last wrote the item: taosd, user:NAME or agent:NAME.");

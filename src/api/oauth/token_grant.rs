@@ -1,0 +1,153 @@
+//! What a grant is, how a person's consent becomes one, and the tokens that it gives.
+
+use serde_json::json;
+
+use super::endpoint::NEED;
+use super::redirect::Redirect;
+use super::target::{TokenTarget, giveable};
+use crate::access::scopes::ax_scopes;
+use crate::access::tokens::jwt::{Claims, ISSUER, ProgramClaims};
+use crate::access::{self, AgentRole, Class, Gate};
+use crate::api::engine::app::App;
+use crate::api::engine::call::Tx;
+use crate::api::engine::descent;
+use crate::api::engine::logins::CodeGrant;
+use crate::config::Config;
+use crate::limits::{OAUTH_GRANTS_OF_AGENT, OAUTH_GRANTS_OF_USER};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::secret::{Issued, RefreshToken};
+use crate::store::{self, agents, oauth_grants};
+use crate::time::Micros;
+
+/// The refusal of a proof; it counts as a failed login of the peer.
+pub(super) fn invalid_grant(app: &App, input: &Input, detail: &str) -> ApiError {
+    app.gate.failed(&input.head, &NEED, ApiError::new(codes::INVALID_GRANT).detail(detail))
+}
+
+/// A grant, as its tokens are made of it.
+pub(super) struct TokenGrant {
+    /// The id of its credential.
+    pub id: String,
+    /// Whom its tokens are for.
+    pub audience: String,
+    /// Who has consented, or owns the agent.
+    pub user_id: String,
+    /// Id and name of the agent.
+    pub agent: Option<(String, String)>,
+    /// Where it works if nothing is said.
+    pub space_id: String,
+    /// When it ends at the latest, if it is not refreshed.
+    pub expires_at: Micros,
+    /// The refresh token.
+    pub refresh: Issued,
+}
+
+/// Makes the grant that a code stands for.
+pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<TokenGrant, ApiError> {
+    let user = tx.caller.user();
+    let (mut agent, mut space_id, mut owner) = (None, None, user.id.clone());
+    if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
+        return Err(ApiError::new(codes::INVALID_GRANT).detail("The user has given the maximum number of grants."));
+    }
+    if let Some(id) = &code.agent_id {
+        let gone = || {
+            ApiError::new(codes::INVALID_GRANT)
+                .detail("The agent no longer exists, or the user may no longer change it.")
+        };
+        let live = agents::by_id(tx.conn, id)?.ok_or_else(gone)?.agent;
+        if access::role_on(tx.conn, tx.caller, id)? < Some(AgentRole::Editor)
+            || oauth_grants::count_of_agent(tx.conn, id, tx.now)? >= OAUTH_GRANTS_OF_AGENT
+        {
+            return Err(gone());
+        }
+        space_id = Some(live.space_id.clone());
+        owner.clone_from(&live.owner_user_id);
+        agent = Some((live.id, live.given_name.unwrap_or(live.slug)));
+    }
+    let class = if agent.is_some() { Class::Agent } else { Class::User };
+    let scopes = ax_scopes::given_to_program(class, &code.words, &giveable(tx.caller.scopes(), class));
+    let (issued, handle) = RefreshToken::generate();
+    let id = store::new_id();
+    let maker = descent::maker(tx, true)?;
+    let days = |n: u64| i64::try_from(n).unwrap_or(1) * Micros::DAY;
+    let (idle, days) = (days(config.oauth.refresh_idle_days), days(config.oauth.refresh_days));
+    // As the user it lives by what made it; an agent's credentials live by their agent.
+    let bound = |wished| if agent.is_none() { descent::end(tx, &maker, wished) } else { Ok(wished) };
+    let ends_at = bound(tx.now.plus(days))?;
+    let expires_at = tx.now.plus(idle).min(ends_at);
+    let schemes = &config.oauth.redirect_schemes;
+    let redirect_host = match code.redirect_uri.as_str() {
+        "" => "device".to_owned(),
+        uri => Redirect::parse(uri, schemes).map(|uri| uri.host()).unwrap_or_default(),
+    };
+    oauth_grants::insert(
+        tx.conn,
+        &oauth_grants::NewGrant {
+            id: &id,
+            issued: &issued,
+            handle,
+            user_id: &user.id,
+            agent_id: agent.as_ref().map(|(id, _)| id.as_str()),
+            scopes: &scopes.stored(),
+            words: &code.words,
+            audience: &code.audience,
+            client_hash: code.client.hash,
+            client_name: &code.client.name,
+            redirect_host: &redirect_host,
+            maker: &maker,
+            now: tx.now,
+            expires_at,
+            ends_at,
+        },
+    )?;
+    let whom = agent.as_ref().map_or_else(|| format!("user:{}", user.id), |(id, _)| format!("agent:{id}"));
+    let told = format!("credential:{id} for {} at {redirect_host} as {whom}: {}", code.client.name, code.words);
+    tx.audit_as("oauth.grant.create", told)?;
+    let space_id = match space_id {
+        Some(space_id) => space_id,
+        None => access::default_space(tx.conn, tx.caller)?,
+    };
+    let audience = code.audience.clone();
+    Ok(TokenGrant { id, audience, user_id: owner, agent, space_id, expires_at, refresh: issued })
+}
+
+/// The reply with an access token of a grant, narrowed to these words, and its refresh token.
+pub(super) fn issue(
+    tx: &Tx<'_>,
+    gate: &Gate,
+    config: &Config,
+    given: &TokenGrant,
+    client_id: &str,
+    words: &str,
+) -> Result<Reply, ApiError> {
+    let iat = tx.now.0 / Micros::SECOND;
+    let ttl = i64::try_from(config.oauth.access_ttl).unwrap_or(900);
+    let exp = (iat + ttl).min(given.expires_at.0 / Micros::SECOND).max(iat + 1);
+    let target = TokenTarget::named(config, &given.audience)?;
+    let words = target.words(words)?;
+    let issuer = config.public_url.as_ref().map_or_else(|| ISSUER.to_owned(), ToString::to_string);
+    let claims = Claims {
+        sub: given.agent.as_ref().map_or_else(|| given.user_id.clone(), |(id, _)| id.clone()),
+        audience: target.audience,
+        iat,
+        exp,
+        jti: store::new_id(),
+        class: if given.agent.is_some() { Class::Agent } else { Class::User },
+        scope: words.clone(),
+        user_id: given.user_id.clone(),
+        credential_id: given.id.clone(),
+        space_id: given.space_id.clone(),
+        agent: given.agent.clone(),
+        program: Some(ProgramClaims { issuer, client_id: client_id.to_owned() }),
+    };
+    Ok(Reply::ok(&json!({
+        "access_token": gate.keys.sign(&claims).map_err(access::unsigned)?,
+        "token_type": "Bearer",
+        "expires_in": exp - iat,
+        "scope": words,
+        "refresh_token": given.refresh.plaintext.reveal(),
+    })))
+}
