@@ -1,7 +1,7 @@
 //! What the daemon costs when nothing happens, and how soon it answers.
 //!
 //! `cargo bench --bench footprint`: bytes written to disk by authenticated reads (target 0), resident memory at rest
-//! (target 12 MB), time from start to first answer with 100 000 agents (target 50 ms, median), sizes of the binaries
+//! (target 11 MB), after 1,000 connections at a time and after an upload of 25 MiB (target 20 MB each), time from start to first answer with 100 000 agents (target 50 ms, median), sizes of the binaries
 //! (target 8 MB each).
 
 mod support;
@@ -17,11 +17,16 @@ use support::{load, median, proc_number, quiet_daemon, request};
 
 const AGENTS: u32 = 100_000;
 const STARTS: usize = 15;
+const CONNECTIONS: usize = 1000;
+/// As much as one file may have.
+const UPLOAD: usize = 25 * 1024 * 1024;
 
 fn main() {
     println!("{:<64} {:>10} {:>10}", "", "found", "target");
     reads_write_nothing();
     at_rest();
+    after_many_connections();
+    after_an_upload();
     start_with_many_agents();
     for path in [env!("CARGO_BIN_EXE_taosd"), env!("CARGO_BIN_EXE_taosctl")] {
         let size = fs::metadata(path).expect("a binary").len() as f64 / 1e6;
@@ -54,8 +59,37 @@ fn at_rest() {
     let daemon = quiet_daemon();
     daemon.operator().get("/api/agents").expect(200);
     std::thread::sleep(Duration::from_secs(1));
-    let rss = proc_number(daemon.pid(), "status", "VmRSS:") as f64 / 1000.0;
-    line("resident memory at rest, MB", rss, 12.0);
+    line("resident memory at rest, MB", resident(&daemon, "VmRSS:"), 11.0);
+    println!(
+        "{:<64} {:>10.1} {:>10}",
+        "  of these its own, not pages of the program's file",
+        resident(&daemon, "RssAnon:"),
+        "-"
+    );
+}
+
+/// A field of `/proc/PID/status` in MB.
+fn resident(daemon: &Daemon, field: &str) -> f64 {
+    proc_number(daemon.pid(), "status", field) as f64 / 1000.0
+}
+
+fn after_many_connections() {
+    let daemon = quiet_daemon();
+    let all = vec![request("GET", "/api/auth/whoami", &daemon.token, ""); CONNECTIONS];
+    load(&daemon.address, &all, Duration::from_millis(500));
+    std::thread::sleep(Duration::from_secs(2));
+    line("resident memory after 1,000 connections, MB", resident(&daemon, "VmRSS:"), 20.0);
+}
+
+fn after_an_upload() {
+    let daemon = quiet_daemon();
+    let file = vec![b'x'; UPLOAD];
+    let head =
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f.txt\"\r\nContent-Type: text/plain\r\n\r\n";
+    let form = [head.as_bytes(), &file, b"\r\n--b--\r\n"].concat();
+    let client = daemon.operator().with("Content-Type", "multipart/form-data; boundary=b");
+    client.send("POST", "/api/v1/uploads/", Some(&form)).expect(200);
+    line("resident memory after an upload of 25 MiB, MB", resident(&daemon, "VmRSS:"), 20.0);
 }
 
 fn start_with_many_agents() {
@@ -72,7 +106,7 @@ fn start_with_many_agents() {
         daemon.operator().get("/api/agents?limit=500").expect(200);
     }
     std::thread::sleep(Duration::from_secs(1));
-    let rss = proc_number(daemon.pid(), "status", "VmRSS:") as f64 / 1000.0;
+    let rss = resident(&daemon, "VmRSS:");
     println!("{:<64} {rss:>10.1} {:>10}", format!("resident memory with {AGENTS} agents, after listing, MB"), "-");
 }
 

@@ -1,20 +1,29 @@
 //! How the cost of a list grows from 10 agents to 1,000,000: the database is generated, the requests are real.
 //!
 //! `cargo bench --bench scale -- 10 1000 100000 1000000` (the sizes are these where none is given). Latency on one
-//! connection in milliseconds, each reply made anew: a filter that no request had before keeps any from being kept.
+//! connection in milliseconds, each reply made anew: a filter that no request had before keeps any from being kept. Then
+//! what the box costs while nobody asks, and how long it takes to stop. `-- documents` measures search and system prompt
+//! with 100,000 documents (targets 10 ms and 20 MiB).
 
 mod support;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::params;
 use serde_json::json;
 use support::daemon::{Client, Daemon};
-use support::{crowd, quiet_daemon};
+use support::{cpu_seconds, crowd, median, proc_number, quiet_daemon};
 
 const ASKED: usize = 40;
+const DOCUMENTS: u32 = 100_000;
+/// The upkeep of a start has ended by then.
+const SETTLED: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(30);
 
 fn main() {
+    if std::env::args().any(|arg| arg == "documents") {
+        return documents();
+    }
     let sizes: Vec<u32> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![10, 1000, 100_000, 1_000_000] } else { sizes };
     println!("milliseconds to the first page, median of {ASKED}");
@@ -27,7 +36,50 @@ fn main() {
         let fixture = Fixture::make(&daemon, size);
         daemon.restart();
         fixture.measure(&daemon, size);
+        if size >= 100_000 {
+            at_rest(&mut daemon);
+        }
     }
+}
+
+/// What a box of this size costs while nobody asks, and how long its stop takes.
+fn at_rest(daemon: &mut Daemon) {
+    std::thread::sleep(SETTLED);
+    let before = cpu_seconds(daemon.pid());
+    std::thread::sleep(IDLE);
+    let a_second = (cpu_seconds(daemon.pid()) - before) * 1000.0 / IDLE.as_secs_f64();
+    let bytes = std::fs::metadata(daemon.database()).expect("the database").len() as f64 / 1e9;
+    let begun = Instant::now();
+    assert_eq!(daemon.stop(), Some(0));
+    let stop = begun.elapsed().as_secs_f64();
+    println!("          idle: {a_second:.2} ms of processor a second; stop with {bytes:.1} GB: {stop:.1} s");
+}
+
+fn documents() {
+    let mut daemon = quiet_daemon();
+    daemon.agent("reader");
+    crowd::documents(&daemon, DOCUMENTS);
+    daemon.restart();
+    let reader = daemon.agent_token("reader", &["knowledge.read"]);
+    println!("{DOCUMENTS} documents, milliseconds, median of {ASKED}; memory in MiB");
+    for (name, path) in [
+        ("search for words that all have", "/api/knowledge/search?q=some+words&"),
+        ("search for a word that one has", "/api/knowledge/search?q=77777&"),
+        ("items", "/api/knowledge/items?"),
+    ] {
+        println!("{name:<44} {:>8.2}", first_page(&reader, path));
+    }
+    let before = proc_number(daemon.pid(), "status", "VmHWM:");
+    let times: Vec<f64> = (0..ASKED)
+        .map(|number| {
+            let begun = Instant::now();
+            let path = format!("/api/knowledge/system-prompt?max_bytes={}", 60_000 + number);
+            reader.try_send("GET", &path, None).expect("a reply").expect(200);
+            begun.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect();
+    let grown = (proc_number(daemon.pid(), "status", "VmHWM:") - before) as f64 / 1024.0;
+    println!("{:<44} {:>8.2}; the most memory grew by {grown:.1}", "system prompt", median(&times));
 }
 
 struct Fixture {

@@ -38,3 +38,23 @@ pub fn make(daemon: &Daemon, size: u32) {
     .expect("audit rows");
     conn.execute_batch("COMMIT").expect("a commit");
 }
+
+/// So many documents, 500 in a source, all with the words `some words of`.
+pub fn documents(daemon: &Daemon, count: u32) {
+    let mut conn = daemon.db();
+    let tx = conn.transaction().expect("a transaction");
+    for number in 0..count {
+        let (id, source) = (format!("00000000-0000-7000-0002-{number:012x}"), format!("s{}", number / 500));
+        tx.prepare_cached(
+            "INSERT INTO knowledge_items (id, source_type, source_id, path, title, author, summary, content, categories,
+                content_hash, created_at, updated_at)
+             VALUES (?1, 'guide', ?2, ?3, 'A title', 'user:operator', 'A summary', ?4, '[]', zeroblob(32), ?5, ?5)",
+        )
+        .and_then(|mut insert| {
+            let content = format!("some words of {number}, {}", "and what a document of common length says besides. ".repeat(20));
+            insert.execute(params![id, source, format!("p{number}"), content, number])
+        })
+        .expect("a document");
+    }
+    tx.commit().expect("a commit");
+}

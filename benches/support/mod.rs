@@ -8,6 +8,7 @@ pub mod daemon;
 #[path = "../../tests/notify/events.rs"]
 pub mod events;
 pub mod hello;
+pub mod slow_disk;
 
 use std::fs;
 use std::io;
