@@ -3,12 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Stdio;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use taosd::store::VERSION;
 
 use crate::dump;
-use crate::support::Daemon;
+use crate::support::{Daemon, Dice};
+
+/// Kills of the upgrade of each version, evenly over the time that one takes. `TAOSD_TEST_KILLS` makes it more.
+const KILLS: u64 = 5;
 
 /// The statements of a schema by name.
 fn schema(conn: &Connection) -> BTreeMap<String, String> {
@@ -49,46 +54,69 @@ fn load(version: i64) -> (Daemon, BTreeMap<String, i64>) {
 fn each_dump_is_brought_up_and_served() {
     for version in released() {
         let (mut daemon, before) = load(version);
-        daemon.spawn();
-        let operator = daemon.operator();
-        assert_eq!(operator.get("/api/auth/whoami").expect(200).json()["username"], "operator");
-        for path in ["/api/agents", "/api/agents/archived", "/api/users", "/api/grants", "/api/audit"] {
-            let items = operator.get(path).expect(200).json();
-            let items = items.as_array().or_else(|| items["items"].as_array()).expect("a list").len();
-            assert!(items > 0, "version {version}, {path}");
-        }
-        operator.post("/api/agents/atlas/token/issue", serde_json::json!({})).expect(200);
-        assert_eq!(daemon.stop(), Some(0), "{}", daemon.log_text());
-        daemon.check();
+        comes_up(&mut daemon, version, &before);
+    }
+}
 
-        let conn = Connection::open(daemon.database()).unwrap();
-        let now: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-        assert_eq!(now, VERSION);
-        let kept = daemon.data.join(format!("backup/before-schema-{VERSION}.db"));
-        assert_eq!(kept.exists(), version < VERSION, "an upgrade keeps what it upgrades");
-        if version < VERSION {
-            let kept = Connection::open(kept).unwrap();
-            let of_kept: i64 = kept.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-            assert_eq!((of_kept, self::counts(&kept)), (version, before.clone()));
+#[test]
+fn an_upgrade_that_is_killed_is_done_by_the_next_start() {
+    for version in released().filter(|version| *version < VERSION) {
+        let (mut ended, kills) = (0, Dice::told("TAOSD_TEST_KILLS").unwrap_or(KILLS));
+        let begun = Instant::now();
+        load(version).0.spawn();
+        let takes = begun.elapsed();
+        for n in 0..kills {
+            let (mut daemon, before) = load(version);
+            let mut upgrade = daemon.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(takes.mul_f64(n as f64 / kills as f64));
+            upgrade.kill().unwrap();
+            upgrade.wait().unwrap();
+            let conn = Connection::open(daemon.database()).unwrap();
+            let now: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert!(now == version || now == VERSION, "{now}: neither the old version nor the new");
+            ended += u64::from(now == VERSION);
+            drop(conn);
+            comes_up(&mut daemon, version, &before);
         }
-        for (table, rows) in counts(&conn) {
-            // Nothing is lost: the sweeper takes what has had its time, and nothing in the dump of other tables has.
-            let swept = ["credentials", "idempotency", "operations"].contains(&table.as_str());
-            assert!(
-                swept || rows >= before.get(&table).copied().unwrap_or(0),
-                "version {version} lost rows of {table}"
-            );
-        }
-        let fresh = Connection::open_in_memory().unwrap();
-        fresh.execute_batch(include_str!("../../schema.sql")).unwrap();
-        let (found, wanted) = (schema(&conn), schema(&fresh));
-        for name in found.keys().chain(wanted.keys()) {
-            assert_eq!(
-                found.get(name),
-                wanted.get(name),
-                "version {version} brought up differs from schema.sql: {name}"
-            );
-        }
+        println!("version {version}: {kills} kills, after {ended} the upgrade had been done");
+        assert!(ended < kills, "no upgrade was ever interrupted");
+    }
+}
+
+/// Starts the daemon on a dump: all that was in it is there and served, in the schema of today.
+fn comes_up(daemon: &mut Daemon, version: i64, before: &BTreeMap<String, i64>) {
+    daemon.spawn();
+    let operator = daemon.operator();
+    assert_eq!(operator.get("/api/auth/whoami").expect(200).json()["username"], "operator");
+    for path in ["/api/agents", "/api/agents/archived", "/api/users", "/api/grants", "/api/audit"] {
+        let items = operator.get(path).expect(200).json();
+        let items = items.as_array().or_else(|| items["items"].as_array()).expect("a list").len();
+        assert!(items > 0, "version {version}, {path}");
+    }
+    operator.post("/api/agents/atlas/token/issue", serde_json::json!({})).expect(200);
+    assert_eq!(daemon.stop(), Some(0), "{}", daemon.log_text());
+    daemon.check();
+
+    let conn = Connection::open(daemon.database()).unwrap();
+    let now: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(now, VERSION);
+    let kept = daemon.data.join(format!("backup/before-schema-{VERSION}.db"));
+    assert_eq!(kept.exists(), version < VERSION, "an upgrade keeps what it upgrades");
+    if version < VERSION {
+        let kept = Connection::open(kept).unwrap();
+        let of_kept: i64 = kept.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!((of_kept, self::counts(&kept)), (version, before.clone()), "what is kept is whole");
+    }
+    for (table, rows) in counts(&conn) {
+        // Nothing is lost: the sweeper takes what has had its time, and nothing in the dump of other tables has.
+        let swept = ["credentials", "idempotency", "operations"].contains(&table.as_str());
+        assert!(swept || rows >= before.get(&table).copied().unwrap_or(0), "version {version} lost rows of {table}");
+    }
+    let fresh = Connection::open_in_memory().unwrap();
+    fresh.execute_batch(include_str!("../../schema.sql")).unwrap();
+    let (found, wanted) = (schema(&conn), schema(&fresh));
+    for name in found.keys().chain(wanted.keys()) {
+        assert_eq!(found.get(name), wanted.get(name), "version {version} brought up differs from schema.sql: {name}");
     }
 }
 

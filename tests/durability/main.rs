@@ -7,7 +7,9 @@ mod support;
 
 mod dump;
 mod false_clock;
+mod faulty_disk;
 mod mounts;
+mod stories;
 mod storm;
 
 mod a_clean_stop_leaves_one_file;
@@ -23,11 +25,14 @@ mod a_revoke_holds_from_its_answer_on;
 mod a_signing_key_is_published_before_it_signs;
 mod a_start_that_cannot_be_is_refused_with_its_exit_code;
 mod a_stop_in_a_storm_of_writes_keeps_what_was_acknowledged;
+mod a_wal_cut_anywhere_is_an_earlier_state;
 mod an_authenticated_read_writes_nothing;
 mod an_expired_credential_stays_refused;
 mod every_command_survives_a_full_or_closed_stdout;
 mod every_released_version_comes_up;
+mod every_write_to_the_disk_may_fail;
 mod no_secret_is_kept_in_plain;
 mod roots_commands_keep_the_owner;
 mod the_audit_chain_shows_any_change;
 mod the_audit_has_a_size_as_well_as_an_age;
+mod whatever_was_answered_holds_after_a_kill;

@@ -333,6 +333,12 @@ impl Client {
         self.token.as_deref().unwrap_or("")
     }
 
+    /// The same client with another token; with none if that is empty.
+    #[must_use]
+    pub fn bearing(&self, token: &str) -> Self {
+        Self { token: (!token.is_empty()).then(|| token.to_owned()), ..self.clone() }
+    }
+
     /// The same client over another Unix socket.
     #[must_use]
     pub fn over(&self, socket: &Path) -> Self {

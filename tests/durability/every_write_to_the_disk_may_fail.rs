@@ -1,0 +1,97 @@
+//! The disk fails at the first write, at the second, and so on until a whole series of requests gets through: whatever was
+//! answered holds, what failed was not answered as done, and the daemon goes on once the disk does.
+//! `TAOSD_TEST_FAULT_STEP=1` takes every write; by itself the test takes every so many.
+
+use crate::faulty_disk::{Fault, FaultyDisk};
+use crate::stories::{Cast, Known, STORIES, Teller};
+use crate::storm::NO_RATES;
+use crate::support::Dice;
+
+/// Every so many writes one fails.
+const STEP: u32 = 23;
+/// More than a series of stories writes.
+const MOST: u32 = 5000;
+/// What is told while the disk fails; the others write the same tables, or more than a test has time for.
+const TOLD: &[&str] = &["agents and tokens", "keys", "grants", "requests", "context", "tasks", "uploads"];
+
+fn fails(fault: Fault, step: u32) -> (u32, u32) {
+    let mut disk = FaultyDisk::new();
+    let mut daemon = disk.daemon(NO_RATES);
+    let cast = Cast::make(&daemon);
+    let (mut failures, mut unanswered) = (0, 0);
+    for nth in (1..MOST).step_by(step as usize) {
+        let known = Known::default();
+        disk.fail(fault, nth);
+        for (place, (_, story)) in STORIES.iter().enumerate().filter(|(_, (what, _))| TOLD.contains(what)) {
+            let name = format!("f{nth}s{place}");
+            unanswered +=
+                u32::from(story(&Teller { cast: &cast, address: &daemon.address, known: &known, name }).is_none());
+            // Who is known is known from memory: a disk that fails shuts nobody out.
+            daemon.operator().get("/api/auth/whoami").expect(200);
+        }
+        let failed = disk.mend();
+        failures += u32::from(failed);
+        // The same daemon goes on: what it has answered holds, and it writes again.
+        let facts = known.take();
+        let broken = |daemon: &_| facts.values().flatten().find_map(|fact| fact.broken(daemon));
+        assert_eq!(broken(&daemon), None, "{fault:?}, write {nth}");
+        daemon.agent(&format!("after{nth}"));
+        if nth % (step * 8) == 1 || !failed {
+            daemon.kill();
+            daemon.check();
+            daemon.spawn();
+            assert_eq!(broken(&daemon), None, "{fault:?}, write {nth}, after a kill");
+        }
+        if !failed {
+            return (failures, unanswered);
+        }
+    }
+    panic!("{fault:?}: the stories never got through");
+}
+
+fn step() -> u32 {
+    Dice::told("TAOSD_TEST_FAULT_STEP").map_or(STEP, |step| u32::try_from(step).expect("a small number"))
+}
+
+fn each_is_survived(fault: Fault) {
+    let (failures, unanswered) = fails(fault, step());
+    println!("{fault:?}: {failures} failures of the disk, {unanswered} stories ended by one");
+    assert!(failures > 5, "{failures}: the disk hardly failed");
+}
+
+#[test]
+fn an_error() {
+    each_is_survived(Fault::Broken);
+}
+
+#[test]
+fn no_room() {
+    each_is_survived(Fault::Full);
+}
+
+#[test]
+fn half_a_write() {
+    each_is_survived(Fault::Short);
+}
+
+#[test]
+fn a_disk_that_stays_dead_until_it_is_mended() {
+    each_is_survived(Fault::Dead);
+}
+
+#[test]
+fn five_seconds_without_an_answer() {
+    let mut disk = FaultyDisk::new();
+    let daemon = disk.daemon(NO_RATES);
+    let operator = daemon.operator();
+    disk.fail(Fault::Slow, 3);
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| daemon.agent("patient"));
+        while !slow.is_finished() {
+            operator.get("/api/auth/whoami").expect(200);
+            operator.get("/api/agents").expect(200);
+        }
+    });
+    assert!(disk.mend(), "the disk was never slow");
+    operator.get("/api/agents/patient").expect(200);
+}
