@@ -52,6 +52,7 @@ pages![
     "agents/operations/settings",
     "agents/operations/reverse-proxy",
     "agents/operations/classic-lxc",
+    "agents/operations/second-box",
     "agents/operations/firewall",
     "agents/operations/backup-to-another-host",
     "agents/operations/restore-drill",

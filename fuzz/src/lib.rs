@@ -92,6 +92,18 @@ na_b
         ],
     ),
     (
+        "node",
+        settings::node,
+        &[
+            b"https://shed.lan:8443",
+            b"shed/@big",
+            b"shed:taos-agent-a",
+            b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+            b"eyJmaW5nZXJwcmludCI6ImUzYjBjNDQyOThmYzFjMTQ5YWZiZjRjODk5NmZiOTI0MjdhZTQxZTQ2NDliOTM0Y2E0OTU5OTFiNzg1MmI4NTUiLCJzZWNyZXQiOiJzIn0=",
+        ],
+    ),
+    (
         "oauth",
         api::oauth,
         &[
@@ -121,6 +133,9 @@ containers = "none"
 small = ["pi"]
 [ax]
 fingerprint_policy = "deny"
+[nodes.shed]
+url = "https://shed.lan"
+certificate = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 "#;
 
 const LXC: &[u8] = b"K=v\n# taosd.owner = x\nlxc.environment = K=w\nlxc.cgroup2.memory.max = 512M\nlxc.cgroup2.cpu.max = 200000 100000\n";

@@ -1,6 +1,9 @@
 //! What the operator writes: `taosd.toml` and the address of the webhook.
 
 use taosd::client::endpoint::Endpoint;
+use taosd::client::tls::Pin;
+use taosd::containers::node::{Placement, TrustToken, fingerprint_of};
+use taosd::containers::{ContainerPlace, NodeName, NodeOptions};
 use taosd::fuzzing;
 use taosd::limits::Limits;
 use taosd::secret::Plaintext;
@@ -22,6 +25,43 @@ pub fn config(data: &[u8]) {
             assert!(matches!(limits.set("max_body_bytes", config.limits.max_body_bytes), Some(Ok(()))));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// What says where a node is and how it is told from an impostor: taken, it says what was written, and never nothing.
+pub fn node(data: &[u8]) {
+    match Pin::of_pem(data) {
+        Ok(Pin::Certificates(all)) => assert!((1..=1000).contains(&all.len())),
+        Ok(pin) => panic!("{pin:?}"),
+        Err(wrong) => assert!(!wrong.is_empty()),
+    }
+    let Some(text) = text(data) else { return };
+    if let Some(sha256) = fingerprint_of(text) {
+        let digits: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(text.replace(':', "").to_ascii_lowercase(), digits);
+    }
+    if let Ok(name) = NodeName::parse(text) {
+        assert!(name.as_str() == text && (1..=32).contains(&text.len()) && !text.contains([':', '/', '.']));
+    }
+    if let Ok(place) = ContainerPlace::parse(text) {
+        assert_eq!(place.to_string(), text);
+    }
+    if let Ok(placement) = Placement::parse(text) {
+        assert_eq!(
+            [Some(placement.node.as_str()), placement.group.as_deref()]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join("/"),
+            text
+        );
+    }
+    if let Ok(endpoint) = NodeOptions::endpoint(text) {
+        assert!(endpoint.tls && endpoint.path == "/" && !endpoint.host.is_empty());
+    }
+    if let Ok(token) = TrustToken::parse(text) {
+        assert_eq!(token.text.reveal(), text.trim());
+        assert!(!format!("{token:?}").contains(text.trim()));
     }
 }
 

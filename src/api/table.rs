@@ -69,6 +69,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::taos::database_check::ROUTES,
             super::taos::health::ROUTES,
             super::taos::the_box::ROUTES,
+            super::taos::nodes::ROUTES,
             super::taos::index::ROUTES,
             super::taos::docs::ROUTES,
         ]

@@ -66,6 +66,7 @@ pub struct ClientRequest {
     pub(super) max_response: usize,
     pub(super) progress: Option<Progress>,
     pub(super) sink: Option<(Sink, Duration)>,
+    connect: Option<Duration>,
 }
 
 /// Where the body of a good answer is written as it comes.
@@ -97,6 +98,7 @@ impl ClientRequest {
             max_response: DEFAULT_MAX_RESPONSE,
             progress: None,
             sink: None,
+            connect: None,
         }
     }
 
@@ -148,6 +150,18 @@ impl ClientRequest {
     pub fn with_sink(mut self, sink: Sink, pause: Duration) -> Self {
         self.sink = Some((sink, pause));
         self
+    }
+
+    /// Gives the connection, TLS included, so long; [`ClientError::Unreachable`] past that, as nothing was sent.
+    #[must_use]
+    pub fn with_connect_patience(mut self, patience: Duration) -> Self {
+        self.connect = Some(patience);
+        self
+    }
+
+    /// When it must have been answered.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// Its path, with the query.
@@ -290,14 +304,21 @@ pub fn call_over_tls(
     request: ClientRequest,
 ) -> Result<Response, ClientError> {
     let limit = Limit::of(&request);
+    let connected_by = request.connect.map_or(limit.deadline, |patience| limit.deadline.min(Instant::now() + patience));
     let request = request.into_hyper(&Target::Tcp(address))?;
     let work = async move {
-        let stream = by(limit.deadline, async {
+        let stream = by(connected_by, async {
             let stream = TcpStream::connect(address).await.map_err(ClientError::Unreachable)?;
             stream.set_nodelay(true).map_err(ClientError::Unreachable)?;
             trust.connect(host, stream).await
         });
-        exchange(stream.await?, request, limit).await
+        let stream = stream.await.map_err(|error| match error {
+            ClientError::Deadline if connected_by < limit.deadline => {
+                ClientError::Unreachable(io::ErrorKind::TimedOut.into())
+            }
+            other => other,
+        });
+        exchange(stream?, request, limit).await
     };
     run(work)
 }

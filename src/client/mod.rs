@@ -4,6 +4,7 @@ mod body;
 pub mod endpoint;
 pub mod forwarder;
 pub mod http;
+pub mod identity;
 pub(crate) mod io;
 pub mod relay;
 pub mod tls;

@@ -3,17 +3,133 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, crypto};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, crypto};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::http::ClientError;
+use super::identity::Identity;
 
 /// Certificates in one file that are read.
 const CERTIFICATES: usize = 1000;
+
+/// Bytes of a file of certificates.
+const FILE_BYTES: u64 = 1024 * 1024;
+
+/// How one server is told from all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pin {
+    /// Its certificate has this SHA-256, whatever name and dates are in it.
+    Fingerprint([u8; 32]),
+    /// Its certificate is one of these, or one of these has signed it for its name.
+    Certificates(Vec<CertificateDer<'static>>),
+}
+
+impl Pin {
+    /// The certificates in a PEM file.
+    ///
+    /// # Errors
+    /// It cannot be read, is too long, or holds none.
+    pub fn of_file(path: &Path) -> Result<Self, String> {
+        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let meta = std::fs::metadata(path).map_err(|error| told(&error))?;
+        if !meta.is_file() || meta.len() > FILE_BYTES {
+            return Err(told(&format!("it is not a file of at most {FILE_BYTES} bytes")));
+        }
+        let pem = std::fs::read(path).map_err(|error| told(&error))?;
+        Self::of_pem(&pem).map_err(|error| told(&error))
+    }
+
+    /// The certificates in a text in PEM, the first 1000 of them.
+    ///
+    /// # Errors
+    /// It holds none, or one that cannot be read.
+    pub fn of_pem(pem: &[u8]) -> Result<Self, String> {
+        let all = CertificateDer::pem_slice_iter(pem).take(CERTIFICATES);
+        let all: Vec<_> = all.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        if all.is_empty() {
+            return Err("it holds no certificate in PEM".to_owned());
+        }
+        Ok(Self::Certificates(all))
+    }
+
+    fn is(&self, certificate: &CertificateDer<'_>) -> bool {
+        match self {
+            Self::Fingerprint(pin) => {
+                ring::digest::digest(&ring::digest::SHA256, certificate).as_ref() == pin.as_slice()
+            }
+            Self::Certificates(all) => all.iter().any(|one| one.as_ref() == certificate.as_ref()),
+        }
+    }
+}
+
+/// Accepts the pinned server and no other. That it has the key of its certificate is checked as always.
+#[derive(Debug)]
+struct Pinned {
+    pin: Pin,
+    /// Those that may have signed its certificate.
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Pinned {
+    fn new(pin: Pin, provider: Arc<CryptoProvider>) -> Self {
+        let algorithms = provider.signature_verification_algorithms;
+        let mut roots = RootCertStore::empty();
+        if let Pin::Certificates(all) = &pin {
+            roots.add_parsable_certificates(all.iter().cloned());
+        }
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().ok();
+        Self { pin, authorities, algorithms }
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.pin.is(end_entity) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        match &self.authorities {
+            Some(authorities) => authorities.verify_server_cert(end_entity, intermediates, name, ocsp, now),
+            None => Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
 
 /// Which certificate authorities are trusted.
 #[derive(Clone)]
@@ -60,6 +176,23 @@ impl Trust {
         Self::of(roots)
     }
 
+    /// One server alone, which is shown this identity.
+    ///
+    /// # Errors
+    /// The identity's key is not one that TLS takes.
+    pub fn of_server(pin: &Pin, identity: &Identity) -> Result<Self, String> {
+        let provider = Arc::new(crypto::ring::default_provider());
+        let (certificate, key) = identity.parts();
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned::new(pin.clone(), provider)))
+            .with_client_auth_cert(vec![certificate], key)
+            .map_err(|error| error.to_string())?;
+        Ok(Self(Arc::new(config)))
+    }
+
     fn of(roots: RootCertStore) -> Result<Self, String> {
         let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -80,5 +213,95 @@ impl Trust {
 impl std::fmt::Debug for Trust {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Trust")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener};
+    use std::time::{Duration, Instant};
+
+    use rustls::server::WebPkiClientVerifier;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+    use super::*;
+    use crate::client::http::{ClientRequest, call_over_tls};
+
+    struct TlsDir(std::path::PathBuf);
+
+    impl Drop for TlsDir {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn identity(name: &str) -> (TlsDir, Identity) {
+        let dir = TlsDir(std::env::temp_dir().join(format!("taosd-tls-{}-{name}", std::process::id())));
+        let identity = Identity::open(&dir.0).unwrap();
+        (dir, identity)
+    }
+
+    /// A server that answers one client which shows the certificate of `known`, and who else comes in vain.
+    fn server(own: &Identity, known: &Identity) -> SocketAddr {
+        let provider = Arc::new(crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(known.parts().0).unwrap();
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+        let (certificate, key) = own.parts();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(clients.unwrap())
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut stream = StreamOwned::new(tls, stream);
+                let mut asked = [0; 1024];
+                if stream.read(&mut asked).is_ok_and(|read| read > 0) {
+                    let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+                }
+            }
+        });
+        address
+    }
+
+    fn ask(at: SocketAddr, pin: &Pin, as_whom: &Identity) -> Result<u16, ClientError> {
+        let request = ClientRequest::new("GET", "/", Instant::now() + Duration::from_secs(20));
+        let trust = Trust::of_server(pin, as_whom).unwrap();
+        // The name is in no certificate: the pin alone decides.
+        call_over_tls(at, "shed.lan", &trust, request).map(|answer| answer.status)
+    }
+
+    #[test]
+    fn a_pinned_server_is_asked_and_its_impostor_is_not() {
+        let ((_a, own), (_b, mine), (_c, other)) = (identity("server"), identity("mine"), identity("other"));
+        let at = server(&own, &mine);
+        let der = own.parts().0;
+        let sha256 = ring::digest::digest(&ring::digest::SHA256, &der);
+        let pin = Pin::Fingerprint(sha256.as_ref().try_into().unwrap());
+        assert_eq!(ask(at, &pin, &mine).unwrap(), 204);
+        assert_eq!(ask(at, &Pin::of_file(own.place()).unwrap(), &mine).unwrap(), 204);
+        for wrong in [Pin::Fingerprint([0; 32]), Pin::of_file(other.place()).unwrap(), Pin::Certificates(Vec::new())] {
+            assert!(matches!(ask(at, &wrong, &mine), Err(ClientError::Tls(_))), "{wrong:?}");
+        }
+        // The server turns away whom it does not know.
+        assert!(ask(at, &pin, &other).is_err());
+    }
+
+    #[test]
+    fn a_file_of_certificates_holds_some_and_is_short() {
+        let (dir, own) = identity("file");
+        assert!(matches!(Pin::of_file(own.place()).unwrap(), Pin::Certificates(all) if all.len() == 1));
+        let file = dir.0.join("other");
+        for text in [String::new(), "no PEM".into(), "x".repeat(2 << 20), "-----BEGIN CERTIFICATE-----\nAA".into()] {
+            std::fs::write(&file, text).unwrap();
+            assert!(Pin::of_file(&file).is_err());
+        }
+        assert!(Pin::of_file(&dir.0).is_err() && Pin::of_file(&dir.0.join("none")).is_err());
     }
 }

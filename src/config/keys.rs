@@ -178,6 +178,30 @@ pub const KEYS: &[SettingKey] = &[
         ..TOP
     },
     SettingKey {
+        table: "nodes.NAME",
+        name: "url",
+        default: "none",
+        example: "\"https://shed.lan:8443\"",
+        about: "The address of another machine's Incus or LXD, on which agents may be deployed; at most 16 nodes. The port is 8443 if absent.",
+        ..TOP
+    },
+    SettingKey {
+        table: "nodes.NAME",
+        name: "certificate",
+        default: "the fingerprint in token",
+        example: "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
+        about: "The SHA-256 of its certificate, as incus info prints it, or a PEM file with its certificate or its certificate authority. Required without token.",
+        ..TOP
+    },
+    SettingKey {
+        table: "nodes.NAME",
+        name: "token",
+        default: "none",
+        example: "\"eyJjbGllbnRfbmFtZSI6InRhb3NkIiwuLi59\"",
+        about: "A trust token of incus config trust add or lxc config trust add: redeemed once, for the client certificate in nodes/client.crt of the data directory; taosd config show does not print it.",
+        ..TOP
+    },
+    SettingKey {
         table: "models",
         name: "NAME",
         default: "no table: models are not checked",
@@ -430,6 +454,11 @@ const OTHERS_VARIABLES: [&str; 2] = ["TAOSD_TEST_", "TAOSD_CI_"];
 /// The variable of a limit.
 pub fn variable(limit: &str) -> String {
     format!("{PREFIX}{}", limit.to_uppercase())
+}
+
+/// True for a table that holds tables, each of any name.
+pub(super) fn holds_tables(table: &str) -> bool {
+    KEYS.iter().any(|key| key.table.strip_suffix(".NAME") == Some(table))
 }
 
 /// The tables at the top of the file.

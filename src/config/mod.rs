@@ -10,10 +10,12 @@ mod agentex;
 mod ax;
 mod channels;
 mod containers;
+pub mod edit;
 mod file;
 pub mod keys;
 mod live;
 mod log;
+mod nodes;
 mod oauth;
 pub mod paths;
 mod requests;
@@ -30,6 +32,7 @@ pub use channels::ConfiguredChannel;
 pub use containers::{BindCredentials, ContainerSettings, Framework, MountRoot};
 pub use live::{LiveConfig, Watched};
 pub use log::filter as log_filter;
+pub use nodes::NodeSettings;
 pub use oauth::{OAuth, PublicUrl};
 pub use requests::Requests;
 pub use resources::{ProtectedResource, TokenAlgorithm, WORDS};
@@ -77,6 +80,8 @@ pub struct Config {
     pub containers: ContainerSettings,
     /// Where what outlives a restart but not a reboot is kept: the signing keys.
     pub runtime_dir: PathBuf,
+    /// Other machines that agents may be deployed on.
+    pub nodes: Arc<Vec<NodeSettings>>,
     /// What the aX dialect leaves to the operator.
     pub ax: Ax,
     /// What the Agentex dialect leaves to the operator.
@@ -199,6 +204,7 @@ impl Config {
             limits: limits(&mut sources),
             models: models(&mut sources),
             containers: ContainerSettings::from_sources(flags, &mut sources),
+            nodes: Arc::new(nodes::from_sources(&mut sources)),
             ax: Ax::from_sources(&mut sources),
             agentex: Agentex::from_sources(&mut sources),
             workspace: Workspace::from_sources(&mut sources),

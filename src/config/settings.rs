@@ -91,6 +91,13 @@ impl Config {
                 add(&format!("frameworks.{name}.image"), quoted(image.as_str()));
             }
         }
+        for node in self.nodes.iter() {
+            let name = &node.options.name;
+            add(&format!("nodes.{name}.url"), quoted(&node.options.url));
+            if let Some(certificate) = &node.certificate {
+                add(&format!("nodes.{name}.certificate"), quoted(certificate));
+            }
+        }
         for (name, hosts) in self.models.iter().flatten() {
             add(&format!("models.{name}"), list(hosts, |host| quoted(host)));
         }
@@ -138,6 +145,12 @@ impl Config {
             let at = format!("frameworks.{name}.env");
             for (variable, value) in &framework.env {
                 add(format!("{at}.{}", variable.as_str()), &at, "\"…\"".into(), &[value.reveal()]);
+            }
+        }
+        for node in self.nodes.iter() {
+            if let Some(token) = &node.options.token {
+                let at = format!("nodes.{}.token", node.options.name);
+                add(at.clone(), &at, "\"…\"".into(), &[token.reveal()]);
             }
         }
         let channels = list(&self.channels, |channel| {
@@ -209,14 +222,18 @@ mod tests {
     fn every_key_of_the_table_is_shown_and_nothing_else() {
         let file = std::env::temp_dir().join(format!("taosd-settings-{}", std::process::id()));
         std::fs::write(&file, "0123456789abcdef").unwrap();
+        let token = format!(r#"{{"fingerprint":"{}","secret":"s"}}"#, "ab".repeat(32));
+        let token = data_encoding::BASE64.encode(token.as_bytes());
         let text = format!(
             "channel = [{{ kind = 'ntfy', url = 'https://a/secret' }}]\ncontainers_socket = '/s'\npublic_url = 'https://b'\n[containers]\nimage = 'i'\n[frameworks.NAME]\nimage = 'i'\nenv = {{ A = 'b' }}\n\
-            [models]\nNAME = ['controller']\n[webhook]\nurl = 'http://a/path?key=1'\nsecret_file = '{}'\n",
+            [nodes.name]\nurl = 'https://n'\ncertificate = '{}'\ntoken = '{token}'\n[models]\nNAME = ['controller']\n[webhook]\nurl = 'http://a/path?key=1'\nsecret_file = '{}'\n",
+            "ab".repeat(32),
             file.display()
         );
         let settings = config(&text).settings();
         std::fs::remove_file(&file).unwrap();
-        let mut shown: Vec<String> = settings.iter().map(|s| s.key.replace(".env.A", ".env")).collect();
+        let mut shown: Vec<String> =
+            settings.iter().map(|s| s.key.replace(".env.A", ".env").replace("nodes.name", "nodes.NAME")).collect();
         let full = |key: &keys::SettingKey| format!("{}.{}", key.table, key.name).trim_start_matches('.').to_owned();
         let limits = Limits::KEYS.iter().map(|key| key.name.to_owned());
         let mut known: Vec<String> = keys::KEYS.iter().map(full).chain(limits).collect();
@@ -226,6 +243,7 @@ mod tests {
         assert!(settings.iter().all(|s| !s.value.contains("key=1")
             && !s.value.contains("a/secret")
             && !s.value.contains("'b'")
+            && !s.value.contains(&token)
             && s.value != "\"\""));
     }
 

@@ -175,6 +175,14 @@ impl Sources {
         self.file.get(name).filter(|node| matches!(node.value, Value::Table(_))).map(|node| node.line)
     }
 
+    /// The line of a key in a table.
+    pub(super) fn line_in(&self, table: &str, key: &str) -> Option<usize> {
+        match self.file.get(table).map(|node| &node.value) {
+            Some(Value::Table(table)) => table.get(key).map(|node| node.line),
+            _ => None,
+        }
+    }
+
     /// The keys in a table.
     pub(super) fn names_in(&self, table: &str) -> Vec<String> {
         match self.file.get(table).map(|node| &node.value) {
@@ -289,13 +297,13 @@ impl Sources {
     fn left_in(&mut self, table: &str, left: Table) {
         for (key, node) in left {
             match node.value {
-                Value::Table(inner) if table == "frameworks" => {
+                Value::Table(inner) if keys::holds_tables(table) => {
                     for (inner_key, inner) in inner {
-                        self.unknown("frameworks.NAME", &format!("frameworks.{key}"), &inner_key, inner.line);
+                        self.unknown(&format!("{table}.NAME"), &format!("{table}.{key}"), &inner_key, inner.line);
                     }
                 }
-                _ if table == "frameworks" => {
-                    self.wrong(&Origin::Line(node.line), format_args!("frameworks.{} must be a table", shown(&key)));
+                _ if keys::holds_tables(table) => {
+                    self.wrong(&Origin::Line(node.line), format_args!("{table}.{} must be a table", shown(&key)));
                 }
                 _ => self.unknown(table, table, &key, node.line),
             }

@@ -63,6 +63,14 @@ fn what_cannot_be_used_refuses_the_start() {
         "[containers]\nbind_credentials = 'no'",
         "[frameworks.a]\nenv = { a = 'b' }",
         "[webhook]",
+        "[nodes]\nshed = 'https://shed'",
+        "[nodes.shed]",
+        "[nodes.shed]\nurl = 'https://shed'",
+        "[nodes.shed]\nurl = 'http://shed'\ncertificate = '/etc/hostname'",
+        "[nodes.shed]\nurl = 'https://shed'\ntoken = 'e30='",
+        "[nodes.shed]\nurl = 'https://shed'\ncertificate = 'abcd'",
+        "[nodes.shed]\nurl = 'https://shed'\ncertificate = '/nonexistent'",
+        "[nodes.shed]\nurl = 'https://shed'\ncertificate = '/dev/zero'",
         "[ax]\nfingerprint_policy = 'maybe'",
         "[ax]\nmax_agent_pats = 0",
         "[ax]\nother = 1",
@@ -99,6 +107,31 @@ fn all_that_is_wrong_is_told_at_once_with_its_place() {
     assert!(error.to_string().starts_with("9 settings cannot be used:\n  TAOSD_WORKERS"), "{error}");
 }
 
+const FINGERPRINT: &str =
+    "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF";
+
+#[test]
+fn nodes_have_names_of_their_own_and_are_few() {
+    let block = |name: &str| format!("[nodes.{name}]\nurl = 'https://h'\ncertificate = '{FINGERPRINT}'\n");
+    let env = [("HOME", "/h")];
+    let all = load(&Flags::default(), &format!("{}{}", block("shed"), block("barn-2")), &env).unwrap().nodes;
+    let names: Vec<&str> = all.iter().map(|node| node.options.name.as_str()).collect();
+    assert_eq!(names, ["barn-2", "shed"]);
+    assert_eq!((all[0].options.endpoint.host.as_str(), all[0].options.endpoint.port), ("h", 8443));
+    for name in ["Shed", "auto", "cloud", "controller", "a-", "'a b'", &"x".repeat(33)] {
+        let error = load(&Flags::default(), &block(name), &env).unwrap_err().to_string();
+        assert!(error.starts_with("taosd.toml:1: nodes."), "{error}");
+    }
+    let many: String = (0..17).map(|n| block(&format!("n{n}"))).collect();
+    let error = load(&Flags::default(), &many, &env).unwrap_err().to_string();
+    assert!(error.contains("at most 16"), "{error}");
+    // What is wrong with a token is not told: it is a secret.
+    let error = load(&Flags::default(), "[nodes.shed]\nurl = 'https://h'\ntoken = 'hunter2'", &env).unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    let error = load(&Flags::default(), &format!("{}tokn = 'x'", block("shed")), &env).unwrap_err();
+    assert!(error.to_string().ends_with("unknown key tokn in [nodes.shed]; did you mean token?"), "{error}");
+}
+
 #[test]
 fn thousands_of_problems_are_counted_and_names_are_cut_short() {
     let long = "x".repeat(10_000);
@@ -126,8 +159,8 @@ proptest! {
     fn any_file_is_taken_or_told_what_is_wrong(
         lines in proptest::collection::vec(
             prop_oneof![
-                "(listen|socket|log|workers|idle_timeout|allowed_hosts|image|env|url|max_agent_pats|x) = (-?[0-9]{1,20}|'[a-z:/.]{0,9}'|\\['a'\\]|\\{ A = 'b' \\}|true|1.5)",
-                "\\[(ax|containers|models|webhook|frameworks|frameworks\\.a|other)\\]",
+                "(listen|socket|log|workers|idle_timeout|allowed_hosts|image|env|url|certificate|max_agent_pats|x) = (-?[0-9]{1,20}|'[a-z:/.]{0,9}'|\\['a'\\]|\\{ A = 'b' \\}|true|1.5)",
+                "\\[(ax|containers|models|webhook|frameworks|frameworks\\.a|nodes\\.a|other)\\]",
                 "[ -~]{0,12}",
             ],
             0..8,

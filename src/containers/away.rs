@@ -58,6 +58,18 @@ impl Away {
         }
     }
 
+    /// What is the matter with a node, as the end of a sentence for people.
+    #[must_use]
+    pub fn about_node(self) -> &'static str {
+        match self {
+            Self::Absent => "the settings do not name it, or its name has no address",
+            Self::Refusing => "nobody answers there as the server that the settings name",
+            Self::Denied => "it does not trust this box's certificate",
+            Self::Hanging => "it does not answer in time",
+            Self::Lost => "it went away in the middle of the work",
+        }
+    }
+
     /// The command that mends it on a Debian box.
     #[must_use]
     pub fn mend(self, runtime: Runtime) -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Away, text};
+use super::{Away, Driver, text};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 
@@ -73,6 +73,8 @@ pub enum Error {
         away: Away,
         /// Why it cannot be used.
         reason: String,
+        /// The node that it is on; `None`: this box.
+        node: Option<String>,
     },
     /// The image is not among those that the runtime has.
     #[error("there is no image {image}")]
@@ -106,6 +108,7 @@ impl From<Error> for ApiError {
         };
         let cause = Some(error.to_string());
         let (code, detail) = match &error {
+            RuntimeUnavailable { node: Some(node), away, .. } => return Self { cause, ..node_away(node, *away) },
             RuntimeUnavailable { runtime, away, .. } => return Self { cause, ..unavailable(*runtime, *away) },
             NoImage { image, known } => {
                 let told = match known.as_slice() {
@@ -137,6 +140,15 @@ fn unavailable(runtime: Runtime, away: Away) -> ApiError {
         .with("mend", mend)
 }
 
+/// The same for a node: no command of this box mends it.
+fn node_away(node: &str, away: Away) -> ApiError {
+    ApiError::new(codes::CONTAINER_RUNTIME_UNAVAILABLE)
+        .detail(format!("The node {node} is away: {}.", away.about_node()))
+        .with("node", node)
+        .with("away", away.as_str())
+        .with("mend", format!("taosctl nodes check {node}"))
+}
+
 impl Error {
     /// How many images [`Error::NoImage`] names at the most.
     pub const IMAGES: usize = 20;
@@ -160,15 +172,28 @@ impl Error {
     }
 
     pub(crate) fn unavailable(runtime: Runtime, away: Away, reason: impl AsRef<str>) -> Self {
-        Self::RuntimeUnavailable { runtime, away, reason: text::one_line(reason.as_ref(), MAX_MESSAGE) }
+        let reason = text::one_line(reason.as_ref(), MAX_MESSAGE);
+        Self::RuntimeUnavailable { runtime, away, reason, node: None }
+    }
+
+    /// The same error, of a runtime on this node.
+    #[must_use]
+    pub(crate) fn on(self, on: Option<&str>) -> Self {
+        match self {
+            Self::RuntimeUnavailable { runtime, away, reason, .. } => {
+                Self::RuntimeUnavailable { runtime, away, reason, node: on.map(str::to_owned) }
+            }
+            other => other,
+        }
     }
 
     /// The same error, told as the way in which the runtime is away, if that is what it shows.
     #[must_use]
-    pub fn as_away(self, runtime: Runtime) -> Self {
+    pub fn as_away(self, driver: &dyn Driver) -> Self {
+        let away = |away, why: &Self| Self::unavailable(driver.runtime(), away, why.to_string()).on(driver.node());
         match &self {
-            Self::Deadline(_) => Self::unavailable(runtime, Away::Hanging, self.to_string()),
-            Self::InvalidResponse(_) => Self::unavailable(runtime, Away::Refusing, self.to_string()),
+            Self::Deadline(_) => away(Away::Hanging, &self),
+            Self::InvalidResponse(_) => away(Away::Refusing, &self),
             _ => self,
         }
     }

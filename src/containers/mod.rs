@@ -14,6 +14,7 @@ pub(crate) mod incus_lxd;
 mod journal;
 mod locks;
 mod name;
+pub mod node;
 mod none;
 mod size;
 pub(crate) mod text;
@@ -31,6 +32,7 @@ pub use error::{Error, Runtime};
 pub use incus_lxd::IncusLxd;
 pub use journal::{LogSource, read_log};
 pub use name::{ContainerName, ImageName, InvalidName, SnapshotName};
+pub use node::{ContainerPlace, NodeName, NodeOptions};
 pub use none::NoRuntime;
 pub use size::parse_bytes;
 pub use text::{LogLimits, Logs};
@@ -110,6 +112,11 @@ pub enum Detail {
 pub trait Driver: Send + Sync {
     /// Which runtime this is; asks nobody.
     fn runtime(&self) -> Runtime;
+
+    /// The node that it is on; `None`: this box, whose Unix sockets its containers can be led to.
+    fn node(&self) -> Option<&str> {
+        None
+    }
 
     /// Asks the runtime for its version: proves that it answers.
     fn info(&self, deadline: Instant) -> Result<Info, Error>;

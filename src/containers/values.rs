@@ -182,6 +182,8 @@ pub struct CreateSpec {
     pub mounts: Vec<Mount>,
     /// The host's Unix socket behind the container's `127.0.0.1:6969`.
     pub proxy_socket: Option<PathBuf>,
+    /// Which machines of a cluster may have it, as the cluster's own word for them.
+    pub group: Option<String>,
 }
 
 impl CreateSpec {
@@ -197,6 +199,7 @@ impl CreateSpec {
             env: Vec::new(),
             mounts: Vec::new(),
             proxy_socket: None,
+            group: None,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::jobs::events::notifier::Notifier;
 use crate::jobs::events::streams::Streams;
 use crate::jobs::events::tripwire::TripwireAlarm;
 use crate::jobs::events::webhook::WebhookSender;
-use crate::jobs::operations::Jobs;
+use crate::jobs::operations::{JobSettings, Jobs};
 use crate::jobs::start_up::{core_knowledge, first_start};
 use crate::jobs::upkeep::audit_head::HeadLogger;
 use crate::jobs::upkeep::endings::Endings;
@@ -246,8 +246,15 @@ fn jobs(store: &Arc<Store>, clock: &Arc<Clock>, live: &Arc<LiveConfig>) -> Resul
     let roots = live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
     // No request has been served yet: what is open was left by the last run.
     let cut = store.lookup(operations::open)?;
-    let runtime = config.containers.runtime.clone();
-    let jobs = Jobs::start(Arc::clone(store), Arc::clone(clock), cut, runtime, roots, sockets);
+    let settings = JobSettings {
+        runtime: config.containers.runtime.clone(),
+        mount_roots: roots,
+        nodes: live.watch(|now| Arc::clone(&now.nodes)),
+        nodes_folder: config.data_dir.join("nodes"),
+        public_url: live
+            .watch(|now| now.public_url.as_ref().map(|url| url.to_string().trim_end_matches('/').to_owned())),
+    };
+    let jobs = Jobs::start(Arc::clone(store), Arc::clone(clock), cut, settings, sockets);
     Ok(Arc::new(having("the runner's threads", jobs)?))
 }
 

@@ -99,6 +99,8 @@ actions! {
     BackupsList "backups.list" (admin) "List backups.";
     BackupsDownload "backups.download" (admin) "Download a backup.";
     MetricsRead "metrics.read" "Read the metrics.";
+    NodesList "nodes.list" (admin) "List the nodes.";
+    NodesCheck "nodes.check" (admin) "Check a node.";
     BoxRead "box.read" "Read the state of the box.";
     BoxSettings "box.settings" (admin) "Read the settings of the box.";
     BoxCheck "box.check" (admin) "Check the database, and stop a check.";

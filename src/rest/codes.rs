@@ -180,6 +180,10 @@ codes! {
         "Read the detail and the agent's logs, then try again." in "recipes/deploying#failures" ;
     CONTAINER_RUNTIME_UNAVAILABLE 503 "container_runtime_unavailable" "This host has no container runtime, or it does not answer."
         "Run the command in mend as root, or name the runtime's socket with --containers-socket." in "recipes/deploying#runtime" ;
+    NODE_NOT_FOUND 404 "node_not_found" "The settings name no node of this name."
+        "Use a name of GET /api/nodes, or add [nodes.NAME] to taosd.toml and reload the daemon." in "operations/second-box#deploy" ;
+    NODE_NEEDS_PUBLIC_URL 409 "node_needs_public_url" "An agent on another machine would not find this box: public_url is not set."
+        "Set public_url to the https address under which that machine reaches this box, and reload the daemon." in "operations/second-box#public-url" ;
     DELIVERY_FAILED 502 "delivery_failed" "The token could not be put into the container; the previous token stays valid."
         "Read token_delivery_error, repair the container and issue the token again." in "recipes/tokens-and-rotation#delivery" ;
     WRONG_CHANNEL 403 "wrong_channel" "A credential of one agent came over the socket of another agent's container."

@@ -41,12 +41,20 @@ impl Host {
         Self::start(test_runtime, Some(gate), runtime, &place, env)
     }
 
+    /// The same, with more lines at the end of the configuration file.
+    pub fn rest_with_settings(more: &str, env: &[(&str, &str)]) -> Self {
+        let test_runtime = TestRuntime::rest();
+        let gate = Gate::before(&TestRuntime::rest_socket().expect("it is there"));
+        let (runtime, place) = (test_runtime.driver.runtime().as_str(), gate.socket());
+        Self::start_with(test_runtime, Some(gate), runtime, &place, env, None, more)
+    }
+
     /// The same without a gate, with this list of `mount_roots`.
     pub fn rest_with_roots(roots: &str) -> Self {
         let test_runtime = TestRuntime::rest();
         let (runtime, socket) =
             (test_runtime.driver.runtime().as_str(), TestRuntime::rest_socket().expect("it is there"));
-        Self::start_with(test_runtime, None, runtime, &socket, &[], Some(roots))
+        Self::start_with(test_runtime, None, runtime, &socket, &[], Some(roots), "")
     }
 
     /// On the real classic LXC.
@@ -63,7 +71,7 @@ impl Host {
         place: &std::path::Path,
         env: &[(&str, &str)],
     ) -> Self {
-        Self::start_with(test_runtime, gate, runtime, place, env, None)
+        Self::start_with(test_runtime, gate, runtime, place, env, None, "")
     }
 
     fn start_with(
@@ -73,11 +81,12 @@ impl Host {
         place: &std::path::Path,
         env: &[(&str, &str)],
         roots: Option<&str>,
+        more: &str,
     ) -> Self {
         let (config, mounts) = (TempDir::new(), TempDir::new());
         let file = config.path().join("taosd.toml");
         let settings = format!(
-            "[containers]\nimage = \"{}\"\nmount_roots = [{}]\n[frameworks.quiet]\nenv = {{ MODE = \"quiet\" }}\n",
+            "[containers]\nimage = \"{}\"\nmount_roots = [{}]\n[frameworks.quiet]\nenv = {{ MODE = \"quiet\" }}\n{more}",
             test_runtime.image.as_str(),
             roots.map_or_else(|| format!("\"{}\"", mounts.path().display()), str::to_owned)
         );

@@ -14,8 +14,18 @@ macro_rules! on_both {
     };
 }
 
+mod cut;
+#[path = "../lxd/fake.rs"]
+#[allow(dead_code, reason = "the drivers' tests use all of it")]
+mod fake;
+#[path = "../lxd/fake_node.rs"]
+#[allow(dead_code, reason = "the drivers' tests use all of it")]
+mod fake_node;
 mod gate;
 mod harness;
+#[path = "../lxd/node.rs"]
+#[allow(dead_code, reason = "the drivers' tests use all of it")]
+mod node;
 #[path = "../console/site.rs"]
 #[allow(dead_code, reason = "the console's tests use all of it")]
 mod site;
@@ -27,12 +37,14 @@ mod support;
 mod test_runtime;
 
 mod a_frozen_agent_keeps_its_work;
+mod a_node_that_hangs_stops_nobody;
 mod a_queue_is_worked_off_while_its_workers_are_killed;
 mod a_refused_agent_asks_its_owner;
 mod a_runtime_that_is_away_leaves_nothing;
 mod a_swapped_mount_is_not_followed;
 mod a_tripwire_inside_tells_the_owner;
 mod agents_come_and_go_in_parallel;
+mod agents_live_on_a_second_box;
 mod agents_sleep_and_wake;
 mod an_agent_asks_its_owner_by_mcp;
 mod an_agent_is_deployed_in_a_browser;
@@ -49,4 +61,5 @@ mod operations_always_end;
 mod requests_reach_agents_in_containers;
 mod rotation_changes_what_is_inside;
 mod tokens_reach_existing_containers;
+mod two_machines_and_one_is_cut_off;
 mod without_a_runtime;

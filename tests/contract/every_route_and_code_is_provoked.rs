@@ -115,6 +115,7 @@ const ON_A_RUNTIME: &[(&str, &str)] = &[
     ("agents_restart", ""),
     ("agents_logs", ""),
     ("tripwires_plant", ""),
+    ("nodes_check", ""),
     ("agents_logs", "no_journal"),
     ("agents_deploy", "delivery_failed"),
     ("agents_restore", "delivery_failed"),

@@ -12,7 +12,8 @@ use crate::refusing_runtime;
 use crate::support::{Client, Daemon, Reply, Rows, TempDir, text};
 
 /// Which models there are in these tests, and where.
-pub const MODELS: &str = "[models]\n\"Qwen2.5:7b\" = [\"controller\", \"w1\"]\ngpt = [\"cloud\"]\nfar = [\"w2\"]\n[containers]\nimage = \"i\"\n";
+pub const MODELS: &str = "[models]\n\"Qwen2.5:7b\" = [\"controller\", \"w1\"]\ngpt = [\"cloud\"]\nfar = [\"w2\"]\n[containers]\nimage = \"i\"\n[nodes.shed]\nurl = \"https://127.0.0.1:9\"\n\
+    certificate = \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"\n";
 
 /// A daemon and a source of fresh names.
 pub struct Harness {
@@ -66,6 +67,7 @@ pub const NEED_RUNTIME: &[&str] = &[
     "agents_deploy",
     "agents_wake",
     "tripwires_plant",
+    "nodes_check",
 ];
 
 /// Routes for agents alone: the target `requests` tries them.
@@ -328,6 +330,9 @@ impl Harness {
                 (&id, &agent),
             );
             return path.replace("{name}", &agent).replace("{id}", &id);
+        }
+        if path.contains("{node}") {
+            return path.replace("{node}", "shed");
         }
         if path.contains("{name}") {
             let agent = self.agent();

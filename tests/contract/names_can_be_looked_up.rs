@@ -30,6 +30,8 @@ fn made(route: &ApiRoute, parameter: &str) -> Option<Made> {
         "username" => Made::By("users_create", "username"),
         "key_name" => Made::By("agentex_keys_create", "name"),
         "deployment" => Made::By("agentex_agents_register", "registration_metadata"),
+        // Named in the settings, by a narrower rule.
+        "node" => Made::Free,
         // Made by its own path.
         "source_id" => Made::Free,
         _ => return None,

@@ -64,6 +64,9 @@ const ASKED: &str = "taosctl requests ls -q --state approved --kind scope | xarg
     TAOS_TOKEN=$(taosctl agents token issue atlas 2>null) taosctl request scope $s --for 1h --reason r >null 2>&1 \
     && break; done";
 
+/// What a server gives to whom it shall trust: base64 of `{"fingerprint":"abab…","addresses":["shed.lan:8443"],"secret":"s"}`.
+const TRUST_TOKEN: &str = "eyJmaW5nZXJwcmludCI6ImFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWIiLCJhZGRyZXNzZXMiOlsic2hlZC5sYW46ODQ0MyJdLCJzZWNyZXQiOiJzIn0=";
+
 /// What changes more than the next examples can bear has a box of its own.
 const OF_ITS_OWN: [&str; 10] =
     ["freeze", "thaw", "delete", "restore", "purge", "rm", "renew", "release", "agent-pat", "profile"];
@@ -94,6 +97,13 @@ fn each_runs_as_it_stands_there() {
                 "archived" => format!("taosctl agents create spare -q >null; taosctl agents rm spare -qy; {line}"),
                 "last" => format!("taosctl tokens issue user:operator -q >null; {line}"),
                 "claimed" => format!("taosctl tasks claim 'Sweep the floor' -q >null || true; {line} || true"),
+                // The settings of the daemon, which a test has elsewhere.
+                "node" => {
+                    let node = if line.contains(" add ") { "" } else { "[nodes.shed]\nurl = \"https://shed.lan\"\n" };
+                    place.ctl.file("taosd.toml", node);
+                    place.ctl.file("shed.token", TRUST_TOKEN);
+                    format!("{line} --file taosd.toml")
+                }
                 "profile" => {
                     let made = "taosctl tokens mint atlas --profile me --no-print-token";
                     format!("taosctl profile verify me >null 2>&1 || {made} >null; unset TAOS_TOKEN; {line}")

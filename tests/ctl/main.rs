@@ -30,6 +30,7 @@ mod keys_are_exchanged_silently;
 mod knowledge_is_put_and_searched;
 mod lists_are_read_to_their_end;
 mod messages_are_sent_and_followed;
+mod nodes_are_added_to_the_settings;
 mod notifications_are_sent_watched_and_read;
 mod output_fits_its_reader;
 mod pipes_may_close_at_any_time;

@@ -78,7 +78,11 @@ fn file() -> String {
     for key in KEYS.iter().filter(|key| !key.table.is_empty()) {
         if key.table != table {
             table = key.table;
-            let _ = write!(out, "\n# --- [{table}] ---\n\n#[{}]\n", table.replace("NAME", "hermes"));
+            let _ = write!(
+                out,
+                "\n# --- [{table}] ---\n\n#[{}]\n",
+                table.replace("nodes.NAME", "nodes.shed").replace("NAME", "hermes")
+            );
         }
         let name = if key.name == "NAME" { "\"qwen2.5:7b\"" } else { key.name };
         let _ = write!(out, "\n{}#{name} = {}\n", comment(&about(key)), key.example);
@@ -112,11 +116,16 @@ fn as_it_is_it_sets_nothing_and_uncommented_it_sets_every_key_to_its_default() {
     assert_eq!(defaults.differences(&load(&text)), []);
     let secret = dir.path().join("webhook.secret");
     fs::write(&secret, "0123456789abcdef").expect("a secret");
-    let all = load(&uncommented(&text).replace("/etc/taosd/webhook.secret", secret.to_str().expect("UTF-8")));
+    let node = KEYS.iter().find(|key| key.name == "token").expect("a node's token").example;
+    let token = format!(r#"{{"fingerprint":"{}","secret":"s"}}"#, "ab".repeat(32));
+    let token = format!("\"{}\"", data_encoding::BASE64.encode(token.as_bytes()));
+    let whole = uncommented(&text).replace("/etc/taosd/webhook.secret", secret.to_str().expect("UTF-8"));
+    let all = load(&whole.replace(node, &token));
     assert_eq!(all.limits, Limits::default());
     let shown: BTreeMap<_, _> = all.settings().into_iter().map(|one| (one.key, (one.value, one.origin))).collect();
     for key in KEYS {
         let name = format!("{}.{}", key.table, key.name).replace("frameworks.NAME", "frameworks.hermes");
+        let name = name.replace("nodes.NAME", "nodes.shed");
         let name = name.trim_start_matches('.').replace("models.NAME", "models.qwen2.5:7b");
         let name = name.replace("hermes.env", "hermes.env.HERMES_MODE");
         let (_, origin) = shown.get(&name).unwrap_or_else(|| panic!("{name} is not set"));
@@ -135,6 +144,7 @@ fn as_it_is_it_sets_nothing_and_uncommented_it_sets_every_key_to_its_default() {
             "containers.mount_roots",
             "frameworks.",
             "models.",
+            "nodes.",
             "webhook.",
         ];
         assert!(is_example.iter().any(|start| change.key.starts_with(start)), "{}: {}", change.key, change.text);

@@ -18,6 +18,7 @@ const FEW: &[(&str, &str)] = &[
     ("api_index", "a row for each route there is"),
     ("backups_list", "seven are kept, and as many of the daemon's own as there were upgrades"),
     ("box_settings", "a row for each setting"),
+    ("nodes_list", "short rows; the settings name 16 at the most"),
     ("jwks", "two signing keys at the most"),
     ("spaces_members", "short rows; a space lets 500 in"),
     ("messages_list", "goes on with after_seq and before_seq; more says so; bounded in bytes"),

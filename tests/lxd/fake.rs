@@ -1,13 +1,13 @@
 //! A server on a Unix socket that answers as badly as it is told to.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use super::test_runtime::Folder;
+use crate::test_runtime::Folder;
 
 /// What becomes of one request.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub enum Answer {
     Body(u16, String),
     /// These bytes and nothing more: the connection is closed.
     Raw(Vec<u8>),
+    /// A good beginning, and then a byte now and then without end.
+    Drip,
     /// Silence, for longer than any deadline in these tests.
     Hang,
 }
@@ -74,7 +76,8 @@ impl Fake {
     }
 }
 
-fn serve(stream: UnixStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Answer) {
+/// Reads one request and answers it.
+pub fn serve(stream: impl Read + Write, log: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Answer) {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -98,9 +101,20 @@ fn serve(stream: UnixStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> 
             write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nETag: \"e1\"\r\n\r\n{body}", body.len())
         }
         Answer::Raw(bytes) => stream.write_all(&bytes),
+        Answer::Drip => {
+            let begun =
+                write!(stream, "HTTP/1.1 200 X\r\nContent-Length: 900000\r\n\r\n").and_then(|()| stream.flush());
+            begun.and_then(|()| {
+                (0..600).try_for_each(|_| {
+                    thread::sleep(Duration::from_millis(50));
+                    stream.write_all(b" ").and_then(|()| stream.flush())
+                })
+            })
+        }
         Answer::Hang => {
             thread::sleep(Duration::from_secs(30));
             Ok(())
         }
     };
+    let _ = stream.flush();
 }

@@ -24,10 +24,10 @@ fn lxd(socket: &Path) -> IncusLxd {
     IncusLxd::new(Runtime::Lxd, socket)
 }
 
-type Call = (&'static str, Result<(), Error>);
+pub type Call = (&'static str, Result<(), Error>);
 
 /// Makes every call there is, each with a deadline of its own.
-fn every_call(driver: &dyn Driver, deadline: impl Fn() -> Instant) -> Vec<Call> {
+pub fn every_call(driver: &dyn Driver, deadline: impl Fn() -> Instant) -> Vec<Call> {
     let (name, to, key) = (name(), ContainerName::for_agent("b").unwrap(), EnvKey::parse("A").unwrap());
     let (snapshot, file) = (SnapshotName::parse("s").unwrap(), FileSpec::secret(path("/run/x"), b"x"));
     let spec = CreateSpec::new(ImageName::parse("bb").unwrap(), "id");
@@ -56,7 +56,7 @@ fn every_call(driver: &dyn Driver, deadline: impl Fn() -> Instant) -> Vec<Call> 
     ]
 }
 
-fn all_are(calls: Vec<Call>, what: impl Fn(&Error) -> bool) {
+pub fn all_are(calls: Vec<Call>, what: impl Fn(&Error) -> bool) {
     for (call, result) in calls {
         assert!(result.as_ref().is_err_and(&what), "{call}: {result:?}");
     }

@@ -19,10 +19,15 @@ mod client;
 mod commands;
 mod detection;
 mod fake;
+#[allow(dead_code, reason = "the daemon's tests use all of it")]
+mod fake_node;
 mod faults;
+mod hostile_nodes;
 mod inside;
 mod lifecycle;
 mod lxd_only;
+mod node;
+mod nodes_are_reached_over_tls;
 mod operations_decide;
 mod relay;
 mod test_runtime;

@@ -14,7 +14,7 @@ use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
 use crate::client::forwarder::{ForwardSlot, Forwarder};
 use crate::client::http::{ClientError, ClientRequest, Response, Target};
-use crate::containers::{ContainerName, Driver};
+use crate::containers::{ContainerName, ContainerPlace, Driver};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::endpoints::acp_url::{AcpUrl, is_dots};
 use crate::jobs::endpoints::host_net::HostNet;
@@ -150,6 +150,9 @@ fn send(
 /// The address in the agent's own container, as its runtime tells it now.
 fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl, rule: &Rule) -> Result<SocketAddr, ApiError> {
     let unreachable = |why: String| ApiError { cause: Some(why), ..codes::FORWARD_FAILED.into() };
+    if ContainerPlace::node_in(container).is_some() {
+        return Err(unreachable("the container is on a node, whose containers' networks are not this box's".into()));
+    }
     let name = ContainerName::parse(container).map_err(|why| unreachable(why.to_string()))?;
     let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
     let state = driver.get(&name, patience).map_err(|why| unreachable(why.to_string()))?;

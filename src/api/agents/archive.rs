@@ -10,7 +10,7 @@ use crate::api::engine::call::{Call, Tx, Written};
 use crate::api::engine::slow::{Slow, refuse_busy};
 use crate::jobs::operations::archive::end_record;
 use crate::jobs::operations::progress;
-use crate::jobs::operations::{Jobs, OperationError};
+use crate::jobs::operations::{Jobs, Runtimes};
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
@@ -20,14 +20,14 @@ use crate::store::operations::{self as rows, Operation, OperationKind};
 
 /// The end of a live agent, in whatever dialect it was asked for.
 pub struct ArchiveEnding {
-    runtime: Result<(), OperationError>,
+    runtimes: Runtimes,
     slow: Slow,
 }
 
 impl ArchiveEnding {
     /// What the transaction will need.
     pub fn new(app: &App, call: &Call) -> Self {
-        Self { runtime: app.jobs.driver().map(|_| ()), slow: Slow::new(app, &call.input) }
+        Self { runtimes: app.jobs.runtimes(), slow: Slow::new(app, &call.input) }
     }
 
     /// Takes the agent out of the registry with every credential and grant it has, and answers `done`; with a container
@@ -38,7 +38,7 @@ impl ArchiveEnding {
     pub fn run(self, tx: &Tx<'_>, agent: &Agent, done: &Value) -> Result<Written, ApiError> {
         frozen::may_end(tx.caller, agent.frozen_by_admin)?;
         if agent.container_name.is_some() {
-            self.runtime?;
+            self.runtimes.of(agent)?;
             return self.slow.promise(tx, OperationKind::Archive, agent, &json!({}));
         }
         refuse_busy(tx.conn, &agent.id)?;

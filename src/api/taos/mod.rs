@@ -18,6 +18,7 @@ pub(crate) mod joins;
 pub(crate) mod jwks;
 pub(crate) mod knowledge;
 pub(crate) mod links;
+pub(crate) mod nodes;
 pub(crate) mod notifications;
 pub(crate) mod notify;
 pub(crate) mod operations;

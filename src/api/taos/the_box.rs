@@ -13,7 +13,7 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::config::{ContainerSettings, MountRoot, Origin, Setting};
-use crate::containers::{ImageName, Runtime};
+use crate::containers::{ImageName, NodeName, Runtime};
 use crate::jobs::operations::OperationError;
 use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
@@ -115,7 +115,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 .nullable(),
                 names("frameworks", "The frameworks; none is always one."),
                 names("models", "The models; empty if the settings list none."),
-                names("workers", "The hosts that a model may be pinned to."),
+                names("workers", "The nodes, and the hosts that a model may be pinned to."),
                 names("mount_roots", "The folders of the box below which the caller's agents may have mounts."),
             ]),
         ),
@@ -172,13 +172,15 @@ fn settings(app: &App, _: Call) -> Handled {
 
 fn choices(app: &App, call: Call) -> Handled {
     let (settings, models) = app.config.read(|now| (now.containers.clone(), now.models.clone()));
+    let nodes = app.jobs.nodes.names();
     let (roots, runtime) = (roots(&settings.mount_roots, &call.caller), runtime(app));
     containers::ask(app, call, None, move |jobs| {
         // A runtime that does not answer leaves what the settings name.
         let driver = jobs.driver().ok();
         let there = driver.and_then(|driver| driver.images(Instant::now() + IMAGES).ok()).unwrap_or_default();
         let models: BTreeMap<String, Vec<String>> = models.unwrap_or_default();
-        let mut workers: Vec<&String> = models.values().flatten().collect();
+        let hosts = models.values().flatten().map(String::as_str);
+        let mut workers: Vec<&str> = hosts.chain(nodes.iter().map(NodeName::as_str)).collect();
         workers.sort();
         workers.dedup();
         let frameworks = std::iter::once("none").chain(settings.frameworks.keys().map(String::as_str));

@@ -136,7 +136,7 @@ fn plant(app: &App, call: Call) -> Handled {
     let path = place(body.required(&PATH))?;
     let kind: Kind = body.word(&KIND)?.unwrap_or(Kind::AgentPat);
     let freeze = body.flag(&FREEZE).unwrap_or(false);
-    let runtime = app.jobs.driver().map(|_| ());
+    let runtimes = app.jobs.runtimes();
     let jobs = Arc::clone(&app.jobs);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
@@ -144,7 +144,7 @@ fn plant(app: &App, call: Call) -> Handled {
         if agent.container_name.is_none() {
             return Err(codes::AGENT_HAS_NO_CONTAINER.into());
         }
-        runtime?;
+        runtimes.of(&agent)?;
         if rows::of_agent(tx.conn, &agent.id)?.len() >= TRIPWIRES {
             return Err(ApiError::limit_reached("tripwires of this agent", TRIPWIRES as u64));
         }
@@ -207,8 +207,9 @@ fn put(
 ) -> Result<Tripwire, OperationError> {
     let line = zeroize::Zeroizing::new(format!("{}\n", issued.plaintext.reveal()));
     let spec = FileSpec { mode: 0o600, ..FileSpec::secret(path, line.as_bytes()) };
-    let written =
-        jobs.driver().and_then(|driver| Ok(driver.write_file(&lifecycle::container(agent)?, &spec, within(CALL))?));
+    let written = jobs
+        .driver_of(agent)
+        .and_then(|driver| Ok(driver.write_file(&lifecycle::container(agent)?, &spec, within(CALL))?));
     let id = wire.id.clone();
     match written {
         Ok(()) => {
@@ -253,7 +254,7 @@ fn remove(app: &App, call: Call) -> Handled {
 
 /// That the file also leaves the container is a courtesy that nobody waits for.
 fn take_out(jobs: &Arc<Jobs>, agent: &Agent, wire: &Tripwire) {
-    let removed = jobs.driver().and_then(|driver| {
+    let removed = jobs.driver_of(agent).and_then(|driver| {
         let path = ContainerPath::parse(&wire.path).map_err(|why| OperationError::Internal(why.to_string()))?;
         Ok(driver.remove_file(&lifecycle::container(agent)?, &path, within(CALL))?)
     });

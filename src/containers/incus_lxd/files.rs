@@ -16,6 +16,7 @@ impl IncusLxd {
         if file.content.len() > MAX_FILE {
             return Err(Error::refused("the file is too long"));
         }
+        self.rest.meet(deadline)?;
         match self.push(name, file, deadline) {
             Ok(()) => {}
             Err(RestError::Other(error)) => return Err(error),

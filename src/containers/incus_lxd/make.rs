@@ -29,7 +29,11 @@ impl IncusLxd {
             "config": config(spec),
             "devices": self.devices(spec, deadline)?,
         });
-        let Err(error) = self.rest.operate("POST", "/1.0/instances", &body, until) else { return Ok(()) };
+        let path = match &spec.group {
+            Some(group) => format!("/1.0/instances?target={}", utf8_percent_encode(group, NON_ALPHANUMERIC)),
+            None => "/1.0/instances".to_owned(),
+        };
+        let Err(error) = self.rest.operate("POST", &path, &body, until) else { return Ok(()) };
         let error = Error::from(error);
         let answered = matches!(error, Error::Refused(_) | Error::Failed(_));
         if answered && self.instance(name, deadline).is_ok() {

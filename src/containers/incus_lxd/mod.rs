@@ -1,32 +1,37 @@
-//! The driver for Incus and LXD, which speak the same REST API over a Unix socket and differ in the prefix of some
-//! headers. What goes over the wire is in the modules below; what the calls mean is here.
+//! The driver for Incus and LXD, which speak the same REST API over a Unix socket or HTTPS and differ in the prefix of
+//! some headers. What goes over the wire is in the modules below; what the calls mean is here.
 
 mod console;
 mod files;
 mod journal;
+mod link;
 mod make;
 pub(crate) mod rest;
 pub(crate) mod wire;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
 use self::console::Consoles;
 use self::journal::Unended;
+use self::link::RuntimeLink;
 use self::make::{PROXY, proxy_device};
 use self::rest::{Rest, RestError, RuntimeReply, parse};
 use self::wire::{ENVIRONMENT, Instance};
+use super::node::{Capacity, NodeOptions};
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
     FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName, Status, Until, locks::Locks, text,
 };
+use crate::client::identity::Identity;
 
 /// How often a change is tried that others get in before.
 const TRIES: usize = 5;
 
-/// Incus or LXD behind a Unix socket.
+/// Incus or LXD, on this box or another one.
 #[derive(Debug)]
 pub struct IncusLxd {
     rest: Rest,
@@ -40,13 +45,41 @@ impl IncusLxd {
     /// The runtime behind this socket; nothing is asked yet.
     #[must_use]
     pub fn new(runtime: Runtime, socket: &Path) -> Self {
+        Self::of(Rest::new(runtime, socket))
+    }
+
+    /// The runtime of a node; nothing is asked yet.
+    ///
+    /// # Errors
+    /// The identity cannot be used.
+    pub fn on_node(options: Arc<NodeOptions>, identity: &Identity) -> Result<Self, String> {
+        Ok(Self::of(Rest(RuntimeLink::to_node(options, identity)?)))
+    }
+
+    fn of(rest: Rest) -> Self {
+        let runtime = rest.runtime();
         Self {
-            rest: Rest::new(runtime, socket),
+            rest,
             locks: Locks::new(runtime),
             consoles: Consoles::default(),
             journals: Locks::new(runtime),
             unended: Unended::default(),
         }
+    }
+
+    /// What the machine has.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn capacity(&self, deadline: Instant) -> Result<Capacity, Error> {
+        let all = self.rest.get("/1.0/resources", deadline)?.metadata;
+        let number = |value: &Value| value.as_u64().unwrap_or_default();
+        Ok(Capacity {
+            memory: number(&all["memory"]["total"]),
+            memory_used: number(&all["memory"]["used"]),
+            cores: number(&all["cpu"]["total"]),
+            load: all["load"]["Average1Min"].as_f64(),
+        })
     }
 
     /// What the runtime has written down of an instance: its state inside is a look into it, and twenty times the
@@ -131,7 +164,11 @@ fn writable(instance: &Value) -> Value {
 
 impl Driver for IncusLxd {
     fn runtime(&self) -> Runtime {
-        self.rest.runtime
+        self.rest.runtime()
+    }
+
+    fn node(&self) -> Option<&str> {
+        self.rest.0.node()
     }
 
     fn images(&self, deadline: Instant) -> Result<Vec<String>, Error> {
@@ -142,7 +179,7 @@ impl Driver for IncusLxd {
         let metadata = self.rest.get("/1.0", deadline)?.metadata;
         let version = metadata["environment"]["server_version"].as_str();
         let version = version.ok_or_else(|| Error::invalid_response("a server without a version"))?;
-        Ok(Info { runtime: self.rest.runtime, version: text::one_line(version, 64) })
+        Ok(Info { runtime: self.rest.runtime(), version: text::one_line(version, 64) })
     }
 
     fn list(&self, detail: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error> {

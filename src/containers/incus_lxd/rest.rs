@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::http::{ClientError, ClientRequest, Response, Target, call};
+use super::link::RuntimeLink;
+use crate::client::http::{ClientRequest, Response, Target};
 use crate::containers::{Away, ContainerName, Error, Runtime, Until};
 
 /// The longest answer: some hundred containers with all their state.
@@ -23,12 +24,9 @@ const BEGIN: Duration = Duration::from_secs(30);
 /// Between two looks at an operation that was called off.
 const CANCEL_PAUSE: Duration = Duration::from_millis(250);
 
-/// A runtime's API behind its socket.
+/// A runtime's API.
 #[derive(Debug, Clone)]
-pub(super) struct Rest {
-    pub(super) runtime: Runtime,
-    target: Target,
-}
+pub(super) struct Rest(pub(super) RuntimeLink);
 
 /// A good answer.
 #[derive(Debug)]
@@ -125,12 +123,22 @@ fn gone() -> Error {
 
 impl Rest {
     pub(super) fn new(runtime: Runtime, socket: &Path) -> Self {
-        Self { runtime, target: Target::Unix(socket.to_owned()) }
+        Self(RuntimeLink::Socket(runtime, Target::Unix(socket.to_owned())))
+    }
+
+    /// Which runtime it is; of a node that was never met, a guess.
+    pub(super) fn runtime(&self) -> Runtime {
+        self.0.runtime()
+    }
+
+    /// Makes sure that it is known which runtime it is, where a request depends on it.
+    pub(super) fn meet(&self, deadline: Instant) -> Result<(), Error> {
+        self.0.meet(deadline)
     }
 
     /// The name of one of the runtime's own headers: `X-LXD-mode`, `X-Incus-mode`.
     pub(super) fn header(&self, name: &str) -> String {
-        format!("X-{}-{name}", if self.runtime == Runtime::Incus { "Incus" } else { "LXD" })
+        format!("X-{}-{name}", if self.runtime() == Runtime::Incus { "Incus" } else { "LXD" })
     }
 
     pub(super) fn get(&self, path: &str, deadline: Instant) -> Result<RuntimeReply, RestError> {
@@ -214,21 +222,21 @@ impl Rest {
                 OperationPoll::GoesOn => answered = Instant::now(),
                 OperationPoll::NoAnswer(error) if answered.elapsed() >= AWAY => {
                     let why = Error::from(error).to_string();
-                    return Err(Error::unavailable(self.runtime, Away::Lost, why).into());
+                    return Err(Error::unavailable(self.runtime(), Away::Lost, why).on(self.0.node()).into());
                 }
                 OperationPoll::NoAnswer(_) => {}
             }
             if until.is_cancelled() {
                 return match self.cancel(operation, until.deadline) {
                     OperationPoll::Ended(_) | OperationPoll::Gone => Err(Error::Cancelled.into()),
-                    OperationPoll::GoesOn | OperationPoll::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
+                    OperationPoll::GoesOn | OperationPoll::NoAnswer(_) => Err(Error::Deadline(self.runtime()).into()),
                 };
             }
             if Instant::now() >= give_up {
                 return match self.cancel(operation, until.deadline) {
                     OperationPoll::Ended(ended) => Ok(ended?),
                     OperationPoll::Gone => Err(gone().into()),
-                    OperationPoll::GoesOn | OperationPoll::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
+                    OperationPoll::GoesOn | OperationPoll::NoAnswer(_) => Err(Error::Deadline(self.runtime()).into()),
                 };
             }
             sleep(BUSY_PAUSE.saturating_sub(began.elapsed()).min(give_up.saturating_duration_since(Instant::now())));
@@ -298,7 +306,7 @@ impl Rest {
 
     /// Sends a request whose answer need not be JSON. An error envelope is an error here as well.
     pub(super) fn raw(&self, request: ClientRequest) -> Result<Response, RestError> {
-        let response = call(&self.target, request).map_err(|error| self.no_answer(error))?;
+        let response = self.0.call(request)?;
         if response.status < 400 {
             return Ok(response);
         }
@@ -307,21 +315,6 @@ impl Rest {
             return Err(Error::invalid_response(format!("status {} without an error", response.status)).into());
         }
         Err(RestError::Status(response.status, envelope.error))
-    }
-
-    fn no_answer(&self, error: ClientError) -> Error {
-        match error {
-            ClientError::Unreachable(ref why) | ClientError::Unusable(ref why) => {
-                Error::unavailable(self.runtime, Away::of(why.kind()), error.to_string())
-            }
-            ClientError::Deadline => Error::Deadline(self.runtime),
-            ClientError::Closed
-            | ClientError::Tls(_)
-            | ClientError::Protocol(_)
-            | ClientError::TooLarge(_)
-            | ClientError::Sink(_) => Error::invalid_response(error.to_string()),
-            ClientError::Invalid(_) => Error::refused(error.to_string()),
-        }
     }
 }
 

@@ -12,5 +12,6 @@ pub(crate) mod output;
 pub(crate) mod path;
 pub(crate) mod private;
 pub(crate) mod server;
+pub(crate) mod settings_file;
 pub(crate) mod text;
 pub(crate) mod when;

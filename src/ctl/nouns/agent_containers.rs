@@ -17,6 +17,7 @@ const CONTAINERS: &[Column] = &[
     Column("NAME", "name"),
     Column("AGENT", "agent_name"),
     Column("STATUS", "status"),
+    Column("NODE", "node"),
     Column("IP", "ip"),
     Column("MEMORY MB", "memory_mb"),
     Column("CPUS", "cpu_cores"),

@@ -24,6 +24,7 @@ mod knowledge;
 mod login;
 mod mcp;
 mod messages;
+mod nodes;
 mod notifications;
 mod oauth;
 mod open;
@@ -93,6 +94,7 @@ pub const ALL: &[CommandEntry] = &[
     backup::BACKUPS,
     backup::FETCH,
     the_box::ENTRY,
+    nodes::ENTRY,
     docs::ENTRY,
     doctor::ENTRY,
     version::ENTRY,

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::feed::Feed;
 use super::streams::Streams;
 use crate::access::{self, AgentRole, Caller};
-use crate::containers::{ContainerName, Error, LogLimits, LogSource, read_log};
+use crate::containers::{self, Error, LogLimits, LogSource, read_log};
 use crate::jobs::operations::{Jobs, within};
 use crate::store;
 use crate::store::agents::{self, Agent};
@@ -51,12 +51,12 @@ struct TailState {
 }
 
 /// A log that someone follows: of which container, and which one if that is known.
-type Log = (ContainerName, Option<LogSource>);
+type Log = (containers::ContainerPlace, Option<LogSource>);
 
 /// One stream's place in a log.
 struct Follower {
     agent_id: String,
-    container: ContainerName,
+    container: containers::ContainerPlace,
     wish: Option<LogSource>,
     place: Mutex<LogPlace>,
 }
@@ -103,7 +103,7 @@ impl LogTail {
     pub fn follow(
         &self,
         agent: &Agent,
-        container: ContainerName,
+        container: containers::ContainerPlace,
         wish: Option<LogSource>,
         caller: &Caller,
         lines: usize,
@@ -152,7 +152,8 @@ fn serve(shared: &Arc<Monitor<TailState>>, jobs: &Arc<Jobs>, streams: &Arc<Strea
                 let (streams, key) = (Arc::clone(streams), look.log.0.to_string());
                 // Where too much is waiting, it is dropped and the next turn tries again.
                 drop(state);
-                let _ = jobs.look(Some(&key), move |jobs| look.read(jobs, &streams, &followers));
+                let node = look.log.0.node.clone();
+                let _ = jobs.look_on(node.as_ref(), Some(&key), move |jobs| look.read(jobs, &streams, &followers));
                 state = shared.lock();
             }
         }
@@ -191,9 +192,9 @@ impl LogRead {
         let (container, wish) = &self.log;
         let limits = LogLimits { lines: LINES, bytes: BYTES };
         let read = jobs
-            .any_driver()
+            .driver_on(container.node.as_ref())
             .map_err(|error| error.to_string())
-            .map(|driver| read_log(driver.as_ref(), container, *wish, limits, within(CALL)));
+            .map(|driver| read_log(driver.as_ref(), &container.container, *wish, limits, within(CALL)));
         let now = match read {
             Ok(Ok(found)) => {
                 found.map(|(source, logs)| (source, Arc::new(logs.text.lines().map(str::to_owned).collect::<Vec<_>>())))
@@ -220,7 +221,7 @@ impl LogRead {
         for follower in followers {
             let lives = jobs.store.lookup(|conn| agents::by_id(conn, &follower.agent_id));
             let lives = lives.is_ok_and(|live| {
-                live.is_some_and(|live| live.agent.container_name.as_deref() == Some(self.log.0.as_str()))
+                live.is_some_and(|live| live.agent.container_name.as_deref() == Some(self.log.0.to_string().as_str()))
             });
             let mut place = lock(&follower.place);
             if lives {

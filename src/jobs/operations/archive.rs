@@ -40,7 +40,7 @@ type Moved = Option<(ContainerName, Option<String>)>;
 /// archived.
 pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = subject(jobs, op)?;
-    let (name, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
+    let (name, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
     let state = match driver.get(&name, within(CALL)) {
         Ok(state) => state,
         Err(Error::NotFound(_)) => {
@@ -68,6 +68,14 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
 
 fn archived_name(agent: &Agent) -> Result<ContainerName, OperationError> {
     ContainerName::archived(&agent.id).map_err(bad_name)
+}
+
+/// A container of another name where this agent's is, as it is stored.
+fn elsewhere(agent: &Agent, name: &ContainerName) -> String {
+    match lifecycle::place(agent) {
+        Ok(place) => place.with(name).to_string(),
+        Err(_) => name.to_string(),
+    }
 }
 
 /// True if there is a container of this name that may be this agent's.
@@ -132,7 +140,8 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> OperationRes
     jobs.store.write(move |conn| -> store::Result<()> {
         match (&moved, &agent.container_runtime) {
             (Some((name, snapshot)), Some(runtime)) => {
-                agents::set_container(conn, &agent.id, Some((name.as_str(), runtime)), AgentStatus::Stopped, now)?;
+                let name = elsewhere(&agent, name);
+                agents::set_container(conn, &agent.id, Some((&name, runtime)), AgentStatus::Stopped, now)?;
                 agents::set_snapshot(conn, &agent.id, snapshot.as_deref())?;
             }
             _ => agents::set_container(conn, &agent.id, None, AgentStatus::Registered, now)?,
@@ -179,7 +188,7 @@ fn archived_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, OperationError
 /// nothing is left half restored.
 pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = archived_of(jobs, op)?;
-    let (from, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
+    let (from, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
     // The name was chosen and kept in the row before anything was touched, so that a crash can be recovered from.
     let (slug, to) = wanted_name(op)?;
     step(jobs, op, "renaming the container", 10)?;
@@ -240,7 +249,7 @@ fn revive(
         let now = Micros::now();
         agents::restore(conn, &agent.id, &slug, now)?;
         let runtime = agent.container_runtime.as_deref().unwrap_or("lxd");
-        agents::set_container(conn, &agent.id, Some((to.as_str(), runtime)), AgentStatus::Stopped, now)?;
+        agents::set_container(conn, &agent.id, Some((&elsewhere(&agent, &to), runtime)), AgentStatus::Stopped, now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
         grants::put(conn, &store::new_id(), &owner, &On::agent(&agent.id), GrantRole::Owner, &actor, now)?;
         Ok(agents::by_id(conn, &agent.id)?.ok_or(OperationError::NoAgent)?.agent)
@@ -257,7 +266,7 @@ fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &Contai
 }
 
 fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), OperationError> {
-    let driver = jobs.driver()?;
+    let driver = jobs.driver_of(agent)?;
     step(jobs, op, "starting", 80)?;
     mounts::start(jobs, driver.as_ref(), name, within(CALL).into())?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, name)?;
@@ -268,7 +277,7 @@ fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) 
 
 /// Undoes a restoring that failed: container and record are archived again.
 fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &ContainerName) {
-    let moved = jobs.driver().and_then(|driver| {
+    let moved = jobs.driver_of(agent).and_then(|driver| {
         driver.stop(to, Duration::ZERO, true, within(CALL))?;
         Ok(rename(driver.as_ref(), to, from, agent)?)
     });
@@ -281,7 +290,7 @@ fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &Containe
     let written = jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
         let runtime = row.container_runtime.as_deref().unwrap_or("lxd");
-        agents::set_container(conn, &row.id, Some((name.as_str(), runtime)), AgentStatus::Stopped, now)?;
+        agents::set_container(conn, &row.id, Some((&elsewhere(&row, &name), runtime)), AgentStatus::Stopped, now)?;
         if agents::by_id(conn, &row.id)?.is_some() {
             end_record(conn, &row.id, now)?;
         }
@@ -297,7 +306,7 @@ fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &Containe
 /// row.
 pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = archived_of(jobs, op)?;
-    let (name, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
+    let (name, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
     step(jobs, op, "deleting the container", 10)?;
     remove(driver.as_ref(), &name, &agent.id)?;
     let id = agent.id.clone();
@@ -309,7 +318,7 @@ pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
 /// Ends an archiving that a crash cut: finished if the container has its archive's name, undone if not.
 pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = subject(jobs, op)?;
-    let driver = jobs.driver()?;
+    let driver = jobs.driver_of(&agent)?;
     let to = archived_name(&agent)?;
     if is_there(driver.as_ref(), &to, &agent)? {
         return archive_record(jobs, &agent, Some((to, Some(snapshot_of(op)))));
@@ -326,7 +335,6 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
 /// Ends a restoring that a crash cut: finished if the container has its new name, undone if not.
 pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let (slug, to) = wanted_name(op)?;
-    let driver = jobs.driver()?;
     if let Ok(live) = agent_of(jobs, op) {
         if delivery::is_due(jobs, &live)? {
             finish_restore(jobs, op, &live, &to)?;
@@ -336,7 +344,7 @@ pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
         return Ok(restored(&live));
     }
     let agent = archived_of(jobs, op)?;
-    let from = lifecycle::container(&agent)?;
+    let (from, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
     match driver.get(&from, within(CALL)) {
         Err(Error::NotFound(_)) if is_there(driver.as_ref(), &to, &agent)? => {
             bring_back(jobs, op, &agent, &slug, &to, &from)

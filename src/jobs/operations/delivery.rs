@@ -10,8 +10,8 @@ use rusqlite::Connection;
 
 use crate::access::Scopes;
 use crate::containers::{
-    ContainerName, ContainerPath, Driver, EnvChange, EnvKey, EnvState, EnvValue, Error, FileSpec, INSIDE_ADDRESS,
-    Status,
+    ContainerName, ContainerPath, ContainerPlace, Driver, EnvChange, EnvKey, EnvState, EnvValue, Error, FileSpec,
+    INSIDE_ADDRESS, Status,
 };
 use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::secret::{AgentToken, Issued, Kind, SecretHash};
@@ -216,10 +216,9 @@ fn key(name: &str) -> EnvKey {
 }
 
 fn target(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(Arc<dyn Driver>, ContainerName), Error> {
-    let driver = jobs.containers.driver()?;
-    let name = agent.container_name.as_deref().unwrap_or("");
-    let name = ContainerName::parse(name).map_err(|why| Error::Refused(why.to_string()))?;
-    Ok((driver, name))
+    let place = ContainerPlace::parse(agent.container_name.as_deref().unwrap_or(""));
+    let place = place.map_err(|why| Error::Refused(why.to_string()))?;
+    Ok((jobs.delivery_driver(place.node.as_ref())?, place.container))
 }
 
 /// Puts everything an agent needs into its container. The environment decides: without it nothing was delivered and the
@@ -227,9 +226,16 @@ fn target(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(Arc<dyn Driver>, Container
 fn deliver(jobs: &Arc<Jobs>, prepared: &Prepared) -> Result<Arrived, Undelivered> {
     let Prepared { agent, issued, .. } = prepared;
     let (driver, name) = target(jobs, agent)?;
-    let socket = jobs.sockets.open(&agent.id).map_err(|why| Error::Refused(format!("the agent's socket: {why}")))?;
-    driver.ensure_proxy(&name, &socket, within(CALL))?;
-    match driver.set_env(&name, &environment(agent, issued.plaintext.reveal())?, within(CALL)) {
+    let url = if driver.node().is_some() {
+        jobs.public_url.now()
+    } else {
+        let socket =
+            jobs.sockets.open(&agent.id).map_err(|why| Error::Refused(format!("the agent's socket: {why}")))?;
+        driver.ensure_proxy(&name, &socket, within(CALL))?;
+        Some(format!("http://{INSIDE_ADDRESS}"))
+    };
+    let environment = environment(agent, issued.plaintext.reveal(), url.as_deref())?;
+    match driver.set_env(&name, &environment, within(CALL)) {
         Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
             // It may have arrived, and only the answer did not.
             match has_token(driver.as_ref(), &name, &issued.hash) {
@@ -265,11 +271,11 @@ fn arrive(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Arrived
     Arrived { boot: Some(boot), no_file: no_file.map(|error| format!("{TOKEN_FILE} could not be written: {error}")) }
 }
 
-/// The variables every agent's container has.
-pub fn environment(agent: &Agent, token: &str) -> Result<Vec<EnvChange>, Error> {
-    let url = format!("http://{INSIDE_ADDRESS}");
-    [("TAOS_TOKEN", token), ("TAOS_URL", url.as_str()), ("TAOS_AGENT_NAME", agent.slug.as_str())]
+/// The variables every agent's container has. Without a `url` the one from before stays.
+pub fn environment(agent: &Agent, token: &str, url: Option<&str>) -> Result<Vec<EnvChange>, Error> {
+    [("TAOS_TOKEN", token), ("TAOS_AGENT_NAME", agent.slug.as_str())]
         .into_iter()
+        .chain(url.map(|url| ("TAOS_URL", url)))
         .map(|(name, value)| {
             let value = EnvValue::parse(value).map_err(|why| Error::Refused(why.to_string()))?;
             Ok(EnvChange { key: key(name), value: Some(value) })

@@ -12,7 +12,8 @@ use super::delivery::Terms;
 use super::progress::{OperationResult, agent_of, asker, is_cancelled, step};
 use super::{delivery, lifecycle, mounts};
 use crate::containers::{
-    ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status, Until,
+    ContainerName, ContainerPath, ContainerPlace, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount,
+    Status, Until,
 };
 use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::store;
@@ -53,6 +54,9 @@ pub struct DeploySpec {
     pub root_bytes: Option<u64>,
     /// Folders of the host's: source, target, read-only.
     pub mounts: Vec<(String, String, bool)>,
+    /// Which machines of a cluster may have it.
+    #[serde(default)]
+    pub group: Option<String>,
 }
 
 fn unusable(what: impl ToString) -> OperationError {
@@ -65,6 +69,7 @@ impl DeploySpec {
         spec.memory_bytes = self.memory_bytes;
         spec.cpus = self.cpus;
         spec.root_bytes = self.root_bytes;
+        spec.group = self.group.clone();
         for (key, value) in env {
             spec.env.push((EnvKey::parse(key).map_err(unusable)?, EnvValue::parse(value).map_err(unusable)?));
         }
@@ -82,7 +87,7 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
     match attempt(jobs, op, &agent, env) {
         Ok(()) => Ok(json!({"status": "success", "name": agent.slug, "id": agent.id})),
         Err(error) => {
-            let error = why(jobs, error);
+            let error = why(jobs, &agent, error);
             if let Err(error) = roll_back(jobs, &agent, Left::of(&error)) {
                 log::warn!("the container of agent {} may still exist, looking for it again: {error}", agent.slug);
             }
@@ -92,12 +97,12 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
 }
 
 /// A failure while the runtime does not answer is told as that.
-fn why(jobs: &Arc<Jobs>, error: OperationError) -> OperationError {
+fn why(jobs: &Arc<Jobs>, agent: &Agent, error: OperationError) -> OperationError {
     use OperationError as E;
     if !matches!(error, E::Container(_) | E::NoRuntime | E::Away(..) | E::NotDelivered(_) | E::NoSocket(_)) {
         return error;
     }
-    match jobs.ask_runtime() {
+    match jobs.ask_runtime(agent.container_name.as_deref().and_then(ContainerPlace::node_in).as_ref()) {
         Err(E::Away(away, _)) => E::Away(away, error.cause()),
         Err(away) => away,
         Ok(_) => error,
@@ -162,14 +167,15 @@ fn take_away_now(jobs: &Arc<Jobs>, agent: &Agent) {
 
 fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result<(), OperationError> {
     let wanted: DeploySpec = serde_json::from_str(&op.payload).map_err(unusable)?;
-    let (name, driver) = (lifecycle::container(agent)?, jobs.driver()?);
+    let (name, driver) = (lifecycle::container(agent)?, jobs.driver_of(agent)?);
     let unwanted = || is_cancelled(jobs, op);
     step(jobs, op, "creating the container", 10)?;
     let mut spec = wanted.spec(agent, env)?;
-    let socket = jobs.sockets.open(&agent.id).map_err(unusable)?;
-    spec.proxy_socket = Some(socket);
-    let sources: Vec<PathBuf> = spec.mounts.iter().map(|mount| mount.source.clone()).collect();
-    mounts::check(&jobs.mount_roots.now(), &sources)?;
+    if driver.node().is_none() {
+        spec.proxy_socket = Some(jobs.sockets.open(&agent.id).map_err(unusable)?);
+        let sources: Vec<PathBuf> = spec.mounts.iter().map(|mount| mount.source.clone()).collect();
+        mounts::check(&jobs.mount_roots.now(), &sources)?;
+    }
     driver.create(&name, &spec, Until::from(within(CREATE)).unless(&unwanted))?;
     step(jobs, op, "delivering the token", 60)?;
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
@@ -195,7 +201,7 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result
 /// it.
 pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent, left: Left) -> Result<(), OperationError> {
     let removed =
-        lifecycle::container(agent).and_then(|name| Ok(remove_own(jobs.driver()?.as_ref(), &name, &agent.id)?));
+        lifecycle::container(agent).and_then(|name| Ok(remove_own(jobs.driver_of(agent)?.as_ref(), &name, &agent.id)?));
     jobs.sockets.close(&agent.id);
     let id = agent.id.clone();
     let gone = removed.is_ok();

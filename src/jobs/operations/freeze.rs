@@ -91,7 +91,7 @@ pub fn settle(jobs: &Arc<Jobs>, agent_id: &str) -> Result<(), OperationError> {
     if agent.container_name.is_none() || !(agent.is_frozen() || agent.thawing) {
         return Ok(());
     }
-    let (name, driver) = (container(&agent)?, jobs.driver()?);
+    let (name, driver) = (container(&agent)?, jobs.driver_of(&agent)?);
     let status = match driver.get(&name, within(CALL)) {
         Ok(state) => state.status,
         Err(Error::NotFound(_)) => Status::Stopped,

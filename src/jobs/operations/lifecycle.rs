@@ -9,7 +9,7 @@ use super::error::OperationError;
 use super::mounts;
 use super::progress::{OperationResult, agent_of, step};
 use crate::closed_set::closed_set;
-use crate::containers::{ContainerName, Driver};
+use crate::containers::{ContainerName, ContainerPlace, Driver};
 use crate::jobs::operations::{Jobs, within};
 use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery};
 use crate::store::operations::{Operation, OperationKind};
@@ -21,13 +21,21 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Seconds for a whole call, longer than the grace.
 const CALL: u64 = 40;
 
-/// The name of an agent's container.
+/// The name of an agent's container, where it is.
 ///
 /// # Errors
 /// `agent_has_no_container`.
 pub fn container(agent: &Agent) -> Result<ContainerName, OperationError> {
+    Ok(place(agent)?.container)
+}
+
+/// Where an agent's container is.
+///
+/// # Errors
+/// `agent_has_no_container`.
+pub fn place(agent: &Agent) -> Result<ContainerPlace, OperationError> {
     let name = agent.container_name.as_deref().ok_or(OperationError::NoContainer)?;
-    ContainerName::parse(name).map_err(|why| OperationError::Internal(why.to_string()))
+    ContainerPlace::parse(name).map_err(|why| OperationError::Internal(why.to_string()))
 }
 
 closed_set! {
@@ -59,14 +67,16 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Operati
     if agent.is_frozen() {
         return Err(OperationError::Frozen);
     }
-    let (name, driver) = (container(&agent)?, jobs.driver()?);
+    let (name, driver) = (container(&agent)?, jobs.driver_of(&agent)?);
     step(jobs, op, doing(action), 10)?;
     match action {
         LifecycleAction::Start => mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?,
         LifecycleAction::Stop => driver.stop(&name, GRACE, true, within(CALL))?,
         LifecycleAction::Restart => {
             // One that could not start again had better run on.
-            mounts::check(&jobs.mount_roots.now(), &driver.get(&name, within(CALL))?.mounts)?;
+            if driver.node().is_none() {
+                mounts::check(&jobs.mount_roots.now(), &driver.get(&name, within(CALL))?.mounts)?;
+            }
             driver.stop(&name, GRACE, true, within(CALL))?;
             mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?;
         }
@@ -90,7 +100,7 @@ fn doing(action: LifecycleAction) -> &'static str {
     }
 }
 
-/// Makes sure that the container's own address leads to the agent's socket.
+/// Makes sure that the container's own address leads to the agent's socket; on a node there is no such way.
 ///
 /// # Errors
 /// The driver's.
@@ -100,6 +110,9 @@ pub fn open_way(
     agent: &Agent,
     name: &ContainerName,
 ) -> Result<(), OperationError> {
+    if driver.node().is_some() {
+        return Ok(());
+    }
     let socket = jobs
         .sockets
         .open(&agent.id)

@@ -11,11 +11,12 @@ pub mod inbox;
 mod jobs;
 pub(crate) mod lifecycle;
 pub(crate) mod mounts;
+pub mod nodes;
 pub mod progress;
 pub mod runner;
 pub(crate) mod sleep;
 pub mod sockets;
 
 pub use error::OperationError;
-pub use jobs::Jobs;
 pub(crate) use jobs::within;
+pub use jobs::{JobSettings, Jobs, Runtimes};

@@ -25,7 +25,7 @@ pub fn wake(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     if agent.is_frozen() {
         return Err(OperationError::Frozen);
     }
-    let (name, driver) = (container(&agent)?, jobs.driver()?);
+    let (name, driver) = (container(&agent)?, jobs.driver_of(&agent)?);
     if agent.paused {
         return Ok(json!({"status": "paused", "name": agent.slug}));
     }
@@ -63,7 +63,7 @@ pub fn sleep(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     if agent.is_frozen() {
         return Err(OperationError::Frozen);
     }
-    let (name, driver) = (container(&agent)?, jobs.driver()?);
+    let (name, driver) = (container(&agent)?, jobs.driver_of(&agent)?);
     let id = agent.id.clone();
     let needed = jobs
         .store

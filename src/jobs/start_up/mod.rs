@@ -15,7 +15,7 @@ use super::operations::delivery::{self, Asker, Terms};
 use super::operations::progress::{self, OperationResult};
 use super::operations::{Jobs, OperationError, within};
 use super::operations::{archive, deploy, freeze, lifecycle, mounts};
-use crate::containers::{ContainerName, ContainerState, Detail, Driver, Error, Runtime, Status};
+use crate::containers::{ContainerName, ContainerPlace, ContainerState, Detail, Driver, Error, Runtime, Status};
 use crate::http::edge;
 use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery};
 use crate::store::credentials::Maker;
@@ -52,7 +52,8 @@ fn open_sockets(jobs: &Arc<Jobs>) {
         Ok(agents) => agents,
         Err(error) => return log::error!("the agents' sockets could not be opened: {error}"),
     };
-    for agent in agents.iter().filter(|agent| !matches!(agent.status, AgentStatus::Failed | AgentStatus::Deploying)) {
+    let waits = |agent: &&Agent| !matches!(agent.status, AgentStatus::Failed | AgentStatus::Deploying);
+    for agent in agents.iter().filter(waits).filter(|agent| is_here(agent)) {
         if let Err(error) = jobs.sockets.open(&agent.id) {
             log::warn!("the socket of agent {} could not be opened: {error}", agent.slug);
         }
@@ -150,7 +151,7 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
         | OperationKind::Sleep => {
             // The status is read from the container.
             let agent = progress::agent_of(jobs, op)?;
-            let state = jobs.driver()?.get(&lifecycle::container(&agent)?, within(CALL))?;
+            let state = jobs.driver_of(&agent)?.get(&lifecycle::container(&agent)?, within(CALL))?;
             note_status(jobs, &agent, state.status)?;
             Err(OperationError::Interrupted)
         }
@@ -215,7 +216,20 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
         agents.extend(claimed(jobs, &container)?.map(|agent| (agent.id, Some(container.name))));
     }
     let known = jobs.store.lookup(agents::with_containers)?;
-    agents.extend(known.into_iter().map(|agent| (agent.id, None)));
+    // Those on nodes are served when the reconciler has found that their node answers.
+    agents.extend(known.into_iter().filter(is_here).map(|agent| (agent.id, None)));
+    serve(jobs, agents);
+    Ok(())
+}
+
+/// True if an agent's container is on this box.
+fn is_here(agent: &Agent) -> bool {
+    agent.container_name.as_deref().and_then(ContainerPlace::node_in).is_none()
+}
+
+/// Delivers what is missing to these agents, each under its own key; to those with a container beside their id once that
+/// is theirs.
+pub fn serve(jobs: &Arc<Jobs>, agents: Vec<(String, Option<ContainerName>)>) {
     let tally = Arc::new(DeliveryTally::of(agents.len()));
     if agents.is_empty() {
         tally.end(jobs);
@@ -237,7 +251,6 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
             tally.one_less(jobs);
         }
     }
-    Ok(())
 }
 
 /// Opens one agent's way in and delivers its token, if it has none.
@@ -345,7 +358,7 @@ fn adopt(jobs: &Arc<Jobs>, agent_id: &str, container: &ContainerName) -> Result<
 
 /// Opens an agent's way in, ends a delivery that a crash cut and says whether a token is still missing.
 fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
-    let (driver, name) = (jobs.driver()?, lifecycle::container(agent)?);
+    let (driver, name) = (jobs.driver_of(agent)?, lifecycle::container(agent)?);
     if agent.is_frozen() {
         freeze::settle(jobs, &agent.id)?;
         return Ok(false);
@@ -353,6 +366,7 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
     let state = driver.get(&name, within(CALL))?;
     note_status(jobs, agent, state.status)?;
     if state.status == Status::Running
+        && driver.node().is_none()
         && let Err(error) = mounts::check(&jobs.mount_roots.now(), &state.mounts)
     {
         // The runtime has started it by itself, such as at boot; what it sees is for a person to judge.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::client::forwarder::Forwarder;
 use crate::client::http::{ClientError, ClientRequest, Response, Target};
 use crate::config::Watched;
-use crate::containers::{ContainerState, Detail, Status};
+use crate::containers::{ContainerPlace, ContainerState, Detail, Status};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::endpoints::acp_url::AcpUrl;
 use crate::jobs::endpoints::host_net::{HostNet, canonical, is_unicast};
@@ -81,7 +81,7 @@ enum HealthPlan {
     Ask(std::net::SocketAddr, AcpUrl),
     /// It cannot be reached, which is a miss.
     Miss,
-    /// It is left alone: its container is down, or its address is none that anything is sent to.
+    /// It is left alone: its container is down or on a node, or its address is none that anything is sent to.
     Leave,
 }
 
@@ -94,7 +94,10 @@ impl Checker {
     fn round(&mut self) -> Result<(), OperationError> {
         let Some(jobs) = self.jobs.upgrade() else { return Ok(()) };
         let agents = jobs.store.lookup(registrations::checked)?;
-        let containers = match agents.iter().any(|agent| agent.container_name.is_some()) {
+        let containers = match agents
+            .iter()
+            .any(|agent| agent.container_name.as_deref().is_some_and(|name| ContainerPlace::node_in(name).is_none()))
+        {
             true => jobs.any_driver()?.list(Detail::Full, within(CALL))?,
             false => Vec::new(),
         };

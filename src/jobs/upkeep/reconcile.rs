@@ -1,9 +1,11 @@
 //! Keeps agents' status true to what their containers do: one list every few seconds, a write only for a change.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
+use crate::containers::{ContainerPlace, ContainerState, Detail, Driver, NodeName, Runtime, Status};
+use crate::jobs::operations::nodes::NodeHandle;
 use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::jobs::operations::{deploy, freeze, lifecycle};
 use crate::jobs::start_up;
@@ -33,25 +35,77 @@ pub fn start(jobs: &Arc<Jobs>) -> std::io::Result<Periodic> {
 }
 
 fn look(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
-    let agents = jobs.store.lookup(agents::with_containers)?;
-    if agents.is_empty() {
+    let mut agents: BTreeMap<Option<NodeName>, Vec<Agent>> = BTreeMap::new();
+    for agent in jobs.store.lookup(agents::with_containers)? {
+        agents.entry(agent.container_name.as_deref().and_then(ContainerPlace::node_in)).or_default().push(agent);
+    }
+    let here = agents.remove(&None).unwrap_or_default();
+    for (name, there) in agents {
+        if let Some(name) = name
+            && let Err(error) = look_later(jobs, &name, there)
+        {
+            log::debug!("node {name} could not be looked at: {error}");
+        }
+    }
+    if here.is_empty() {
         return Ok(());
     }
     let driver = jobs.any_driver()?;
     if driver.runtime() == Runtime::None {
         return Ok(());
     }
-    let listed =
-        driver.list(Detail::Brief, within(CALL)).map_err(|error| OperationError::from(error.as_away(driver.runtime())));
+    let listed = list(driver.as_ref());
     jobs.note_runtime("a look at the containers", listed.as_ref().map(|_| ()));
-    let containers = listed?;
+    compare(jobs, driver.as_ref(), here, &listed?)
+}
+
+fn list(driver: &dyn Driver) -> Result<Vec<ContainerState>, OperationError> {
+    driver.list(Detail::Brief, within(CALL)).map_err(|error| error.as_away(driver).into())
+}
+
+/// Looks at a node on the node's own threads, if nobody does so yet.
+fn look_later(jobs: &Arc<Jobs>, name: &NodeName, agents: Vec<Agent>) -> Result<(), OperationError> {
+    let node = jobs.nodes.get(name)?;
+    if !node.may_look() {
+        return Ok(());
+    }
+    let looked = NodeLook(Arc::clone(&node));
+    jobs.look_on(Some(name), None, move |jobs| {
+        let driver = looked.0.driver();
+        let listed = list(driver.as_ref());
+        looked.0.note(listed.as_ref().map(|_| ()));
+        let Ok(containers) = listed else { return };
+        if looked.0.take_unserved() {
+            start_up::serve(jobs, agents.into_iter().map(|agent| (agent.id, None)).collect());
+        } else if let Err(error) = compare(jobs, driver.as_ref(), agents, &containers) {
+            log::debug!("the containers of node {} could not be looked at: {error}", looked.0.name);
+        }
+    })
+}
+
+/// A look at a node, which ends with it.
+struct NodeLook(Arc<NodeHandle>);
+
+impl Drop for NodeLook {
+    fn drop(&mut self) {
+        self.0.looked();
+    }
+}
+
+/// Compares agents with what their runtime has.
+fn compare(
+    jobs: &Arc<Jobs>,
+    driver: &dyn Driver,
+    agents: Vec<Agent>,
+    containers: &[ContainerState],
+) -> Result<(), OperationError> {
     for agent in agents {
         if deploy::is_left_over(jobs, &agent) {
             deploy::take_away(jobs, &agent);
             continue;
         }
-        let found = containers.iter().find(|c| Some(c.name.as_str()) == agent.container_name.as_deref());
-        let Some(state) = found else { continue };
+        let Ok(name) = lifecycle::container(&agent) else { continue };
+        let Some(state) = containers.iter().find(|state| state.name == name) else { continue };
         // What an operation is at, it will note itself.
         if jobs.store.lookup(|conn| operations::open_of_agent(conn, &agent.id))?.is_some() {
             continue;
@@ -63,7 +117,7 @@ fn look(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
         if agent.is_frozen() {
             continue;
         }
-        if let Err(error) = catch_up(jobs, driver.as_ref(), &agent, state) {
+        if let Err(error) = catch_up(jobs, driver, &agent, state) {
             log::debug!("container {} could not be read: {error}", state.name);
         }
     }

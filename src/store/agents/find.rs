@@ -147,6 +147,25 @@ pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
     Ok(conn.prepare_cached(&sql)?.query_row([id], Agent::read).optional()?)
 }
 
+/// Where the container of an agent is, live or archived, as it is stored.
+///
+/// # Errors
+/// The store's.
+pub fn container_of(conn: &Connection, id: &str) -> Result<Option<String>> {
+    let mut statement = conn.prepare_cached("SELECT container_name FROM agents WHERE id = ?1")?;
+    Ok(statement.query_row([id], |row| row.get(0)).optional()?.flatten())
+}
+
+/// How many containers of agents, live and archived, are on a node.
+///
+/// # Errors
+/// The store's.
+pub fn containers_on(conn: &Connection, node: &str) -> Result<i64> {
+    // `;` follows `:`.
+    let sql = "SELECT count(*) FROM agents WHERE container_name >= ?1 || ':' AND container_name < ?1 || ';'";
+    Ok(conn.prepare_cached(sql)?.query_row([node], |row| row.get(0))?)
+}
+
 /// LiveAgent agents that have a container, oldest first.
 ///
 /// # Errors

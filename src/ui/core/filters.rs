@@ -50,9 +50,8 @@ pub(crate) fn pill(state: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String
             " good"
         }
         "failed" | "denied" | "revoked" | "disabled" | "broken" => " bad",
-        "paused" | "frozen" | "pending_restart" | "blocked" | "cancelled" | "warning" | "pending" | "expiring" => {
-            " warn"
-        }
+        "paused" | "frozen" | "pending_restart" | "blocked" | "cancelled" | "warning" | "pending" | "expiring"
+        | "away" => " warn",
         "queued" | "deploying" | "in_progress" | "working" => " busy",
         _ => "",
     };

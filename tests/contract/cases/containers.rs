@@ -65,6 +65,18 @@ pub const CASES: &[Case] = &[
     case("agents_deploy", "invalid_model", |w| deploy(w, json!({"model": " "}))),
     case("agents_deploy", "model_not_reachable", |w| deploy(w, json!({"model": "none such"}))),
     case("agents_deploy", "model_not_on_worker", |w| deploy(w, json!({"model": "far", "target_worker": "w1"}))),
+    case("agents_deploy", "node_not_found", |w| {
+        let reply = deploy(w, json!({"target_worker": "barn"}));
+        assert_eq!(reply.json()["known"], json!(["shed"]));
+        reply
+    }),
+    case("agents_deploy", "node_needs_public_url", |w| {
+        let name = w.name();
+        let body = json!({"name": name, "image": "i", "target_worker": "shed/@big"});
+        let reply = w.operator().post("/api/agents/deploy", body);
+        w.operator().get(&format!("/api/agents/{name}")).expect_error(404, "agent_not_found");
+        reply
+    }),
     case("agents_deploy", "unknown_framework", |w| {
         let reply = deploy(w, json!({"framework": "none-such"}));
         assert_eq!(reply.json()["known"], json!(["none"]));

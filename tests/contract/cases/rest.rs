@@ -84,6 +84,22 @@ pub const CASES: &[Case] = &[
         assert!(told["workers"].as_u64() > Some(0) && told["listening"].as_array().is_some_and(|l| l.len() == 1));
         reply
     }),
+    case("nodes_list", "", |w| {
+        let reply = w.operator().get("/api/nodes").expect(200);
+        let told = reply.json();
+        assert_eq!(
+            (&told[0]["name"], &told[0]["status"], &told[0]["away"]),
+            (&json!("shed"), &json!("away"), &json!("refusing"))
+        );
+        w.member().get("/api/nodes").expect_error(403, "forbidden");
+        reply
+    }),
+    case("nodes_check", "node_not_found", |w| w.operator().get("/api/nodes/barn")),
+    case("nodes_check", "container_runtime_unavailable", |w| {
+        let reply = w.operator().get("/api/nodes/shed");
+        assert_eq!((&reply.json()["node"], &reply.json()["away"]), (&json!("shed"), &json!("refusing")));
+        reply
+    }),
     case("box_settings", "", |w| {
         let reply = w.operator().get("/api/settings").expect(200);
         let rows = reply.json();

@@ -69,13 +69,13 @@ fn owned(conn: &Connection, caller: &Caller, id: &str) -> Result<Agent, ApiError
 
 /// The same id under a free slug; no old credential lives again, and of the grants only the owner's is given anew.
 pub(crate) fn restore(app: &App, call: Call) -> Handled {
-    let runtime = app.jobs.driver().map(|_| ());
+    let runtimes = app.jobs.runtimes();
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
         let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
         let slug = name::free_slug(tx.conn, &agent.slug)?;
         if agent.container_name.is_some() {
-            runtime?;
+            runtimes.of(&agent)?;
             return slow.promise(tx, OperationKind::Restore, &agent, &json!({"slug": slug}));
         }
         agents::restore(tx.conn, &agent.id, &slug, tx.now)?;
@@ -97,12 +97,12 @@ pub(crate) fn purge(app: &App, call: Call) -> Handled {
     if agent.container_name.is_none() {
         purge_parts(&app.store, &agent.id)?;
     }
-    let runtime = app.jobs.driver().map(|_| ());
+    let runtimes = app.jobs.runtimes();
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
         let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
         if agent.container_name.is_some() {
-            runtime?;
+            runtimes.of(&agent)?;
             return slow.promise(tx, OperationKind::Purge, &agent, &json!({}));
         }
         agents::purge(tx.conn, &agent.id)?;

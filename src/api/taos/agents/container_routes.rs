@@ -221,7 +221,8 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         .described(
             "agents_containers",
             "List the agents' containers",
-            "The current state in the container runtime. Without a runtime the list is empty.",
+            "The current state in the container runtime of this box and of every node. Without a runtime the list is \
+                empty. A node that does not answer within 5 seconds is away, and so are its containers.",
             DOC,
         )
         .answering(
@@ -229,7 +230,8 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             Answer::List(&[
                 Field::shown("name", "The container's name."),
                 Field::shown("agent_name", "The agent's slug."),
-                Field::shown("status", "The state: running, frozen, stopped, error or changing."),
+                Field::shown("node", "The node that the container is on; null on this box.").nullable(),
+                Field::shown("status", "The state: running, frozen, stopped, error, changing, or away with its node."),
                 Field::shown("ip", "The IP address of the container.").nullable(),
                 Field::integer("memory_mb", 0, i64::MAX, "The memory in use, in MiB.").required().nullable(),
                 Field::integer("cpu_cores", 0, i64::MAX, "The number of processors that it may use.")
@@ -262,7 +264,12 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
                 AGENT_MD,
                 PERSONA,
                 Field::word("memory_plugin", MemoryPlugin::SLUGS, "Memory plugin."),
-                Field::text("target_worker", 255, "The worker that the agent is pinned to."),
+                Field::text(
+                    "target_worker",
+                    255,
+                    "The node to deploy on, NODE/@GROUP where it is a cluster, or auto for the machine with the most \
+                        free memory; this box if absent. Without nodes: the worker that the agent is pinned to.",
+                ),
                 Field::word(
                     "on_worker_failure",
                     OnWorkerFailure::SLUGS,
@@ -294,6 +301,8 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_ON_WORKER,
             codes::UNKNOWN_FRAMEWORK,
             codes::UNKNOWN_IMAGE,
+            codes::NODE_NOT_FOUND,
+            codes::NODE_NEEDS_PUBLIC_URL,
             codes::DELIVERY_FAILED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,

@@ -1,6 +1,8 @@
 //! What the container runtime says: logs, and the list of containers. Asked on threads that may wait, never on the pool.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use crate::api::agents::find;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
-use crate::containers::{ContainerState, Detail, LogLimits, LogSource, Status, read_log};
+use crate::containers::{ContainerPlace, ContainerState, Detail, LogLimits, LogSource, NodeName, Status, read_log};
 use crate::jobs::events::log_tail::topic;
 use crate::jobs::operations::{Jobs, lifecycle};
 use crate::rest::codes;
@@ -25,6 +27,8 @@ use crate::store::page::Page;
 
 /// How long the runtime may take to list its containers.
 const CALL: Duration = Duration::from_secs(15);
+/// How long a node may take for the same: the others' containers wait for it.
+const NODE_CALL: Duration = Duration::from_secs(5);
 /// How long a log may take: the container itself may hold it up.
 const LOG_CALL: Duration = Duration::from_secs(10);
 /// Bytes of a log at the most.
@@ -34,18 +38,19 @@ const AGENTS: u64 = 10_000;
 
 pub(crate) fn logs(app: &App, call: Call) -> Handled {
     let live = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
-    let (agent, name) = (live.agent.slug.clone(), lifecycle::container(&live.agent)?);
-    app.jobs.driver()?;
+    let (agent, place) = (live.agent.slug.clone(), lifecycle::place(&live.agent)?);
+    app.jobs.runtimes().of(&live.agent)?;
     let query = &call.input.query;
     let lines = query.integer(&LINES).and_then(|n| usize::try_from(n).ok()).unwrap_or(100);
     let wish = query.text(&MOUNT_SOURCE).and_then(LogSource::parse);
     if query.flag(&FOLLOW).unwrap_or(false) {
-        let feed = app.log_tail.follow(&live.agent, name, wish, &call.caller, lines);
+        let feed = app.log_tail.follow(&live.agent, place, wish, &call.caller, lines);
         return Ok(app.streams.open(&call.caller, Action::AgentsLogs, topic(&live.agent.id), feed)?.into());
     }
     ask(app, call, Some(&live.agent.id), move |jobs| {
         let limits = LogLimits { lines, bytes: LOG_BYTES };
-        let read = read_log(jobs.driver()?.as_ref(), &name, wish, limits, Instant::now() + LOG_CALL)?;
+        let driver = jobs.driver_on(place.node.as_ref())?;
+        let read = read_log(driver.as_ref(), &place.container, wish, limits, Instant::now() + LOG_CALL)?;
         let (source, logs) = read.ok_or(codes::NO_JOURNAL)?;
         let (lines, truncated) = (logs.lines, logs.truncated);
         let source = source.as_str();
@@ -56,9 +61,16 @@ pub(crate) fn logs(app: &App, call: Call) -> Handled {
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
     let seen = if call.caller.is_admin() { AgentViewer::All } else { AgentViewer::By(call.caller.grantee()) };
-    ask(app, call, None, move |jobs| {
+    ask_over_nodes(app, call, move |jobs| {
+        let nodes = ask_nodes(jobs);
         let driver = jobs.any_driver()?;
-        let states = driver.list(Detail::Full, Instant::now() + CALL)?;
+        let mut states: ContainersByNode = [(None, Some(driver.list(Detail::Full, Instant::now() + CALL)?))].into();
+        // Those that have not answered by now are away.
+        let end = Instant::now() + NODE_CALL;
+        for _ in jobs.nodes.names() {
+            let Ok((node, found)) = nodes.recv_timeout(end.saturating_duration_since(Instant::now())) else { break };
+            states.insert(Some(node), found);
+        }
         let page = Page { limit: AGENTS, after: None };
         // A row is told as the agent is read: some 300 bytes, at most one for each container there is.
         let mut rows: Vec<Value> = Vec::new();
@@ -72,6 +84,29 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     })
 }
 
+/// The containers of this box and of each node, as far as these answered.
+type ContainersByNode = BTreeMap<Option<NodeName>, Option<Vec<ContainerState>>>;
+
+/// Asks every node for its containers, each on its own threads. Nobody waits for one that did not answer the last time:
+/// the reconciler asks it again and again.
+fn ask_nodes(jobs: &Arc<Jobs>) -> Receiver<(NodeName, Option<Vec<ContainerState>>)> {
+    let (tell, told) = channel();
+    let answers = |name: &NodeName| jobs.nodes.get(name).is_ok_and(|node| !node.is_away());
+    for node in jobs.nodes.names().into_iter().filter(answers) {
+        let (tell, name) = (tell.clone(), node.clone());
+        let queued = jobs.look_on(Some(&node), None, move |jobs| {
+            let listed =
+                jobs.driver_on(Some(&name)).map(|driver| driver.list(Detail::Full, Instant::now() + NODE_CALL));
+            // Nobody listens any more where it took too long.
+            let _ = tell.send((name, listed.ok().and_then(Result::ok)));
+        });
+        if queued.is_err() {
+            log::debug!("node {node} could not be asked for its containers");
+        }
+    }
+    told
+}
+
 /// Asks on a thread that may wait; the reply comes when it comes.
 pub(crate) fn ask(
     app: &App,
@@ -79,17 +114,48 @@ pub(crate) fn ask(
     agent_id: Option<&str>,
     question: impl FnOnce(&Arc<Jobs>) -> Result<Reply, ApiError> + Send + 'static,
 ) -> Handled {
-    let (fulfiller, promise) = stream::promise();
-    app.jobs.look(agent_id, move |jobs| {
-        let reply = question(jobs).unwrap_or_else(|error| render(&error, call.input.dialect, call.caller.request_id()));
-        fulfiller.keep(Outcome::Done(reply));
-    })?;
+    let (promise, work) = promised(call, question);
+    app.jobs.look(agent_id, work)?;
     Ok(Step::Later(Outcome::Pending(promise)))
 }
 
-fn show(agent: &Agent, states: &[ContainerState]) -> Option<Value> {
-    let name = agent.container_name.as_deref()?;
-    let state = states.iter().find(|state| state.name.as_str() == name)?;
+/// The same for a question to every node, on threads that wait for nothing else.
+pub(crate) fn ask_over_nodes(
+    app: &App,
+    call: Call,
+    question: impl FnOnce(&Arc<Jobs>) -> Result<Reply, ApiError> + Send + 'static,
+) -> Handled {
+    let (promise, work) = promised(call, question);
+    app.jobs.look_over_nodes(work)?;
+    Ok(Step::Later(Outcome::Pending(promise)))
+}
+
+fn promised(
+    call: Call,
+    question: impl FnOnce(&Arc<Jobs>) -> Result<Reply, ApiError> + Send + 'static,
+) -> (stream::Promise, impl FnOnce(&Arc<Jobs>) + Send + 'static) {
+    let (fulfiller, promise) = stream::promise();
+    let work = move |jobs: &Arc<Jobs>| {
+        let reply = question(jobs).unwrap_or_else(|error| render(&error, call.input.dialect, call.caller.request_id()));
+        fulfiller.keep(Outcome::Done(reply));
+    };
+    (promise, work)
+}
+
+fn show(agent: &Agent, states: &ContainersByNode) -> Option<Value> {
+    let ContainerPlace { node, container } = ContainerPlace::parse(agent.container_name.as_deref()?).ok()?;
+    let Some(there) = states.get(&node).and_then(Option::as_ref) else {
+        return Some(json!({
+            "name": container.as_str(),
+            "agent_name": agent.slug,
+            "node": node.as_ref().map(NodeName::as_str),
+            "status": "away",
+            "ip": null,
+            "memory_mb": null,
+            "cpu_cores": null,
+        }));
+    };
+    let state = there.iter().find(|state| state.name == container)?;
     let status = match state.status {
         Status::Running => "running",
         Status::Frozen => "frozen",
@@ -98,8 +164,9 @@ fn show(agent: &Agent, states: &[ContainerState]) -> Option<Value> {
         Status::Other => "changing",
     };
     Some(json!({
-        "name": name,
+        "name": container.as_str(),
         "agent_name": agent.slug,
+        "node": node.as_ref().map(NodeName::as_str),
         "status": status,
         "ip": state.ip,
         "memory_mb": state.memory_mb,

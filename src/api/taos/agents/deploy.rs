@@ -1,6 +1,7 @@
 //! Deploying: a record and an operation in one transaction; the rest is the operation's.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -19,8 +20,13 @@ use crate::api::engine::dispatch::render;
 use crate::api::engine::slow::{self, Slow};
 use crate::api::taos::scope;
 use crate::config::{self, MountRoot};
-use crate::containers::{ContainerName, ContainerPath, EnvKey, EnvValue, ImageName, parse_bytes};
+use crate::containers::node::Placement;
+use crate::containers::{
+    ContainerName, ContainerPath, ContainerPlace, EnvKey, EnvValue, ImageName, NodeName, parse_bytes,
+};
+use crate::jobs::operations::Jobs;
 use crate::jobs::operations::deploy::{DeploySpec, Env};
+use crate::jobs::operations::nodes;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
@@ -33,6 +39,8 @@ use crate::store::agents::AgentStatus;
 use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::users::{Role, User};
 
+/// The `target_worker` that leaves the machine to the daemon.
+const ANY: &str = "auto";
 /// What the daemon sets itself.
 const OWN_PREFIX: &str = "TAOS_";
 
@@ -44,16 +52,29 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
     scope::within(&call.caller, &scopes)?;
     let model = settings::model_name(body)?;
     let config = app.config.now();
-    let (wanted, env) = wanted(&config.containers, body)?;
+    let (mut wanted, env) = wanted(&config.containers, body)?;
+    let mut machine = machine(&config, body)?;
+    if let Machine::Node(target) = &mut machine {
+        if !wanted.mounts.is_empty() {
+            return Err(ApiError::field("mounts", "are folders of this box, which a node does not have"));
+        }
+        wanted.group = target.group.take();
+    } else if !wanted.mounts.is_empty() {
+        machine = Machine::Here;
+    }
     let roots = roots_above(&config.containers, &wanted);
     call.check_allowance()?;
     let slow = Slow::new(app, &call.input);
     let (fulfiller, promise) = stream::promise();
     // Asked before anything is written, so that without a runtime no record is left, and on a thread that may wait.
-    app.jobs.look(None, move |jobs| {
-        let runtime = jobs.ask_runtime().map(|driver| driver.runtime().as_str()).map_err(ApiError::from);
+    let waits = if let Machine::Node(target) = &machine { Some(target.node.clone()) } else { None };
+    let (on, is_any) = (waits.clone(), matches!(machine, Machine::Any));
+    let work = move |jobs: &Arc<Jobs>| {
+        let node = if is_any { nodes::roomiest(jobs) } else { waits };
+        let asked = jobs.ask_runtime(node.as_ref());
+        let runtime = asked.map(|driver| driver.runtime().as_str()).map_err(ApiError::from);
         let (dialect, request_id) = (call.input.dialect, call.caller.request_id().to_owned());
-        let asked = DeployRequest { display_name, scopes, model, wanted, env, roots, runtime, slow };
+        let asked = DeployRequest { display_name, scopes, model, wanted, env, roots, runtime, node, slow };
         let ended = call.write_to(&jobs.store, move |tx| asked.promise(tx, &config));
         fulfiller.keep(match ended {
             Ok(Step::Later(outcome)) => outcome,
@@ -64,7 +85,12 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
             }
             Err(error) => Outcome::Done(render(&error, dialect, &request_id)),
         });
-    })?;
+    };
+    if is_any {
+        app.jobs.look_over_nodes(work)?
+    } else {
+        app.jobs.look_on(on.as_ref(), None, work)?
+    }
     Ok(Step::Later(Outcome::Pending(promise)))
 }
 
@@ -77,6 +103,7 @@ struct DeployRequest {
     env: Env,
     roots: Vec<Vec<MountRoot>>,
     runtime: Result<&'static str, ApiError>,
+    node: Option<NodeName>,
     slow: Slow,
 }
 
@@ -85,7 +112,8 @@ impl DeployRequest {
         access::may_create(tx.conn, tx.caller)?;
         let body = &tx.input.body;
         if let Some(model) = &self.model {
-            model::locate(&config.models, model, body.text(&TARGET_WORKER))?;
+            let pinned = body.text(&TARGET_WORKER).filter(|target| *target != ANY);
+            model::locate(&config.models, model, pinned.map(model::worker))?;
         }
         let runtime = self.runtime?;
         let slug = name::free_slug(tx.conn, &name::slug_of(&self.display_name))?;
@@ -97,7 +125,10 @@ impl DeployRequest {
         agent.model = self.model;
         agent.fallback_models =
             body.texts(&FALLBACK_MODELS).map_or(agent.fallback_models, |m| Value::from(m).to_string());
-        agent.target_worker = text(&fields::TARGET_WORKER);
+        agent.target_worker = match text(&fields::TARGET_WORKER) {
+            Some(any) if any == ANY && !config.nodes.is_empty() => self.node.as_ref().map(ToString::to_string),
+            told => told,
+        };
         agent.on_worker_failure = body.word(&ON_WORKER_FAILURE)?.unwrap_or(agent.on_worker_failure);
         agent.soul_md = text(&fields::SOUL).unwrap_or_default();
         agent.agent_md = text(&fields::AGENT_MD).unwrap_or_default();
@@ -106,7 +137,7 @@ impl DeployRequest {
         agent.status = AgentStatus::Deploying;
         let container = ContainerName::for_agent(&agent.slug)
             .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
-        agent.container_name = Some(container.as_str().to_owned());
+        agent.container_name = Some(ContainerPlace { node: self.node, container }.to_string());
         agent.container_runtime = Some(runtime.to_owned());
         create::add(tx, &agent)?;
         let mut op =
@@ -119,6 +150,36 @@ impl DeployRequest {
         tx.charge(slow::ROWS);
         Ok(self.slow.keeping(self.env).follow(op, Vec::new(), promised))
     }
+}
+
+/// Where a container is to be.
+enum Machine {
+    Here,
+    Node(Placement),
+    /// Where there is the most room.
+    Any,
+}
+
+/// The machine that is asked for. A name that is no node's is a host of `[models]`, which says nothing of the container,
+/// as does any name on a box without nodes.
+fn machine(config: &config::Config, body: &Fields) -> Result<Machine, ApiError> {
+    let Some(text) = body.text(&TARGET_WORKER).filter(|_| !config.nodes.is_empty()) else { return Ok(Machine::Here) };
+    let needs_url = || config.public_url.as_ref().map(|_| ()).ok_or(codes::NODE_NEEDS_PUBLIC_URL);
+    if text == ANY {
+        needs_url()?;
+        return Ok(Machine::Any);
+    }
+    let is_node = |target: &Placement| config.nodes.iter().any(|node| node.options.name == target.node);
+    if let Some(target) = Placement::parse(text).ok().filter(is_node) {
+        needs_url()?;
+        return Ok(Machine::Node(target));
+    }
+    let is_host = |hosts: &Vec<String>| hosts.iter().any(|host| host == text);
+    if text == "controller" || config.models.iter().flatten().any(|(_, hosts)| is_host(hosts)) {
+        return Ok(Machine::Here);
+    }
+    let known: Vec<&str> = config.nodes.iter().map(|node| node.options.name.as_str()).collect();
+    Err(ApiError::new(codes::NODE_NOT_FOUND).with("known", known))
 }
 
 fn promised(op: &Operation) -> Reply {
@@ -155,6 +216,7 @@ fn wanted(settings: &config::ContainerSettings, body: &Fields) -> Result<(Deploy
         cpus: body.integer(&CPU_LIMIT).and_then(|n| u32::try_from(n).ok()),
         root_bytes: size(body, &ROOT_SIZE)?,
         mounts,
+        group: None,
     };
     Ok((wanted, env))
 }

@@ -10,6 +10,7 @@ use crate::api::agents::{find, frozen};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::engine::slow::{self, Slow, refuse_busy};
+use crate::containers::ContainerPlace;
 use crate::jobs::operations::lifecycle::{self, LifecycleAction};
 use crate::jobs::operations::{Jobs, progress};
 use crate::rest::codes::{self, Code};
@@ -47,7 +48,7 @@ pub(crate) fn resume(app: &App, call: Call) -> Handled {
 }
 
 fn change(app: &App, call: Call, action: LifecycleAction) -> Handled {
-    let runtime = app.jobs.driver().map(|_| ());
+    let runtimes = app.jobs.runtimes();
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
@@ -55,7 +56,7 @@ fn change(app: &App, call: Call, action: LifecycleAction) -> Handled {
         if agent.container_name.is_none() {
             return without_container(tx, &agent, action).map(Into::into);
         }
-        runtime?;
+        runtimes.of(&agent)?;
         slow.promise(tx, action.into(), &agent, &json!({}))
     })
 }
@@ -91,7 +92,7 @@ pub(crate) fn bulk_restart(app: &App, call: Call) -> Handled {
 }
 
 fn bulk(app: &App, call: Call, action: LifecycleAction) -> Handled {
-    let runtime = app.jobs.driver().map(|_| ());
+    let runtimes = app.jobs.runtimes();
     let (slow, jobs) = (Slow::new(app, &call.input), Arc::clone(&app.jobs));
     let seen = if call.caller.is_admin() { AgentViewer::All } else { AgentViewer::By(call.caller.grantee()) };
     // Most agents have no container, and looking at each is nothing for the writer's thread.
@@ -110,6 +111,8 @@ fn bulk(app: &App, call: Call, action: LifecycleAction) -> Handled {
     let (mut first, without): (Vec<_>, Vec<_>) = edited.into_iter().partition(|agent| agent.container.is_some());
     let mut results: Map<String, Value> =
         without.into_iter().map(|agent| (agent.slug, failed(codes::AGENT_HAS_NO_CONTAINER))).collect();
+    let is_here = |agent: &AgentName| agent.container.as_deref().and_then(ContainerPlace::node_in).is_none();
+    let needs_this_box = first.iter().any(is_here);
     let rest = first.split_off(first.len().min(PARTS));
     let caller = call.caller.clone();
     call.write(app, move |tx| {
@@ -122,7 +125,9 @@ fn bulk(app: &App, call: Call, action: LifecycleAction) -> Handled {
         if parts.is_empty() && rest.is_empty() {
             return Ok(Reply::ok(&json!({"action": action, "results": results})).into());
         }
-        runtime?;
+        if needs_this_box {
+            runtimes.here()?;
+        }
         op.payload = json!({"action": action, "results": results}).to_string();
         operations::insert(tx.conn, &op)?;
         for part in &parts {

@@ -35,6 +35,11 @@ fn normal(name: &str) -> String {
     name.to_lowercase().replace([':', '_'], "-")
 }
 
+/// The worker of a `target_worker`, which may name a group of the node's machines too.
+pub fn worker(target: &str) -> &str {
+    target.split_once("/@").map_or(target, |(node, _)| node)
+}
+
 /// Where `model` would run for an agent pinned to `worker`; `None` where no table is set.
 ///
 /// # Errors

@@ -23,13 +23,23 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
         ..visible(&call.caller)
     };
     let seen = seen_by(&call.caller);
-    let mut take = |live: LiveAgent| list.push((live.agent.created_at, live.agent.id.clone()), &record::show(&live));
+    let nodes = &app.jobs.nodes;
+    let mut take = |live: LiveAgent| {
+        let record = record::show(&live).seen_over(nodes);
+        list.push((live.agent.created_at, live.agent.id.clone()), &record)
+    };
     app.store.lookup(|conn| agents::list(conn, &seen, &filter, &page, &mut take))?;
-    Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
+    Ok(decided(app, list.reply(&call.input)).into())
 }
 
 pub(crate) fn get(app: &App, call: Call) -> Handled {
     let live = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
     let etag = format!("\"{}\"", live.agent.revision);
-    Ok(Reply::ok(&record::show(&live)).with(ETAG, &etag).decided(Decided::ByDatabase).into())
+    let record = record::show(&live).seen_over(&app.jobs.nodes);
+    Ok(decided(app, Reply::ok(&record).with(ETAG, &etag)).into())
+}
+
+/// Nodes that come and go decide as well, where there are any.
+fn decided(app: &App, reply: Reply) -> Reply {
+    if app.jobs.nodes.is_empty() { reply.decided(Decided::ByDatabase) } else { reply }
 }

@@ -5,9 +5,24 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::fields::{IDLE_STOP_SET, SLEEPING, WAKE_SET};
+use crate::containers::NodeName;
+use crate::jobs::operations::nodes::Nodes;
 use crate::rest::field::{Field, Type};
 use crate::store::agents::{AgentStatus, LiveAgent, MemoryPlugin, OnWorkerFailure, TokenDelivery, Wake};
 use crate::time::Micros;
+
+/// The states of a record: those of an agent, and [`AWAY`].
+const STATES: [&str; AgentStatus::SLUGS.len() + 1] = {
+    let mut states = [AWAY; AgentStatus::SLUGS.len() + 1];
+    let mut at = 0;
+    while at < AgentStatus::SLUGS.len() {
+        states[at] = AgentStatus::SLUGS[at];
+        at += 1;
+    }
+    states
+};
+/// The state of an agent whose node does not answer.
+const AWAY: &str = "away";
 
 /// The record's fields.
 pub const FIELDS: &[Field] = &[
@@ -22,14 +37,20 @@ pub const FIELDS: &[Field] = &[
     Field::shown("framework", "The agent framework."),
     Field::shown("model", "The model that the agent uses.").nullable(),
     Field::unbounded_texts("fallback_models", "The models to try if the first one is not available.").required(),
-    Field::shown("target_worker", "The worker that the agent is pinned to.").nullable(),
+    Field::shown("target_worker", "The node that the agent was deployed on, or the worker that it is pinned to.")
+        .nullable(),
     Field::shown("on_worker_failure", "What to do if that worker fails."),
     Field::shown("soul_md", "The agent's character, in Markdown."),
     Field::shown("agent_md", "The agent's instructions, in Markdown."),
     Field::shown("source_persona_id", "The id of the persona that the texts come from.").nullable(),
     Field::shown("memory_plugin", "The memory plugin."),
-    Field::word("status", AgentStatus::SLUGS, "The state of the agent; registered means without a container.")
-        .required(),
+    Field::word(
+        "status",
+        &STATES,
+        "The state of the agent; registered means without a container, away that the node of its container does not \
+            answer.",
+    )
+    .required(),
     Field::flag("paused", "True if the owner paused the agent.").required(),
     WAKE_SET,
     IDLE_STOP_SET,
@@ -39,6 +60,7 @@ pub const FIELDS: &[Field] = &[
         Type::Object(&[
             Field::shown("name", "The name of the container."),
             Field::shown("runtime", "The container runtime."),
+            Field::shown("node", "The node that it is on; null on this box.").nullable(),
         ]),
         "Its container.",
     )
@@ -86,6 +108,7 @@ impl Serialize for StoredJson<'_> {
 struct ContainerRecord<'a> {
     name: &'a str,
     runtime: Option<&'a str>,
+    node: Option<&'a str>,
 }
 
 /// The record on its way into a reply: nothing of the row is copied.
@@ -108,7 +131,7 @@ pub struct AgentRecord<'a> {
     agent_md: &'a str,
     source_persona_id: Option<&'a str>,
     memory_plugin: MemoryPlugin,
-    status: AgentStatus,
+    status: &'static str,
     paused: bool,
     wake: Wake,
     idle_stop_minutes: i64,
@@ -132,11 +155,24 @@ pub struct AgentRecord<'a> {
     frozen_reason: Option<&'a str>,
 }
 
+impl AgentRecord<'_> {
+    /// The same with the state `away` if the agent's container is on a node that did not answer when it was last asked.
+    #[must_use]
+    pub fn seen_over(self, nodes: &Nodes) -> Self {
+        let on =
+            self.container.as_ref().and_then(|container| container.node).and_then(|node| NodeName::parse(node).ok());
+        let status = if on.is_some_and(|node| nodes.is_away(&node)) { AWAY } else { self.status };
+        Self { status, ..self }
+    }
+}
+
 /// The record.
 pub fn show(live: &LiveAgent) -> AgentRecord<'_> {
     let a = &live.agent;
-    let container =
-        a.container_name.as_deref().map(|name| ContainerRecord { name, runtime: a.container_runtime.as_deref() });
+    let container = a.container_name.as_deref().map(|stored| {
+        let (node, name) = stored.split_once(':').map_or((None, stored), |(node, name)| (Some(node), name));
+        ContainerRecord { name, runtime: a.container_runtime.as_deref(), node }
+    });
     AgentRecord {
         id: &a.id,
         name: &a.slug,
@@ -155,7 +191,7 @@ pub fn show(live: &LiveAgent) -> AgentRecord<'_> {
         agent_md: &a.agent_md,
         source_persona_id: a.source_persona_id.as_deref(),
         memory_plugin: a.memory_plugin,
-        status: a.status,
+        status: a.status.slug(),
         paused: a.paused,
         wake: a.wake,
         idle_stop_minutes: a.idle_stop_minutes,

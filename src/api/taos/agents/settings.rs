@@ -145,7 +145,7 @@ pub(crate) fn model(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let (mut location, mut resumed) = (None, false);
         change(tx, AgentRole::Editor, |agent| {
-            location = model::locate(&config.models, &wanted, agent.target_worker.as_deref())?;
+            location = model::locate(&config.models, &wanted, agent.target_worker.as_deref().map(model::worker))?;
             resumed = std::mem::replace(&mut agent.paused, false);
             agent.model = Some(wanted.clone());
             Ok(())

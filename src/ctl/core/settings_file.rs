@@ -1,0 +1,79 @@
+//! The daemon's settings file, changed by its owner: read whole, replaced whole, with the owner and the mode it had.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+
+/// Where the package has it.
+pub const PLACE: &str = "/etc/taosd/taosd.toml";
+/// Bytes of the file; the daemon reads no more.
+const BYTES: u64 = 256 * 1024;
+
+/// The file and its text.
+pub struct SettingsFile {
+    path: PathBuf,
+    text: String,
+}
+
+impl SettingsFile {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// There is none, it is too long, or it cannot be read.
+    pub fn read(path: &str) -> Result<Self, Failure> {
+        let told = |error: io::Error| unusable(path, &error);
+        // What a link leads to is replaced, and the link stays.
+        let place = fs::canonicalize(path).map_err(told)?;
+        let mut text = String::new();
+        if !fs::metadata(&place).map_err(told)?.is_file() {
+            return Err(unusable(path, &"it is not a file"));
+        }
+        File::open(&place).and_then(|file| file.take(BYTES + 1).read_to_string(&mut text)).map_err(told)?;
+        if text.len() as u64 > BYTES {
+            return Err(unusable(path, &format_args!("it is larger than {BYTES} bytes")));
+        }
+        Ok(Self { path: place, text })
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts another text in place of it, whole or not at all.
+    ///
+    /// # Errors
+    /// The caller may not write it, or the disk does not take it.
+    pub fn replace(&self, text: &str) -> Result<(), Failure> {
+        let beside = self.path.with_extension("toml.next");
+        let replaced = self.write(&beside, text).and_then(|()| fs::rename(&beside, &self.path));
+        replaced.map_err(|error| {
+            let _ = fs::remove_file(&beside);
+            unusable(&self.path.display().to_string(), &error)
+        })
+    }
+
+    fn write(&self, beside: &Path, text: &str) -> io::Result<()> {
+        let meta = fs::metadata(&self.path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
+        let made = file.metadata()?;
+        if (made.uid(), made.gid()) != (meta.uid(), meta.gid()) {
+            fchown(&file, Some(meta.uid()), Some(meta.gid()))?;
+        }
+        file.set_permissions(meta.permissions())?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    }
+}
+
+fn unusable(path: &str, why: &dyn std::fmt::Display) -> Failure {
+    Failure::usage(format!("{path}: {why}."), "Run it as root on the daemon's box, or name its settings with --file.")
+}

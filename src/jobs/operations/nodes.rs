@@ -1,0 +1,305 @@
+//! Other machines' runtimes. Each node has threads of its own, so that one which does not answer holds up nobody else.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::error::OperationError;
+use super::jobs::{Jobs, within};
+use super::runner::Runner;
+use crate::client::identity::Identity;
+use crate::config::{NodeSettings, Watched};
+use crate::containers::node::Capacity;
+use crate::containers::{self, Away, Driver, IncusLxd, Info, NodeName, NodeOptions, Runtime};
+use crate::threads::lock;
+
+/// Threads that work on a node, and as many that only look.
+const THREADS: usize = 2;
+/// Jobs of a node that may wait.
+const QUEUE: usize = 256;
+/// Threads that wait for what all nodes say: a node that hangs holds up no work on this box or on another node.
+const GATHERERS: usize = 2;
+/// Questions to all nodes that may wait.
+const GATHERED: usize = 64;
+/// Seconds that it may take to say what it has.
+const CALL: u64 = 5;
+/// How long a choice among all waits for them.
+const CHOICE: Duration = Duration::from_secs(6);
+/// From so many processes a processor on, a machine is chosen only if all are.
+const CROWDED: f64 = 2.0;
+
+/// What a node answered when it was asked what it has.
+pub type Answered = Result<(Info, Capacity), OperationError>;
+
+/// Asks every node what it has, each on its own threads. Those that have not answered by `end` are left out.
+pub fn ask_all(jobs: &Arc<Jobs>, end: Instant) -> Vec<(NodeName, Answered)> {
+    let (tell, told) = channel();
+    for name in jobs.nodes.names() {
+        let tell = tell.clone();
+        let queued = jobs.nodes.get(&name).and_then(|node| {
+            jobs.look_on(Some(&name), None, move |_| {
+                // Nobody listens any more where it took too long.
+                let _ = tell.send((node.name.clone(), node.ask()));
+            })
+        });
+        if let Err(error) = queued {
+            log::debug!("node {name} could not be asked what it has: {error}");
+        }
+    }
+    drop(tell);
+    let mut answers = Vec::new();
+    while let Ok(answer) = told.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        answers.push(answer);
+    }
+    answers
+}
+
+/// The machine for a container that may be anywhere; `None`: this box. It is the one with the most free memory, and one
+/// with more than two waiting processes a processor only if all have.
+pub fn roomiest(jobs: &Arc<Jobs>) -> Option<NodeName> {
+    let here = jobs.driver().is_ok().then(|| (None, here()));
+    let answers = ask_all(jobs, Instant::now() + CHOICE).into_iter();
+    let there = answers.filter_map(|(name, answered)| Some((Some(name), answered.ok()?.1)));
+    // Of two that are alike this box is taken, then the first by name.
+    let all = here.into_iter().chain(there);
+    all.max_by_key(|(name, has)| (room(has), std::cmp::Reverse(name.clone())))?.0
+}
+
+/// How good a machine is for one more container.
+fn room(has: &Capacity) -> (bool, u64) {
+    #[allow(clippy::cast_precision_loss, reason = "a few processors")]
+    let is_crowded = has.load.is_some_and(|load| load > CROWDED * has.cores.max(1) as f64);
+    (!is_crowded, has.memory.saturating_sub(has.memory_used))
+}
+
+/// What this box has, as the kernel tells it.
+fn here() -> Capacity {
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kibibytes = |key: &str| {
+        let line = memory.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+        line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default() << 10
+    };
+    let load = std::fs::read_to_string("/proc/loadavg").ok();
+    let (memory, free) = (kibibytes("MemTotal:"), kibibytes("MemAvailable:"));
+    Capacity {
+        memory,
+        memory_used: memory.saturating_sub(free),
+        cores: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64),
+        load: load.and_then(|load| load.split_whitespace().next()?.parse().ok()),
+    }
+}
+
+/// The nodes of the settings.
+pub struct Nodes {
+    settings: Watched<Arc<Vec<NodeSettings>>>,
+    /// Where this box's key and certificate are.
+    folder: PathBuf,
+    identity: Mutex<Option<Arc<Identity>>>,
+    met: Mutex<BTreeMap<NodeName, Arc<NodeHandle>>>,
+    gatherers: Mutex<Option<Arc<Runner>>>,
+}
+
+/// One node.
+pub struct NodeHandle {
+    /// What it is called.
+    pub name: NodeName,
+    driver: Mutex<(Arc<NodeOptions>, Arc<IncusLxd>)>,
+    pub(super) runner: Runner,
+    pub(super) lookers: Runner,
+    /// It is being looked at.
+    looking: AtomicBool,
+    /// Its agents have not been served since the start, or since it was away.
+    unserved: AtomicBool,
+    /// What the log last said of it, while it is away.
+    away: Mutex<Option<String>>,
+}
+
+impl Nodes {
+    /// The nodes of these settings. `folder`: where this box's key and certificate are, or will be made.
+    pub(super) fn new(settings: Watched<Arc<Vec<NodeSettings>>>, folder: PathBuf) -> Self {
+        Self { settings, folder, identity: Mutex::default(), met: Mutex::default(), gatherers: Mutex::default() }
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> Vec<NodeName> {
+        self.settings.now().iter().map(|node| node.options.name.clone()).collect()
+    }
+
+    /// True if the settings name none.
+    pub fn is_empty(&self) -> bool {
+        self.settings.now().is_empty()
+    }
+
+    /// True if this one did not answer when it was last asked. Asks nobody.
+    pub fn is_away(&self, name: &NodeName) -> bool {
+        let met = lock(&self.met).get(name).cloned();
+        met.is_some_and(|node| node.is_away())
+    }
+
+    /// The threads that ask all nodes and wait for each. They are started at first need.
+    pub(super) fn gatherers(&self) -> Result<Arc<Runner>, OperationError> {
+        let mut gatherers = lock(&self.gatherers);
+        if let Some(gatherers) = gatherers.as_ref() {
+            return Ok(Arc::clone(gatherers));
+        }
+        let made = Runner::start(GATHERERS, GATHERED).map_err(|why| OperationError::Internal(why.to_string()))?;
+        Ok(Arc::clone(gatherers.insert(Arc::new(made))))
+    }
+
+    /// The error of a node that the settings do not name.
+    pub(super) fn unknown(name: &NodeName) -> OperationError {
+        let none = containers::Error::unavailable(Runtime::Incus, Away::Absent, "the settings do not name it");
+        none.on(Some(name.as_str())).into()
+    }
+
+    /// Where the certificate is that a node has to trust.
+    ///
+    /// # Errors
+    /// There is none, and none can be made.
+    pub fn certificate(&self) -> Result<PathBuf, OperationError> {
+        Ok(self.identity()?.place().to_owned())
+    }
+
+    fn identity(&self) -> Result<Arc<Identity>, OperationError> {
+        let mut identity = lock(&self.identity);
+        if let Some(identity) = identity.as_ref() {
+            return Ok(Arc::clone(identity));
+        }
+        let made = Identity::open(&self.folder);
+        let made = made.map_err(|why| OperationError::Internal(format!("{}: {why}", self.folder.display())))?;
+        Ok(Arc::clone(identity.insert(Arc::new(made))))
+    }
+
+    /// One of them, as the settings have it now.
+    ///
+    /// # Errors
+    /// The settings do not name it, or this box's key cannot be used.
+    pub fn get(&self, name: &NodeName) -> Result<Arc<NodeHandle>, OperationError> {
+        let settings = self.settings.now();
+        let Some(wanted) = settings.iter().find(|node| node.options.name == *name) else {
+            return Err(Self::unknown(name));
+        };
+        let make = || {
+            let driver = IncusLxd::on_node(Arc::clone(&wanted.options), self.identity()?.as_ref());
+            driver.map(Arc::new).map_err(OperationError::Internal)
+        };
+        let mut met = lock(&self.met);
+        if let Some(node) = met.get(name) {
+            let mut driver = lock(&node.driver);
+            if *driver.0 != *wanted.options {
+                *driver = (Arc::clone(&wanted.options), make()?);
+            }
+            drop(driver);
+            return Ok(Arc::clone(node));
+        }
+        let start = || Runner::start(THREADS, QUEUE).map_err(|why| OperationError::Internal(why.to_string()));
+        let node = Arc::new(NodeHandle {
+            name: name.clone(),
+            driver: Mutex::new((Arc::clone(&wanted.options), make()?)),
+            runner: start()?,
+            lookers: start()?,
+            looking: AtomicBool::default(),
+            unserved: AtomicBool::new(true),
+            away: Mutex::default(),
+        });
+        met.insert(name.clone(), Arc::clone(&node));
+        Ok(node)
+    }
+
+    /// Ends the threads of all, and waits until `end` at the most.
+    pub(super) fn stop(&self, end: Instant) {
+        for node in std::mem::take(&mut *lock(&self.met)).into_values() {
+            node.runner.stop(end.saturating_duration_since(Instant::now()));
+            node.lookers.stop(Duration::ZERO);
+        }
+        if let Some(gatherers) = lock(&self.gatherers).take() {
+            gatherers.stop(Duration::ZERO);
+        }
+    }
+}
+
+impl NodeHandle {
+    /// Its runtime.
+    pub fn driver(&self) -> Arc<IncusLxd> {
+        Arc::clone(&lock(&self.driver).1)
+    }
+
+    /// How it is reached.
+    pub fn options(&self) -> Arc<NodeOptions> {
+        Arc::clone(&lock(&self.driver).0)
+    }
+
+    /// Asks it what it has; blocks for some seconds at the most.
+    ///
+    /// # Errors
+    /// `container_runtime_unavailable`, with the way in which it is away.
+    pub fn ask(&self) -> Answered {
+        let (driver, end) = (self.driver(), within(CALL));
+        let asked = driver.info(end).and_then(|info| Ok((info, driver.capacity(end)?)));
+        let answered = asked.map_err(|error| OperationError::from(error.as_away(driver.as_ref())));
+        self.note(answered.as_ref().map(|_| ()));
+        answered
+    }
+
+    /// True if nobody else is looking at it; [`NodeHandle::looked`] lets the next one.
+    pub fn may_look(&self) -> bool {
+        !self.looking.swap(true, Ordering::Relaxed)
+    }
+
+    /// Ends a look.
+    pub fn looked(&self) {
+        self.looking.store(false, Ordering::Relaxed);
+    }
+
+    /// True once a start of the daemon, and once after it was away: its agents are to be served, now that it answers.
+    pub fn take_unserved(&self) -> bool {
+        self.unserved.swap(false, Ordering::Relaxed)
+    }
+
+    /// True if it did not answer when it was last asked.
+    pub fn is_away(&self) -> bool {
+        lock(&self.away).is_some()
+    }
+
+    /// Writes to the log, once, that it is away, and once that it answers again.
+    pub fn note(&self, answered: Result<(), &OperationError>) {
+        let mut noted = lock(&self.away);
+        match answered {
+            Ok(()) if noted.take().is_some() => log::info!("node {} answers again", self.name),
+            Ok(()) => {}
+            Err(error) => {
+                // What was begun there meanwhile is ended when it answers again.
+                self.unserved.store(true, Ordering::Relaxed);
+                let (detail, cause) = (error.detail(), error.cause().unwrap_or_else(|| "-".into()));
+                if noted.as_deref() != Some(detail.as_str()) {
+                    log::warn!("{detail} ({cause}) Its agents are left as they are until it answers.");
+                    *noted = Some(detail);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_memory_decides_among_those_that_are_not_crowded() {
+        let has = |memory, memory_used, load| Capacity { memory, memory_used, cores: 2, load };
+        let quiet = room(&has(8, 2, Some(0.5)));
+        assert!(quiet > room(&has(8, 4, None)));
+        assert!(quiet > room(&has(100, 2, Some(4.5))));
+        assert!(room(&has(100, 2, Some(4.0))) > quiet);
+        assert_eq!(room(&has(1, 2, None)), (true, 0));
+    }
+
+    #[test]
+    fn this_box_has_memory_and_a_processor() {
+        let has = here();
+        assert!(has.memory > has.memory_used && has.memory_used > 0 && has.cores > 0 && has.load.is_some(), "{has:?}");
+    }
+}

@@ -1,0 +1,99 @@
+//! `taosctl nodes add` and `remove` change the daemon's settings file and nothing else in it; what they write, the daemon
+//! takes at its next reload.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use data_encoding::BASE64;
+use serde_json::json;
+
+use crate::run::Ctl;
+use crate::support::{Daemon, TempDir, wait_until};
+
+const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const MINE: &str = "# my box\nallowed_hosts = [\"box.lan\"] # as the router calls it\n";
+
+fn token() -> String {
+    let json = json!({"fingerprint": SHA256, "addresses": ["127.0.0.1:9", "[::1]:9"], "secret": "s3cret"});
+    BASE64.encode(json.to_string().as_bytes())
+}
+
+struct Site {
+    daemon: Daemon,
+    ctl: Ctl,
+    file: String,
+    _folder: TempDir,
+}
+
+fn site() -> Site {
+    let folder = TempDir::new();
+    let place = folder.path().join("taosd.toml");
+    fs::write(&place, MINE).unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o640)).unwrap();
+    let file = place.to_str().unwrap().to_owned();
+    let daemon = Daemon::with(&["--config", &file, "--containers", "none"], &[]);
+    let ctl = Ctl::operator(&daemon);
+    Site { daemon, ctl, file, _folder: folder }
+}
+
+#[test]
+fn one_is_added_by_its_token_checked_and_removed_again() {
+    let Site { daemon, ctl, file, .. } = &site();
+    let run =
+        ctl.run_with_stdin(&["nodes", "add", "shed", "--join-token-file", "-", "--file", file], &token()).expect(0);
+    assert!(run.stdout.contains("added [nodes.shed]") && run.stderr.contains("taosctl nodes check shed"), "{run:?}");
+    assert!(!run.stdout.contains(&token()) && !run.stderr.contains(&token()));
+    // The token tells the address and the fingerprint; every other line stays.
+    let text = fs::read_to_string(file).unwrap();
+    assert_eq!(text, format!("{MINE}\n[nodes.shed]\nurl = \"https://127.0.0.1:9\"\ntoken = \"{}\"\n", token()));
+    assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o640);
+    daemon.signal("HUP");
+    wait_until("the daemon knows it", || ctl.json(&["nodes", "list"])[0]["name"] == "shed");
+    // Nobody listens there.
+    ctl.run(&["nodes", "check", "shed"]).expect_error(1, "container_runtime_unavailable");
+
+    daemon.operator().post("/api/agents", json!({"name": "a"})).expect(200);
+    daemon.execute("UPDATE agents SET container_name = 'shed:taos-agent-a', container_runtime = 'incus'", []);
+    let asked = ctl.run(&["nodes", "remove", "shed", "--file", file]).expect(2);
+    assert!(asked.stderr.contains("--yes"), "{asked:?}");
+    assert_eq!(fs::read_to_string(file).unwrap(), text);
+    ctl.run(&["nodes", "remove", "shed", "--yes", "--file", file]).expect(0);
+    assert_eq!(fs::read_to_string(file).unwrap(), MINE);
+    daemon.signal("HUP");
+    wait_until("the daemon has forgotten it", || ctl.json(&["nodes", "list"]) == json!([]));
+    assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_before_anything_is_written() {
+    let Site { ctl, file, .. } = &site();
+    let to = ["--file", file.as_str()];
+    let add =
+        |args: &[&str], input: &str| ctl.run_with_stdin(&[&["nodes", "add"], args, &to].concat(), input).expect(2);
+    let by_token = ["--join-token-file", "-"];
+    for (args, input, told) in [
+        (&["Shed", "https://shed.lan", by_token[0], by_token[1]][..], token(), "not a name"),
+        (&["auto", "https://shed.lan", by_token[0], by_token[1]], token(), "not a name"),
+        (&["shed", "http://shed.lan", by_token[0], by_token[1]], token(), "must be https"),
+        (&["shed", by_token[0], by_token[1]], "nonsense".into(), "not a trust token"),
+        (&["shed", "--certificate", SHA256], String::new(), "address is missing"),
+        (&["shed", "https://shed.lan", "--certificate", "/nonexistent"], String::new(), "No such file"),
+        (&["shed", "https://shed.lan", "--certificate", file], String::new(), "no certificate in PEM"),
+        // Without a terminal nobody can be asked for a token.
+        (&["shed", "https://shed.lan"], String::new(), "no terminal"),
+    ] {
+        let run = add(args, &input);
+        assert!(run.stderr.contains(told), "{args:?}: {run:?}");
+    }
+    assert_eq!(fs::read_to_string(file).unwrap(), MINE);
+    ctl.ok(&["nodes", "add", "shed", "https://shed.lan", "--certificate", SHA256, "--file", file]);
+    let text = fs::read_to_string(file).unwrap();
+    assert!(add(&["shed", "https://other.lan", "--certificate", SHA256], "").stderr.contains("already"));
+    let none = ctl.run(&["nodes", "remove", "barn", "--yes", "--file", file]).expect(2);
+    assert!(none.stderr.contains("there is no [nodes.barn]"), "{none:?}");
+    let nowhere = ctl.run(&["nodes", "add", "b", "https://b", "--certificate", SHA256, "--file", "/nonexistent/t"]);
+    assert!(nowhere.expect(2).stderr.contains("as root"));
+    assert_eq!(fs::read_to_string(file).unwrap(), text);
+    let printed = ctl.ok(&["nodes", "add", "b", "https://b.lan", "--certificate", SHA256, "--print"]);
+    assert_eq!(printed, format!("[nodes.b]\nurl = \"https://b.lan\"\ncertificate = \"{SHA256}\"\n"));
+}
