@@ -13,20 +13,22 @@ usage() {
     cat <<'END'
 Usage: packaging/install.sh [--uninstall | --purge | --help]
 
-  (nothing)     install or upgrade: the programs to /usr/local/bin, the manual pages and the
-                completions of bash, zsh and fish to /usr/local/share, the unit, the user and
-                the settings; enable and start the service
-  --uninstall   remove the service, the programs, the pages and the completions; settings,
-                data and the user stay
-  --purge       remove everything, data included
+  (nothing)    install or upgrade: the programs to /usr/local/bin, the manual
+               pages and the completions of bash, zsh and fish to
+               /usr/local/share, the unit, the user and the settings; enable and
+               start the service
+  --uninstall  remove the service, the programs, the pages and the completions;
+               settings, data and the user stay
+  --purge      remove everything, data included
 
 Build first, as yourself; the second line makes the manual pages:
 
   cargo build --release
   cargo run --release --example manual -- target/manual
 
-Then run this script as root. It needs systemd. Without systemd start the daemon yourself:
-target/release/taosd serve --help. On Debian use the package: packaging/build-deb.sh.
+Then run this script as root. It needs systemd. Without systemd start the daemon
+yourself: target/release/taosd serve. On Debian use the package:
+packaging/build-deb.sh.
 END
 }
 
@@ -34,7 +36,7 @@ die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
 # What stands in $share, so that an uninstall finds all of it.
 pages() {
-    find "$share/man/man1" "$share/man/man8" \( -name 'taosctl*.1' -o -name 'taosd*.8' \) 2>/dev/null || true
+    find "$share/man/man1" "$share/man/man8" \( -name 'taosctl*.1*' -o -name 'taosd*.8*' \) 2>/dev/null || true
     for file in bash-completion/completions/taosctl bash-completion/completions/taosd \
         zsh/site-functions/_taosctl zsh/site-functions/_taosd \
         fish/vendor_completions.d/taosctl.fish fish/vendor_completions.d/taosd.fish; do

@@ -3,6 +3,27 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+/// Columns of a terminal that does not tell its width.
+pub const WIDTH: usize = 80;
+/// Columns of help on a terminal that is wider: longer lines are hard to read.
+const HELP_WIDTH: usize = 100;
+
+/// Columns that somebody asked for with `COLUMNS`.
+pub fn asked_width() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.parse().ok().filter(|columns| (20..=1000).contains(columns))
+}
+
+/// Columns of the terminal that stdout is.
+pub fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col >= 20).then_some(usize::from(size.ws_col))
+}
+
+/// Columns that help may take.
+pub fn help_width() -> usize {
+    asked_width().or_else(terminal_width).unwrap_or(WIDTH).min(HELP_WIDTH)
+}
+
 /// What became of a text on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {

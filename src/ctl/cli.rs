@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use super::core::format::Format;
 use super::verbs::entry;
 use super::{completion, examples, nouns};
+use crate::say;
 
 /// Seconds an answer may take where `--timeout` says nothing. A repeat under the same key may be held for 10.
 const TIMEOUT: &str = "30";
@@ -14,6 +15,7 @@ const TIMEOUT: &str = "30";
 pub fn command() -> Command {
     let root = Command::new("taosctl")
         .version(env!("CARGO_PKG_VERSION"))
+        .term_width(say::help_width())
         .about("Talks to taosd: agents, their tokens, users and grants")
         .after_help(
             "You may also put the verb first, as in kubectl and incus: taosctl get agents, taosctl describe agent NAME, taosctl start \

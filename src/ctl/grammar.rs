@@ -5,9 +5,7 @@ use std::ffi::OsString;
 
 use clap::Command;
 
-/// Global flags that are followed by a value.
-const VALUED: [&str; 8] =
-    ["--url", "--token", "--token-file", "--profile", "--idempotency-key", "--timeout", "--output", "-o"];
+use super::habits::word_after;
 
 /// A verb that stands before its noun, and what ours is called.
 const BEFORE_A_NOUN: &[(&str, &str)] = &[
@@ -26,6 +24,7 @@ const BEFORE_A_NOUN: &[(&str, &str)] = &[
     ("rm", "delete"),
     ("show", "get"),
     ("update", "update"),
+    ("view", "get"),
     ("wait", "wait"),
 ];
 
@@ -54,6 +53,7 @@ const OF_AGENTS: &[(&str, &str)] = &[
     ("show", "get"),
     ("start", "start"),
     ("stop", "stop"),
+    ("view", "get"),
 ];
 
 /// Lists that are a command of their own: what people call them, the command that lists, and the one that makes an entry.
@@ -211,22 +211,6 @@ pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsSt
         args.insert(at, "agents".into());
     }
     args
-}
-
-/// The next argument that is a word and no flag, nor a flag's value.
-fn word_after(args: &[OsString], from: usize) -> Option<usize> {
-    let mut skip = false;
-    for (at, arg) in args.iter().enumerate().skip(from) {
-        let text = arg.to_str()?;
-        match text {
-            _ if skip => skip = false,
-            "--" => return None,
-            _ if VALUED.contains(&text) => skip = true,
-            _ if text.starts_with('-') && text.len() > 1 => {}
-            _ => return Some(at),
-        }
-    }
-    None
 }
 
 #[cfg(test)]

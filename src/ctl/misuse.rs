@@ -17,9 +17,20 @@ const CLAPS_HINT: &str = "For more information, try";
 /// How alike a word must be to be what was meant, of 1.
 const ALIKE: f64 = 0.8;
 /// What other tools call running a program in a container, which is not ours to do.
-const RUNS_PROGRAMS: [&str; 4] = ["attach", "exec", "shell", "ssh"];
+const RUNS_PROGRAMS: [&str; 5] = ["attach", "console", "exec", "shell", "ssh"];
 const PROGRAMS: &str = "  tip: programs in a container are run by its runtime: incus exec CONTAINER -- bash.\n       \
     taosctl agents containers names the containers.";
+
+/// What other tools do and taosd does not, or not in one command; and what comes nearest.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("api", "every route is listed at /docs; a token and curl call it: taosctl docs getting-started."),
+    ("copy", "taosctl agents export NAME writes what taosctl agents import FILE makes an agent of."),
+    ("cp", "taosctl upload FILE shares a file; incus file push FILE CONTAINER/PATH writes into a container."),
+    ("init", "taosctl agents create NAME records an agent, taosctl deploy NAME --image IMAGE makes its container."),
+    ("rename", "a name never changes; people see taosctl agents update NAME --display-name TEXT."),
+    ("scale", "an agent is one container; taosctl deploy NAME makes another agent."),
+    ("snapshot", "taosctl backup saves what taosd keeps; incus snapshot create CONTAINER saves a container."),
+];
 
 /// Prints what is wrong, or the help and version that were asked for. The exit code.
 pub(super) fn print(error: &clap::Error) -> u8 {
@@ -35,9 +46,13 @@ pub(super) fn print(error: &clap::Error) -> u8 {
     let first = text.lines().next().unwrap_or_default();
     let text = match typed(error) {
         Some(word) if RUNS_PROGRAMS.contains(&word) => format!("{first}\n\n{PROGRAMS}"),
-        Some(word) => match meant(error, word) {
-            Some(meant) => format!("{first}\n\n  tip: a similar command exists: '{meant}'"),
-            None => text,
+        Some(word) => match (ELSEWHERE.iter().find(|(theirs, _)| *theirs == word), meant(error, word)) {
+            (Some((_, tip)), _) => format!("{first}\n\n  tip: {tip}"),
+            (None, Some(meant)) => format!("{first}\n\n  tip: a similar command exists: '{meant}'"),
+            // What clap finds alike is not.
+            (None, None) => {
+                parts.iter().filter(|part| !part.starts_with("  tip: ")).copied().collect::<Vec<_>>().join("\n\n")
+            }
         },
         None => text,
     };
@@ -73,7 +88,9 @@ fn meant(error: &clap::Error, typed: &str) -> Option<String> {
     let is_first = next::help() == "taosctl --help";
     let verbs = grammar::first_words().filter(|_| is_first).map(str::to_owned);
     let alike = |word: String| (strsim::jaro_winkler(typed, &word), word);
-    let best = claps.iter().cloned().chain(verbs).map(alike).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    // A verb of agents alone is no tip for itself.
+    let others = claps.iter().cloned().chain(verbs).filter(|word| word != typed);
+    let best = others.map(alike).max_by(|(a, _), (b, _)| a.total_cmp(b));
     best.filter(|(likeness, _)| *likeness >= ALIKE).map(|(_, word)| word)
 }
 

@@ -7,11 +7,12 @@
 //! 3. [`login`] - where it connects, and as whom
 //! 4. [`verbs`] - how a verb becomes requests
 //! 5. `nouns` - one file a noun
-//! 6. `grammar` - the order of words
-//! 7. `completion` - scripts for shells
-//! 8. `examples` - what every help shows at its end
-//! 9. `cli` - the whole command
-//! 10. `misuse` - a command line that cannot be read
+//! 6. `habits` - the words of other command lines
+//! 7. `grammar` - the order of words
+//! 8. `completion` - scripts for shells
+//! 9. `examples` - what every help shows at its end
+//! 10. `cli` - the whole command
+//! 11. `misuse` - a command line that cannot be read
 //!
 //! A noun is one file in [`nouns`]: it names its verbs, the route each calls and how the reply is shown. Flags come from
 //! the route table, so that the command line and the daemon cannot drift apart. What does not belong here: anything the
@@ -22,6 +23,7 @@ mod completion;
 pub mod core;
 mod examples;
 mod grammar;
+mod habits;
 pub mod login;
 mod misuse;
 mod nouns;
@@ -47,7 +49,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ExitCode::from(offered);
     }
     let whole = cli::command();
-    let args = grammar::in_our_order(args, &whole);
+    let args = habits::places(grammar::in_our_order(habits::in_our_words(args), &whole), &whole);
     next::runs(grammar::command_of(&args, &whole));
     let matches = match whole.try_get_matches_from(&args) {
         Ok(matches) => matches,
@@ -99,6 +101,16 @@ mod tests {
             let words = super::grammar::in_our_order(words, &super::cli::command());
             assert!(super::cli::command().try_get_matches_from(words).is_ok(), "{command}");
         }
+    }
+
+    #[test]
+    fn every_empty_list_names_the_next_command() {
+        let all = super::verbs::entry::verbs(super::nouns::ALL);
+        // There is no box without an audit and settings.
+        let silent =
+            all.iter().filter(|verb| !matches!(verb.route, "audit_list" | "box_settings") && !verb.names_the_next());
+        let silent: Vec<&str> = silent.map(|verb| verb.route).collect();
+        assert!(silent.is_empty(), "{silent:?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::config::{Config, Flags};
 
 /// Identity authority and control plane for the AI agents on one small box.
 #[derive(Parser)]
-#[command(name = "taosd", version, args_conflicts_with_subcommands = true)]
+#[command(name = "taosd", version, args_conflicts_with_subcommands = true, term_width = crate::say::help_width())]
 pub struct Cli {
     #[command(subcommand)]
     /// The command; serve if absent.

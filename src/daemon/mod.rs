@@ -152,15 +152,23 @@ fn close(app: Arc<App>, config: &Config) {
     }
 }
 
-/// How a person starts `taosctl` here: by its name if a shell finds it, else by its path beside this program.
-fn taosctl() -> String {
+/// How a person starts `taosctl` here: by its name if a shell finds it, else by its path beside this program. And what
+/// builds it where `cargo run` has built only this program.
+fn taosctl() -> (String, Option<&'static str>) {
     const NAME: &str = "taosctl";
     let found =
         std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(NAME).is_file()));
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(NAME)).filter(|path| path.is_file());
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(NAME));
+    let profile = beside.as_ref().and_then(|path| path.parent()?.file_name()?.to_str());
+    let builds = match profile {
+        Some("release") => Some("cargo build --release"),
+        Some("debug") => Some("cargo build"),
+        _ => None,
+    };
     match beside {
-        Some(path) if !found => path.display().to_string(),
-        _ => NAME.to_owned(),
+        Some(path) if !found && path.is_file() => (path.display().to_string(), None),
+        Some(path) if !found && builds.is_some() => (path.display().to_string(), builds),
+        _ => (NAME.to_owned(), None),
     }
 }
 
@@ -171,9 +179,11 @@ fn announce(config: &Config, addresses: &[SocketAddr]) {
     // Nobody may be reading; that is no reason not to serve.
     let _ = say::out(&format!("taosd listening on http://{address} data={data} socket={socket}\n"));
     if io::stdout().is_terminal() {
-        let taosctl = taosctl();
+        let (taosctl, builds) = taosctl();
+        let first =
+            builds.map_or_else(String::new, |builds| format!("  first         {builds}, which builds taosctl\n"));
         say::complain(&format!(
-            "\n  your token    {data}/operator.token\n  in a browser  http://{address}/, or the link that this prints:\n\
+            "\n  your token    {data}/operator.token\n{first}  in a browser  http://{address}/, or the link that this prints:\n\
              \x20               {taosctl} open\n  in a shell    {taosctl} status\n  to read       http://{address}/docs, or \
              {taosctl} docs\n\n"
         ));

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::run::{Ctl, url};
 use crate::support::Daemon;
+use crate::terminal;
 
 /// The commands, their examples, and what the test has to know of each.
 const TEXT: &str = include_str!("../../src/ctl/examples.txt");
@@ -38,7 +39,9 @@ fn every_help_has_them_and_every_place_is_described() {
     let mut wrong = Vec::new();
     for (path, command) in &all {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        let examples = help.split("Examples:\n").nth(1).map_or(0, |examples| examples.lines().count());
+        // A long one goes on on lines that are indented further.
+        let is_first = |line: &&str| !line.starts_with("   ");
+        let examples = help.split("Examples:\n").nth(1).map_or(0, |lines| lines.lines().filter(is_first).count());
         if examples != 2 {
             wrong.push(format!(
                 "taosctl {path} --help does not show two examples; write them into src/ctl/examples.txt"
@@ -54,6 +57,54 @@ fn every_help_has_them_and_every_place_is_described() {
         assert!(path == "taosctl" || known.contains(path), "there is no command {path}");
         assert_eq!(examples.len(), 2, "{path}");
     }
+}
+
+/// Lines of help that are wider than a terminal of 80 columns.
+fn too_wide(mut command: clap::Command) -> Vec<String> {
+    let mut all = Vec::new();
+    // It hands its width down to those below it.
+    command.build();
+    walk("", &command, &mut all);
+    let mut wide = Vec::new();
+    for (_, mut command) in all {
+        for help in [command.render_help(), command.render_long_help()] {
+            let help = help.to_string();
+            // How a command is used is one line, however many flags it requires.
+            let can_wrap = |line: &&str| !line.starts_with("Usage: ");
+            wide.extend(help.lines().filter(can_wrap).filter(|line| line.chars().count() > 80).map(str::to_owned));
+        }
+    }
+    wide.dedup();
+    wide
+}
+
+#[test]
+fn no_help_is_wider_than_a_terminal() {
+    for command in [taosd::ctl::command(), <taosd::daemon::cli::Cli as clap::CommandFactory>::command()] {
+        let name = command.get_name().to_owned();
+        let wide = too_wide(command.term_width(80));
+        assert!(wide.is_empty(), "{name}: {}", wide.join("\n"));
+    }
+}
+
+#[test]
+fn help_takes_the_columns_there_are() {
+    let ctl = Ctl::bare();
+    let widest = |text: &str| text.lines().map(|line| line.trim_end().chars().count()).max().unwrap();
+    let daemon = env!("CARGO_BIN_EXE_taosd");
+    for line in ["agents deploy --help", "help", "tokens issue --help", "agents deploy"] {
+        let (seen, _) = terminal::see(&ctl, line);
+        let seen = terminal::plain(&seen);
+        assert!(widest(&seen) <= 80 && seen.contains("Usage:"), "{line}: {seen}");
+    }
+    let (seen, _) = terminal::see_program(&ctl, &format!("{daemon} serve --help"));
+    assert!(widest(&terminal::plain(&seen)) <= 80, "{seen}");
+    assert!(widest(&ctl.ok(&["agents", "deploy", "--help"])) <= 80, "as in a pipe");
+    let narrow = Ctl::bare().env("COLUMNS", "60").ok(&["whoami", "--help"]);
+    assert!(
+        narrow.lines().filter(|line| line.chars().count() > 60).all(|line| line.starts_with("  taosctl")),
+        "{narrow}"
+    );
 }
 
 /// A token of atlas.

@@ -3,11 +3,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../durability/false_clock.rs"]
+mod false_clock;
+#[path = "../durability/mounts.rs"]
+mod mounts;
+
 mod fake;
 mod run;
 mod terminal;
 
 mod a_byte_order_mark_is_no_part_of_a_text;
+mod a_deployment_is_watched_on_a_terminal;
 mod a_home_that_cannot_be_written_stops_nothing;
 mod a_login_is_saved_for_its_owner_alone;
 mod a_project_has_its_own_identity;
@@ -17,6 +23,7 @@ mod agents_are_registered;
 mod agents_join_at_the_command_line;
 mod agents_keys_are_minted;
 mod changes_are_repeated_under_one_key;
+mod doctor_says_the_fix_of_what_is_really_broken;
 mod every_help_has_two_examples;
 mod every_route_has_a_command;
 mod everyday_tasks_work_as_first_typed;
@@ -29,6 +36,7 @@ mod keys_and_credentials_are_managed;
 mod keys_are_exchanged_silently;
 mod knowledge_is_put_and_searched;
 mod lists_are_read_to_their_end;
+mod lists_need_no_name;
 mod messages_are_sent_and_followed;
 mod nodes_are_added_to_the_settings;
 mod notifications_are_sent_watched_and_read;
@@ -42,7 +50,9 @@ mod slow_work_is_followed;
 mod slow_work_shows_a_bar_on_a_terminal;
 mod texts_are_taken_as_they_are;
 mod the_first_start_says_what_to_do_next;
+mod the_page_of_an_error_can_be_opened;
 mod the_state_of_the_box_is_one_screen;
+mod the_transcripts_are_what_is_printed;
 mod tokens_are_printed_bare;
 mod users_and_grants_are_managed;
 mod what_was_meant_is_told;

@@ -26,3 +26,22 @@ fn the_ready_line_is_followed_by_commands_that_a_shell_finds() {
     }
     assert!(after.contains(&format!("{taosctl} open")) && after.contains("/docs"), "{after}");
 }
+
+#[test]
+fn where_only_the_daemon_is_built_it_says_what_builds_the_rest() {
+    let (ctl, dir) = (Ctl::bare(), TempDir::new());
+    let built = dir.path().join("release");
+    std::fs::create_dir(&built).unwrap();
+    // A copy made by another process: one that this one holds open for writing cannot be run.
+    let copied = std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_taosd")).arg(&built).status();
+    assert!(copied.unwrap().success());
+    let data = dir.path().join("d");
+    let serve = format!(
+        "timeout 5 {} serve --data-dir {} --listen 127.0.0.1:0 --containers none",
+        built.join("taosd").display(),
+        data.display()
+    );
+    let (seen, _) = see_program(&ctl, &serve);
+    assert!(seen.contains("first         cargo build --release, which builds taosctl"), "{seen}");
+    assert!(seen.contains(&format!("{} status", built.join("taosctl").display())), "{seen}");
+}

@@ -1,6 +1,8 @@
 //! A clock that jumps, for one daemon alone: libfaketime (Debian package `faketime`) stands between it and the kernel.
 //! The tests that need it are ignored: `apt install faketime`, then run them with `--ignored`.
 
+#![allow(dead_code, reason = "each test target uses its own part of this")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,16 +29,21 @@ impl FalseClock {
 
     /// A daemon that goes by this clock; not started yet.
     pub fn daemon(&self, env: &[(&str, &str)]) -> Daemon {
-        let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
-        let (library, file) = (text(&self.library), text(&self.file()));
-        let own = [
-            ("LD_PRELOAD", library.as_str()),
-            ("FAKETIME_TIMESTAMP_FILE", &file),
-            ("FAKETIME_NO_CACHE", "1"),
-            // A jump moves the wall clock alone.
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ];
+        let own = self.env();
+        let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Daemon::prepared(None, &[], &[env, &own].concat())
+    }
+
+    /// What a program needs in its environment to go by this clock.
+    pub fn env(&self) -> [(&'static str, String); 4] {
+        let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+        [
+            ("LD_PRELOAD", text(&self.library)),
+            ("FAKETIME_TIMESTAMP_FILE", text(&self.file())),
+            ("FAKETIME_NO_CACHE", "1".to_owned()),
+            // A jump moves the wall clock alone.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ]
     }
 
     /// Moves it: so far from the machine's, such as `+1y` or `-1d`.

@@ -10,11 +10,13 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::metrics;
+use crate::api::engine::site;
 use crate::http::edge::Worker;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::{Agentex, Taos};
 use crate::rest::field::{Field, Type};
+use crate::rest::head::Peer;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
@@ -28,6 +30,7 @@ const DOC: &str = "recipes/troubleshooting#not-ready";
 pub const HEALTHZ: &[Field] = &[
     Field::word("status", &["ok"], "Always ok.").required(),
     Field::unbounded("version", "The running version.").required(),
+    Field::unbounded("url", "The address of the console and the documentation; only on the operator's socket."),
 ];
 
 /// The rows of the table.
@@ -69,8 +72,13 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(200, Answer::Other(&["text/plain"])),
 ];
 
-pub fn healthz(_: &App, _: Input) -> Handled {
-    Ok(Reply::ok(&json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into())
+pub fn healthz(app: &App, input: Input) -> Handled {
+    let mut health = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")});
+    // A client of the socket knows no address to which a `doc_url` could be added.
+    if matches!(input.head.peer, Peer::Unix { .. }) {
+        health["url"] = json!(site::of_box(app));
+    }
+    Ok(Reply::ok(&health).into())
 }
 
 /// Whether every check succeeds, and the result of each.

@@ -15,6 +15,12 @@ const DOC_START: &str = "/docs/agents/getting-started";
 /// Where it speaks of a daemon that does not answer.
 const DOC_TROUBLE: &str = "/docs/agents/recipes/troubleshooting";
 
+/// Where it says who may use the socket.
+const DOC_FIRST: &str = "/docs/agents/operations/first-login#the-operators-token";
+/// What somebody does who may not use the socket.
+pub const JOIN_THE_GROUP: &str =
+    "Join its group: sudo usermod -aG taosd \"$USER\", then log in again. Or use a token: taosctl login.";
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -37,6 +43,9 @@ pub enum Failure {
     /// Nobody answered.
     #[error("{0}")]
     Unreachable(String),
+    /// The daemon's socket is there, and this user may not use it.
+    #[error("{0}")]
+    NotAllowed(String),
     /// What answered does not speak as a taosd does.
     #[error("{0}")]
     Unexpected(String),
@@ -101,18 +110,17 @@ impl Failure {
             Self::Refused(refusal) if refusal.status == 401 => 2,
             Self::Refused(_) | Self::Output(_) => 1,
             Self::Usage { .. } | Self::Login { .. } => 2,
-            Self::Unreachable(_) | Self::Unexpected(_) => 3,
+            Self::Unreachable(_) | Self::NotAllowed(_) | Self::Unexpected(_) => 3,
         }
     }
 
     /// Puts the server's address in front of the page that a refusal names.
     #[must_use]
-    pub fn at(mut self, server: &str) -> Self {
+    pub fn at(mut self, address: &str) -> Self {
         if let Self::Refused(refusal) = &mut self
             && refusal.doc_url.starts_with('/')
-            && server.starts_with("http")
         {
-            refusal.doc_url.insert_str(0, server);
+            refusal.doc_url.insert_str(0, address);
         }
         self
     }
@@ -171,6 +179,7 @@ impl Failure {
             Self::Unreachable(_) => {
                 ("unreachable", "Start taosd, or name a running one with --url or TAOS_URL.", DOC_TROUBLE)
             }
+            Self::NotAllowed(_) => ("unreachable", JOIN_THE_GROUP, DOC_FIRST),
             Self::Unexpected(_) => ("unexpected_reply", "Check that the URL is the address of taosd.", DOC_TROUBLE),
             Self::Output(_) => ("output", "Make the output writable and run it again.", DOC_START),
             Self::Refused(r) => (r.error.as_str(), r.fix.as_str(), r.doc_url.as_str()),
@@ -185,8 +194,16 @@ impl Failure {
             Self::Refused(refusal) if refusal.run.is_some() => refusal.run.clone().unwrap_or_default(),
             _ => next::command(error),
         };
-        FailureParts { error: error.to_owned(), detail, fix: fix.to_owned(), run, doc_url: doc_url.to_owned(), more }
+        FailureParts { error: error.to_owned(), detail, fix: fix.to_owned(), run, doc_url: readable(doc_url), more }
     }
+}
+
+/// A page as its reader opens it: the address, or without a server the command that shows it.
+fn readable(doc_url: &str) -> String {
+    let is_plain = doc_url.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'#'));
+    let Some(page) = doc_url.strip_prefix('/').filter(|_| is_plain) else { return doc_url.to_owned() };
+    let page = page.strip_prefix("docs").map_or(page, |rest| rest.trim_start_matches('/'));
+    format!("taosctl docs {}", page.strip_prefix("agents/").unwrap_or(page)).trim_end().to_owned()
 }
 
 /// What a failure tells, part by part.
@@ -239,7 +256,7 @@ mod tests {
         assert_eq!(failure.exit_code(), 1);
         let text = failure.to_text();
         let wanted = "error: agent_busy\ndetail: a\\u{1b}[2Jb\nfix: Wait.\nrun: taosctl docs errors#agent_busy\n\
-            doc_url: /docs/x\noperation_id: 7\n";
+            doc_url: taosctl docs x\noperation_id: 7\n";
         assert_eq!(text, wanted);
     }
 
@@ -254,8 +271,26 @@ mod tests {
             (json["run"].as_str(), json["error"].as_str()),
             (Some("taosctl agents ls"), Some("agent_not_found"))
         );
-        let on_a_socket = Failure::refused(404, body, None).at("unix:/run/taosd.sock").to_text();
-        assert!(on_a_socket.contains("doc_url: /docs/x\n"), "{on_a_socket}");
+        let of_nobody = Failure::refused(404, body, None).to_text();
+        assert!(of_nobody.contains("doc_url: taosctl docs x\n"), "{of_nobody}");
+    }
+
+    #[test]
+    fn the_page_of_every_code_is_an_address_or_a_command_that_shows_it() {
+        for code in crate::rest::codes::ALL {
+            let page = code.doc_url();
+            let body = json!({"error": code.slug, "detail": "d", "fix": "f", "doc_url": page}).to_string();
+            let refused = || Failure::refused(code.status, body.as_bytes(), None);
+            assert_eq!(refused().at("https://box.example").parts().doc_url, format!("https://box.example{page}"));
+            let command = refused().parts().doc_url;
+            let words = command.strip_prefix("taosctl docs ").unwrap_or_else(|| panic!("{}: {command}", code.slug));
+            let (name, anchor) = words.split_once('#').unwrap_or((words, ""));
+            let text = docs::page(&format!("agents/{name}")).unwrap_or_else(|| panic!("{command}"));
+            assert!(anchor.is_empty() || docs::headings(text).iter().any(|h| docs::anchor(h) == anchor), "{command}");
+        }
+        for local in [Failure::usage("d", "f"), Failure::login("d", "f"), Failure::Unreachable("d".into())] {
+            assert!(local.parts().doc_url.starts_with("taosctl docs "), "{local}");
+        }
     }
 
     #[test]
@@ -283,7 +318,7 @@ mod tests {
             "fix":"Ask.","doc_url":"/docs/x"}"#;
         let text = Failure::refused(400, body, None).to_text();
         let wanted = "error: scope_not_allowed\ndetail: No.\nfix: Ask.\nrun: taosctl docs errors#scope_not_allowed\n\
-            doc_url: /docs/x\nallowed: a, b\n";
+            doc_url: taosctl docs x\nallowed: a, b\n";
         assert_eq!(text, wanted);
         for odd in [r#"{"error":"e","detail":{}}"#, r#"{"error":"e","detail":{"error":"x"}}"#] {
             assert!(Failure::refused(400, odd.as_bytes(), None).to_text().starts_with("error: e\n"), "{odd}");
@@ -292,7 +327,7 @@ mod tests {
 
     #[test]
     fn the_pages_of_local_failures_exist_anchor_included() {
-        for url in [DOC_LOGIN, DOC_START, DOC_TROUBLE] {
+        for url in [DOC_LOGIN, DOC_START, DOC_TROUBLE, DOC_FIRST] {
             let (path, anchor) = url.split_once('#').unwrap_or((url, ""));
             let page = docs::page(path.trim_start_matches("/docs/")).expect("a page");
             assert!(anchor.is_empty() || docs::headings(page).iter().any(|h| docs::anchor(h) == anchor), "{url}");

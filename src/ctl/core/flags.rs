@@ -69,6 +69,11 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
         _ => field.name.replace('_', "-"),
     };
     let arg = Arg::new(id(field)).long(long.clone()).help(field.about).required(field.required);
+    let arg = match long.strip_suffix("-id") {
+        // Where a name does as well as an id.
+        Some(short @ "assignee") => arg.alias(short.to_owned()),
+        _ => arg,
+    };
     // What kubectl and docker call it.
     let arg = if field.name == "lines" { arg.alias("tail") } else { arg };
     if let Some(Flag::First(_)) = departure {

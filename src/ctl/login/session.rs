@@ -1,6 +1,7 @@
 //! Requests to the chosen server: token, exchange, idempotency key and repeats.
 
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use crate::access::Class;
 use crate::api::ApiRoute;
 use crate::client::http::{self, ClientError, ClientRequest, Response, Target};
 use crate::ctl::core::failure::Failure;
+use crate::ctl::core::path;
+use crate::ctl::core::server::Server;
 use crate::say::complain;
 use crate::secret::Plaintext;
 
@@ -129,11 +132,28 @@ impl<'a> Session<'a> {
                         complain(MAYBE_DONE);
                     }
                     let refused = Failure::refused(reply.status, &reply.body, reply.header("x-request-id"));
-                    let refused = refused.at(&self.connection.server.to_string());
+                    let refused = self.at_its_address(refused);
                     return Err(refused.with_login(self.connection.origin(), self.connection.log_in()));
                 }
                 (Err(error), None) => return Err(self.failure(&error)),
             }
+        }
+    }
+
+    /// A refusal with the whole address of its page. The socket's daemon says under which address people read it; where it
+    /// does not, the refusal names the command that shows the page.
+    pub fn at_its_address(&self, refused: Failure) -> Failure {
+        let server = &self.connection.server;
+        if let Server::Tcp(..) = server {
+            return refused.at(&server.to_string());
+        }
+        let route = path::route("healthz");
+        let asked = |target: &Target| http::call(target, self.request(None, route, route.path)).ok();
+        let health = server.targets().ok().and_then(|targets| targets.iter().find_map(asked));
+        let health = health.and_then(|reply| json(&reply).ok()).unwrap_or_default();
+        match health["url"].as_str().filter(|url| url.starts_with("http")) {
+            Some(url) => refused.at(url),
+            None => refused,
         }
     }
 
@@ -174,6 +194,9 @@ impl<'a> Session<'a> {
     fn failure(&self, error: &ClientError) -> Failure {
         let server = &self.connection.server;
         match error {
+            ClientError::Unreachable(cause) if cause.kind() == ErrorKind::PermissionDenied => {
+                Failure::NotAllowed(format!("You may not use {server}."))
+            }
             ClientError::Unreachable(cause) => Failure::Unreachable(format!("Nobody answers at {server}: {cause}.")),
             ClientError::Deadline => {
                 let seconds = self.context.timeout.as_secs();

@@ -12,8 +12,9 @@ use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::paging::{limit, rows_wanted};
 use crate::ctl::verbs::show::ShowAs;
-use crate::ctl::verbs::verb::{Verb, limit, rows_wanted};
+use crate::ctl::verbs::verb::Verb;
 use crate::ctl::verbs::{paging, place, show};
 
 const COLUMNS: &[Column] = &[

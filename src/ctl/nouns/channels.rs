@@ -24,9 +24,9 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Where a user gets notifications outside the box, such as on a phone",
     entries: &[
         CommandEntry::Verb(
-            Verb::new("list", "channels_list", ShowAs::Table(COLUMNS)).empty("taosctl channels create --help"),
+            Verb::new("list", "channels_list", ShowAs::Table(COLUMNS)).own().empty("taosctl channels create --help"),
         ),
-        CommandEntry::Verb(Verb::new("create", "channels_create", ShowAs::Record).flags(TO)),
+        CommandEntry::Verb(Verb::new("create", "channels_create", ShowAs::Record).flags(TO).own()),
         CommandEntry::Verb(Verb::new("update", "channels_update", ShowAs::Record).flags(TO)),
         CommandEntry::Verb(Verb::new("delete", "channels_delete", ShowAs::Done("deleted", None))),
         CommandEntry::Verb(Verb::new("test", "channels_test", ShowAs::Record)),

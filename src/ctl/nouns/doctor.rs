@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::auth::{principal, whoami};
 use super::version::OWN;
-use crate::ctl::core::failure::Failure;
+use crate::ctl::core::failure::{Failure, JOIN_THE_GROUP};
 use crate::ctl::core::output::Output;
 use crate::ctl::core::server::Server;
 use crate::ctl::core::{path, text, when};
@@ -29,6 +29,10 @@ use crate::ctl::verbs::{paging, show};
 const SKEW: i64 = 60;
 /// Hours after which a backup is old.
 const OLD_BACKUP: i64 = 24 * 7;
+
+/// What brings two versions together.
+const VERSIONS: &str = "If you have just installed it: sudo systemctl restart taosd. Else install one version of both: \
+    sudo apt install ./taosd_VERSION_ARCH.deb, or sudo packaging/install.sh in a checkout.";
 
 /// The verb.
 pub const ENTRY: CommandEntry = CommandEntry::Own {
@@ -159,9 +163,7 @@ fn socket(place: &Path) -> DoctorFinding {
     match UnixStream::connect(place) {
         Ok(_) => DoctorFinding::ok(NAME, format!("{shown} takes connections")),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            let fix =
-                "Join its group: sudo usermod -aG taosd \"$USER\", then log in again. Or use a token: taosctl login.";
-            DoctorFinding::failed(NAME, format!("You may not use {shown}."), fix)
+            DoctorFinding::failed(NAME, format!("You may not use {shown}."), JOIN_THE_GROUP)
         }
         Err(error) => DoctorFinding::failed(NAME, format!("{shown}: {error}."), start),
     }
@@ -186,7 +188,7 @@ fn daemon(session: &Session<'_>, found: &mut Vec<DoctorFinding>) -> bool {
         DoctorFinding::ok("version", format!("taosctl and taosd are both {OWN}"))
     } else {
         let detail = format!("taosctl is {OWN}, taosd is {version}.");
-        DoctorFinding::warning("version", detail, "Install the same version of both; docs/upgrading.md says how.")
+        DoctorFinding::warning("version", detail, VERSIONS)
     });
     if let Some(theirs) = reply.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
         found.push(clock(theirs.timestamp(), Timestamp::now()));
@@ -268,7 +270,8 @@ fn login(session: &Session<'_>) -> DoctorFinding {
 
 fn runtime(session: &Session<'_>) -> DoctorFinding {
     const NAME: &str = "runtime";
-    let fix = "Install Incus, LXD or LXC, or set TAOSD_CONTAINERS_SOCKET; without one agents run where you start them.";
+    let fix = "Install one: sudo apt install incus, then sudo usermod -aG incus-admin taosd and sudo systemctl restart \
+        taosd. Or name its socket: TAOSD_CONTAINERS_SOCKET. Without one agents run where you start them.";
     let ask = |route: &str| session.send_for_json(path::route(route), path::route(route).path, None);
     // Only admins are told.
     let status = ask("box_status").unwrap_or_default();
@@ -279,7 +282,9 @@ fn runtime(session: &Session<'_>) -> DoctorFinding {
         Ok(rows) => {
             let some = rows.as_array().map_or(0, Vec::len);
             let name = status["runtime"].as_str().map_or(String::new(), |name| format!("{name}, "));
-            DoctorFinding::ok(NAME, format!("{name}{some} containers of agents"))
+            let some =
+                if some == 1 { "1 container of an agent".to_owned() } else { format!("{some} containers of agents") };
+            DoctorFinding::ok(NAME, format!("{name}{some}"))
         }
         Err(Failure::Refused(refusal)) if refusal.status >= 500 => {
             DoctorFinding::warning(NAME, refusal.detail.clone(), fix)

@@ -42,8 +42,13 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
         ),
         CommandEntry::Verb(Verb::new("read", "messages_mark_read", ShowAs::Done("read", None))),
         CommandEntry::Verb(Verb::new("read-all", "messages_mark_all_read", ShowAs::Said("read", "marked_read"))),
-        CommandEntry::Verb(Verb::new("replies", "messages_replies", ShowAs::Rows("messages", COLUMNS))),
-        CommandEntry::Verb(Verb::new("receipts", "messages_receipts", ShowAs::Rows("receipts", RECEIPTS))),
+        CommandEntry::Verb(
+            Verb::new("replies", "messages_replies", ShowAs::Rows("messages", COLUMNS)).empty("taosctl send --help"),
+        ),
+        CommandEntry::Verb(
+            Verb::new("receipts", "messages_receipts", ShowAs::Rows("receipts", RECEIPTS))
+                .empty("taosctl messages get ID"),
+        ),
         CommandEntry::Verb(Verb::new("react", "messages_react", ShowAs::Done("reacted", None)).flags(PLACES)),
         CommandEntry::Verb(Verb::new("search", "messages_search", ShowAs::Rows("results", COLUMNS)).flags(PLACES)),
     ],

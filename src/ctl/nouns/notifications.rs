@@ -13,9 +13,10 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::paging::rows_wanted;
 use crate::ctl::verbs::patience::patiently;
 use crate::ctl::verbs::show::{self, ShowAs};
-use crate::ctl::verbs::verb::{Verb, rows_wanted};
+use crate::ctl::verbs::verb::Verb;
 use crate::say::{self, Said};
 
 const COLUMNS: &[Column] = &[

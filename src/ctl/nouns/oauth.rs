@@ -36,7 +36,10 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
             name: "grants",
             about: "See and end what was granted to programs",
             entries: &[
-                CommandEntry::Verb(Verb::new("list", "oauth_grants_list", ShowAs::Table(COLUMNS))),
+                CommandEntry::Verb(
+                    Verb::new("list", "oauth_grants_list", ShowAs::Table(COLUMNS))
+                        .empty("taosctl docs letting-programs-log-in"),
+                ),
                 CommandEntry::Verb(
                     Verb::new("revoke", "oauth_grants_revoke", ShowAs::Done("revoked", None))
                         .ask("End the grant {}? Its program has to ask again."),

@@ -15,8 +15,8 @@ use crate::ctl::login::session;
 use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, ShowAs};
-use crate::ctl::verbs::verb::{self, Verb};
-use crate::ctl::verbs::watch;
+use crate::ctl::verbs::verb::Verb;
+use crate::ctl::verbs::{paging, watch};
 use crate::limits::{PAGE_MAX, TASK_WAIT};
 use crate::rest::route::BodyKind;
 use crate::store::tasks::Priority;
@@ -53,7 +53,7 @@ fn list_command(name: &'static str) -> Command {
     Command::new(name)
         .about(route.title)
         .after_help(route.about)
-        .args([verb::limit(), watch::arg()])
+        .args([paging::limit(), watch::arg()])
         .args(flags::args(route.query, &[]))
 }
 
@@ -64,7 +64,7 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 fn look(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let (route, session) = (path::route("tasks_list"), context.session()?);
     let mut query = flags::read(route.query, &[], matches)?;
-    let wanted = verb::rows_wanted(matches).unwrap_or(usize::MAX);
+    let wanted = paging::rows_wanted(matches).unwrap_or(usize::MAX);
     let mut tasks: Vec<Value> = Vec::new();
     loop {
         query.insert("limit".into(), json!(PAGE_MAX.min((wanted - tasks.len()) as u64)));

@@ -70,14 +70,25 @@ fn list_command(name: &'static str) -> Command {
     Command::new(name)
         .about("List the tokens of your agents, and your own tokens and keys")
         .after_help("The first column is what `tokens revoke` takes.")
+        .arg(Arg::new("of").value_name("NAME").conflicts_with("user").help("Only those of an agent, or of user:NAME"))
         .args([user_flag(), watch::arg()])
 }
 
 fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
-    let user = matches.get_one::<String>("user").map(String::as_str);
+    let of = matches.get_one::<String>("of").map(String::as_str);
+    let of_user = of.and_then(|of| of.strip_prefix("user:"));
+    let user = matches.get_one::<String>("user").map(String::as_str).or(of_user);
     let look = || {
         let mut rows = all(&session, user)?;
+        if let Some(of) = of {
+            let holder = if of.contains(':') { of.to_owned() } else { format!("agent:{of}") };
+            // Some rows name their agent by its id.
+            let mut named = rows.clone();
+            subjects::named(&session, &mut named);
+            let mut is_of = named.iter().map(|row| row["holder"] == holder);
+            rows.retain(|_| is_of.next().unwrap_or(false));
+        }
         if !context.json {
             subjects::named(&session, &mut rows);
             call(&mut rows);
@@ -168,7 +179,10 @@ fn issue_command(name: &'static str) -> Command {
 fn issue(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let name = matches.get_one::<String>("name").map_or("", String::as_str);
     let Some(user) = name.strip_prefix("user:") else {
-        return agent_token::ISSUE.run_for(context, matches, &[name.strip_prefix("agent:").unwrap_or(name)]);
+        let agent = name.strip_prefix("agent:").unwrap_or(name);
+        return agent_token::ISSUE
+            .run_for(context, matches, &[agent])
+            .map_err(|failure| of_a_user(context, name, failure));
     };
     let session = context.session()?;
     let route = path::route("users_token_issue");
@@ -176,6 +190,22 @@ fn issue(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let body = Value::Object(flags::read(&known, &[], matches)?);
     let reply = session.send_for_json(route, &path::target(route, &[user], &Map::new()), Some(&body))?;
     show::reply(&session, &ShowAs::Secret("token"), &[user], &reply)
+}
+
+/// A refusal that knows no agent of this name, where there is a user of it.
+fn of_a_user(context: &Context, name: &str, mut failure: Failure) -> Failure {
+    let is_user = || {
+        let (session, route) = (context.session().ok()?, path::route("users_get"));
+        session.send_for_json(route, &path::target(route, &[name], &Map::new()), None).ok()
+    };
+    if let Failure::Refused(refusal) = &mut failure
+        && refusal.error == "agent_not_found"
+        && is_user().is_some()
+    {
+        refusal.fix = format!("{name} is a user: write user:{name}.");
+        refusal.run = Some(format!("taosctl tokens issue user:{name}"));
+    }
+    failure
 }
 
 fn revoke_command(name: &'static str) -> Command {

@@ -18,7 +18,11 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "sessions",
     about: "A user's web sessions",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "users_sessions_list", ShowAs::Table(COLUMNS)).empty("taosctl open")),
-        CommandEntry::Verb(Verb::new("end", "users_sessions_end", ShowAs::Record).ask("Sign {} out of every browser?")),
+        CommandEntry::Verb(
+            Verb::new("list", "users_sessions_list", ShowAs::Table(COLUMNS)).own().empty("taosctl open"),
+        ),
+        CommandEntry::Verb(
+            Verb::new("end", "users_sessions_end", ShowAs::Record).own().ask("Sign {} out of every browser?"),
+        ),
     ],
 };

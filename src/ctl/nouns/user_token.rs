@@ -18,7 +18,7 @@ const COLUMNS: &[Column] = &[
 pub const ISSUE: Verb = Verb::new("issue", "users_token_issue", ShowAs::Secret("token"));
 /// Lists a user's tokens.
 pub const LIST: Verb =
-    Verb::new("list", "users_token_list", ShowAs::Table(COLUMNS)).empty("taosctl users token issue USER");
+    Verb::new("list", "users_token_list", ShowAs::Table(COLUMNS)).own().empty("taosctl users token issue USER");
 /// Revokes one.
 pub const REVOKE: Verb = Verb::new("revoke", "users_token_revoke", ShowAs::Done("revoked", None))
     .ask("Revoke token {}? It stops working at once.");

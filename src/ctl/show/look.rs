@@ -8,9 +8,7 @@ use serde_json::Value;
 use crate::ctl::core::format::Format;
 use crate::ctl::core::text::plain;
 use crate::ctl::core::when;
-
-/// Columns of a terminal that does not tell its width.
-const WIDTH: usize = 80;
+use crate::say;
 
 /// How output for people is made.
 #[derive(Debug, Clone)]
@@ -33,9 +31,9 @@ impl Look {
         let is_person = io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let colour = is_person && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb");
-        let asked = set("COLUMNS").and_then(|n| n.to_str()?.parse().ok()).filter(|n| (20..=1000).contains(n));
-        let told = || is_person.then(|| terminal_width().unwrap_or(WIDTH));
-        Self { format: Format::chosen(), width: asked.or_else(told), is_person, colour, now: Timestamp::now() }
+        let told = || is_person.then(|| say::terminal_width().unwrap_or(say::WIDTH));
+        let width = say::asked_width().or_else(told);
+        Self { format: Format::chosen(), width, is_person, colour, now: Timestamp::now() }
     }
 
     /// A value in a list, not yet cleaned.
@@ -87,11 +85,6 @@ impl Look {
     pub fn strong(&self, text: &str) -> String {
         if self.colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
     }
-}
-
-fn terminal_width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    (size.ws_col >= 20).then_some(usize::from(size.ws_col))
 }
 
 /// Whether a field of this name is a number of bytes.

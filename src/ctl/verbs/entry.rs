@@ -58,7 +58,11 @@ impl CommandEntry {
     fn aliases(&self) -> Vec<String> {
         let name = self.name();
         if matches!(self, Self::Noun { .. }) {
-            return vec![name.strip_suffix('s').map_or_else(|| format!("{name}s"), str::to_owned)];
+            return vec![match name.strip_suffix('s') {
+                Some(singular) => singular.to_owned(),
+                None if name.ends_with('x') => format!("{name}es"),
+                None => format!("{name}s"),
+            }];
         }
         let known = SYNONYMS.iter().find(|(verb, _)| *verb == name);
         known.map_or(&[][..], |(_, others)| others).iter().map(|other| (*other).to_owned()).collect()
@@ -68,9 +72,9 @@ impl CommandEntry {
 /// What other command lines call a verb.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("cancel", &["abort"]),
-    ("create", &["new", "add"]),
+    ("create", &["new", "add", "invite"]),
     ("delete", &["rm", "remove"]),
-    ("get", &["show", "info", "describe"]),
+    ("get", &["show", "info", "describe", "view"]),
     ("issue", &["create", "new", "rotate"]),
     ("list", &["ls"]),
     ("logs", &["log"]),
@@ -111,6 +115,17 @@ pub fn run(entries: &[CommandEntry], context: &Context, matches: &ArgMatches) ->
         Some((CommandEntry::Verb(verb), below)) => verb.run(context, below),
         Some((CommandEntry::Own { run, .. }, below)) => run(context, below),
     }
+}
+
+/// Every verb that is a route.
+#[cfg(test)]
+pub fn verbs(entries: &'static [CommandEntry]) -> Vec<&'static Verb> {
+    let below = |entry: &'static CommandEntry| match entry {
+        CommandEntry::Noun { entries, .. } => verbs(entries),
+        CommandEntry::Verb(verb) => std::iter::once(verb).chain(verb.below()).collect(),
+        CommandEntry::Own { .. } => Vec::new(),
+    };
+    entries.iter().flat_map(below).collect()
 }
 
 /// Gathers the ids of the routes that entries call.

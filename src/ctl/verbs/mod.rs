@@ -1,5 +1,6 @@
 //! How a verb becomes requests, and their replies output.
 
+pub(crate) mod absent;
 pub(crate) mod complete;
 pub(crate) mod entry;
 pub(crate) mod follow;

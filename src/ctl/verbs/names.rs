@@ -129,6 +129,11 @@ pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) ->
         let resolved = match name.as_str() {
             "space_id" => space(session, given)?,
             "assignee_id" | "bound_agent_id" => agent(session, given)?,
+            "actor" if given != "system" && !given.contains(':') => format!("user:{given}"),
+            "actor" => match given.split_once(':') {
+                Some(("agent", name)) if !is_id(name) => format!("agent:{}", agent(session, name)?),
+                _ => continue,
+            },
             // `grants create ann atlas viewer`: a user, and an agent.
             "principal" if !given.contains(':') => format!("user:{given}"),
             "resource" if !given.contains(':') => format!("agent:{}", agent(session, given)?),
@@ -143,6 +148,17 @@ pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) ->
         *value = Value::from(resolved);
     }
     Ok(())
+}
+
+/// The name of the user who asks.
+///
+/// # Errors
+/// The credential is an agent's, or no answer.
+pub fn own(session: &Session<'_>) -> Result<String, Failure> {
+    let route = path::route("auth_whoami");
+    let me = session.send_for_json(route, route.path, None)?;
+    let name = me["username"].as_str().filter(|_| me["principal"] == "user").map(str::to_owned);
+    name.ok_or_else(|| Failure::usage("You are an agent, so this needs the name of a user.", "Name a user."))
 }
 
 /// The id of the space that is meant: the one that was given by id, slug or name, else the one that the login names.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use clap::{Arg, ArgMatches, value_parser};
 use serde_json::{Map, Value};
 
 use super::period::Period;
@@ -84,6 +85,19 @@ pub fn rows_of(
     }
     rows.truncate(limit.unwrap_or(usize::MAX));
     Ok(rows)
+}
+
+/// `--limit`.
+pub fn limit() -> Arg {
+    let arg = Arg::new("limit").long("limit").value_name("N").value_parser(value_parser!(u64).range(1..));
+    arg.help("Rows to show; all if absent")
+}
+
+/// What `--limit` says.
+pub fn rows_wanted(matches: &ArgMatches) -> Option<usize> {
+    // A list that is not paged has no such flag.
+    let limit = matches.try_get_one::<u64>("limit").ok().flatten();
+    limit.map(|n| usize::try_from(*n).unwrap_or(usize::MAX))
 }
 
 /// The target of `rel="next"` (RFC 8288).

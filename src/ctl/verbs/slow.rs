@@ -80,8 +80,7 @@ pub fn follow(session: &Session<'_>, id: &str) -> Result<Value, Failure> {
         match operation["status"].as_str() {
             Some("succeeded") => return Ok(operation),
             Some("failed" | "cancelled") => {
-                let failure = failure(id, &operation);
-                return Err(failure.at(&session.connection.server.to_string()));
+                return Err(session.at_its_address(failure(id, &operation)));
             }
             Some("queued" | "running") => tell(&operation, &mut bar),
             _ => return Err(Failure::Unexpected("The answer is not an operation.".to_owned())),

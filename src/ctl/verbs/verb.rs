@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
+use super::absent::{Absent, Gather};
 use super::keep::{self, SecretDestination};
 use super::names;
 use super::paging::{self, Reach};
@@ -62,6 +63,7 @@ pub struct Verb {
     warn: Option<Warn>,
     note: Option<Note>,
     follows: bool,
+    absent: Absent,
 }
 
 impl Verb {
@@ -81,6 +83,7 @@ impl Verb {
             warn: None,
             note: None,
             follows: false,
+            absent: Absent::Refused,
         }
     }
 
@@ -129,9 +132,27 @@ impl Verb {
         self
     }
 
+    /// Whether an empty list of it names the next command.
+    #[cfg(test)]
+    pub fn names_the_next(&self) -> bool {
+        !matches!(self.show, ShowAs::Table(_)) || self.empty.is_some()
+    }
+
     /// Its list is newest first, and `--follow` goes on with what comes.
     pub const fn followed(mut self) -> Self {
         self.follows = true;
+        self
+    }
+
+    /// Without a user's name it is about the user who asks.
+    pub const fn own(mut self) -> Self {
+        self.absent = Absent::OneSelf;
+        self
+    }
+
+    /// Without a name its list is this, of all there are.
+    pub const fn or_all(mut self, gather: Gather) -> Self {
+        self.absent = Absent::All(gather);
         self
     }
 
@@ -179,9 +200,10 @@ impl Verb {
         let mut command = Command::new(self.name).about(route.title).after_help(route.about);
         let names = route.parameters();
         for name in &names {
+            let is_last = names.last() == Some(name);
             let arg = Arg::new(*name).value_name(name.to_uppercase()).required(true).value_parser(text());
-            let several = self.takes_several() && names.last() == Some(name);
-            command = command.arg(place::described(arg, route.path, name, several));
+            let arg = place::described(arg, route.path, name, self.takes_several() && is_last);
+            command = command.arg(if is_last { self.absent.described(arg) } else { arg });
         }
         if self.body == RequestBody::File {
             let help = "A JSON file; - reads stdin";
@@ -191,7 +213,7 @@ impl Verb {
             command = command.arg(ask::yes());
         }
         if route.query.iter().chain(self.body_fields()).any(|field| field.name == "limit") {
-            command = command.arg(limit());
+            command = command.arg(paging::limit());
         }
         if matches!(self.show, ShowAs::Table(_) | ShowAs::Rows(..)) {
             command = command.arg(watch::arg());
@@ -230,7 +252,7 @@ impl Verb {
         if let ShowAs::Table(columns) = &self.show {
             let session = context.session()?;
             if self.follows && matches.get_flag("follow") {
-                let first = rows_wanted(matches).unwrap_or(FOLLOWED);
+                let first = paging::rows_wanted(matches).unwrap_or(FOLLOWED);
                 return watch::follow(session.context.json, columns, first, |known| {
                     let limit = known.is_empty().then(|| first.max(FOLLOWED));
                     self.rows(&session, matches, limit, Some(known))
@@ -251,7 +273,9 @@ impl Verb {
         let names = route.parameters();
         let Some((last, first)) = names.split_last() else { return self.once(context, matches, &[]) };
         let first: Vec<&str> = first.iter().filter_map(|name| given(matches, name).next()).collect();
-        let several: Vec<&str> = given(matches, last).collect();
+        let mut several: Vec<&str> = given(matches, last).collect();
+        let own = self.absent.own(several.is_empty(), || names::own(&context.session()?))?;
+        several.extend(own.as_deref());
         if let Some(question) = self.ask.filter(|_| !matches.get_flag("yes")) {
             ask::confirm(&question.replace("{}", &several.join(", ")))?;
         }
@@ -288,7 +312,7 @@ impl Verb {
         let mut query = flags::read(route.query, &departures, matches)?;
         let mut body = self.body(matches)?;
         // A table asks page after page; what is shown otherwise is one answer.
-        if let Some(limit) = rows_wanted(matches) {
+        if let Some(limit) = paging::rows_wanted(matches) {
             match &mut body {
                 Some(Value::Object(fields)) => fields.insert("limit".to_owned(), Value::from(limit)),
                 _ => query.insert("limit".to_owned(), Value::from(limit)),
@@ -323,6 +347,7 @@ impl Verb {
                 let sent = body.as_ref().and_then(Value::as_object);
                 let note = self.note.and_then(|note| note(sent?, &reply));
                 let output = show::reply(&session, &self.show, parameters, &reply)?;
+                let output = self.with_the_next(output, &session, &reply);
                 Ok(note.iter().fold(output, |output, note| output.with_note(&text::clean(note))))
             }
             (SlowEnd::Promised(output), _) => Ok(output),
@@ -341,7 +366,16 @@ impl Verb {
         known: Option<&HashSet<String>>,
     ) -> Result<Vec<Value>, Failure> {
         let route = path::route(self.route);
-        let parameters: Vec<&str> = route.parameters().iter().flat_map(|name| given(matches, name).next()).collect();
+        let mut parameters: Vec<&str> =
+            route.parameters().iter().flat_map(|name| given(matches, name).next()).collect();
+        if let Absent::All(gather) = self.absent {
+            let mut rows = gather(session, parameters.first().copied())?;
+            rows.truncate(limit.unwrap_or(usize::MAX));
+            return Ok(rows);
+        }
+        let is_absent = parameters.len() < route.parameters().len();
+        let own = self.absent.own(is_absent, || names::own(session))?;
+        parameters.extend(own.as_deref());
         let resolved = names::resolve(session, route.path, &parameters)?;
         let parameters: Vec<&str> = resolved.iter().map(String::as_str).collect();
         let mut query = flags::read(route.query, &self.departures(), matches)?;
@@ -357,7 +391,7 @@ impl Verb {
     /// The list as it stands now.
     fn list(&self, session: &Session<'_>, columns: &'static [Column], matches: &ArgMatches) -> Result<Output, Failure> {
         let is_filtered = !flags::read(path::route(self.route).query, &self.departures(), matches)?.is_empty();
-        let rows = self.rows(session, matches, rows_wanted(matches), None)?;
+        let rows = self.rows(session, matches, paging::rows_wanted(matches), None)?;
         let is_empty = rows.is_empty();
         let output = show::reply(session, &ShowAs::Table(columns), &[], &Value::Array(rows))?;
         Ok(match self.empty {
@@ -366,6 +400,21 @@ impl Verb {
             Some(next) => output.with_note(&format!("There is nothing here yet. Next: {next}")),
             None => output.with_note("There is nothing here yet."),
         })
+    }
+
+    /// A list in a field of the reply: what comes next where it is empty.
+    fn with_the_next(&self, output: Output, session: &Session<'_>, reply: &Value) -> Output {
+        match (&self.show, self.empty) {
+            (ShowAs::Rows(field, _), next)
+                if !session.context.json && reply[*field].as_array().is_some_and(Vec::is_empty) =>
+            {
+                output.with_note(&next.map_or_else(
+                    || "Nothing matches.".to_owned(),
+                    |next| format!("There is nothing here yet. Next: {next}"),
+                ))
+            }
+            _ => output,
+        }
     }
 
     fn body_fields(&self) -> &'static [Field] {
@@ -390,17 +439,4 @@ impl Verb {
 /// What was given for a parameter of the path.
 fn given<'a>(matches: &'a ArgMatches, name: &str) -> impl Iterator<Item = &'a str> {
     matches.get_many::<String>(name).into_iter().flatten().map(String::as_str)
-}
-
-/// `--limit`.
-pub fn limit() -> Arg {
-    let arg = Arg::new("limit").long("limit").value_name("N").value_parser(value_parser!(u64).range(1..));
-    arg.help("Rows to show; all if absent")
-}
-
-/// What `--limit` says.
-pub fn rows_wanted(matches: &ArgMatches) -> Option<usize> {
-    // A list that is not paged has no such flag.
-    let limit = matches.try_get_one::<u64>("limit").ok().flatten();
-    limit.map(|n| usize::try_from(*n).unwrap_or(usize::MAX))
 }
