@@ -1,6 +1,7 @@
 //! A real deployment, as a person sees it on a terminal of 80 columns: the bar, then the agent, the list, the box.
 
-use std::env;
+use std::collections::HashMap;
+use std::{env, fs};
 
 use crate::run::Ctl;
 use crate::support::Daemon;
@@ -16,12 +17,20 @@ impl Drop for Agent<'_> {
     }
 }
 
+/// What `.ci/lxd` wrote down, overridden by the environment.
+fn setting(name: &str) -> String {
+    let folder = env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
+    let written = fs::read_to_string(format!("{folder}/env")).unwrap_or_default();
+    let pairs: HashMap<&str, &str> = written.lines().filter_map(|line| line.split_once('=')).collect();
+    let found = env::var(name).ok().or_else(|| pairs.get(name).map(|value| (*value).to_owned()));
+    found.unwrap_or_else(|| panic!("{name} is not set: bash .ci/lxd deb12"))
+}
+
 #[test]
 #[ignore = "needs LXD: bash .ci/lxd deb12"]
 fn the_bar_says_what_is_done_and_every_screen_fits() {
-    let set = |name: &str| env::var(name).unwrap_or_else(|_| panic!("{name} is not set: bash .ci/lxd deb12"));
     // Its image takes a moment: what is done at once shows no bar.
-    let (socket, image) = (set("TAOSD_TEST_LXD_SOCKET"), set("TAOSD_TEST_SYSTEMD_IMAGE"));
+    let (socket, image) = (setting("TAOSD_TEST_LXD_SOCKET"), setting("TAOSD_TEST_SYSTEMD_IMAGE"));
     let daemon = Daemon::with(&["--containers", "lxd", "--containers-socket", &socket], &[]);
     let ctl = Ctl::operator(&daemon);
     let agent = Agent(&ctl, format!("watched-{}", std::process::id()));

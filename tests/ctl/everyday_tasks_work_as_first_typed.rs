@@ -119,7 +119,7 @@ const TASKS: &[(&str, &str, &str)] = &[
     ("explain a noun, as in kubectl", "taosctl explain agents", "Examples:"),
     ("see the configuration, as in kubectl", "taosctl config view", "data_dir"),
     ("which client, as in kubectl", "taosctl version --client", "taosctl"),
-    ("see what one user did", "taosctl audit --user ann -n 5", "user:ann"),
+    ("see what one user did", "taosctl audit --user operator -n 5", "user:operator"),
     ("see what was done to one agent", "taosctl audit --agent atlas -n 5", "agent:atlas"),
     ("see the rights of one user", "taosctl grants ls --user operator", "user:operator"),
     ("list the tokens of one agent", "taosctl tokens ls hermes", "TOKEN"),
