@@ -44,7 +44,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "nodes",
     about: "Other machines that agents are deployed on",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "nodes_list", ShowAs::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("list", "nodes_list", ShowAs::Table(COLUMNS)).empty("taosctl nodes add --help")),
         CommandEntry::Own { name: "add", routes: &[], command: add_command, run: add },
         CommandEntry::Verb(Verb::new("check", "nodes_check", ShowAs::Record)),
         CommandEntry::Own { name: "remove", routes: &["nodes_list"], command: remove_command, run: remove },
