@@ -48,7 +48,9 @@ fn folded(example: &str) -> String {
     let (mut rest, mut room) = (example, ROOM);
     while rest.len() > room {
         let breaks = BREAKS.iter().filter_map(|before| rest[..room - 1].rfind(before));
-        let Some(at) = breaks.max().filter(|at| *at > 0) else { break };
+        // Between any two words only where none of them may stand in quotes.
+        let blank = || rest[..room - 1].rfind(' ').filter(|_| !example.contains(['"', '\'']));
+        let Some(at) = breaks.max().filter(|at| *at > 0).or_else(blank) else { break };
         out.push_str(&rest[..at]);
         out.push_str(FOLD);
         (rest, room) = (&rest[at + 1..], ROOM - INDENT);

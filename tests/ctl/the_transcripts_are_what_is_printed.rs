@@ -22,7 +22,7 @@ fn lasting(text: &str) -> String {
     let mut text = text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
     for (pattern, told) in [
         (r"http://127\.0\.0\.1:\d+", "http://ADDRESS"),
-        (r"\d+ (s|min|h) ago|just now", "AGE"),
+        (r"\d+ (s|min|h) ago|\bnow\b", "AGE"),
         (r"\([\d.]+ [KM]iB\)", "(SIZE)"),
         (r"automatic copy AGE; ", ""),
     ] {
