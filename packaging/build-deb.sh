@@ -7,7 +7,8 @@
 #   DIR              where to; target/debian if absent
 #   --target TRIPLE  for another machine: aarch64-unknown-linux-gnu, armv7-unknown-linux-gnueabihf
 #
-# Needs Rust, a C compiler and cargo-deb.
+# Needs Rust, a C compiler and cargo-deb; for another machine Debian's cross compiler and Rust's library for it. It names
+# what is missing. .ci/arm64 builds for arm64 and armhf and tries the programs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,12 +31,14 @@ cargo deb --version >/dev/null 2>&1 || die "cargo-deb is missing: cargo install 
 if [[ -n $triple ]]; then
     # Debian's name of the cross compiler, and the variables by which cargo and the cc crate find it.
     case $triple in
-    aarch64-unknown-linux-gnu) cross=aarch64-linux-gnu package=gcc-aarch64-linux-gnu ;;
-    armv7-unknown-linux-gnueabihf) cross=arm-linux-gnueabihf package=gcc-arm-linux-gnueabihf ;;
-    x86_64-unknown-linux-gnu) cross=x86_64-linux-gnu package=gcc-x86-64-linux-gnu ;;
+    aarch64-unknown-linux-gnu) cross=aarch64-linux-gnu package="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
+    armv7-unknown-linux-gnueabihf) cross=arm-linux-gnueabihf package="gcc-arm-linux-gnueabihf libc6-dev-armhf-cross" ;;
+    x86_64-unknown-linux-gnu) cross=x86_64-linux-gnu package="gcc-x86-64-linux-gnu libc6-dev-amd64-cross" ;;
     *) die "no cross compiler is known for $triple" ;;
     esac
     command -v "$cross-gcc" >/dev/null || die "$cross-gcc is missing: apt install $package"
+    echo '#include <stdlib.h>' | "$cross-gcc" -E -o /dev/null - 2>/dev/null || die "the C library for it is missing: apt install $package"
+    [[ -d $(rustc --print sysroot)/lib/rustlib/$triple ]] || die "Rust's library for it is missing: rustup target add $triple"
     name=${triple//-/_}
     export "CARGO_TARGET_${name^^}_LINKER=$cross-gcc" "CC_$name=$cross-gcc" TAOSD_BUILD_TARGET=$triple
 fi

@@ -158,6 +158,29 @@ fn an_operation_that_fails_is_a_failure_unless_the_state_is_reached() {
 }
 
 #[test]
+fn a_start_that_meets_the_end_of_the_last_run_is_tried_again() {
+    let failed = r#"{"status_code":400,"err":"Failed to run: incusd forkstart taos-agent-a: exit status 1"}"#;
+    for (failures, good) in [(2, true), (3, false)] {
+        let starts = AtomicU32::new(0);
+        let fake = Fake::new(move |line| match line {
+            "PUT /1.0/instances/taos-agent-a/state" => {
+                starts.fetch_add(1, Ordering::Relaxed);
+                Answer::operation()
+            }
+            "GET /1.0/operations/ab-12/wait?timeout=1" if starts.load(Ordering::Relaxed) <= failures => {
+                Answer::sync(failed)
+            }
+            "GET /1.0/operations/ab-12/wait?timeout=1" => Answer::sync(r#"{"status_code":200}"#),
+            _ => Answer::sync(&INSTANCE.replace("Running", "Stopped")),
+        });
+        let later = Instant::now() + Duration::from_secs(20);
+        let result = lxd(&fake.socket()).start(&name(), later.into());
+        assert_eq!(result.is_ok(), good, "{failures} failures: {result:?}");
+        assert_eq!(fake.requests().iter().filter(|request| request.starts_with("PUT ")).count(), 3);
+    }
+}
+
+#[test]
 fn a_forgotten_operation_is_not_a_missing_container() {
     let fake = Fake::new(|line| match line {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),

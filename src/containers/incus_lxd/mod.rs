@@ -11,6 +11,7 @@ pub(crate) mod wire;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -30,6 +31,10 @@ use crate::client::identity::Identity;
 
 /// How often a change is tried that others get in before.
 const TRIES: usize = 5;
+/// How often a start that fails is tried: after a stop the runtimes still tidy up for a moment, such as unload the
+/// AppArmor profile that the start has just found loaded.
+const STARTS: usize = 3;
+const START_PAUSE: Duration = Duration::from_millis(500);
 
 /// Incus or LXD, on this box or another one.
 #[derive(Debug)]
@@ -207,12 +212,24 @@ impl Driver for IncusLxd {
     }
 
     fn start(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error> {
-        let result = self.reach(name, Status::Running, &json!({ "action": "start" }), until);
-        match result {
-            Err(Error::Refused(_) | Error::Failed(_)) if self.status(name, until.deadline)? == Status::Frozen => {
-                self.unfreeze(name, until.deadline)
+        let mut tries = 1;
+        loop {
+            let result = self.reach(name, Status::Running, &json!({ "action": "start" }), until);
+            let Err(error @ (Error::Refused(_) | Error::Failed(_))) = result else { return result };
+            let status = self.status(name, until.deadline)?;
+            if status == Status::Frozen {
+                return self.unfreeze(name, until.deadline);
             }
-            other => other,
+            let again = status == Status::Stopped && matches!(error, Error::Failed(_)) && tries < STARTS;
+            if !again || Instant::now() + START_PAUSE >= until.deadline {
+                return Err(error);
+            }
+            sleep(START_PAUSE);
+            if until.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            log::info!("container {name} is started again: {error}");
+            tries += 1;
         }
     }
 
