@@ -59,7 +59,7 @@ trap 'exit 130' INT TERM
 # --- The box ---
 
 power_on() {
-    nice -n 5 qemu-system-x86_64 -accel tcg,thread=multi,tb-size=512 -cpu max,la57=off -smp 2 -m 2560 \
+    nice -n "${TAOSD_BOX_NICE:-5}" qemu-system-x86_64 -accel tcg,thread=multi,tb-size=512 -cpu max,la57=off -smp 2 -m 2560 \
         -display none -monitor none -serial "file:$work/console" -nodefaults -no-user-config \
         -kernel "$cache/$runtime.vmlinuz" -initrd "$cache/$runtime.initrd" \
         -append 'root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet no_timer_check mitigations=off panic=5' \
