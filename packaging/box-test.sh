@@ -123,7 +123,7 @@ step() { # NAME SECONDS COMMAND…: the command gets the seconds as its first ar
     if "$1" "$limit" "${@:2}" >"$work/said" 2>&1; then
         ended=$EPOCHREALTIME
         printf '%-6s %-58s %6.1f s  ok\n' "$runtime" "$name" "$(elapsed "$begun" "$ended")"
-        sed -n 's/^note: /                /p' "$work/said"
+        sed -n 's/^shown: /                /p' "$work/said"
     else
         ended=$EPOCHREALTIME
         printf '%-6s %-58s %6.1f s  FAILED (limit %s s)\n' "$runtime" "$name" "$(elapsed "$begun" "$ended")" "$limit"

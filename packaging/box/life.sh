@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What packaging/box-test.sh does inside the box, one function a step: bash life.sh RUNTIME FUNCTION [ARGUMENT…]
-# A line that begins with "note: " is printed below the step.
+# A line that begins with "shown: " is printed below the step.
 set -euo pipefail
 trap 'echo "line $LINENO: $BASH_COMMAND" >&2' ERR
 
@@ -73,10 +73,12 @@ answers() { # AGENT TOKEN
     [[ $(jq -r .agent_name <<<"$said") == "$1" ]]
 }
 
+file_works() { answers "$1" "$(file_token "$1")"; }
+
 works() { # AGENT: its container has its token, and that works
     local delivery
     delivery=$(field "$1" token_delivery) || return 1
-    answers "$1" "$(file_token "$1")" || return 1
+    file_works "$1" || return 1
     # After a rotation the first process still has the one before.
     case $delivery in
     delivered) answers "$1" "$(environment_token "$1")" ;;
@@ -146,18 +148,18 @@ profiles:
         incus admin waitready --timeout 150
         incus admin init --preseed <<<"$preseed"
         incus image import /root/bb.tar.gz --alias bb
-        echo "note: Incus $(incus --version)"
+        echo "shown: Incus $(incus --version)"
         ;;
     lxd)
         systemctl start lxd
         lxd waitready --timeout 150
         lxd init --preseed <<<"$preseed"
         lxc image import /root/bb.tar.gz --alias bb
-        echo "note: LXD $(lxc --version)"
+        echo "shown: LXD $(lxc --version)"
         ;;
-    lxc) echo "note: LXC $(lxc-ls --version)" ;;
+    lxc) echo "shown: LXC $(lxc-ls --version)" ;;
     esac
-    echo "note: Linux $(uname -r), systemd $(systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p'), AppArmor $(cat /sys/module/apparmor/parameters/enabled)"
+    echo "shown: Linux $(uname -r), systemd $(systemctl --version | sed -n '1s/systemd \([0-9]*\).*/\1/p'), AppArmor $(cat /sys/module/apparmor/parameters/enabled)"
 }
 
 install() {
@@ -165,7 +167,7 @@ install() {
     must "active" systemctl is-active taosd
     must "enabled" systemctl is-enabled taosd
     taosctl whoami
-    echo "note: $(dpkg-query -W taosd | tr '\t' ' ')"
+    echo "shown: $(dpkg-query -W taosd | tr '\t' ' ')"
 }
 
 drop_in() {
@@ -203,7 +205,7 @@ adopt() {
     taosctl agents create edge
     systemctl restart taosd
     until_so field_is edge token_delivery pending_restart
-    until_so answers edge "$(file_token edge)"
+    until_so file_works edge
     taosctl agents restart edge --timeout 90
     same "$(field edge token_delivery)" delivered edge
 }
@@ -248,7 +250,7 @@ upgrade() {
     same "$(open_files "$(systemctl show taosd -p MainPID --value)")" \
         "$(sed -n 's/^LimitNOFILE=//p' /lib/systemd/system/taosd.service)" "its limits are the new unit's"
     same "taosd $(curl -sS http://127.0.0.1:6969/healthz | jq -r .version)" "$(taosd --version)" "the new one runs"
-    echo "note: $(dpkg-query -W taosd | tr '\t' ' '); open files before $before, now $(open_files "$(systemctl show taosd -p MainPID --value)")"
+    echo "shown: $(dpkg-query -W taosd | tr '\t' ' '); open files before $before, now $(open_files "$(systemctl show taosd -p MainPID --value)")"
 }
 
 all_as_before() {
@@ -372,7 +374,7 @@ kill_under_work() {
     wait
     until_so healthy
     until_so no_open_operation
-    echo "note: deployments: $(taosctl agents list -o json | jq -c '[.[] | select(.name | startswith("cut-")) | {(.name): .status}] | add')"
+    echo "shown: deployments: $(taosctl agents list -o json | jq -c '[.[] | select(.name | startswith("cut-")) | {(.name): .status}] | add')"
     for round in $(agents | grep '^cut-' || true); do taosctl agents rm "$round" --yes --timeout 60; taosctl agents purge "$round" --yes --timeout 60; done
     same "$(containers | grep taos-agent-cut- || true)" "" "containers left behind"
     until_so works atlas
@@ -414,7 +416,7 @@ all_as_noted() {
     while read -r agent token; do until_so answers "$agent" "$token"; done </root/tokens
     for agent in atlas edge; do until_so works "$agent"; done
     same "$(state still)" stopped still
-    echo "note: ice, paused before, is $(state ice), its record says paused=$(field ice paused)"
+    echo "shown: ice, paused before, is $(state ice), its record says paused=$(field ice paused)"
     one_each
     same "$(identity)" "$(cat /root/before)" "credentials, and what was issued"
     taosctl box check
@@ -426,7 +428,7 @@ first_requests() {
     for agent in atlas edge; do
         until_so inside "$agent" cat /var/log/first
         said=$(inside "$agent" cat /var/log/first)
-        echo "note: $agent: $said"
+        echo "shown: $agent: $said"
         [[ $said == *"then ok after"* ]] || fail "$agent: $said"
         inside "$agent" rm -f /var/log/first
     done
@@ -454,7 +456,7 @@ after_work() {
         until_so works "$agent"
     done
     one_each
-    echo "note: $(grep -c 'not shown' /root/work.log || true) rotations before the cut; deployments: $(taosctl agents list -o json | jq -c '[.[] | select(.name | startswith("half-")) | {(.name): .status}] | add')"
+    echo "shown: $(grep -c 'not shown' /root/work.log || true) rotations before the cut; deployments: $(taosctl agents list -o json | jq -c '[.[] | select(.name | startswith("half-")) | {(.name): .status}] | add')"
     for agent in $(agents | grep '^half-' || true); do
         taosctl agents rm "$agent" --yes --timeout 60
         taosctl agents purge "$agent" --yes --timeout 60
@@ -478,14 +480,14 @@ not_in_the_unit() {
     ((filters <= 1)) || fail "$filters filters of seccomp"
     [[ $(awk '/^Max open files/ { print $4 }' "/proc/$init/limits") != 4096 ]] || fail "the unit's open files"
     ! grep -q taosd.service "/proc/$init/cgroup" || fail "$(cat "/proc/$init/cgroup")"
-    echo "note: umask 0022, $filters filter of seccomp, $(cat "/proc/$init/cgroup")"
+    echo "shown: umask 0022, $filters filter of seccomp, $(cat "/proc/$init/cgroup")"
     systemctl list-units --no-legend 'taosd-lxc-*'
 }
 
 debian_image() {
     taosctl agents deploy --name deb --image debian12 --timeout 200
     until_so inside deb systemctl is-active multi-user.target
-    echo "note: systemd in it: $(inside deb systemctl is-system-running || true), AppArmor: $(tr -d '\0' <"/proc/$(lxc-info -n taos-agent-deb -p -H)/attr/current")"
+    echo "shown: systemd in it: $(inside deb systemctl is-system-running || true), AppArmor: $(tr -d '\0' <"/proc/$(lxc-info -n taos-agent-deb -p -H)/attr/current")"
     same "$(field deb token_delivery)" delivered deb
     [[ -n $(inside deb cat /run/taos/token) ]]
     taosctl agents stop deb --timeout 100

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use crate::harness::Host;
 use crate::test_runtime::soon;
 
-on_both! { an_existing_container_gets_its_token_and_its_way_in a_container_made_for_another_is_not_taken }
+on_both! {
+    an_existing_container_gets_its_token_and_its_way_in a_container_made_for_another_is_not_taken
+    a_run_that_a_delivery_did_not_see_is_no_restart
+}
 
 fn an_existing_container_gets_its_token_and_its_way_in(mut host: Host) {
     let name = host.name("old");
@@ -67,4 +70,24 @@ fn a_container_made_for_another_is_not_taken(mut host: Host) {
     host.eventually("the start has looked", || host.daemon.log_text().contains("every agent with a container"));
     assert_eq!(host.daemon.record(&name)["container"], Value::Null);
     assert_eq!(host.configured_token(&container), None);
+}
+
+/// Where a delivery could not see which run of the container it reached, nothing says that the processes began after it.
+fn a_run_that_a_delivery_did_not_see_is_no_restart(mut host: Host) {
+    let name = host.name("unsure");
+    host.deploy(&name);
+    assert_eq!(host.daemon.stop(), Some(0));
+    let sql = "UPDATE agents SET token_delivery = 'pending_restart', token_delivery_boot = 'unknown', \
+               token_delivery_error = 'no file' WHERE slug = ?1 AND archived_at IS NULL";
+    assert_eq!(host.daemon.db().execute(sql, [&name]).unwrap(), 1);
+    host.daemon.spawn();
+    let known = "SELECT count(*) FROM agents WHERE slug = ?1 AND token_delivery_boot IS NOT 'unknown'";
+    host.eventually("the run is noted", || host.daemon.number(known, [&name]) == 1);
+    let record = host.daemon.record(&name);
+    assert_eq!(
+        (&record["token_delivery"], &record["token_delivery_error"]),
+        (&json!("pending_restart"), &json!("no file"))
+    );
+    host.act(&format!("/api/agents/{name}/restart")).expect(200);
+    assert_eq!(host.daemon.record(&name)["token_delivery"], "delivered");
 }

@@ -31,10 +31,12 @@ use crate::client::identity::Identity;
 
 /// How often a change is tried that others get in before.
 const TRIES: usize = 5;
-/// How often a start that fails is tried: after a stop the runtimes still tidy up for a moment, such as unload the
-/// AppArmor profile that the start has just found loaded.
+/// How often a start that fails is tried, and the pause before each: see [`TIDY`].
 const STARTS: usize = 3;
 const START_PAUSE: Duration = Duration::from_millis(500);
+/// A container that goes down by itself counts as stopped while Incus still tidies up after it. A start in that moment
+/// finds the AppArmor profile loaded that is then removed.
+const TIDY: Duration = Duration::from_secs(2);
 
 /// Incus or LXD, on this box or another one.
 #[derive(Debug)]
@@ -220,7 +222,8 @@ impl Driver for IncusLxd {
             if status == Status::Frozen {
                 return self.unfreeze(name, until.deadline);
             }
-            let again = status == Status::Stopped && matches!(error, Error::Failed(_)) && tries < STARTS;
+            // Right after a start that failed the runtime may not know the state.
+            let again = status != Status::Running && matches!(error, Error::Failed(_)) && tries < STARTS;
             if !again || Instant::now() + START_PAUSE >= until.deadline {
                 return Err(error);
             }
@@ -249,7 +252,14 @@ impl Driver for IncusLxd {
                 other => return other,
             }
         }
-        self.reach(name, Status::Stopped, &json!({ "action": "stop", "force": true }), deadline)
+        match self.act(name, &json!({ "action": "stop", "force": true }), deadline.into()) {
+            // It went down before it was killed.
+            Err(Error::Refused(_) | Error::Failed(_)) if self.status(name, deadline)? == Status::Stopped => {
+                sleep(TIDY.min(deadline.saturating_duration_since(Instant::now()) / 2));
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn freeze(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {

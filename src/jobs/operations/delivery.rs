@@ -26,6 +26,8 @@ const TOKEN_FILE: &str = "/run/taos/token";
 /// Seconds for one call of a delivery.
 const CALL: u64 = 10;
 const ACTION: &str = "agents.token.issue";
+/// Noted as the run of a container that was delivered to when the runtime did not tell which one it was.
+pub const UNKNOWN_RUN: &str = "unknown";
 
 /// Who wants a token delivered.
 #[derive(Debug, Clone)]
@@ -267,7 +269,7 @@ fn arrive(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Arrived
         // None is better than one that is dead.
         let _ = driver.remove_file(name, &token_file(), within(CALL));
     }
-    let boot = state.ok().and_then(|state| state.boot).unwrap_or_else(|| "unknown".into());
+    let boot = state.ok().and_then(|state| state.boot).unwrap_or_else(|| UNKNOWN_RUN.into());
     Arrived { boot: Some(boot), no_file: no_file.map(|error| format!("{TOKEN_FILE} could not be written: {error}")) }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::operations::delivery::{self, Asker, Terms};
+use super::operations::delivery::{self, Asker, Terms, UNKNOWN_RUN};
 use super::operations::progress::{self, OperationResult};
 use super::operations::{Jobs, OperationError, within};
 use super::operations::{archive, deploy, freeze, lifecycle, mounts};
@@ -386,7 +386,9 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
         return Ok(!by_hand && !revoked);
     }
     let id = agent.id.clone();
-    let restarted = agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot;
+    // A run that the delivery could not see is noted by the next look at the containers.
+    let unseen = agent.token_delivery_boot.as_deref() == Some(UNKNOWN_RUN) && state.boot.is_some();
+    let restarted = agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot && !unseen;
     let unnoted = !matches!(agent.token_delivery, Some(TokenDelivery::Delivered | TokenDelivery::PendingRestart));
     if restarted || unnoted {
         jobs.store.write(move |conn| {

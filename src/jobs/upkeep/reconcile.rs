@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::jobs::operations::delivery::UNKNOWN_RUN;
 use crate::containers::{ContainerPlace, ContainerState, Detail, Driver, NodeName, Runtime, Status};
 use crate::jobs::operations::nodes::NodeHandle;
 use crate::jobs::operations::{Jobs, OperationError, within};
@@ -143,14 +144,20 @@ fn catch_up(
     let boot = driver.get(&state.name, within(CALL))?.boot;
     if boot.is_some() && boot != agent.token_delivery_boot {
         let (id, before) = (agent.id.clone(), agent.token_delivery_boot.clone());
+        let error = agent.token_delivery_error.clone();
         jobs.store.write(move |conn| -> store::Result<()> {
             // A delivery since then noted another run.
             let same = agents::by_id(conn, &id)?.is_some_and(|live| live.agent.token_delivery_boot == before);
-            if same {
-                agents::set_delivery(conn, &id, &Delivery::state(TokenDelivery::Delivered), Micros::now())
-            } else {
-                Ok(())
+            if !same {
+                return Ok(());
             }
+            let noted = if before.as_deref() == Some(UNKNOWN_RUN) {
+                // The delivery could not see which run it reached: only the next one surely has the token.
+                Delivery { state: Some(TokenDelivery::PendingRestart), error: error.as_deref(), boot: boot.as_deref() }
+            } else {
+                Delivery::state(TokenDelivery::Delivered)
+            };
+            agents::set_delivery(conn, &id, &noted, Micros::now())
         })?;
     }
     Ok(())
