@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::jobs::operations::delivery::UNKNOWN_RUN;
 use crate::containers::{ContainerPlace, ContainerState, Detail, Driver, NodeName, Runtime, Status};
+use crate::jobs::operations::delivery::UNKNOWN_RUN;
 use crate::jobs::operations::nodes::NodeHandle;
 use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::jobs::operations::{deploy, freeze, lifecycle};
