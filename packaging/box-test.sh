@@ -72,6 +72,8 @@ power_on() {
 power_cut() {
     kill -9 "$qemu"
     wait "$qemu" 2>/dev/null || true
+    # Its port is free only when it is gone.
+    while kill -0 "$qemu" 2>/dev/null; do sleep 0.2; done
     qemu=
     power_on
 }
