@@ -119,9 +119,117 @@ impl Pause {
     }
 }
 
+/// A thread that works whenever it is told to. Dropping it tells it to end and waits for that.
+pub struct EventThread {
+    close: Box<dyn Fn() + Send + Sync>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EventThread {
+    /// Starts a thread with this name, of at most 15 bytes, which ends with its channel: the owner declares the sender
+    /// above the thread, so that it goes first.
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        Self::closing(name, || {}, work)
+    }
+
+    /// Starts a thread with this name that waits for changes of a state. `close` marks in the state that it is to end.
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub fn on<T: Send + 'static>(
+        name: &str,
+        shared: &Arc<Monitor<T>>,
+        close: fn(&mut T),
+        work: impl FnOnce(&Monitor<T>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (closing, serving) = (Arc::clone(shared), Arc::clone(shared));
+        let close = move || {
+            close(&mut closing.lock());
+            closing.notify_all();
+        };
+        Self::closing(name, close, move || work(&serving))
+    }
+
+    fn closing(
+        name: &str,
+        close: impl Fn() + Send + Sync + 'static,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Self> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(work)?;
+        Ok(Self { close: Box::new(close), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Tells the thread to end and waits for that.
+    pub fn stop(&self) {
+        (self.close)();
+        let thread = lock(&self.thread).take();
+        // What the thread holds may hold its owner: then this runs on the thread itself, which is about to end.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
+            let _ = thread.join();
+        }
+    }
+
+    /// False once the thread has ended.
+    pub fn is_alive(&self) -> bool {
+        lock(&self.thread).as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for EventThread {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_that_waits_for_events_ends_with_its_handle() {
+        let (tell, told) = channel();
+        let shared = Arc::new(Monitor::new((0, false)));
+        let thread = EventThread::on(
+            "events",
+            &shared,
+            |state| state.1 = true,
+            move |shared| {
+                let mut state = shared.lock();
+                while !state.1 {
+                    if state.0 > 0 {
+                        let _ = tell.send(std::mem::take(&mut state.0));
+                    }
+                    state = shared.wait_timeout(state, Duration::from_millis(1));
+                }
+            },
+        )
+        .unwrap();
+        shared.lock().0 = 7;
+        assert_eq!(told.recv(), Ok(7));
+        assert!(thread.is_alive());
+        drop(thread);
+        assert!(told.recv().is_err() && shared.lock().1);
+    }
+
+    #[test]
+    fn a_thread_ends_with_its_channel_even_where_it_holds_its_owner() {
+        struct Owner {
+            _sender: Sender<()>,
+            _thread: EventThread,
+        }
+        let (sender, receiver) = channel::<()>();
+        let (give, given) = channel::<Owner>();
+        let thread = EventThread::start("events", move || {
+            let owner = given.recv();
+            drop(owner);
+            assert!(receiver.recv().is_err());
+        })
+        .unwrap();
+        give.send(Owner { _sender: sender, _thread: thread }).unwrap();
+    }
 
     #[test]
     fn a_thread_works_between_pauses_and_ends_with_its_handle() {

@@ -108,6 +108,16 @@ impl Config {
         for (name, value) in self.workspace.values() {
             add(&format!("workspace.{name}"), value.to_string());
         }
+        self.oauth_settings(&mut add);
+        add("requests.ttl", self.requests.ttl.to_string());
+        for key in Limits::KEYS {
+            add(key.name, self.limits.get(key.name).unwrap_or_default().to_string());
+        }
+        all.extend(self.hidden());
+        all
+    }
+
+    fn oauth_settings(&self, add: &mut impl FnMut(&str, String)) {
         let oauth = &self.oauth;
         add("oauth.enabled", oauth.enabled.to_string());
         add("oauth.insecure_http", oauth.insecure_http.to_string());
@@ -122,12 +132,6 @@ impl Config {
             format!("{{ uri = {}, scopes = {scopes}, alg = {} }}", quoted(&one.uri), quoted(one.alg.slug()))
         };
         add("oauth.resources", list(&oauth.resources, resource));
-        add("requests.ttl", self.requests.ttl.to_string());
-        for key in Limits::KEYS {
-            add(key.name, self.limits.get(key.name).unwrap_or_default().to_string());
-        }
-        all.extend(self.hidden());
-        all
     }
 
     /// What may be a secret.

@@ -149,6 +149,29 @@ fn of_done(args: &[OsString], at: usize) -> Option<Vec<OsString>> {
     Some(args)
 }
 
+/// `VERB NOUN NAME` and `VERB NOUN/NAME` as `NOUN VERB NAME`; `ours` is what we call the verb at `at`.
+fn of_verb_first(args: &[OsString], at: usize, ours: &str, whole: &Command) -> Option<Vec<OsString>> {
+    let next = word_after(args, at + 1)?;
+    let text = args[next].to_str()?;
+    let (noun, name) = text.split_once('/').map_or((text, None), |(noun, name)| (noun, Some(name)));
+    let found = whole.find_subcommand(noun).filter(|found| found.has_subcommands())?;
+    let names_one = name.is_some() || word_after(args, next + 1).is_some();
+    let verb = if ours == "get" && !names_one { "list" } else { ours };
+    // A noun may call it otherwise.
+    let verb = [verb, if verb == "get" { "show" } else { "rm" }]
+        .into_iter()
+        .find(|verb| found.find_subcommand(verb).is_some())
+        .unwrap_or(verb);
+    let mut args = args.to_vec();
+    let (noun, name) = (noun.to_owned(), name.map(str::to_owned));
+    args[at] = noun.into();
+    args[next] = verb.into();
+    if let Some(name) = name {
+        args.insert(next + 1, name.into());
+    }
+    Some(args)
+}
+
 /// The arguments in our order.
 pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsString> {
     let Some(at) = word_after(&args, 1) else { return args };
@@ -186,25 +209,9 @@ pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsSt
     }
     let of = |table: &[(&str, &'static str)]| table.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours);
     if let Some(ours) = of(BEFORE_A_NOUN)
-        && let Some(next) = word_after(&args, at + 1)
-        && let Some(text) = args[next].to_str().map(str::to_owned)
+        && let Some(args) = of_verb_first(&args, at, ours, whole)
     {
-        let (noun, name) = text.split_once('/').map_or((text.as_str(), None), |(noun, name)| (noun, Some(name)));
-        if let Some(found) = whole.find_subcommand(noun).filter(|found| found.has_subcommands()) {
-            let names_one = name.is_some() || word_after(&args, next + 1).is_some();
-            let verb = if ours == "get" && !names_one { "list" } else { ours };
-            // A noun may call it otherwise.
-            let verb = [verb, if verb == "get" { "show" } else { "rm" }]
-                .into_iter()
-                .find(|verb| found.find_subcommand(verb).is_some())
-                .unwrap_or(verb);
-            args[at] = noun.into();
-            args[next] = verb.into();
-            if let Some(name) = name {
-                args.insert(next + 1, name.into());
-            }
-            return args;
-        }
+        return args;
     }
     if let Some(ours) = of(OF_AGENTS) {
         args[at] = ours.into();

@@ -28,7 +28,7 @@ use crate::jobs::upkeep::endings::Endings;
 use crate::jobs::upkeep::expiry::Expiry;
 use crate::jobs::upkeep::leases::{self, Leases};
 use crate::jobs::upkeep::messages::Upkeep;
-use crate::jobs::upkeep::sleeper::{self, Sleeper};
+use crate::jobs::upkeep::sleeper::{Sleeper, SleeperTools};
 use crate::jobs::upkeep::{backup_scheduler, health, reconcile, sweeper};
 use crate::limits::seconds;
 use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idempotency, meta, operations};
@@ -72,56 +72,27 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
     let keys = signing_keys(&store, &config)?;
     let box_key = box_key(&config.data_dir);
     let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys, Arc::clone(&clock)));
-    let streams =
-        Streams::start(Arc::clone(&store), Arc::clone(&gate), live.watch(|now| now.limits.max_streams_per_credential));
-    let streams = Arc::new(having("the event streams' thread", streams)?);
+    let streams = streams(&store, &gate, &live)?;
     let listening = Arc::<OnceLock<_>>::default();
     let channels = channels(&store, &clock, &listening, &live)?;
-    let webhook = WebhookSender::start(
-        &store,
-        Arc::clone(&clock),
-        Arc::clone(&listening),
-        live.watch(|now| now.webhook.clone()),
-        api::show_notification,
-        Arc::clone(&channels),
-    );
-    let webhook = Arc::new(having("the webhook's thread", webhook)?);
+    let webhook = webhook(&store, &clock, &listening, &live, &channels)?;
     let access_log = having("the access log's thread", AccessLog::start())?;
     let jobs = jobs(&store, &clock, &live)?;
-    let to_webhook = live.watch(|now| now.webhook.is_some());
-    gate.on_touch(TripwireAlarm::of(&store, &streams, &webhook, &jobs, to_webhook));
-    let notifier = || {
-        let to_webhook = live.watch(|now| now.webhook.is_some());
-        Notifier::new(Arc::clone(&store), Arc::clone(&streams), Arc::clone(&webhook), to_webhook)
-    };
+    let to_webhook = || live.watch(|now| now.webhook.is_some());
+    gate.on_touch(TripwireAlarm::of(&store, &streams, &webhook, &jobs, to_webhook()));
+    let notifier = || Notifier::new(Arc::clone(&store), Arc::clone(&streams), Arc::clone(&webhook), to_webhook());
     let fetched = Arc::new(having("the receipts' thread", Fetched::start(Arc::clone(&store)))?);
     let upkeep =
         Upkeep::start(Arc::clone(&store), Arc::clone(&streams), notifier(), Arc::clone(&clock), Arc::clone(&live));
     let upkeep = Arc::new(having("the thread that looks after messages", upkeep)?);
     let leases = Arc::new(leases(&store, &streams, notifier())?);
-    let sleeper = Sleeper::start(sleeper::SleeperTools {
-        store: Arc::clone(&store),
-        jobs: Arc::clone(&jobs),
-        listening: Arc::clone(&streams.listening),
-        presence: Arc::clone(&gate.presence),
-        notifier: notifier(),
-    });
-    let sleeper = Arc::new(having("the thread that wakes agents", sleeper)?);
-    let endings = Endings::start(Arc::clone(&store), Arc::clone(&clock), {
-        let (store, streams) = (Arc::clone(&store), Arc::clone(&streams));
-        move |id| {
-            if let Err(error) = store.lookup(|conn| api::request_ended(conn, &streams, id)) {
-                log::warn!("request {id}: its end could not be told: {error}");
-            }
-        }
-    });
-    let endings = Arc::new(having("the thread that ends requests", endings)?);
+    let sleeper = sleeper(&store, &jobs, &streams, &gate, notifier())?;
+    let endings = endings(&store, &clock, &streams)?;
     tell_of_commits(&store, &streams, &endings);
     let log_tail = having("the thread that follows logs", LogTail::start(&jobs, Arc::clone(&streams)))?;
     let forwarder = Arc::new(having("the forwarder's thread", Forwarder::start())?);
-    let routes = ui::routes();
     Ok(App::new(AppParts {
-        routes,
+        routes: ui::routes(),
         refusal_page: ui::refusal_page,
         doc_page: ui::doc_page,
         framed_page: ui::framed_page,
@@ -144,6 +115,54 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         box_key,
         listening,
     }))
+}
+
+fn streams(store: &Arc<Store>, gate: &Arc<Gate>, live: &Arc<LiveConfig>) -> Result<Arc<Streams>, StartError> {
+    let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
+    let streams = Streams::start(Arc::clone(store), Arc::clone(gate), per_credential);
+    Ok(Arc::new(having("the event streams' thread", streams)?))
+}
+
+fn webhook(
+    store: &Arc<Store>,
+    clock: &Arc<Clock>,
+    listening: &Arc<OnceLock<Vec<SocketAddr>>>,
+    live: &Arc<LiveConfig>,
+    channels: &Arc<ChannelSender>,
+) -> Result<Arc<WebhookSender>, StartError> {
+    let (clock, listening, channels) = (Arc::clone(clock), Arc::clone(listening), Arc::clone(channels));
+    let settings = live.watch(|now| now.webhook.clone());
+    let sender = WebhookSender::start(store, clock, listening, settings, api::show_notification, channels);
+    Ok(Arc::new(having("the webhook's thread", sender)?))
+}
+
+fn sleeper(
+    store: &Arc<Store>,
+    jobs: &Arc<Jobs>,
+    streams: &Streams,
+    gate: &Gate,
+    notifier: Notifier,
+) -> Result<Arc<Sleeper>, StartError> {
+    let sleeper = Sleeper::start(SleeperTools {
+        store: Arc::clone(store),
+        jobs: Arc::clone(jobs),
+        listening: Arc::clone(&streams.listening),
+        presence: Arc::clone(&gate.presence),
+        notifier,
+    });
+    Ok(Arc::new(having("the thread that wakes agents", sleeper)?))
+}
+
+fn endings(store: &Arc<Store>, clock: &Arc<Clock>, streams: &Arc<Streams>) -> Result<Arc<Endings>, StartError> {
+    let endings = Endings::start(Arc::clone(store), Arc::clone(clock), {
+        let (store, streams) = (Arc::clone(store), Arc::clone(streams));
+        move |id| {
+            if let Err(error) = store.lookup(|conn| api::request_ended(conn, &streams, id)) {
+                log::warn!("request {id}: its end could not be told: {error}");
+            }
+        }
+    });
+    Ok(Arc::new(having("the thread that ends requests", endings)?))
 }
 
 /// Has those told who look at what was committed. Weakly: the store must not hold what holds the store.

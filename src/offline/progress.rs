@@ -3,26 +3,23 @@
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::threads::{Pause, Periodic};
 
 /// Between two looks at the copy.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Shows a bar until it is dropped. Where stderr is no terminal there is none.
 pub(super) struct Copying {
-    ended: Arc<AtomicBool>,
-    looks: Option<JoinHandle<()>>,
+    _looks: Option<Periodic>,
 }
 
 impl Copying {
     /// Of this database, with what is in its WAL only, into a file of this process in `dir`.
     pub(super) fn of(file: &Path, dir: &Path) -> Self {
-        let ended = Arc::new(AtomicBool::new(false));
         let mut wal = file.to_owned().into_os_string();
         wal.push("-wal");
         let bytes = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
@@ -30,25 +27,18 @@ impl Copying {
         let style = ProgressStyle::with_template("{spinner} {msg} {bar:30} {bytes}/{total_bytes} ({elapsed})");
         let looks = style.ok().filter(|_| io::stderr().is_terminal()).and_then(|style| {
             let bar = ProgressBar::new(size).with_style(style.progress_chars("━╸ ")).with_message("copying");
-            let (ended, dir) = (Arc::clone(&ended), dir.to_owned());
-            thread::Builder::new().name("progress".into()).spawn(move || look(&bar, size, &dir, &ended)).ok()
+            let dir = dir.to_owned();
+            Periodic::start("progress", move |pause| look(&bar, size, &dir, &pause)).ok()
         });
-        Self { ended, looks }
+        Self { _looks: looks }
     }
 }
 
-impl Drop for Copying {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
-        // It shows nothing that could be lost.
-        let _ = self.looks.take().map(JoinHandle::join);
-    }
-}
-
-fn look(bar: &ProgressBar, size: u64, dir: &Path, ended: &AtomicBool) {
+fn look(bar: &ProgressBar, size: u64, dir: &Path, pause: &Pause) {
     let mut most = 0;
-    while !ended.load(Ordering::Relaxed) {
-        thread::sleep(LOOK);
+    let mut goes_on = true;
+    while goes_on {
+        goes_on = pause.lasts(LOOK);
         let copy = copy_in(dir).and_then(|copy| fs::metadata(copy).ok());
         // A copy that is no longer there under its own name is in its place.
         if size > 0 && (most >= size || (most > 0 && copy.is_none())) {

@@ -126,7 +126,6 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
     let slug = encoded(&agent.name);
     // A secret is shown where the token's record is.
     let tab = if view.told.issued.is_some() { "access" } else { view.query(&query::TAB).unwrap_or("") };
-    let is = |wanted: &str| tab == wanted;
     let mut page = AgentPage {
         frame: view.frame(agent.display_name.clone(), "/ui/agents"),
         tabs: TABS,
@@ -154,41 +153,59 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
         },
         agent,
     };
-    if is("") || is("access") {
-        page.token = view.find(&format!("/api/agents/{slug}/token"));
-        page.operations = view.rows(&format!("/api/operations?agent={slug}&limit=5"));
-    }
-    if is("") {
-        page.calls = view.find(&format!("/api/agents/{slug}/calls"));
-    }
-    if is("access") {
-        page.grants =
-            view.rows(&format!("/api/grants?resource={}&limit=100", encoded(&format!("agent:{}", page.agent.id))));
-        if page.agent.container.is_some() {
-            page.tripwires = view.rows(&format!("/api/agents/{slug}/tripwires"));
-        }
-        page.keys = view.rows("/credentials");
-        page.keys.retain(|key| key.bound_agent_id.as_deref() == Some(&page.agent.id));
-    }
-    if is("activity") {
-        page.operations = view.rows(&format!("/api/operations?agent={slug}&limit=25"));
-        page.audit =
-            view.rows(&format!("/api/audit?resource={}&limit=25", encoded(&format!("agent:{}", page.agent.id))));
-        page.deployments = view.rows(&format!("/agents/{}/deployments?limit=20", encoded(&page.agent.id)));
-        let mine = format!("/api/v1/tasks?assignee_id={}&limit=10", encoded(&page.agent.id));
-        page.tasks = view.find::<AgentTasksView>(&mine).map_or_else(Vec::new, |found| found.tasks);
-        page.news = view.rows("/api/notifications?limit=100");
-        page.news.retain(|one| one.agent() == Some(&page.agent.name));
-        page.news.truncate(20);
-    }
-    if is("logs") {
-        let logs = view.get(&format!("/api/agents/{slug}/logs?lines=300"));
-        page.logs = Some(logs.map_err(|error| format!("{} {}", error.detail, error.code.fix)));
+    match tab {
+        "" => page.read_overview(view, &slug),
+        "access" => page.read_access(view, &slug),
+        "activity" => page.read_activity(view, &slug),
+        "logs" => page.read_logs(view, &slug),
+        _ => {}
     }
     view.page(&page)
 }
 
 impl AgentPage<'_> {
+    /// Reads the token and what was done last.
+    fn read_head(&mut self, view: &View<'_>, slug: &str) {
+        self.token = view.find(&format!("/api/agents/{slug}/token"));
+        self.operations = view.rows(&format!("/api/operations?agent={slug}&limit=5"));
+    }
+
+    fn read_overview(&mut self, view: &View<'_>, slug: &str) {
+        self.read_head(view, slug);
+        self.calls = view.find(&format!("/api/agents/{slug}/calls"));
+    }
+
+    fn read_access(&mut self, view: &View<'_>, slug: &str) {
+        self.read_head(view, slug);
+        self.grants = view.rows(&format!("/api/grants?resource={}&limit=100", self.resource()));
+        if self.agent.container.is_some() {
+            self.tripwires = view.rows(&format!("/api/agents/{slug}/tripwires"));
+        }
+        self.keys = view.rows("/credentials");
+        self.keys.retain(|key| key.bound_agent_id.as_deref() == Some(&self.agent.id));
+    }
+
+    fn read_activity(&mut self, view: &View<'_>, slug: &str) {
+        self.operations = view.rows(&format!("/api/operations?agent={slug}&limit=25"));
+        self.audit = view.rows(&format!("/api/audit?resource={}&limit=25", self.resource()));
+        self.deployments = view.rows(&format!("/agents/{}/deployments?limit=20", encoded(&self.agent.id)));
+        let own = format!("/api/v1/tasks?assignee_id={}&limit=10", encoded(&self.agent.id));
+        self.tasks = view.find::<AgentTasksView>(&own).map_or_else(Vec::new, |found| found.tasks);
+        self.news = view.rows("/api/notifications?limit=100");
+        self.news.retain(|one| one.agent() == Some(&self.agent.name));
+        self.news.truncate(20);
+    }
+
+    fn read_logs(&mut self, view: &View<'_>, slug: &str) {
+        let logs = view.get(&format!("/api/agents/{slug}/logs?lines=300"));
+        self.logs = Some(logs.map_err(|error| format!("{} {}", error.detail, error.code.fix)));
+    }
+
+    /// The agent as grants and the audit name it, for a query.
+    fn resource(&self) -> String {
+        encoded(&format!("agent:{}", self.agent.id))
+    }
+
     /// True while something goes on.
     fn busy(&self) -> bool {
         self.operations.iter().any(OperationView::is_open)

@@ -19,7 +19,8 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::secret::{Issued, RefreshToken};
-use crate::store::{self, agents, oauth_grants};
+use crate::store::agents::{self, Agent};
+use crate::store::{self, oauth_grants};
 use crate::time::Micros;
 
 /// The refusal of a proof; it counts as a failed login of the peer.
@@ -48,25 +49,16 @@ pub(super) struct TokenGrant {
 /// Makes the grant that a code stands for.
 pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<TokenGrant, ApiError> {
     let user = tx.caller.user();
-    let (mut agent, mut space_id, mut owner) = (None, None, user.id.clone());
     if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
         return Err(ApiError::new(codes::INVALID_GRANT).detail("The user has given the maximum number of grants."));
     }
-    if let Some(id) = &code.agent_id {
-        let gone = || {
-            ApiError::new(codes::INVALID_GRANT)
-                .detail("The agent no longer exists, or the user may no longer change it.")
-        };
-        let live = agents::by_id(tx.conn, id)?.ok_or_else(gone)?.agent;
-        if access::role_on(tx.conn, tx.caller, id)? < Some(AgentRole::Editor)
-            || oauth_grants::count_of_agent(tx.conn, id, tx.now)? >= OAUTH_GRANTS_OF_AGENT
-        {
-            return Err(gone());
+    let (agent, space_id, owner) = match &code.agent_id {
+        Some(id) => {
+            let live = agent_of(tx, id)?;
+            (Some((live.id, live.given_name.unwrap_or(live.slug))), Some(live.space_id), live.owner_user_id)
         }
-        space_id = Some(live.space_id.clone());
-        owner.clone_from(&live.owner_user_id);
-        agent = Some((live.id, live.given_name.unwrap_or(live.slug)));
-    }
+        None => (None, None, user.id.clone()),
+    };
     let class = if agent.is_some() { Class::Agent } else { Class::User };
     let scopes = ax_scopes::given_to_program(class, &code.words, &giveable(tx.caller.scopes(), class));
     let (issued, handle) = RefreshToken::generate();
@@ -78,11 +70,7 @@ pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<Tok
     let bound = |wished| if agent.is_none() { descent::end(tx, &maker, wished) } else { Ok(wished) };
     let ends_at = bound(tx.now.plus(days))?;
     let expires_at = tx.now.plus(idle).min(ends_at);
-    let schemes = &config.oauth.redirect_schemes;
-    let redirect_host = match code.redirect_uri.as_str() {
-        "" => "device".to_owned(),
-        uri => Redirect::parse(uri, schemes).map(|uri| uri.host()).unwrap_or_default(),
-    };
+    let redirect_host = redirect_host(config, code);
     oauth_grants::insert(
         tx.conn,
         &oauth_grants::NewGrant {
@@ -112,6 +100,28 @@ pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<Tok
     };
     let audience = code.audience.clone();
     Ok(TokenGrant { id, audience, user_id: owner, agent, space_id, expires_at, refresh: issued })
+}
+
+/// The agent that a program may still act as.
+fn agent_of(tx: &Tx<'_>, id: &str) -> Result<Agent, ApiError> {
+    let gone = || {
+        ApiError::new(codes::INVALID_GRANT).detail("The agent no longer exists, or the user may no longer change it.")
+    };
+    let live = agents::by_id(tx.conn, id)?.ok_or_else(gone)?.agent;
+    if access::role_on(tx.conn, tx.caller, id)? < Some(AgentRole::Editor)
+        || oauth_grants::count_of_agent(tx.conn, id, tx.now)? >= OAUTH_GRANTS_OF_AGENT
+    {
+        return Err(gone());
+    }
+    Ok(live)
+}
+
+/// Where the code went, as people are told.
+fn redirect_host(config: &Config, code: &CodeGrant) -> String {
+    match code.redirect_uri.as_str() {
+        "" => "device".to_owned(),
+        uri => Redirect::parse(uri, &config.oauth.redirect_schemes).map(|uri| uri.host()).unwrap_or_default(),
+    }
 }
 
 /// The reply with an access token of a grant, narrowed to these words, and its refresh token.

@@ -76,25 +76,33 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
     };
     // What kubectl and docker call it.
     let arg = if field.name == "lines" { arg.alias("tail") } else { arg };
-    if let Some(Flag::First(_)) = departure {
-        let name = field.name.trim_end_matches("_id").to_uppercase();
-        let place = Arg::new(place_id(field)).value_name(name);
-        let place = match field.kind {
-            Type::Word(words) => place.value_parser(PossibleValuesParser::new(words)),
-            _ => place.value_parser(NonEmptyStringValueParser::new()),
-        };
-        let place = place.help(field.about).conflicts_with(id(field));
-        let place = if field.required { place.required_unless_present(id(field)) } else { place };
-        let arg = match field.kind {
-            Type::Word(words) => arg.value_parser(PossibleValuesParser::new(words)),
-            _ => arg,
-        };
-        let arg = if field.name == "username" { arg.alias("name") } else { arg };
-        return vec![place, arg.required(false).hide(true).value_name("TEXT").allow_hyphen_values(true)];
+    match departure {
+        Some(Flag::First(_)) => placed_first(field, arg),
+        Some(Flag::File(..)) => vec![arg.value_name("FILE").help(format!("A file, - for stdin: {}", field.about))],
+        _ => by_kind(field, arg, &long),
     }
-    if let Some(Flag::File(..)) = departure {
-        return vec![arg.value_name("FILE").help(format!("A file, - for stdin: {}", field.about))];
-    }
+}
+
+/// A field that stands at a place of the command line, and its hidden flag.
+fn placed_first(field: &Field, arg: Arg) -> Vec<Arg> {
+    let name = field.name.trim_end_matches("_id").to_uppercase();
+    let place = Arg::new(place_id(field)).value_name(name);
+    let place = match field.kind {
+        Type::Word(words) => place.value_parser(PossibleValuesParser::new(words)),
+        _ => place.value_parser(NonEmptyStringValueParser::new()),
+    };
+    let place = place.help(field.about).conflicts_with(id(field));
+    let place = if field.required { place.required_unless_present(id(field)) } else { place };
+    let arg = match field.kind {
+        Type::Word(words) => arg.value_parser(PossibleValuesParser::new(words)),
+        _ => arg,
+    };
+    let arg = if field.name == "username" { arg.alias("name") } else { arg };
+    vec![place, arg.required(false).hide(true).value_name("TEXT").allow_hyphen_values(true)]
+}
+
+/// The flags that a field's type takes.
+fn by_kind(field: &Field, arg: Arg, long: &str) -> Vec<Arg> {
     match field.kind {
         // Text for people may begin with a dash.
         Type::Text { .. } => vec![arg.value_name("TEXT").allow_hyphen_values(true)],

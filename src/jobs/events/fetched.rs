@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store::messages::receipts::{self, ReceiptState};
 use crate::store::{self, Store};
-use crate::threads::{Monitor, lock};
+use crate::threads::{EventThread, Monitor};
 use crate::time::Micros;
 
 /// How long fetches are collected before they are written together.
@@ -29,7 +28,7 @@ struct Collected {
 /// Collects fetches and writes them.
 pub struct Fetched {
     shared: Arc<Monitor<Collected>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: EventThread,
 }
 
 impl Fetched {
@@ -39,9 +38,9 @@ impl Fetched {
     /// Where there is no thread to be had.
     pub fn start(store: Arc<Store>) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<Collected>>::default();
-        let serving = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("receipts".into()).spawn(move || serve(&serving, &store))?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        let thread =
+            EventThread::on("receipts", &shared, |state| state.closed = true, move |shared| serve(shared, &store))?;
+        Ok(Self { shared, thread })
     }
 
     /// Notes that a recipient was given a message. Quick; from any thread.
@@ -69,18 +68,7 @@ impl Fetched {
 
     /// Writes what is left and ends the thread.
     pub fn stop(&self) {
-        self.shared.lock().closed = true;
-        self.shared.notify_all();
-        let thread = lock(&self.thread).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Fetched {
-    fn drop(&mut self) {
-        self.stop();
+        self.thread.stop();
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -19,7 +18,7 @@ use crate::containers::{self, Error, LogLimits, LogSource, read_log};
 use crate::jobs::operations::{Jobs, within};
 use crate::store;
 use crate::store::agents::{self, Agent};
-use crate::threads::{Monitor, lock};
+use crate::threads::{EventThread, Monitor, lock};
 
 /// How often a followed console is read.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -36,7 +35,7 @@ const BYTES: usize = 256 * 1024;
 /// The thread that reads the logs that are followed; dropping it ends it.
 pub struct LogTail {
     shared: Arc<Monitor<TailState>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: EventThread,
 }
 
 #[derive(Default)]
@@ -94,8 +93,9 @@ impl LogTail {
     pub fn start(jobs: &Arc<Jobs>, streams: Arc<Streams>) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<TailState>>::default();
         let (jobs, own) = (Arc::clone(jobs), Arc::clone(&shared));
-        let thread = std::thread::Builder::new().name("log-tail".into()).spawn(move || serve(&own, &jobs, &streams))?;
-        Ok(Self { shared, thread: Some(thread) })
+        let work = move |_: &Monitor<TailState>| serve(&own, &jobs, &streams);
+        let thread = EventThread::on("log-tail", &shared, |state| state.stopping = true, work)?;
+        Ok(Self { shared, _thread: thread })
     }
 
     /// What a stream about this agent's log tells `caller`, beginning with the log's last `lines` lines. Which log it is
@@ -113,16 +113,6 @@ impl LogTail {
         self.shared.lock().followers.push(Arc::downgrade(&follower));
         self.shared.notify_all();
         Box::new(LogLines { follower, caller: caller.clone(), told_end: false })
-    }
-}
-
-impl Drop for LogTail {
-    fn drop(&mut self) {
-        self.shared.lock().stopping = true;
-        self.shared.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

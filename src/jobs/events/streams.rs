@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use hyper::body::Bytes;
 use hyper::http::StatusCode;
@@ -23,7 +22,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::{Body, Reply};
 use crate::rest::stream::{self, Signal, Wait};
 use crate::store::Store;
-use crate::threads::lock;
+use crate::threads::{EventThread, lock};
 
 /// Chunks in waiting; with the size of one they are what a client that does not read costs.
 const CHUNKS: usize = 4;
@@ -48,8 +47,9 @@ pub fn space(space_id: &str) -> String {
 
 /// All open streams, and the topics that can be waited for.
 pub struct Streams {
-    orders: Option<Sender<StreamOrder>>,
-    thread: Option<JoinHandle<()>>,
+    // Goes before the thread, which ends with it.
+    orders: Sender<StreamOrder>,
+    _thread: EventThread,
     signals: Mutex<HashMap<String, Signal>>,
     closing: AtomicBool,
     quota: StreamQuota,
@@ -65,10 +65,10 @@ impl Streams {
     pub fn start(store: Arc<Store>, gate: Arc<Gate>, per_principal: Watched<u64>) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let hub = Hub::new(store, gate);
-        let thread = std::thread::Builder::new().name("streams".into()).spawn(move || hub.serve(&receiver))?;
+        let thread = EventThread::start("streams", move || hub.serve(&receiver))?;
         Ok(Self {
-            orders: Some(orders),
-            thread: Some(thread),
+            orders,
+            _thread: thread,
             signals: Mutex::default(),
             closing: AtomicBool::new(false),
             quota: StreamQuota::new(per_principal),
@@ -166,18 +166,7 @@ impl Streams {
     }
 
     fn order(&self, order: StreamOrder) {
-        if let Some(orders) = &self.orders {
-            // Fails only once the thread has ended, and with it every stream.
-            let _ = orders.send(order);
-        }
-    }
-}
-
-impl Drop for Streams {
-    fn drop(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // Fails only once the thread has ended, and with it every stream.
+        let _ = self.orders.send(order);
     }
 }

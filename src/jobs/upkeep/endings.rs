@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -15,7 +14,7 @@ use rusqlite::Connection;
 use crate::store::audit::{self, AuditEntry};
 use crate::store::requests::{self, End, Ending};
 use crate::store::{self, Store, StoreError, grants};
-use crate::threads::Monitor;
+use crate::threads::{EventThread, Monitor};
 use crate::time::{Clock, Micros};
 
 /// Ends of one transaction.
@@ -35,7 +34,7 @@ struct EndingsState {
 /// The thread.
 pub struct Endings {
     shared: Arc<Monitor<EndingsState>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: EventThread,
 }
 
 impl Endings {
@@ -46,10 +45,9 @@ impl Endings {
     /// Where there is no thread to be had.
     pub fn start(store: Arc<Store>, clock: Arc<Clock>, ended: impl Fn(&str) + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(Monitor::new(EndingsState { look: true, closed: false }));
-        let serving = Arc::clone(&shared);
-        let work = move || serve(&serving, &store, &clock, &ended);
-        let thread = std::thread::Builder::new().name("endings".into()).spawn(work)?;
-        Ok(Self { shared, thread: Some(thread) })
+        let work = move |shared: &Monitor<EndingsState>| serve(shared, &store, &clock, &ended);
+        let thread = EventThread::on("endings", &shared, |state| state.closed = true, work)?;
+        Ok(Self { shared, _thread: thread })
     }
 
     /// What says that something was committed. Quick; from any thread.
@@ -63,16 +61,6 @@ impl Endings {
                     shared.notify_one();
                 }
             }
-        }
-    }
-}
-
-impl Drop for Endings {
-    fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
         }
     }
 }

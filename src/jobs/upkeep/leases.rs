@@ -4,14 +4,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::store::notifications::Level;
 use crate::store::tasks::{self, BLOCKED, Lease, Task};
 use crate::store::{self, Store};
-use crate::threads::{Monitor, lock};
+use crate::threads::{EventThread, Monitor, lock};
 use crate::time::Micros;
 
 /// Leases that end in one transaction.
@@ -67,7 +66,7 @@ impl LeaseState {
 /// Every lease that is given, and the thread that ends them.
 pub struct Leases {
     shared: Arc<Monitor<LeaseState>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: EventThread,
 }
 
 /// Why the clock cannot start.
@@ -98,10 +97,9 @@ impl Leases {
             state.put(lease, ends);
         }
         let shared = Arc::new(Monitor::new(state));
-        let serving = Arc::clone(&shared);
-        let thread =
-            std::thread::Builder::new().name("leases".into()).spawn(move || serve(&serving, &notifier, &ended))?;
-        Ok(Self { shared, thread: Some(thread) })
+        let work = move |shared: &Monitor<LeaseState>| serve(shared, &notifier, &ended);
+        let thread = EventThread::on("leases", &shared, |state| state.closed = true, work)?;
+        Ok(Self { shared, _thread: thread })
     }
 
     /// Notes a lease that was given or lengthened now. Quick; from any thread.
@@ -124,16 +122,6 @@ impl Leases {
     /// How many leases are given now.
     pub fn count(&self) -> usize {
         self.shared.lock().by_task.len()
-    }
-}
-
-impl Drop for Leases {
-    fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -18,7 +17,7 @@ use crate::store::messages::retention::{self, Retention};
 use crate::store::messages::{settle, tidy};
 use crate::store::notifications::Level;
 use crate::store::{self, Store, Swept};
-use crate::threads::{Monitor, lock};
+use crate::threads::{EventThread, Monitor, lock};
 use crate::time::{Clock, Micros};
 
 /// Overdue messages told in one transaction.
@@ -48,7 +47,7 @@ struct MessagesState {
 /// The thread that looks after messages; dropping it ends it.
 pub struct Upkeep {
     shared: Arc<Monitor<MessagesState>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: EventThread,
 }
 
 impl Upkeep {
@@ -66,7 +65,7 @@ impl Upkeep {
         let shared = Arc::<Monitor<MessagesState>>::default();
         // Report now what became due while the daemon was off.
         shared.lock().due = Some(Micros(0));
-        let fulfiller = MessageKeeper {
+        let keeper = MessageKeeper {
             shared: Arc::clone(&shared),
             store,
             streams,
@@ -75,8 +74,8 @@ impl Upkeep {
             config,
             after: String::new(),
         };
-        let thread = std::thread::Builder::new().name("messages".into()).spawn(move || fulfiller.serve())?;
-        Ok(Self { shared, thread: Some(thread) })
+        let thread = EventThread::on("messages", &shared, |state| state.closed = true, |_| keeper.serve())?;
+        Ok(Self { shared, _thread: thread })
     }
 
     /// Notes that a reply is due at this time. Quick; from any thread.
@@ -100,16 +99,6 @@ impl Upkeep {
     /// Messages removed since the start because they were too old or too many.
     pub fn removed(&self) -> u64 {
         self.shared.lock().removed
-    }
-}
-
-impl Drop for Upkeep {
-    fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -2,8 +2,7 @@
 //! containers true (workspace contract, section 4). What waits is in the database; this thread only looks after it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -19,7 +18,7 @@ use crate::store::news::{self, Dozer, WaitingAgent};
 use crate::store::notifications::Level;
 use crate::store::operations::{self, Operation, OperationKind};
 use crate::store::{self, Store};
-use crate::threads::{Monitor, lock};
+use crate::threads::{EventThread, Monitor};
 use crate::time::Micros;
 
 /// Agents looked at in one go.
@@ -52,7 +51,7 @@ struct SleeperState {
 /// The thread that looks after sleep; dropping it ends it.
 pub struct Sleeper {
     shared: Arc<Monitor<SleeperState>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: EventThread,
 }
 
 /// What the thread works with.
@@ -77,8 +76,8 @@ impl Sleeper {
     pub fn start(tools: SleeperTools) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<SleeperState>>::default();
         let keeper = SleepKeeper { shared: Arc::clone(&shared), tools, idle: HashMap::new(), written: HashMap::new() };
-        let thread = std::thread::Builder::new().name("sleeper".into()).spawn(move || keeper.serve())?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        let thread = EventThread::on("sleeper", &shared, |state| state.closed = true, |_| keeper.serve())?;
+        Ok(Self { shared, thread })
     }
 
     /// The daemon serves: what waits since the last run is looked at.
@@ -108,18 +107,7 @@ impl Sleeper {
 
     /// Ends the thread.
     pub fn stop(&self) {
-        self.shared.lock().closed = true;
-        self.shared.notify_all();
-        let thread = lock(&self.thread).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Sleeper {
-    fn drop(&mut self) {
-        self.stop();
+        self.thread.stop();
     }
 }
 

@@ -14,9 +14,10 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+
+use crate::threads::EventThread;
 
 use super::condition::Condition;
 use super::error::StoreError;
@@ -27,8 +28,9 @@ pub use job::Label;
 
 /// The writer thread's handle. Dropping it lets the thread finish what is queued and end.
 pub struct Writer {
-    queue: Option<SyncSender<Box<dyn WriteJob>>>,
-    thread: Option<JoinHandle<()>>,
+    // Goes before the thread, which ends with it.
+    queue: SyncSender<Box<dyn WriteJob>>,
+    thread: EventThread,
     told: Arc<WriterState>,
 }
 
@@ -48,8 +50,8 @@ impl Writer {
         let told = Arc::<WriterState>::default();
         let telling = Arc::clone(&told);
         let work = move || serve(conn, &receiver, &telling, &condition, last);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(work)?;
-        Ok(Self { queue: Some(sender), thread: Some(thread), told })
+        let thread = EventThread::start("writer", work)?;
+        Ok(Self { queue: sender, thread, told })
     }
 
     /// Queues `work`; `done` is called on the writer thread after the commit, or at once with an error if the queue
@@ -66,13 +68,10 @@ impl Writer {
 
     fn queue(&self, job: Box<dyn WriteJob>) {
         let refused = |job: Box<dyn WriteJob>, why: &str| job.finish(Err(StoreError::Unavailable(why.into())));
-        match &self.queue {
-            None => refused(job, "the writer is closed"),
-            Some(queue) => match queue.try_send(job) {
-                Ok(()) => {}
-                Err(TrySendError::Full(job)) => refused(job, "too many writes are waiting"),
-                Err(TrySendError::Disconnected(job)) => refused(job, "the writer has ended"),
-            },
+        match self.queue.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job)) => refused(job, "too many writes are waiting"),
+            Err(TrySendError::Disconnected(job)) => refused(job, "the writer has ended"),
         }
     }
 
@@ -111,7 +110,7 @@ impl Writer {
 
     /// False once the thread has died.
     pub fn is_alive(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        self.thread.is_alive()
     }
 
     /// Why the last commit that had something to write failed; `None` once one has succeeded.
@@ -128,17 +127,5 @@ impl Writer {
     /// Grows with every commit that changed only what is [light](Writer::write_light).
     pub fn light_version(&self) -> u64 {
         self.told.light.load(Ordering::Acquire)
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.queue = None;
-        // What a piece of work holds may hold the store: then this runs on the thread itself, which is about to end.
-        if let Some(thread) = self.thread.take()
-            && thread.thread().id() != std::thread::current().id()
-        {
-            let _ = thread.join();
-        }
     }
 }

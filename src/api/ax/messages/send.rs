@@ -256,22 +256,10 @@ fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiErr
     let at = At { place: stored.place, space_id: &space_id, seq: stored.seq };
     let of_parent = parent.as_ref().map(|parent| (parent.author.as_str(), parent.author_name.as_str()));
     let mentioned = mentions.iter().chain(&addressee).map(|named| (named.principal.as_str(), named.name.as_str()));
-    let (mut begun, mut news_for) = (false, Vec::new());
-    for (principal, name) in mentioned.chain(of_parent).filter(|(principal, _)| *principal != me) {
-        begun = true;
-        if receipts::add(tx.conn, at, principal, name, tx.now)?
-            && let Some(agent_id) = principal.strip_prefix("agent:")
-            && news::note(tx.conn, agent_id, tools.streams.listening.is_anywhere(principal), tx.now)?
-        {
-            news_for.push(agent_id.to_owned());
-        }
-    }
-    if let Some(parent) = parent.as_ref().filter(|parent| parent.author != me) {
-        rows::settle(tx.conn, parent.place)?;
-        receipts::advance(tx.conn, parent.place, &me, ReceiptState::Answered, tx.now)?;
-    }
+    let recipients = mentioned.chain(of_parent).filter(|(principal, _)| *principal != me);
+    let (begun, news_for) = begin_receipts(tx, tools, at, recipients)?;
     let answered = match &parent {
-        Some(parent) => requests::answered_by(tx, parent, content)?,
+        Some(parent) => answer(tx, parent, &me, content)?,
         None => None,
     };
     if let Some(client_id) = client_id {
@@ -282,6 +270,35 @@ fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiErr
     let Workspace { messages_per_space, message_bytes_per_space, .. } = tools.settings;
     let too_full = stored.messages > messages_per_space || stored.bytes > message_bytes_per_space;
     Ok((reply, Some(Sent { space_id, due, too_full, news_for, answered })))
+}
+
+/// A receipt for each recipient: whether there is one, and the agents for which there is news.
+fn begin_receipts<'a>(
+    tx: &Tx<'_>,
+    tools: &SendTools,
+    at: At<'_>,
+    recipients: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(bool, Vec<String>), ApiError> {
+    let (mut begun, mut news_for) = (false, Vec::new());
+    for (principal, name) in recipients {
+        begun = true;
+        if receipts::add(tx.conn, at, principal, name, tx.now)?
+            && let Some(agent_id) = principal.strip_prefix("agent:")
+            && news::note(tx.conn, agent_id, tools.streams.listening.is_anywhere(principal), tx.now)?
+        {
+            news_for.push(agent_id.to_owned());
+        }
+    }
+    Ok((begun, news_for))
+}
+
+/// What a reply does to its parent: another's is settled, and a question is answered.
+fn answer(tx: &Tx<'_>, parent: &Message, me: &str, content: &str) -> Result<Option<RequestNews>, ApiError> {
+    if parent.author != me {
+        rows::settle(tx.conn, parent.place)?;
+        receipts::advance(tx.conn, parent.place, me, ReceiptState::Answered, tx.now)?;
+    }
+    requests::answered_by(tx, parent, content)
 }
 
 /// The task that the message's thread is about: that of its parent, or the one of its space that `metadata.task_id` names.
