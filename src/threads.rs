@@ -216,19 +216,19 @@ mod tests {
 
     #[test]
     fn a_thread_ends_with_its_channel_even_where_it_holds_its_owner() {
-        struct Owner {
+        struct ThreadOwner {
             _sender: Sender<()>,
             _thread: EventThread,
         }
         let (sender, receiver) = channel::<()>();
-        let (give, given) = channel::<Owner>();
+        let (give, given) = channel::<ThreadOwner>();
         let thread = EventThread::start("events", move || {
             let owner = given.recv();
             drop(owner);
             assert!(receiver.recv().is_err());
         })
         .unwrap();
-        give.send(Owner { _sender: sender, _thread: thread }).unwrap();
+        give.send(ThreadOwner { _sender: sender, _thread: thread }).unwrap();
     }
 
     #[test]

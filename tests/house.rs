@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "house/circles.rs"]
+mod circles;
+
 /// A module's path below the crate, `api`, `ax`, `spaces`.
 type Module = Vec<String>;
 
@@ -231,5 +234,106 @@ fn one_type_has_one_name() {
     assert_eq!(shared, Vec::<String>::new(), "search for one of these and you find another");
     for (name, _) in SHARED_NAMES {
         assert!(files.get(*name).is_some_and(|modules| modules.len() > 1), "{name} is declared once by now");
+    }
+}
+
+/// Groups of files that still use each other. A new one is a mistake; one that is gone goes from here too.
+const CIRCLES: &[&[&str]] = &[
+    &["api::ax::keys", "api::ax::rotate"],
+    &[
+        "api::engine::api_route",
+        "api::engine::app",
+        "api::engine::call",
+        "api::engine::dispatch",
+        "api::engine::frozen",
+        "api::engine::metrics",
+        "api::engine::site",
+    ],
+    &["client::body", "client::http"],
+    &["config::paths", "config::source"],
+    &["containers::away", "containers::error"],
+    &[
+        "containers::incus_lxd",
+        "containers::incus_lxd::console",
+        "containers::incus_lxd::files",
+        "containers::incus_lxd::journal",
+        "containers::incus_lxd::make",
+    ],
+    &[
+        "ctl::login::context",
+        "ctl::login::exchange",
+        "ctl::login::jwt_cache",
+        "ctl::login::profile",
+        "ctl::login::session",
+    ],
+    &["http::edge::io", "http::edge::stalled"],
+    &["jobs::events::channel_message", "jobs::events::channels", "jobs::events::webhook"],
+    &[
+        "jobs::operations::archive",
+        "jobs::operations::deploy",
+        "jobs::operations::freeze",
+        "jobs::operations::inbox",
+        "jobs::operations::lifecycle",
+        "jobs::operations::progress",
+        "jobs::operations::sleep",
+    ],
+    &["jobs::operations::check", "jobs::operations::jobs", "jobs::operations::nodes"],
+    &["rest::codes", "rest::error", "rest::intake", "rest::reply", "rest::service", "rest::stream"],
+    &["store::agents::find", "store::agents::visible"],
+    &["store::condition", "store::error", "store::open"],
+    &["store::messages", "store::messages::find", "store::messages::reading", "store::messages::words"],
+    &["ui::core::act", "ui::core::serve", "ui::core::upload", "ui::login", "ui::table"],
+    &["ui::core::frame", "ui::core::view", "ui::requests"],
+    &["ui::message", "ui::spaces"],
+];
+
+#[test]
+fn no_files_use_each_other_but_these() {
+    let found = circles::Files::of(&sources()).circles();
+    let known: BTreeSet<Vec<String>> =
+        CIRCLES.iter().map(|group| group.iter().map(|file| (*file).to_owned()).collect()).collect();
+    let new: Vec<String> = found.difference(&known).map(|group| group.join(" ")).collect();
+    assert_eq!(new, Vec::<String>::new(), "move what they share into a file below both");
+    let gone: Vec<String> = known.difference(&found).map(|group| group.join(" ")).collect();
+    assert_eq!(gone, Vec::<String>::new(), "no longer a circle: take it from the list");
+}
+
+/// Lines of a function at the most.
+const FUNCTION_LINES: usize = 60;
+
+/// The functions of a source that are longer, with their lines.
+fn long_functions(source: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = source.lines().collect();
+    let mut found = Vec::new();
+    for (first, line) in lines.iter().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub") || word.starts_with("crate"));
+        let mut words = words.by_ref().skip_while(|word| matches!(*word, "const" | "async" | "in"));
+        let (Some("fn"), Some(name)) = (words.next(), words.next()) else { continue };
+        let Some(opens) = lines[first..].iter().position(|line| line.ends_with(['{', ';', '}'])) else { continue };
+        if !lines[first + opens].ends_with('{') {
+            continue;
+        }
+        let end = format!("{}}}", " ".repeat(indent));
+        let length = lines[first..].iter().position(|line| **line == end).map_or(usize::MAX, |last| last + 1);
+        if length > FUNCTION_LINES {
+            found.push((name.split(['(', '<']).next().unwrap_or_default().to_owned(), length));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_function_fits_a_screen() {
+    let long: Vec<String> = sources()
+        .iter()
+        .flat_map(|(module, source)| long_functions(source).into_iter().map(move |long| (module.join("::"), long)))
+        .map(|(module, (name, lines))| format!("{module}::{name}: {lines} lines"))
+        .collect();
+    assert_eq!(long, Vec::<String>::new(), "split it so that it reads like a table of contents");
+    let body = "        a();\n".repeat(FUNCTION_LINES);
+    for head in ["fn f() {", "pub(super) const fn f(\n        a: u8,\n    ) -> u8 {", "pub async fn f<T>() {"] {
+        let source = format!("impl A {{\n    {head}\n{body}    }}\n}}");
+        assert_eq!(long_functions(&source).len(), 1, "{head}");
     }
 }

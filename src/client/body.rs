@@ -9,7 +9,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::timeout_at;
 
-use super::http::{ClientError, ClientRequest, Direction, Progress, Sink};
+use super::error::ClientError;
+use super::http::{ClientRequest, Direction, Progress, Sink};
 use crate::threads::lock;
 
 /// What comes of it by then.

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::http::{self, ClientError, ClientRequest, Response, Target};
+use super::error::ClientError;
+use super::http::{self, ClientRequest, Response, Target};
 use super::tls::Trust;
 use crate::secret::Plaintext;
 

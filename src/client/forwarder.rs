@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use crate::threads::lock;
-
 use tokio::sync::mpsc;
 
-use super::http::{self, ClientError, ClientRequest, Response, Target};
+use super::error::ClientError;
+use super::http::{self, ClientRequest, Response, Target};
+use crate::threads::lock;
 
 /// What is told of an job when it has ended. Runs on the forwarder's thread: it must be quick.
 type AfterForward = Box<dyn FnOnce(Result<Response, ClientError>) + Send>;

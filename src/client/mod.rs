@@ -2,6 +2,7 @@
 
 mod body;
 pub mod endpoint;
+pub mod error;
 pub mod forwarder;
 pub mod http;
 pub mod identity;

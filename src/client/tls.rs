@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::http::ClientError;
+use super::error::ClientError;
 use super::identity::Identity;
 
 /// Certificates in one file that are read.

@@ -1,6 +1,6 @@
 //! The table `[agentex]`: what the Agentex dialect leaves to the operator.
 
-use super::Sources;
+use super::source::Sources;
 
 /// The table `[agentex]` of `taosd.toml`; in the environment `TAOSD_AGENTEX_<KEY>`.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! The table `[ax]`: what the aX dialect leaves to the operator.
 
-use super::Sources;
+use super::source::Sources;
 
 /// What a client's new fingerprint does (aX contract, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,14 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
+use file::{Table, Value};
+
+use super::source::Sources;
 use super::source::shown;
-use super::{Sources, file, paths};
+use super::{file, paths};
 use crate::client::endpoint::Endpoint;
 use crate::client::tls::Trust;
 use crate::secret::Plaintext;
 use crate::store::channels::{ChannelEvent, ChannelKind};
 use crate::store::notifications::Level;
-use file::{Table, Value};
 
 /// Channels at the most.
 const MOST: usize = 16;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::file::Value;
+use super::source::Sources;
 use super::source::shown;
-use super::{Flags, Origin, Sources};
+use super::{Flags, Origin};
 use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Runtime, RuntimeOptions, SocketPlaces};
 
 /// What happens to a credential of one agent that comes over another agent's socket (DESIGN D14).

@@ -1,7 +1,7 @@
 //! What is logged: levels, and `target=level` pairs. `env_filter` takes any word for a target, so that `inof` would
 //! silence everything; here a target is one that writes lines.
 
-use super::Sources;
+use super::source::Sources;
 use super::source::{Origin, shown};
 
 /// What is logged where nothing is said.

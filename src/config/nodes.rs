@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::source::shown;
-use super::{Origin, Sources, paths};
+use super::paths;
+use super::source::{Origin, Sources, shown};
 use crate::client::tls::Pin;
 use crate::containers::node::{TrustToken, fingerprint_of};
 use crate::containers::{NodeName, NodeOptions};

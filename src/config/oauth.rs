@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Origin, ProtectedResource, Sources, TokenAlgorithm, resources, source};
+use super::source::Sources;
+use super::{Origin, ProtectedResource, TokenAlgorithm, resources, source};
 use crate::http::edge::check::split_host;
 
 /// Schemes of programs that may be redirected to where nothing is set.

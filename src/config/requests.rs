@@ -1,6 +1,6 @@
 //! The table `[requests]`: what agents ask people for (requests contract).
 
-use super::Sources;
+use super::source::Sources;
 use crate::limits::REQUEST_LIFE;
 
 /// The table `[requests]` of `taosd.toml`; in the environment `TAOSD_REQUESTS_<KEY>`.

@@ -1,8 +1,9 @@
 //! `[[oauth.resources]]`: other services on the box that access tokens may be made for (OAuth contract, section 7).
 
+use super::Origin;
 use super::file::{Table, Value};
+use super::source::Sources;
 use super::source::shown;
-use super::{Origin, Sources};
 use crate::closed_set::closed_set;
 
 /// Resources at the most.

@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use super::{Origin, Sources, file, paths};
+use super::source::Sources;
+use super::{Origin, file, paths};
 use crate::client::endpoint::Endpoint;
 use crate::secret::Plaintext;
 

@@ -1,6 +1,6 @@
 //! The table `[workspace]`: what the spaces of the box, and the agents in them, may hold (workspace contract, section 5).
 
-use super::Sources;
+use super::source::Sources;
 
 macro_rules! workspace {
     ($( #[doc = $about:literal] $name:ident $env:literal = $default:expr, $min:expr, $max:expr; )*) => {

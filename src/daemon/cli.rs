@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::DaemonError;
+use super::error::DaemonError;
 use crate::config::{Config, Flags};
 
 /// Identity authority and control plane for the AI agents on one small box.

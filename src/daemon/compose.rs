@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use rusqlite::Connection;
 
+use super::watchdog;
 use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
 use crate::api::{self, App, AppParts};
 use crate::client::forwarder::Forwarder;
@@ -35,8 +36,6 @@ use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idem
 use crate::threads::Periodic;
 use crate::time::{Clock, Micros};
 use crate::ui;
-
-use super::watchdog;
 
 /// Why the application cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use listenfd::ListenFd;
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use super::DaemonError;
+use super::error::DaemonError;
 use crate::access;
 use crate::config::Config;
 use crate::http::edge::Listeners;

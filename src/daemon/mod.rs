@@ -2,11 +2,13 @@
 
 pub mod cli;
 mod compose;
+mod error;
 mod listeners;
 pub mod logger;
 mod reload;
 mod watchdog;
 
+pub use error::DaemonError;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,55 +19,15 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::api::{App, Dispatcher};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::http::edge;
 use crate::jobs::operations::backups;
 use crate::jobs::start_up;
 use crate::jobs::upkeep::backup_scheduler;
 use crate::say;
-use crate::store::{OpenError, StoreError};
 
 pub use compose::StartError;
 use compose::{DataUpkeep, ServingUpkeep};
-
-/// Why the daemon failed; each error has its exit code (DESIGN section 3).
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// A setting cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The application cannot start.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// A listener or thread cannot be had.
-    #[error("{0}: {1}")]
-    Io(String, io::Error),
-    /// It was done, and stdout could not be written.
-    #[error("{0}the output could not be written: {1}")]
-    Output(String, io::Error),
-    /// A database is damaged.
-    #[error("{0}")]
-    Damaged(String),
-    /// It cannot be done.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl DaemonError {
-    /// The process's exit code.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_) => 2,
-            Self::Start(StartError::Open(OpenError::Locked(_))) => 3,
-            Self::Start(
-                StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..) | OpenError::Lost(..))
-                | StartError::Store(StoreError::Damaged(_)),
-            )
-            | Self::Damaged(_) => 4,
-            Self::Start(_) | Self::Io(..) | Self::Output(..) | Self::Failed(_) => 1,
-        }
-    }
-}
 
 /// Serves until SIGTERM or SIGINT; reads the settings again on SIGHUP.
 ///

@@ -1,12 +1,13 @@
 //! Checking a database file without writing to it: `taosd check`, and every copy that is made.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::copy::StillWanted;
 use super::open::{self, APPLICATION_ID, OpenError};
 use super::{Result, StoreError, VERSION, audit, objects};
 use crate::threads::lock;
@@ -160,4 +161,36 @@ fn chain(conn: &mut Connection) -> Looked {
         Ok(rows) => Ok(format!("{rows} rows, unbroken")),
         Err(broken) => Err(broken.to_string()),
     })
+}
+
+/// Whether a copy is still wanted: asked all the time while it is made.
+#[derive(Clone)]
+pub struct StillWanted(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl StillWanted {
+    /// However long it takes.
+    pub fn always() -> Self {
+        Self(Arc::new(|| true))
+    }
+
+    /// Until this is set.
+    pub fn unless(ends: Arc<AtomicBool>) -> Self {
+        Self(Arc::new(move || !ends.load(Ordering::Relaxed)))
+    }
+
+    /// While this holds. It is asked on the thread that works.
+    pub fn as_long_as(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+
+    /// For so long.
+    pub fn within(time: Duration) -> Self {
+        let until = Instant::now() + time;
+        Self(Arc::new(move || Instant::now() < until))
+    }
+
+    /// True while it is.
+    pub fn now(&self) -> bool {
+        (self.0)()
+    }
 }

@@ -4,18 +4,17 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::backup::Backup;
 
-use super::dir::own;
+use super::check::StillWanted;
+use super::dir::BACKUPS;
+use super::open::own;
 use super::open::{self, Medium};
 use super::{Result, StoreError, check};
 
-/// The directory of backups, below the data directory.
-pub const BACKUPS: &str = "backup";
 /// How the name of a copy ends that is not in its place yet.
 pub const PART_SUFFIX: &str = ".part";
 /// Pages copied at a time, and the pause between: the card also has commits to write.
@@ -41,38 +40,6 @@ const STEPS: i32 = 4096;
 const WORK: Duration = Duration::from_millis(10);
 
 type Write = fn(&Path, Medium, &Path, &StillWanted) -> Result<()>;
-
-/// Whether a copy is still wanted: asked all the time while it is made.
-#[derive(Clone)]
-pub struct StillWanted(Arc<dyn Fn() -> bool + Send + Sync>);
-
-impl StillWanted {
-    /// However long it takes.
-    pub fn always() -> Self {
-        Self(Arc::new(|| true))
-    }
-
-    /// Until this is set.
-    pub fn unless(ends: Arc<AtomicBool>) -> Self {
-        Self(Arc::new(move || !ends.load(Ordering::Relaxed)))
-    }
-
-    /// While this holds. It is asked on the thread that works.
-    pub fn as_long_as(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(holds))
-    }
-
-    /// For so long.
-    pub fn within(time: Duration) -> Self {
-        let until = Instant::now() + time;
-        Self(Arc::new(move || Instant::now() < until))
-    }
-
-    /// True while it is.
-    pub fn now(&self) -> bool {
-        (self.0)()
-    }
-}
 
 /// A copy that waits beside its place. Dropped unsettled, it goes.
 #[derive(Debug)]

@@ -1,13 +1,12 @@
 //! The data directory: one daemon at a time, one owner, and what tells that a box was here.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use fs2::FileExt;
 
-use super::copy::BACKUPS;
 use super::open::{FILE, OpenError, beside, tighten};
 
 /// The lock file of releases before the directory itself was locked.
@@ -61,18 +60,6 @@ fn lock(path: &Path, told: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Gives a file that was made in `dir` to the directory's owner: root may run what another user's daemon serves.
-///
-/// # Errors
-/// What the system says.
-pub fn own(dir: &Path, file: &Path) -> io::Result<()> {
-    let (dir, meta) = (fs::metadata(dir)?, fs::symlink_metadata(file)?);
-    if (dir.uid(), dir.gid()) == (meta.uid(), meta.gid()) || !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    chown(file, Some(dir.uid()), Some(dir.gid()))
-}
-
 /// Refuses to begin anew where a box was: its database is missing, or empty, and something of it is left.
 ///
 /// # Errors
@@ -115,3 +102,6 @@ pub fn forget(dir: &Path) -> Result<(), OpenError> {
     }
     Ok(())
 }
+
+/// The directory of backups, below the data directory.
+pub const BACKUPS: &str = "backup";

@@ -69,14 +69,12 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use check::{CheckFinding, check, check_gently, look, recognise};
-pub use copy::{
-    BACKUPS, Copied, PART_SUFFIX, StillWanted, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of,
-};
-pub use dir::{DirLock, TOKEN_FILE, lock_dir, own};
+pub use check::{CheckFinding, StillWanted, check, check_gently, look, recognise};
+pub use copy::{Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of};
+pub use dir::{BACKUPS, DirLock, TOKEN_FILE, lock_dir};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
-pub use open::{FILE, OpenError, identify, write_back};
+pub use open::{FILE, OpenError, identify, own, write_back};
 pub use swept::Swept;
 
 use condition::Condition;

@@ -1,7 +1,9 @@
 //! Opening the database: the file's identity, modes and pragmas.
 
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +13,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, OpenFlags};
 
-use super::dir::own;
 use super::error::StoreError;
 
 /// The name of the one file.
@@ -299,4 +300,16 @@ pub fn reading(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)
+}
+
+/// Gives a file that was made in `dir` to the directory's owner: root may run what another user's daemon serves.
+///
+/// # Errors
+/// What the system says.
+pub fn own(dir: &Path, file: &Path) -> io::Result<()> {
+    let (dir, meta) = (fs::metadata(dir)?, fs::symlink_metadata(file)?);
+    if (dir.uid(), dir.gid()) == (meta.uid(), meta.gid()) || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    chown(file, Some(dir.uid()), Some(dir.gid()))
 }

@@ -8,9 +8,9 @@ use rusqlite::Connection;
 
 use super::Result;
 use super::copy::sync_dir_of;
-use super::dir::own;
 use super::error::StoreError;
 use super::open::beside;
+use super::open::own;
 
 /// Writes everything that `conn` sees to a file beside the place of the one that is gone. Where that file is.
 ///

@@ -3,9 +3,13 @@
 use hyper::http::Method;
 use serde_json::{Value, json};
 
+use super::fields::AGENT_ID;
+use super::fields::{ACP_TYPE, ACP_URL, DESCRIPTION, INPUT, NAME, ORDER_BY};
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::record::{self, METADATA, show};
-use super::{AgentRef, DELETED, checked, find, metadata, no_agent, register, text};
+use super::row::{DELETED, checked, text};
+use super::visible::{AgentRef, find, no_agent};
+use super::{metadata, register};
 use crate::access::{Action, AgentRole};
 use crate::api::agents::{archive, seen_by};
 use crate::api::engine::api_route::ApiRoute;
@@ -19,19 +23,9 @@ use crate::rest::json;
 use crate::rest::reply::{Decided, Reply};
 use crate::rest::route::Answer;
 use crate::store::agents as rows;
-use crate::store::registrations::{self, AcpType, InputType};
+use crate::store::registrations::{self};
 
 const RECIPE: &str = "recipes/build-once-and-deploy";
-
-pub(super) const NAME: Field = Field::unbounded("name", "1 to 64 of a-z 0-9 -, a letter or digit first and last.")
-    .told(r#"{"pattern": "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"}"#);
-/// Of an address: a name, an IPv4 address or the loopback of IPv6, a port, a path. Other forms are taken as well.
-const ADDRESS: &str = r#"{"maxLength": 2048, "pattern": "^https?://([a-z][a-z0-9-]{0,20}|127\\.0\\.0\\.1|(10|172|192)(\\.[1-9][0-9]?){3}|\\[::1\\])(:[1-9][0-9]{0,3})?(/[A-Za-z0-9_~-]*)*$"}"#;
-pub(super) const DESCRIPTION: Field = Field::text("description", 65_536, "The agent's purpose; may be empty.");
-pub(super) const INPUT: Field =
-    Field::word("agent_input_type", InputType::SLUGS, "The kind of input that the agent takes.");
-pub(super) const AGENT_ID: Field =
-    Field::unbounded("agent_id", "The agent to register; with another name it is renamed.");
 
 /// The fields of a registered agent.
 const REGISTERED: &[Field] = &{
@@ -56,17 +50,6 @@ const AGENT_CARD_METADATA: Field = Field::text(
     "A JSON object that registration_metadata.agent_card.metadata must contain.",
 );
 const TASK_ID: Field = Field::unbounded("task_id", "Accepted for compatibility. The list is empty if this is set.");
-pub(super) const ORDER_BY: Field = Field::word(
-    "order_by",
-    &["updated_at", "created_at", "registered_at", "name", "id"],
-    "Sorts by this field; updated_at if absent.",
-);
-pub(super) const ACP_TYPE: Field =
-    Field::word("acp_type", AcpType::SLUGS, "How the agent's server answers.").required();
-pub(super) const ACP_URL: Field =
-    Field::unbounded("acp_url", "The address of the agent's server: an absolute http or https URL.")
-        .told(ADDRESS)
-        .required();
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/agents", Action::AgentsList, list)

@@ -5,9 +5,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::metadata;
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::record::{METADATA, stored};
-use super::{AgentRef, DELETED, checked, find, metadata, no_deployment, text};
+use super::row::{DELETED, checked, text};
+use super::visible::{AgentRef, find, no_deployment};
 use crate::access::{Action, AgentRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use hyper::header::{CACHE_CONTROL, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::{Method, StatusCode};
 
-use super::{AgentRef, by_name, find, row};
+use super::row::row;
+use super::visible::{AgentRef, by_name, find};
 use crate::access::{Action, AgentRole, Sender};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;

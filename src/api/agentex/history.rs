@@ -4,7 +4,8 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
-use super::{AGENT_ID, AGENT_NAME, AgentRef, checked, find, no_deployment, role, text};
+use super::row::{AGENT_ID, AGENT_NAME, checked, text};
+use super::visible::{AgentRef, find, no_deployment, role};
 use crate::access::{Action, AgentRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;

@@ -4,9 +4,10 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::agents::NAME;
+use super::fields::NAME;
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
-use super::{AGENT_ID, AGENT_NAME, AgentRef, at_least, checked, find, no_key, reach, role, text};
+use super::row::{AGENT_ID, AGENT_NAME, checked, text};
+use super::visible::{AgentRef, at_least, find, no_key, reach, role};
 use crate::access::{Action, AgentRole, Caller, Scopes};
 use crate::api::agents::frozen;
 use crate::api::engine::api_route::ApiRoute;

@@ -3,7 +3,7 @@
 
 use hyper::http::Method;
 
-use super::checked;
+use super::row::checked;
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;

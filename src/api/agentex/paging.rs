@@ -1,6 +1,6 @@
 //! Pages by number, as Agentex clients ask for them (Agentex contract, section 4).
 
-use super::agents::ORDER_BY;
+use super::fields::ORDER_BY;
 use crate::api::engine::paging::{self, Listing};
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::rest::codes;

@@ -3,9 +3,12 @@
 
 use serde_json::{Map, Value};
 
-use super::agents::{ACP_TYPE, ACP_URL, AGENT_ID, DESCRIPTION, INPUT, NAME};
+use super::deployments::deployed;
+use super::fields::AGENT_ID;
+use super::fields::{ACP_TYPE, ACP_URL, DESCRIPTION, INPUT, NAME};
 use super::record::{self, METADATA, show};
-use super::{by_name, deployed, keys, metadata, no_agent, role};
+use super::visible::{by_name, no_agent, role};
+use super::{keys, metadata};
 use crate::access::scopes::ax_scopes;
 use crate::access::{self, AgentRole};
 use crate::api::agents::create;

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::{AGENT_ID, AGENT_NAME};
+use super::row::{AGENT_ID, AGENT_NAME};
 use crate::access::{self, AgentRole, Caller};
 use crate::rest::codes;
 use crate::rest::error::ApiError;

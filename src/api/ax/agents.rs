@@ -4,6 +4,7 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::fields::{ORIGIN, PINNED, SPACE_ID};
 use super::{change, checked, record};
 use crate::access::{self, Action, AgentRole, Class, SpaceRole};
 use crate::api::agents::{seen_by, visible};
@@ -19,14 +20,9 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::{Decided, Reply};
 use crate::rest::route::Answer;
 use crate::store;
-use crate::store::agents::{self, AgentFilter, AgentOrigin, LiveAgent};
+use crate::store::agents::{self, AgentFilter, LiveAgent};
 
 const DOC: &str = "recipes/bootstrap#agents";
-pub(super) const SPACE_ID: Field =
-    Field::text("space_id", super::ID_CHARS, "The space; the caller's default if absent.");
-
-pub(super) const ORIGIN: Field =
-    Field::word("origin", AgentOrigin::SLUGS, "How the agent came to the box; mcp if absent.");
 const NEW: &[Field] = &[
     Field::text("name", 255, "The name: A-Z a-z 0-9 _ -, at most 64.")
         .told(r#"{"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}"#)
@@ -87,7 +83,6 @@ const fn changing(method: Method, path: &'static str, id: &'static str, classes:
 
 const LIMIT: Field = Field::integer("limit", 1, 1000, "Maximum number of agents; 500 if absent.");
 const ENTRY_TYPE: Field = Field::text("entry_type", 32, "The type of the entries; only agent exists.");
-pub(super) const PINNED: Field = Field::flag("pinned", "True if the agent stays at the top of the space's list.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/agents", UA_AG, Action::AgentsList, list)

@@ -6,8 +6,8 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::agents::{ORIGIN, PINNED, SPACE_ID};
-use super::keys::NAME;
+use super::fields::NAME;
+use super::fields::{ORIGIN, PINNED, SPACE_ID};
 use super::record;
 use crate::access::scopes::ax_scopes;
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{ID_CHARS, change, row};
+use super::fields::{AGENT_ID, AUDIENCE};
+use super::{change, row};
 use crate::access::scopes::ax_scopes;
 use crate::access::tokens::jwt::{Audience, Claims};
 use crate::access::{self, Action, Class, Gate, Scopes};
@@ -33,14 +34,8 @@ const NEED: Need = Need { action: Action::AuthExchange, classes: &[], dialect: D
 
 const REQUESTED_TOKEN_CLASS: Field =
     Field::text("requested_token_class", 64, "user_access, user_admin or agent_access; the key's if absent.");
-pub(super) const AUDIENCE: Field = Field::text(
-    "audience",
-    64,
-    "ax-api for the routes of this daemon, ax-mcp for its MCP endpoint and other services; ax-api if absent.",
-);
 const SCOPE: Field =
     Field::text("scope", 2048, "Scope words, separated by blanks; everything that the key covers if absent.");
-pub(super) const AGENT_ID: Field = Field::text("agent_id", ID_CHARS, "The agent the key is bound to.");
 const AGENT_NAME: Field =
     Field::text("agent_name", 128, "The agent's name or id. With an enrollment: the name of the new agent.");
 const REQUESTED_TTL: Field =

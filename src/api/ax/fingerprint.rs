@@ -6,7 +6,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::ID_CHARS;
-use super::exchange::AGENT_ID;
+use super::fields::AGENT_ID;
 use crate::access::bearer_text;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::AUDIENCE;
+use super::fields::AUDIENCE;
 use crate::access::Scopes;
 use crate::access::scopes::ax_scopes;
 use crate::api::agents::frozen;

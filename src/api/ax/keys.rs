@@ -4,8 +4,9 @@ use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::agents::SPACE_ID;
-use super::exchange::AGENT_ID;
+use super::fields::AGENT_ID;
+use super::fields::NAME;
+use super::fields::SPACE_ID;
 use super::issue::{self, KeyRequest};
 use super::rotate::rotate;
 use super::{ID_CHARS, change, checked};
@@ -35,7 +36,6 @@ const HOUR: i64 = 3600 * Micros::SECOND;
 /// Keys told in one list.
 const LISTED: u64 = 2 * PAGE_MAX;
 
-pub(super) const NAME: Field = Field::text("name", 64, "The name of the key.").line();
 const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days until the key expires; 90 if absent.");
 
 const SCOPES: Field = Field::unbounded_texts("scopes", "The scopes of the key.").required();

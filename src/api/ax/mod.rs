@@ -6,6 +6,7 @@ pub mod allowance;
 mod change;
 pub mod context;
 mod exchange;
+mod fields;
 mod fingerprint;
 mod issue;
 mod keys;

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::checked;
-use super::keys::NAME;
+use super::fields::NAME;
 use crate::access::{self, Action, SpaceRole};
 use crate::api::agents::name;
 use crate::api::engine::api_route::ApiRoute;

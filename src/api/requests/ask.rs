@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::decide;
 use super::fields;
+use super::tell::Put;
 use super::tell::{self, RequestNews};
 use crate::access::{self, Principal, SpaceRole, resolve_space};
 use crate::api::engine::call::Tx;
@@ -76,13 +77,6 @@ pub fn check(body: &Fields, chars: usize, (least, most, option_chars): Options) 
 pub fn question(body: &Fields, chars: usize, options: Options) -> Result<Question, ApiError> {
     let read = check(body, chars, options)?;
     Ok(Question { options: Some(read.options.unwrap_or_default()), free_text: true, ..read })
-}
-
-/// The message that puts a question.
-#[derive(Debug)]
-pub struct Put {
-    pub(super) message_id: String,
-    pub(super) space_id: String,
 }
 
 /// Puts a question to the agent's owner: a direct message in the agent's space, or in the one that is named. `None`: the

@@ -3,7 +3,6 @@
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::ask::Put;
 use super::show::{record, stored};
 use crate::api::engine::app::App;
 use crate::api::engine::call::Tx;
@@ -250,4 +249,11 @@ pub fn ended(conn: &Connection, streams: &Streams, id: &str) -> store::Result<()
 /// The form of a reply that tells only that nothing is needed.
 pub fn not_needed() -> Value {
     json!({"state": "not_needed"})
+}
+
+/// The message that puts a question.
+#[derive(Debug)]
+pub(super) struct Put {
+    pub(super) message_id: String,
+    pub(super) space_id: String,
 }

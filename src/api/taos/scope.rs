@@ -2,12 +2,14 @@
 
 use rusqlite::Connection;
 
-use super::user_tokens::SCOPE;
 use crate::access::{self, AgentRole, Caller, InvalidScope, Scopes};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::store::agents::Agent;
+
+pub(super) const SCOPE: Field = Field::unbounded_texts("scope", "The scopes of the token.").required();
 
 impl From<InvalidScope> for ApiError {
     fn from(error: InvalidScope) -> Self {

@@ -3,6 +3,7 @@
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::scope::SCOPE;
 use super::tokens::EXPIRES_IN_DAYS;
 use super::{scope, users};
 use crate::access::{Action, Scopes, UsedFrom};
@@ -28,7 +29,6 @@ const DEFAULT_DAYS: i64 = 90;
 
 const ID: Field = Field::unbounded("id", "The token's id.").required();
 const LABEL: Field = Field::text("label", 64, "The label of the token.").line();
-pub(super) const SCOPE: Field = Field::unbounded_texts("scope", "The scopes of the token.").required();
 const CREATED: Field = Field::unbounded("created_at", "When the token was issued.").required();
 const EXPIRES: Field = Field::unbounded("expires_at", "When the token expires.").required().nullable();
 

@@ -1,9 +1,10 @@
 //! `taosctl auth`: who one is, what a key is exchanged for, and forgetting it. Logging in has a file of its own.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::login;
+use super::whoami::{principal, whoami};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::Flag;
 use crate::ctl::core::home::{CREDENTIALS, JWT_CACHE};
@@ -11,7 +12,6 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::{flags, path};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::exchange as keys;
-use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::keep;
 use crate::ctl::verbs::show::{self, ShowAs};
@@ -38,28 +38,6 @@ pub const LOGOUT: CommandEntry =
 
 /// The verb at the top: what the credential itself is.
 pub const WHOAMI: CommandEntry = CommandEntry::Verb(Verb::new("whoami", "auth_whoami", ShowAs::Record));
-
-/// Asks the server who the session's credential is.
-///
-/// # Errors
-/// The server is not there, or refuses.
-pub fn whoami(session: &Session<'_>) -> Result<Value, Failure> {
-    let route = path::route("auth_whoami");
-    session.send_for_json(route, &path::target(route, &[], &Map::new()), None)
-}
-
-/// `user:NAME` or `agent:NAME`, of a reply to whoami.
-///
-/// # Errors
-/// The reply is none of a taosd.
-pub fn principal(whoami: &Value) -> Result<String, Failure> {
-    let name = match whoami["principal"].as_str() {
-        Some("user") => whoami["username"].as_str().map(|name| format!("user:{name}")),
-        Some("agent") => whoami["agent_name"].as_str().map(|name| format!("agent:{name}")),
-        _ => None,
-    };
-    name.ok_or_else(|| Failure::Unexpected("The reply does not say whose credential it is.".to_owned()))
-}
 
 fn logout_command(name: &'static str) -> Command {
     Command::new(name).about("Delete the saved login").after_help("The token itself stays valid until you revoke it.")

@@ -10,8 +10,8 @@ use clap::{ArgMatches, Command};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::auth::{principal, whoami};
 use super::version::OWN;
+use super::whoami::{principal, whoami};
 use crate::ctl::core::failure::{Failure, JOIN_THE_GROUP};
 use crate::ctl::core::output::Output;
 use crate::ctl::core::server::Server;

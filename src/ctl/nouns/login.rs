@@ -6,7 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::Value;
 
-use super::auth::{principal, whoami};
+use super::whoami::{principal, whoami};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::server::Server;

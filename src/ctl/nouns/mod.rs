@@ -47,6 +47,7 @@ mod user_sessions;
 mod user_token;
 mod users;
 mod version;
+mod whoami;
 
 use super::verbs::entry::CommandEntry;
 

@@ -7,8 +7,8 @@ use clap::{ArgMatches, Command};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::auth::{principal, whoami};
 use super::version::of_daemon;
+use super::whoami::{principal, whoami};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::format::Format;
 use crate::ctl::core::output::Output;

@@ -4,7 +4,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
-use super::auth::whoami;
+use super::whoami::whoami;
 use super::{agent_token, credentials, keys, subjects, token};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::{self, Flag};

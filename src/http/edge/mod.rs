@@ -14,14 +14,15 @@ mod descriptors;
 mod gate;
 pub mod host;
 mod io;
+mod listeners;
 mod meters;
 mod reply;
 mod request;
 mod run;
 mod stalled;
 
+pub use listeners::Listeners;
 use std::io::Result;
-use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -37,17 +38,6 @@ pub use super::pool::Worker;
 use super::pool::{Pool, States};
 use crate::limits::Limits;
 use crate::rest::service::Service;
-
-/// Where the edge listens, bound beforehand.
-#[derive(Debug, Default)]
-pub struct Listeners {
-    /// The network.
-    pub tcp: Vec<TcpListener>,
-    /// The operator's socket; peers are known by their kernel credentials.
-    pub operator: Option<UnixListener>,
-    /// Names for this machine beside its own, as in `allowed_hosts`.
-    pub allowed_hosts: Vec<String>,
-}
 
 /// A running edge.
 pub struct Running {

@@ -18,11 +18,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
-use super::Listeners;
 use super::accept::{self, Listener};
 use super::core::{Core, PoolOutcome, Rules};
 use super::gate::ConnectionGate;
 use super::host::AllowedHosts;
+use super::listeners::Listeners;
 use super::meters::Meters;
 use crate::http::pool::Pool;
 use crate::limits::{Limits, seconds};

@@ -63,6 +63,6 @@ pub(super) fn add_responses(responses: &mut Map<String, Value>) {
     let taken =
         json!({"description": "The daemon accepted a notification.", "headers": headers::of_success(false, &[])});
     responses.insert("202".to_owned(), taken);
-    let missing = super::responses::refusal(404, &[codes::NOT_FOUND], Dialect::Mcp, false);
+    let missing = super::refusal::refusal(404, &[codes::NOT_FOUND], Dialect::Mcp, false);
     responses.insert("404".to_owned(), missing);
 }

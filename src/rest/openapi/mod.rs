@@ -15,6 +15,7 @@ use super::text::SEGMENT_PATTERN;
 mod headers;
 mod mcp;
 mod own_codes;
+mod refusal;
 mod responses;
 
 pub use own_codes::{codes_of, second_codes};

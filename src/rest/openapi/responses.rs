@@ -6,9 +6,10 @@ use hyper::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::own_codes::{codes_of, second_codes};
+use super::refusal::refusal;
 use super::{headers, mcp};
 use crate::rest::codes::{self, Code};
-use crate::rest::error::{ApiError, Dialect};
+use crate::rest::error::Dialect;
 use crate::rest::field::{Field, object_schema};
 use crate::rest::route::{Answer, Repeat, Route};
 
@@ -64,24 +65,6 @@ fn by_status(codes: impl Iterator<Item = (u16, &'static Code)>) -> BTreeMap<u16,
         }
     }
     by_status
-}
-
-/// The refusal with one of these codes.
-pub(super) fn refusal(status: u16, codes: &[&'static Code], dialect: Dialect, repeatable: bool) -> Value {
-    let names: Vec<&str> = codes.iter().map(|code| code.slug).collect();
-    let schema = match dialect {
-        Dialect::Agentex => "AgentexError",
-        Dialect::Mcp => "McpError",
-        Dialect::Taos | Dialect::Ax | Dialect::OAuth | Dialect::Html => "Error",
-    };
-    json!({
-        "description": names.join(", "),
-        "headers": headers::of_refusal(status, codes, repeatable),
-        "content": {"application/json": {
-            "schema": {"$ref": format!("#/components/schemas/{schema}")},
-            "example": ApiError::new(codes[0]).envelope(dialect),
-        }},
-    })
 }
 
 /// True for slow work: what takes `wait` and changes something.

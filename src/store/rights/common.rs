@@ -1,6 +1,6 @@
 //! The lesser of two states of one right.
 
-use super::{CredentialRights, GrantRights};
+use super::rows::{CredentialRights, GrantRights};
 use crate::store::grants::GrantRole;
 use crate::time::Micros;
 

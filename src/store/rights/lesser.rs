@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use super::common::both;
-use super::{
+use super::rows::{
     AgentRights, ChannelRights, ClientRights, CredentialRights, GrantRights, RequestRights, Rights, SourceRights,
     TakenRight, UserRights,
 };

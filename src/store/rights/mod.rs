@@ -1,18 +1,21 @@
 //! The rights that a database gives, and the lesser of two states of them: what a restore must not bring back (DESIGN
 //! D22). Credentials that have died since are the business of `restore`.
 
+use rows::{
+    AgentRights, ChannelRights, ClientRights, CredentialRights, GrantRights, RequestRights, SourceRights, SpaceRights,
+    UserRights,
+};
+pub use rows::{Rights, TakenRight};
 use rusqlite::Connection;
-use serde::Serialize;
 
 use self::lesser::Lesser;
 
-use super::grants::GrantRole;
-use super::row::record;
 use super::{Result, audit_head};
 use crate::time::Micros;
 
 mod common;
 mod lesser;
+mod rows;
 
 /// Every table of `schema.sql`, and how a restore treats what stands in it. A new table must be added here: a test
 /// compares the two.
@@ -69,141 +72,6 @@ const TABLES: &[(&str, &str)] = &[
     ("channels", "lesser: on the same box their secrets can still be opened"),
     ("channel_outbox", "texts on their way"),
 ];
-
-/// A right that the backup gives and the restored database does not, or gives less of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TakenRight {
-    /// Whose, and which: `user ann: role`.
-    pub right: String,
-    /// What the backup says.
-    pub backup: String,
-    /// What holds after the restore.
-    pub restored: String,
-}
-
-record! {
-    struct UserRights from "users u" {
-        id: String = "u.id",
-        name: String = "u.username",
-        role: String = "u.role",
-        disabled: bool = "u.disabled",
-    }
-}
-
-record! {
-    struct SpaceRights from "spaces s" {
-        id: String = "s.id",
-        slug: String = "s.slug",
-        visibility: String = "s.visibility",
-        owner: String = "s.owner_user_id",
-        is_default: bool = "s.is_default",
-    }
-}
-
-record! {
-    struct AgentRights from "agents a LEFT JOIN agent_profiles p ON p.agent_id = a.id" {
-        id: String = "a.id",
-        slug: String = "a.slug",
-        owner: String = "a.owner_user_id",
-        owner_space: String = "a.owner_space_id",
-        space: String = "a.space_id",
-        scope: String = "a.scope",
-        reads_memory: bool = "a.can_read_user_memory",
-        archived_at: Option<Micros> = "a.archived_at",
-        container: Option<String> = "a.container_name",
-        runtime: Option<String> = "a.container_runtime",
-        snapshot: Option<String> = "a.snapshot_name",
-        status: String = "a.status",
-        active: bool = "coalesce(p.active, 1)",
-        frozen_at: Option<Micros> = "a.frozen_at",
-        frozen_by: Option<String> = "a.frozen_by",
-        frozen_reason: Option<String> = "a.frozen_reason",
-        frozen_by_admin: bool = "a.frozen_by_admin",
-    }
-}
-
-record! {
-    struct CredentialRights from "credentials c" {
-        id: String = "c.id",
-        kind: String = "c.kind",
-        label: String = "c.label",
-        state: String = "c.state",
-        scopes: String = "c.scopes",
-        expires_at: Option<Micros> = "c.expires_at",
-        audience: Option<String> = "c.audience",
-        admin: bool = "c.admin",
-        only_agents: Option<String> = "c.only_agents",
-        space: Option<String> = "c.space_id",
-        host: Option<String> = "c.host_binding",
-    }
-}
-
-record! {
-    struct GrantRights from "grants g" {
-        id: String = "g.id",
-        to: String = "coalesce('user ' || g.principal_user_id, 'agent ' || g.principal_agent_id)",
-        on: String = "coalesce('agent ' || g.agent_id, 'space ' || g.space_id, 'agent *')",
-        role: GrantRole = "g.role",
-        expires_at: Option<Micros> = "g.expires_at",
-        request: Option<String> = "g.request_id",
-    }
-}
-
-record! {
-    struct RequestRights from "requests r" {
-        id: String = "r.id",
-        agent: String = "r.agent_id",
-        kind: String = "r.kind",
-        state: String = "r.state",
-        until: Option<Micros> = "r.until",
-        granted: Option<String> = "r.granted",
-    }
-}
-
-record! {
-    struct SourceRights from "knowledge_sources k" {
-        id: String = "k.source_id",
-        user: Option<String> = "k.owner_user_id",
-        agent: Option<String> = "k.owner_agent_id",
-    }
-}
-
-record! {
-    struct ClientRights from "oauth_clients o" {
-        id: String = "o.id",
-        name: String = "o.name",
-    }
-}
-
-record! {
-    struct ChannelRights from "channels h" {
-        id: String = "h.id",
-        user: Option<String> = "h.user_id",
-        kind: String = "h.kind",
-        url: String = "h.url",
-        secret: Option<Vec<u8>> = "h.secret",
-        events: String = "h.events",
-        min_level: String = "h.min_level",
-    }
-}
-
-/// The rights in one database.
-#[derive(Debug, Default)]
-pub struct Rights {
-    clients: Vec<ClientRights>,
-    users: Vec<UserRights>,
-    spaces: Vec<SpaceRights>,
-    agents: Vec<AgentRights>,
-    credentials: Vec<CredentialRights>,
-    grants: Vec<GrantRights>,
-    requests: Vec<RequestRights>,
-    sources: Vec<SourceRights>,
-    /// Without those of `taosd.toml`: every start writes them anew.
-    channels: Vec<ChannelRights>,
-    /// Whether this state came about from that of the backup: then what the backup has more was taken since. Else, as after
-    /// a restore that is undone, who is unknown here was not taken away.
-    descends: bool,
-}
 
 impl Rights {
     /// Reads all of them.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::SPACE;
 use super::change::between;
+use super::fields::SPACE;
 use super::send::bad;
 use super::show::visible;
 use crate::access::{self, SpaceRole, resolve_space};

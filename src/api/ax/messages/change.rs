@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::fields::{CONTENT, PINNED};
 use super::send::{SendTools, bad, mentioned_in};
 use super::show::{mentioned, owns_space, require, show, visible};
-use super::{CONTENT, PINNED};
 use crate::access::SpaceRole;
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;

@@ -3,9 +3,9 @@
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::fields::{EMOJI, MESSAGE_IDS, SPACE};
 use super::send::{SendTools, bad};
 use super::show::{require, visible};
-use super::{EMOJI, MESSAGE_IDS, SPACE};
 use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;

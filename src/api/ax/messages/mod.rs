@@ -2,6 +2,7 @@
 
 mod activity;
 mod change;
+mod fields;
 mod mark;
 pub(crate) mod mentions;
 mod read;
@@ -14,16 +15,18 @@ use hyper::http::Method;
 use super::{ID_CHARS, checked};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
-use crate::limits::{
-    CHANNEL_CHARS, CLIENT_ID_CHARS, MARKED_MESSAGES, MESSAGE_QUERY_CHARS, MESSAGE_TYPE_CHARS, MESSAGE_WAIT,
-    MESSAGES_FOUND, PAGE_MAX, REACTION_CHARS, REPLY_SECONDS, TEXT_BYTES, TOOL_WAIT,
-};
+use crate::limits::{CHANNEL_CHARS, MESSAGES_FOUND, TOOL_WAIT};
 use crate::rest::class::{AG, UA_AG, UA_AG_IN_QUERY};
 use crate::rest::codes::{self, Code};
 use crate::rest::field::{Field, Type};
 use crate::rest::route::Answer;
 use crate::rest::tool::{Effect, Tool};
 use crate::store::messages::receipts::ReceiptState;
+use fields::{
+    ADDRESSED, AFTER, AFTER_ID, AFTER_SEQ, ATTACHMENT, ATTACHMENTS, BEFORE_SEQ, CHANNEL, CLIENT_ID, CONTENT, EMOJI,
+    EXPECTS_REPLY_BY, LIMIT, MARK_READ, MESSAGE_IDS, MESSAGE_TYPE, METADATA, PARENT_ID, PINNED, QUERY, SPACE,
+    UNREAD_ONLY, WAIT,
+};
 
 const DOC_SEND: &str = "recipes/talking-to-another-agent#send";
 const DOC_READ: &str = "recipes/talking-to-another-agent#read";
@@ -33,27 +36,12 @@ const DOC_REACTIONS: &str = "recipes/talking-to-another-agent#reactions";
 const DOC_SEARCH: &str = "recipes/talking-to-another-agent#search";
 const DOC_STREAM: &str = "recipes/talking-to-another-agent#stream";
 
-const ATTACHMENT: &[Field] = &[
-    Field::text("id", ID_CHARS, "The upload's id."),
-    Field::text("filename", 255, "The file's name."),
-    Field::text("content_type", 128, "The media type of the file."),
-    Field::integer("size", 0, i64::MAX, "The size of the file in bytes."),
-    Field::integer("size_bytes", 0, i64::MAX, "The same as size."),
-    Field::text("url", 2048, "The address of the file."),
-    Field::text("kind", 32, "The kind of attachment."),
-    Field::text("context_key", 512, "The key of a context value about the file."),
-];
-
 const AUTHOR: &[Field] = &[
     Field::shown("id", "The id."),
     Field::shown("name", "The name."),
     Field::word("type", &["agent", "user"], "The kind of attachment.").required(),
 ];
 
-pub(super) const PINNED: Field = Field::flag("pinned", "True if retention does not delete the message.").required();
-pub(super) const METADATA: Field = Field::of("metadata", Type::AnyObject, "Free data from the author.").required();
-pub(super) const ATTACHMENTS: Field =
-    Field::of("attachments", Type::Objects(ATTACHMENT), "The attached files.").required();
 const MESSAGE: &[Field] = &[
     Field::shown("id", "The id."),
     Field::integer("seq", 1, i64::MAX, "The position of the message in its space.").required(),
@@ -126,11 +114,6 @@ const RECEIPT: &[Field] = &[
     LISTENING,
 ];
 
-pub(super) const SPACE: Field = Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent.");
-pub(super) const CONTENT: Field =
-    Field::text("content", TEXT_BYTES, "The text, at most 64 KiB; @NAME mentions a member.").not_empty();
-pub(super) const LIMIT: Field =
-    Field::integer("limit", 1, PAGE_MAX as i64, "Maximum number of messages, 1 to 500; 100 if absent.");
 const MORE: Field = Field::flag("more", "True if there may be more messages in the same direction.").required();
 const COUNT: Field = Field::integer("count", 0, i64::MAX, "The number of messages in this reply.").required();
 const MESSAGES: Field = Field::of("messages", Type::Objects(MESSAGE), "The messages.").required();
@@ -138,41 +121,6 @@ const OK: Answer = Answer::Object(&[Field::flag("ok", "Always true.").required()
 const IN_SPACE: &[&Code] = &[codes::SPACE_NOT_FOUND];
 const OF_MESSAGE: &[&Code] = &[codes::MESSAGE_NOT_FOUND];
 
-pub(super) const EMOJI: Field = Field::text("emoji", REACTION_CHARS, "The reaction.").not_empty().visible().required();
-pub(super) const AFTER: Field = Field::text("after", ID_CHARS, "The id of a reply: only later replies.");
-pub(super) const QUERY: Field =
-    Field::text("query", MESSAGE_QUERY_CHARS, "The words to find. There is no query syntax.").required();
-pub(super) const WAIT: Field =
-    Field::integer("wait", 0, MESSAGE_WAIT, "Seconds to wait for a message before an empty reply.");
-pub(super) const AFTER_ID: Field =
-    Field::text("after", ID_CHARS, "The id of a message: only later messages, oldest first.");
-pub(super) const MESSAGE_IDS: Field =
-    Field::texts("message_ids", MARKED_MESSAGES, ID_CHARS, "The messages, at most 100; all if absent.");
-pub(super) const AFTER_SEQ: Field =
-    Field::integer("after_seq", 0, i64::MAX, "Only messages after this position, oldest first.");
-pub(super) const BEFORE_SEQ: Field = Field::integer("before_seq", 1, i64::MAX, "Only messages before this position.");
-pub(super) const UNREAD_ONLY: Field = Field::flag("unread_only", "Only messages that the caller has not read.");
-pub(super) const CHANNEL: Field =
-    Field::text("channel", CHANNEL_CHARS, "The channel; main if absent. dm:NAME sends to one member only.");
-pub(super) const ADDRESSED: Field =
-    Field::flag("addressed", "Only messages that mention the caller, reply to it or are addressed to it.");
-pub(super) const MESSAGE_TYPE: Field =
-    Field::text("message_type", MESSAGE_TYPE_CHARS, "The type of the message, as a word; text if absent.")
-        .told(r#"{"pattern": "^[A-Za-z0-9._-]*$"}"#);
-pub(super) const PARENT_ID: Field = Field::text("parent_id", ID_CHARS, "The message it replies to.");
-pub(super) const CLIENT_ID: Field = Field::text(
-    "client_id",
-    CLIENT_ID_CHARS,
-    "The client's own id of the message. Sending the same id again does not create a second message.",
-)
-.not_empty();
-pub(super) const EXPECTS_REPLY_BY: Field = Field::of(
-    "expects_reply_by",
-    Type::Due { seconds: REPLY_SECONDS },
-    "When a reply is expected by, as RFC 3339 or in seconds from now. If none has come by then, the sender gets one \
-        event.",
-);
-pub(super) const MARK_READ: Field = Field::flag("mark_read", "Mark the listed messages as read.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/messages", UA_AG, Action::MessagesSend, send::send)

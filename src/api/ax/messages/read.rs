@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::send::SendTools;
-use super::show::{self, owns_space, parts, show, visible};
-use super::{
+use super::fields::{
     ADDRESSED, AFTER, AFTER_ID, AFTER_SEQ, BEFORE_SEQ, CHANNEL, LIMIT, MARK_READ, QUERY, SPACE, UNREAD_ONLY, WAIT,
 };
+use super::send::SendTools;
+use super::show::{self, owns_space, parts, show, visible};
 use crate::access::{self, Action, Gate, SpaceRole, resolve_space};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};

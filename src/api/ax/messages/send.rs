@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::fields::{CHANNEL, CLIENT_ID, CONTENT, EXPECTS_REPLY_BY, MESSAGE_TYPE, METADATA, PARENT_ID, SPACE};
 use super::mentions;
 use super::show::{self, mentioned, parts, show, visible};
-use super::{CHANNEL, CLIENT_ID, CONTENT, EXPECTS_REPLY_BY, MESSAGE_TYPE, METADATA, PARENT_ID, SPACE};
 use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;
@@ -113,7 +113,7 @@ fn check(body: &Fields) -> Result<(), ApiError> {
     if body.value(&METADATA).is_some_and(|value| value.to_string().len() > MESSAGE_METADATA_BYTES) {
         return Err(bad("metadata", format!("must be at most {MESSAGE_METADATA_BYTES} bytes of JSON")));
     }
-    if body.value(&super::ATTACHMENTS).and_then(Value::as_array).is_some_and(|all| all.len() > ATTACHMENTS) {
+    if body.value(&super::fields::ATTACHMENTS).and_then(Value::as_array).is_some_and(|all| all.len() > ATTACHMENTS) {
         return Err(bad("attachments", format!("must hold at most {ATTACHMENTS} entries")));
     }
     let is_slug = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
@@ -230,7 +230,7 @@ fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiErr
     let id = store::new_id();
     let mentions_text = json!(mentions).to_string();
     let list = |field: &Field, empty: &str| body.value(field).map_or_else(|| empty.to_owned(), Value::to_string);
-    let (attachments, metadata) = (list(&super::ATTACHMENTS, "[]"), list(&METADATA, "{}"));
+    let (attachments, metadata) = (list(&super::fields::ATTACHMENTS, "[]"), list(&METADATA, "{}"));
     let task = task_of(tx, &space_id, parent.as_ref())?;
     let bytes = Message::bytes_of(content, &mentions_text, &attachments, &metadata);
     allowance::spend(tx, &tools.settings, bytes, 1)?;

@@ -8,10 +8,10 @@ use hyper::header::HeaderName;
 use rusqlite::Connection;
 use serde_json::json;
 
+use super::fields::{AFTER_SEQ, SPACE};
 use super::read::note;
 use super::send::bad;
 use super::show::{mentioned, show};
-use super::{AFTER_SEQ, SPACE};
 use crate::access::{self, Action, Caller, SpaceRole, resolve_space};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};

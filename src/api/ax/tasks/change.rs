@@ -3,10 +3,10 @@
 use super::create::{
     bad, check_assignee, deadline, depend, description, priority, requirements, status, title, too_many,
 };
+use super::fields::{ASSIGNEE, FENCE, MAX_ATTEMPTS};
 use super::lease::lost;
 use super::read::find;
 use super::show::{TaskNews, actor, shown};
-use super::{ASSIGNEE, FENCE, MAX_ATTEMPTS};
 use crate::access::{Caller, SpaceRole};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;

@@ -4,10 +4,10 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::show::{TaskNews, actor, shown};
-use super::{
+use super::fields::{
     ASSIGNEE, DEADLINE, DEPENDS_ON, DESCRIPTION, MAX_ATTEMPTS, PRIORITY, REQUIREMENTS, SPACE_HINT, STATUS, TITLE,
 };
+use super::show::{TaskNews, actor, shown};
 use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::ax::context::SPACE;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::fields::{FENCE, SECONDS};
 use super::read::find;
 use super::show::{self, TaskNews, actor, shown};
-use super::{FENCE, SECONDS};
 use crate::access::SpaceRole;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Written};

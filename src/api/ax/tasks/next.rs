@@ -7,9 +7,9 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::create::{bad, priority, status};
+use super::fields::{FILTER_FIELD, WAIT};
 use super::lease::{given, seconds};
 use super::show::{TaskNews, actor, shown, topic};
-use super::{FILTER_FIELD, WAIT};
 use crate::access::{Action, Gate, SpaceRole, require_space, resolve_space};
 use crate::api::ax::context::SPACE;
 use crate::api::engine::app::App;

@@ -4,8 +4,8 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::create::bad;
+use super::fields::{ASSIGNEE, STATUS};
 use super::show::shown;
-use super::{ASSIGNEE, STATUS};
 use crate::access::{Caller, SpaceRole, resolve_space, space_role_on};
 use crate::api::ax::context::SPACE;
 use crate::api::engine::app::App;

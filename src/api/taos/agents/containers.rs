@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::container_routes::{FOLLOW, LINES};
+use super::container_fields::{FOLLOW, LINES};
 use super::fields::MOUNT_SOURCE;
 use crate::access::{Action, AgentRole};
 use crate::api::agents::find;

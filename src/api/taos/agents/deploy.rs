@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::container_routes::{CPU_LIMIT, ENV_FIELD, IMAGE_FIELD, MEMORY_LIMIT, MOUNTS, READ_ONLY, ROOT_SIZE};
+use super::container_fields::{CPU_LIMIT, ENV_FIELD, IMAGE_FIELD, MEMORY_LIMIT, MOUNTS, READ_ONLY, ROOT_SIZE};
 use super::fields::{
     FALLBACK_MODELS, FRAMEWORK, MEMORY_PLUGIN, MOUNT_SOURCE, MOUNT_TARGET, NAME, ON_WORKER_FAILURE, TARGET_WORKER,
 };

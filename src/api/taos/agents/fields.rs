@@ -98,3 +98,9 @@ pub(crate) const AGENT_ID: Field = id("id", "The agent's id.");
 pub(crate) const SLUG: Field = id("name", "The agent's slug.");
 pub(crate) const DISPLAY: Field = id("display_name", "The display name.");
 pub(crate) const REVISION: Field = Field::integer("revision", 1, i64::MAX, "The record's revision.").required();
+
+pub(super) const Q: Field = Field::text("q", 64, "Only agents whose name contains this, in any case.");
+pub(super) const VERSION: Field =
+    Field::integer("version", i64::MIN, i64::MAX, "The export's version: 1.").told(r#"{"const": 1}"#).required();
+
+pub(super) const AGENT: Field = Field::of("agent", Type::Object(SETTINGS), "The settings.").required();

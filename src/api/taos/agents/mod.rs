@@ -2,6 +2,7 @@
 
 mod archive;
 mod calls;
+mod container_fields;
 mod container_routes;
 pub(crate) mod containers;
 mod create;

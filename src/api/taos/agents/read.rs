@@ -2,9 +2,9 @@
 
 use hyper::header::ETAG;
 
-use super::container_routes::STATUS_FIELD;
+use super::container_fields::STATUS_FIELD;
+use super::fields::Q;
 use super::record;
-use super::routes::Q;
 use crate::access::AgentRole;
 use crate::api::agents::{find, seen_by, visible};
 use crate::api::engine::app::App;

@@ -2,10 +2,12 @@
 
 use hyper::http::Method;
 
+use super::fields::AGENT;
 use super::fields::{
     AGENT_ID, AGENT_MD, ARCHIVED, COLOR, DISPLAY, EMOJI, EMPTY_LISTS, FRAMEWORK, HOST, MEMORY, MEMORY_PLUGIN, MODEL,
-    NAME, PERSONA, QMD_INDEX, REVISION, SCOPE, SETTINGS, SLUG, SOUL, STATUS, id,
+    NAME, PERSONA, QMD_INDEX, REVISION, SCOPE, SLUG, SOUL, STATUS, id,
 };
+use super::fields::{Q, VERSION};
 use super::{archive, create, permissions, read, record, settings, transfer};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
@@ -18,10 +20,6 @@ use crate::rest::route::Answer;
 use crate::rest::tool::{Effect, Tool};
 use crate::store::agents::AgentStatus;
 
-pub(super) const Q: Field = Field::text("q", 64, "Only agents whose name contains this, in any case.");
-pub(super) const VERSION: Field =
-    Field::integer("version", i64::MIN, i64::MAX, "The export's version: 1.").told(r#"{"const": 1}"#).required();
-pub(super) const AGENT: Field = Field::of("agent", Type::Object(SETTINGS), "The settings.").required();
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/agents", Taos, Action::AgentsList, read::list)

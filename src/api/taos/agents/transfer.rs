@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::fields::AGENT;
+use super::fields::VERSION;
 use super::fields::{FALLBACK_MODELS, MEMORY_PLUGIN, NAME, ON_WORKER_FAILURE, TARGET_WORKER};
-use super::routes::{AGENT, VERSION};
 use super::{fields, model, record, settings};
 use crate::access::{self, AgentRole, Scopes};
 use crate::api::agents::create::{self, Birth};

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::REASON;
 use crate::access::Caller;
 use crate::api::agents::frozen;
 use crate::api::engine::app::App;
@@ -17,13 +16,18 @@ use crate::jobs::events::notifier::{self, Notifier};
 use crate::jobs::events::streams::Streams;
 use crate::jobs::operations::freeze::{self, Freezing};
 use crate::jobs::upkeep::sleeper::Sleeper;
+use crate::limits::FREEZE_REASON_CHARS;
 use crate::rest::error::ApiError;
+use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::store;
 use crate::store::agents::{self, Freezable};
 use crate::store::audit::{self, AuditEntry};
 use crate::store::operations::{Operation, OperationKind};
 use crate::time::Micros;
+
+pub(super) const REASON: Field =
+    Field::text("reason", FREEZE_REASON_CHARS, "The reason, 1 to 500 characters. The owner reads it.").not_empty();
 
 /// How long one transaction changes agents, one at least.
 const WORK: Duration = Duration::from_millis(4);

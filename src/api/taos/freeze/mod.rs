@@ -13,7 +13,7 @@ use crate::api::engine::api_route::{ApiRoute, CheckedHandler};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::slow::{Slow, WAIT};
-use crate::limits::{FREEZE_REASON_CHARS, TIME_CHARS};
+use crate::limits::TIME_CHARS;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
@@ -23,9 +23,8 @@ use crate::rest::route::Answer;
 use crate::store;
 use crate::store::agents::{Agent, Freezable};
 use crate::time::Micros;
+use change::REASON;
 
-const REASON: Field =
-    Field::text("reason", FREEZE_REASON_CHARS, "The reason, 1 to 500 characters. The owner reads it.").not_empty();
 const STATUS: Field = Field::word("status", &["frozen", "thawed"], "What the agents are now.").required();
 const NAME: Field = Field::unbounded("name", "The agent's slug.").required();
 const COUNT: Field = Field::integer("agents", 0, i64::MAX, "How many agents changed.").required();

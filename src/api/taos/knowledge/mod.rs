@@ -1,37 +1,36 @@
 //! Knowledge: the rows of the table, and what an item looks like (taOS contract, section 5). No URL is ever fetched.
 
+mod fields;
 mod prompt;
 mod read;
 mod sources;
 
+pub(crate) use fields::SOURCE_ID;
+use fields::{
+    CATEGORIES, CATEGORY_FILTER, CONTENT, ITEMS, MAX_BYTES, PATH, Q, SOURCE_FILTER, SOURCE_TYPE_FIELD, TITLE_FIELD,
+};
+use fields::{ID, TITLE};
 use hyper::http::Method;
-use serde_json::{Value, json};
 
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::paging::{CURSOR, LIMIT};
-use crate::limits::{KNOWLEDGE_ITEMS, TEXT_BYTES};
+use crate::limits::KNOWLEDGE_ITEMS;
 use crate::rest::codes;
-use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::Answer;
 use crate::rest::tool::{Effect, Tool};
-use crate::store::knowledge::KnowledgeItem;
 
 const DOC_READ: &str = "recipes/reading-knowledge#read";
 const DOC_SEARCH: &str = "recipes/reading-knowledge#search";
 const DOC_SOURCES: &str = "recipes/reading-knowledge#sources";
 const DOC_PROMPT: &str = "recipes/reading-knowledge#prompt";
 
-const ID: Field = Field::shown("id", "The id. It stays the same as long as the source has this path.");
 const SOURCE_TYPE: Field = Field::shown("source_type", "The type of the source, such as agent-docs or guide.");
-pub(crate) const SOURCE_ID: Field = Field::shown("source_id", "The source, such as taos-core or app:NAME.");
 const SOURCE_URL: Field = Field::shown("source_url", "The path of the item within its source.");
-const TITLE: Field = Field::shown("title", "The title.");
 const AUTHOR: Field = Field::shown("author", "Who last wrote the item: taosd, user:NAME or agent:NAME.");
 const SUMMARY: Field = Field::shown("summary", "The first paragraph, at most 200 characters.");
-pub(super) const CATEGORIES: Field = Field::unbounded_texts("categories", "The topics of the item.").required();
 const STATUS: Field = Field::word("status", &["ready"], "Always ready.").required();
 const CREATED_AT: Field = Field::shown("created_at", "When the item was added.");
 const UPDATED_AT: Field = Field::shown("updated_at", "When the item was last changed.");
@@ -71,8 +70,6 @@ const HIT: &[Field] = &[
     Field::of("score", Type::Number, "The rank of the match; larger is better.").required(),
 ];
 
-pub(super) const ITEMS: Field =
-    Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required();
 /// The system prompt.
 const PROMPT: &[Field] = &[
     Field::shown("prompt", "The prompt, in Markdown."),
@@ -83,55 +80,6 @@ const PROMPT: &[Field] = &[
     Field::flag("truncated", "True if a document did not fit.").required(),
 ];
 
-pub(super) const CATEGORY_FILTER: Field = Field::text("category", 64, "Only items with this category.");
-pub(super) const SOURCE_FILTER: Field = Field::text("source_id", 64, "Only items of this source.");
-
-/// An item without its text.
-fn show(item: &KnowledgeItem) -> Value {
-    json!({
-        "id": item.id,
-        "source_type": item.source_type,
-        "source_id": item.source_id,
-        "source_url": item.path,
-        "title": item.title,
-        "author": item.author,
-        "summary": item.summary,
-        "categories": serde_json::from_str::<Value>(&item.categories).unwrap_or_else(|_| json!([])),
-        "status": "ready",
-        "created_at": item.created_at.millis(),
-        "updated_at": item.updated_at.millis(),
-    })
-}
-
-/// True for the name of a source or of a kind of source.
-fn is_name(name: &str, colon: bool) -> bool {
-    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    name.len() <= 64
-        && name.bytes().next().is_some_and(word)
-        && name.bytes().all(|b| word(b) || matches!(b, b'.' | b'_' | b'-') || (colon && b == b':'))
-}
-
-/// Lets the name of a source pass.
-///
-/// # Errors
-/// 422.
-fn check_source_id(source_id: &str) -> Result<(), ApiError> {
-    if is_name(source_id, true) {
-        return Ok(());
-    }
-    Err(ApiError::field("source_id", "must be a-z or 0-9, then a-z, 0-9, :, ., _ or -, at most 64 characters"))
-}
-
-pub(super) const MAX_BYTES: Field =
-    Field::integer("max_bytes", 1024, 262_144, "Maximum size of the prompt in bytes; 32768 if absent.");
-pub(super) const Q: Field = Field::text("q", 200, "The words, 1 to 200 characters.").not_empty().required();
-pub(super) const SOURCE_TYPE_FIELD: Field = Field::text("source_type", 64, "Only items of sources of this type.");
-pub(super) const PATH: Field =
-    Field::text("path", 255, "The path of the item, unique within the source.").not_empty().line().required();
-pub(super) const CONTENT: Field =
-    Field::text("content", TEXT_BYTES, "The text in Markdown, at most 65536 bytes.").required();
-pub(super) const TITLE_FIELD: Field =
-    Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty();
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/knowledge/items", Taos, Action::KnowledgeRead, read::list)

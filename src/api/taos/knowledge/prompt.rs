@@ -5,7 +5,7 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{MAX_BYTES, SOURCE_FILTER};
+use super::fields::{MAX_BYTES, SOURCE_FILTER};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::limits::KNOWLEDGE_ITEMS;

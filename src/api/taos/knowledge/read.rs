@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Q, show};
+use super::fields::{Q, show};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::Listing;
@@ -15,9 +15,9 @@ use crate::store::knowledge::{self, ItemFilter, KnowledgeHit, KnowledgeItem};
 fn filter(query: &Fields) -> ItemFilter {
     let own = |field: &Field| query.text(field).map(str::to_owned);
     ItemFilter {
-        source_type: own(&super::SOURCE_TYPE_FIELD),
-        source_id: own(&super::SOURCE_FILTER),
-        category: own(&super::CATEGORY_FILTER),
+        source_type: own(&super::fields::SOURCE_TYPE_FIELD),
+        source_id: own(&super::fields::SOURCE_FILTER),
+        category: own(&super::fields::CATEGORY_FILTER),
     }
 }
 

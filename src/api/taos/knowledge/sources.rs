@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::{CATEGORIES, CONTENT, ITEMS, PATH, SOURCE_TYPE_FIELD, TITLE_FIELD, check_source_id, is_name};
+use super::fields::{CATEGORIES, CONTENT, ITEMS, PATH, SOURCE_TYPE_FIELD, TITLE_FIELD, check_source_id, is_name};
 use crate::access::{self, AgentRole};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::holder;
+use super::fields::holder;
 use crate::access::Caller;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};

@@ -2,32 +2,28 @@
 //! sees its own. An agent sees what it sent, and may not alter it.
 
 mod change;
+mod fields;
 mod html;
 mod read;
 mod stream;
 
+use fields::{AFTER, UNREAD_ONLY, WAIT};
+pub use fields::{holder, show, topic};
 use hyper::http::Method;
-use serde_json::{Value, json};
 
-use crate::access::{Action, Caller};
+use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::paging::{CURSOR, LIMIT};
-use crate::jobs::events::streams;
 use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::route::Answer;
-use crate::store::notifications::{Inbox, Level, Notification};
-use crate::time::Micros;
+use crate::store::notifications::Level;
 
 /// The page on sending.
 pub const DOC_NOTIFY: &str = "recipes/notifying-the-user#notify";
 const DOC_READ: &str = "recipes/notifying-the-user#read";
 const DOC_WATCH: &str = "recipes/notifying-the-user#watch";
-
-pub(super) const UNREAD_ONLY: Field = Field::flag("unread_only", "Only unread notifications.");
-pub(super) const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.")
-    .told(r#"{"pattern": "^[0-9a-f-]{36}$"}"#);
 
 /// A notification's record.
 const RECORD: &[Field] = &[
@@ -52,38 +48,6 @@ const COUNT: &[Field] = &[
 /// What a page that sends `HX-Request: true` gets.
 const HTML: &[&str] = &["text/html"];
 
-/// A notification as shown.
-pub fn show(notification: &Notification) -> Value {
-    json!({
-        "id": notification.id,
-        "timestamp": notification.created_at.0 / Micros::SECOND,
-        "created_at": notification.created_at.millis(),
-        "level": notification.level,
-        "title": notification.title,
-        "message": notification.message,
-        "read": notification.read,
-        "source": notification.source,
-        "agent_id": notification.agent_id,
-        "app_origin": notification.app_origin,
-        "action_url": notification.action_url,
-    })
-}
-
-/// Whose notifications the caller sees.
-pub(super) fn holder(caller: &Caller) -> Inbox {
-    match caller.agent_id() {
-        Some(id) => Inbox::Agent(id.to_owned()),
-        None => Inbox::User(caller.user().id.clone()),
-    }
-}
-
-/// What is woken when the caller, or the agents of the same user, send something.
-pub fn topic(caller: &Caller) -> String {
-    streams::notifications_of(&caller.user().id)
-}
-
-pub(super) const WAIT: Field =
-    Field::integer("wait", 0, 30, "Seconds to hold the reply until one is newer than after (absent: than now).");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/notifications", Taos, Action::NotificationsRead, read::list)

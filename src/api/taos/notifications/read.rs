@@ -8,7 +8,8 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::{AFTER, UNREAD_ONLY, WAIT, holder, html, show, topic};
+use super::fields::{AFTER, UNREAD_ONLY, WAIT, holder, show, topic};
+use super::html;
 use crate::access::{Action, Gate};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};

@@ -3,8 +3,8 @@
 use hyper::header::HeaderName;
 use rusqlite::Connection;
 
+use super::fields::{AFTER, holder, show, topic};
 use super::read::place;
-use super::{AFTER, holder, show, topic};
 use crate::access::Action;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
