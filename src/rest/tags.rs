@@ -1,5 +1,5 @@
 //! Entity tags as `If-Match` carries them (RFC 9110, sections 8.8.3 and 13.1.1). A record's tag is its revision in
-//! double quotes.
+//! double quotes; after a point may stand what else decided its reply.
 
 /// What a precondition says of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub enum Tags {
 /// weak tag is well-formed and never equal.
 pub fn matches<'a>(lines: impl Iterator<Item = &'a str>, revision: i64) -> Tags {
     let own = revision.to_string();
+    let is_own = |tag: &str| tag.split('.').next() == Some(own.as_str());
     let (mut all, mut tags, mut found) = (0, 0, false);
     let mut lines = lines.peekable();
     if lines.peek().is_none() {
@@ -36,7 +37,7 @@ pub fn matches<'a>(lines: impl Iterator<Item = &'a str>, revision: i64) -> Tags 
             }
             let Some((weak, tag, after)) = tag(rest) else { return Tags::Malformed };
             tags += 1;
-            found |= !weak && tag == own;
+            found |= !weak && is_own(tag);
             rest = after.trim_start_matches(BLANK);
             if !rest.is_empty() && !rest.starts_with(',') {
                 return Tags::Malformed;
@@ -78,6 +79,7 @@ mod tests {
             &["\"0\"", "\"7\""],
             &["*"],
             &[" \"7\" ,, \"a,b\","],
+            &["\"7.away\""],
             &["W/\"1\",\"7\""],
         ] {
             assert_eq!(at_seven(good), Tags::Match, "{good:?}");

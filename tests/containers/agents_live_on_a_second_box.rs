@@ -177,6 +177,8 @@ fn a_node_that_is_cut_off_stops_nobody_and_comes_back() {
     let refused = operator.get("/api/nodes/shed").expect_error(503, "container_runtime_unavailable").json();
     assert_eq!((&refused["node"], &refused["away"]), (&json!("shed"), &json!("hanging")));
     assert_eq!(boxes.row(&shed[0])["status"], "away");
+    let away = operator.get(&format!("/api/agents/{}", shed[0])).expect(200);
+    assert!(away.header("etag").is_some_and(|tag| tag.ends_with(".away\"")), "{:?}", away.header("etag"));
     assert_eq!(boxes.row(&barn[0])["status"], "running");
     host.eventually("what was asked of the node has ended", || host.open_operations() == 0);
     let stopped = operator.get(&format!("/api/operations?agent={}&kind=stop", shed[0])).expect(200).json();

@@ -34,8 +34,9 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
 
 pub(crate) fn get(app: &App, call: Call) -> Handled {
     let live = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
-    let etag = format!("\"{}\"", live.agent.revision);
     let record = record::show(&live).seen_over(&app.jobs.nodes);
+    let away = if record.is_away() { ".away" } else { "" };
+    let etag = format!("\"{}{away}\"", live.agent.revision);
     Ok(decided(app, Reply::ok(&record).with(ETAG, &etag)).into())
 }
 

@@ -164,6 +164,11 @@ impl AgentRecord<'_> {
         let status = if on.is_some_and(|node| nodes.is_away(&node)) { AWAY } else { self.status };
         Self { status, ..self }
     }
+
+    /// True if [`Self::seen_over`] found it so.
+    pub fn is_away(&self) -> bool {
+        self.status == AWAY
+    }
 }
 
 /// The record.
