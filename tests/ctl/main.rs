@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, reason = "each target uses its own part of this")]
 #[path = "../durability/false_clock.rs"]
 mod false_clock;
 #[path = "../durability/mounts.rs"]

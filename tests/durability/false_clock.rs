@@ -1,8 +1,6 @@
 //! A clock that jumps, for one daemon alone: libfaketime (Debian package `faketime`) stands between it and the kernel.
 //! The tests that need it are ignored: `apt install faketime`, then run them with `--ignored`.
 
-#![allow(dead_code, reason = "each test target uses its own part of this")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
