@@ -256,7 +256,7 @@ fn arrive(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Arrived
     // Looked at after the environment was set: a run that began in between counts as one of before.
     let state = driver.get(name, within(CALL));
     if matches!(&state, Ok(state) if state.status == Status::Stopped) {
-        // Where `/run` is on the root disk, the token before would outlive its rotation there.
+        // Where `/run` is on the root disk, the token before would outlive its rotation there, as it would in `recover`.
         let _ = driver.remove_file(name, &token_file(), within(CALL));
         return Arrived::default();
     }
@@ -415,6 +415,7 @@ fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
         Err(error) => return Err(error.into()),
     };
     if arrived && driver.get(&name, within(CALL))?.status == Status::Stopped {
+        let _ = driver.remove_file(&name, &token_file(), within(CALL));
         activate_row(jobs, &agent.id, &id, &Arrived::default(), 0, &Asker::system())?;
         return Ok(false);
     }
