@@ -337,3 +337,28 @@ fn a_function_fits_a_screen() {
         assert_eq!(long_functions(&source).len(), 1, "{head}");
     }
 }
+
+/// The names that stand between `before` and a quote.
+fn quoted<'a>(text: &'a str, before: &str) -> BTreeSet<&'a str> {
+    text.split(before).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// The daemon refuses a form with a field that the route does not have, so a wrong `name` is found; what a template
+/// shows again after a refusal is found here.
+#[test]
+fn a_form_shows_again_what_its_fields_are_named() {
+    let mut looked_at = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "html") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let fields = quoted(&text, " name=\"");
+        for shown in quoted(&text, "sent.value(\"").union(&quoted(&text, "sent.nth(\"")) {
+            assert!(fields.contains(shown), "{}: no field is named {shown:?}", path.display());
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 10, "the templates call it otherwise now");
+}

@@ -8,13 +8,17 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use serde::Serialize;
 
 use crate::store::{self, BACKUPS, FILE, PART_SUFFIX, StillWanted, StoreError};
+use crate::threads::lock;
 use crate::time::Micros;
 
 pub use crate::limits::BACKUPS_KEPT as KEPT;
+/// Held while a backup moves to its place and the oldest goes.
+static SETTLING: Mutex<()> = Mutex::new(());
 const PREFIX: &str = "taosd-";
 const SUFFIX: &str = ".db";
 /// What says of which state of the database the copy that is kept fresh holds all that counts.
@@ -94,6 +98,8 @@ pub fn create(data_dir: &Path, now: Micros, settled: bool, wanted: &StillWanted)
     let hash = hash(copied.path())?;
     // Before the backup itself: whoever sees that sees its hash.
     fs::write(&hash_file, format!("{hash}  {stem}{SUFFIX}\n")).map_err(|error| told(&hash_file, error))?;
+    // Another's backup that is settled meanwhile would take this one for the oldest.
+    let _alone = lock(&SETTLING);
     copied.settle().inspect_err(|_| drop(fs::remove_file(&hash_file)))?;
     prune(&dir, &to, if settled { KEPT } else { 2 * KEPT });
     read(&to).ok_or_else(|| StoreError::Other(format!("{} is gone", to.display())))
