@@ -2,12 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::backups::run::with_large_rows;
 use crate::support::{Daemon, text};
 
 const CHECK: &str = "/api/database/check";
-/// Rows of a quarter of a mebibyte: looking at them takes longer than saying stop.
-const ROWS: usize = 400;
-
 fn names(check: &Value, ok: bool) -> Vec<String> {
     let findings = check["findings"].as_array().expect("findings");
     findings.iter().filter(|one| one["ok"] == ok).map(|one| text(one, "name")).collect()
@@ -44,19 +42,7 @@ fn damage_is_told_and_a_sound_database_is_sound() {
 
 #[test]
 fn a_check_is_stopped_and_holds_up_no_write() {
-    let mut daemon = Daemon::start();
-    assert_eq!(daemon.stop(), Some(0));
-    let conn = rusqlite::Connection::open(daemon.database()).expect("the database");
-    conn.execute_batch(
-        "BEGIN; INSERT INTO upload_contents (id, space_id, size, begun_at) SELECT 1, id, 0, 0 FROM spaces LIMIT 1;",
-    )
-    .expect("a content");
-    for n in 0..ROWS {
-        conn.execute("INSERT INTO upload_chunks VALUES (1, ?1, zeroblob(262144))", [n]).expect("a row");
-    }
-    conn.execute_batch("COMMIT").expect("a commit");
-    drop(conn);
-    daemon.spawn();
+    let daemon = with_large_rows(400);
     let operator = daemon.operator();
     // A machine that is slow to say stop gets another chance.
     let stopped = (0..10).find_map(|n| {

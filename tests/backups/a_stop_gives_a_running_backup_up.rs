@@ -3,26 +3,12 @@
 
 use serde_json::json;
 
-use crate::support::{Daemon, text};
-
-/// Rows of a quarter of a mebibyte: copying them takes longer than noticing that the copy has begun.
-const ROWS: usize = 800;
+use crate::backups::run::with_large_rows;
+use crate::support::text;
 
 #[test]
 fn the_operation_fails_and_no_part_of_the_copy_stays() {
-    let mut daemon = Daemon::start();
-    assert_eq!(daemon.stop(), Some(0));
-    let conn = rusqlite::Connection::open(daemon.database()).expect("the database");
-    conn.execute_batch(
-        "BEGIN; INSERT INTO upload_contents (id, space_id, size, begun_at) SELECT 1, id, 0, 0 FROM spaces LIMIT 1;",
-    )
-    .expect("a content");
-    for n in 0..ROWS {
-        conn.execute("INSERT INTO upload_chunks VALUES (1, ?1, zeroblob(262144))", [n]).expect("a row");
-    }
-    conn.execute_batch("COMMIT").expect("a commit");
-    drop(conn);
-    daemon.spawn();
+    let mut daemon = with_large_rows(800);
     let backups = daemon.data.join("backup");
     let parts = || {
         let entries = std::fs::read_dir(&backups).into_iter().flatten().flatten();

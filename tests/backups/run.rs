@@ -39,3 +39,21 @@ pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// A daemon whose database has so many rows of a quarter of a mebibyte: work on it takes longer than saying stop.
+pub fn with_large_rows(rows: usize) -> Daemon {
+    let mut daemon = Daemon::start();
+    assert_eq!(daemon.stop(), Some(0));
+    let conn = rusqlite::Connection::open(daemon.database()).expect("the database");
+    conn.execute_batch(
+        "BEGIN; INSERT INTO upload_contents (id, space_id, size, begun_at) SELECT 1, id, 0, 0 FROM spaces LIMIT 1;",
+    )
+    .expect("a content");
+    for n in 0..rows {
+        conn.execute("INSERT INTO upload_chunks VALUES (1, ?1, zeroblob(262144))", [n]).expect("a row");
+    }
+    conn.execute_batch("COMMIT").expect("a commit");
+    drop(conn);
+    daemon.spawn();
+    daemon
+}

@@ -105,11 +105,11 @@ enum ChannelOrder {
 /// A hold on the delivering thread.
 pub struct ChannelSender {
     orders: Sender<ChannelOrder>,
-    courier: Arc<Courier>,
+    client: Arc<ChannelClient>,
 }
 
 /// What it takes to make an attempt.
-struct Courier {
+struct ChannelClient {
     key: Option<ChannelKey>,
     listening: ListenAddresses,
     settings: Watched<ChannelSettings>,
@@ -130,17 +130,17 @@ impl ChannelSender {
         show: ShowNotification,
     ) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
-        let courier = Arc::new(Courier { key, listening, settings, show });
+        let client = Arc::new(ChannelClient { key, listening, settings, show });
         let dispatcher = ChannelDispatcher {
             store: Arc::downgrade(store),
             clock,
-            courier: Arc::clone(&courier),
+            client: Arc::clone(&client),
             orders: orders.clone(),
             busy: HashMap::new(),
             resting: HashMap::new(),
         };
         std::thread::Builder::new().name("channels".into()).spawn(move || dispatcher.work(&receiver))?;
-        Ok(Self { orders, courier })
+        Ok(Self { orders, client })
     }
 
     /// Says that something may have been queued.
@@ -154,18 +154,18 @@ impl ChannelSender {
     /// # Errors
     /// There is no key, or it cannot be used.
     pub fn seal(&self, channel_id: &str, secret: &str) -> std::io::Result<Vec<u8>> {
-        let key = self.courier.key.as_ref().ok_or_else(|| std::io::Error::other("channels.key cannot be used"))?;
+        let key = self.client.key.as_ref().ok_or_else(|| std::io::Error::other("channels.key cannot be used"))?;
         key.seal(channel_id, secret)
     }
 
     /// Delivers a record to a channel now, past the outbox. Blocks for some seconds at the most.
     pub fn try_now(&self, channel: &Channel, record: &Notification) -> Attempt {
-        self.courier.attempt(channel, record)
+        self.client.attempt(channel, record)
     }
 
     /// What is wrong with an address that a user names; `None` if nothing is.
     pub fn unfit(&self, endpoint: &Endpoint) -> Option<&'static str> {
-        self.courier.unfit(endpoint)
+        self.client.unfit(endpoint)
     }
 }
 
@@ -175,7 +175,7 @@ impl Drop for ChannelSender {
     }
 }
 
-impl Courier {
+impl ChannelClient {
     fn is_listed(&self, host: &str) -> bool {
         self.settings.now().hosts.iter().any(|listed| listed.eq_ignore_ascii_case(host))
     }
@@ -260,7 +260,7 @@ fn told(error: &ClientError) -> String {
 struct ChannelDispatcher {
     store: Weak<Store>,
     clock: Arc<Clock>,
-    courier: Arc<Courier>,
+    client: Arc<ChannelClient>,
     orders: Sender<ChannelOrder>,
     /// Channels with an attempt in hand, and whose they are.
     busy: HashMap<String, Option<String>>,
@@ -328,11 +328,11 @@ impl ChannelDispatcher {
     }
 
     fn begin(&mut self, channel: Channel, record: Notification) {
-        let (courier, orders) = (Arc::clone(&self.courier), self.orders.clone());
+        let (client, orders) = (Arc::clone(&self.client), self.orders.clone());
         self.busy.insert(channel.id.clone(), channel.user_id.clone());
         let id = channel.id.clone();
         let started = std::thread::Builder::new().name("channel".into()).spawn(move || {
-            let attempt = courier.attempt(&channel, &record);
+            let attempt = client.attempt(&channel, &record);
             let _ = orders.send(ChannelOrder::Done { channel: Box::new(channel), notification_id: record.id, attempt });
         });
         if let Err(error) = started {
