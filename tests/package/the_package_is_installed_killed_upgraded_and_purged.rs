@@ -31,7 +31,7 @@ fn from_install_to_purge() {
     assert_eq!(machine.good("systemctl is-enabled taosd"), "enabled");
     let shown = machine.good(&readme_lines());
     assert!(shown.contains("\"principal\":\"user\"") && shown.contains("taos_agent_"), "{shown}");
-    assert_eq!(machine.good("taosctl agents list --json | grep -c atlas"), "1", "over the operator's socket");
+    assert_eq!(machine.good("taosctl agents list --json | grep -c hermes"), "1", "over the operator's socket");
     assert_eq!(machine.good("stat -c '%a %U' /var/lib/taosd /run/taosd/taosd.sock"), "700 taosd\n660 taosd");
     machine.good("man -w taosd taosctl-agents-create || test -s /usr/share/man/man8/taosd.8.gz");
     // 6969 in hexadecimal: nobody but the loopback is listened to.
@@ -54,7 +54,7 @@ fn from_install_to_purge() {
             let (status, body) = machine.request_as(&header, "GET", "/api/auth/whoami", None);
             assert_eq!(status, 200, "{header}: {body}");
         }
-        let (status, body) = machine.request("GET", "/api/agents/atlas", None);
+        let (status, body) = machine.request("GET", "/api/agents/hermes", None);
         assert_eq!(status, 200, "{body}");
     };
     all_is_there(&machine);
@@ -62,7 +62,7 @@ fn from_install_to_purge() {
     let pid = machine.main_pid();
     machine.good("systemctl kill --signal KILL taosd");
     let back = machine.wait_until("back after a kill", Duration::from_secs(3), |m| {
-        m.request("GET", "/api/agents/atlas", None).0 == 200
+        m.request("GET", "/api/agents/hermes", None).0 == 200
     });
     println!("back {back:?} after SIGKILL");
     assert_ne!(machine.main_pid(), pid);
@@ -99,7 +99,7 @@ fn from_install_to_purge() {
     );
     machine.upgrade();
     machine.wait_until("active", Duration::from_secs(5), |m| m.run("systemctl is-active taosd").0);
-    assert_eq!(machine.request("GET", "/api/agents/atlas", None).0, 200, "installed again on its data");
+    assert_eq!(machine.request("GET", "/api/agents/hermes", None).0, 200, "installed again on its data");
     // The administrator has enabled the sockets as well.
     machine.good("systemctl enable taosd.socket 2>&1");
     machine.good("dpkg --purge taosd 2>&1; rm /root/taosd.deb");
