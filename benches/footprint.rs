@@ -88,7 +88,7 @@ fn after_an_upload() {
         "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f.txt\"\r\nContent-Type: text/plain\r\n\r\n";
     let form = [head.as_bytes(), &file, b"\r\n--b--\r\n"].concat();
     let client = daemon.operator().with("Content-Type", "multipart/form-data; boundary=b");
-    client.send("POST", "/api/v1/uploads/", Some(&form)).expect(200);
+    client.send("POST", "/api/v1/uploads/", Some(&form)).expect(201);
     line("resident memory after an upload of 25 MiB, MB", resident(&daemon, "VmRSS:"), 20.0);
 }
 

@@ -14,8 +14,8 @@ use crate::storm::NO_RATES;
 use crate::support::{Daemon, Dice};
 
 const ROUNDS: usize = 40;
-/// A box grows by what the stories leave; a new one now and then keeps the rounds alike.
-const ROUNDS_PER_BOX: usize = 100;
+/// A box grows by what stories that were cut leave, and may have 1,000 agents of one owner: then comes a new one.
+const ROUNDS_PER_BOX: usize = 25;
 /// Of earlier rounds on the same box, so many facts are looked at again.
 const OLD_FACTS: usize = 60;
 
