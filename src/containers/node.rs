@@ -1,4 +1,4 @@
-//! Another machine's Incus or LXD: what it is called, where it is, how it is told from an impostor; and where a container
+//! Another machine's Incus or LXD: its name, its address, how its certificate is checked; and where a container
 //! is, on this box or on a node.
 
 use std::fmt;
@@ -121,7 +121,7 @@ impl fmt::Display for ContainerPlace {
     }
 }
 
-/// What a server gives to a client that it shall trust (`incus config trust add NAME`), once: its own certificate's
+/// What a server gives to a client that it will trust (`incus config trust add NAME`), once: its own certificate's
 /// fingerprint, its addresses, and a secret.
 #[derive(Debug)]
 pub struct TrustToken {
@@ -176,7 +176,7 @@ pub struct NodeOptions {
     pub url: String,
     /// The same, taken apart.
     pub endpoint: Endpoint,
-    /// How it is told from an impostor.
+    /// What its certificate is checked against.
     pub pin: Pin,
     /// Makes the node trust this box.
     pub token: Option<Plaintext>,

@@ -1,4 +1,4 @@
-//! A wire to a server that can be cut: what is on it stays unanswered, and so does whoever comes then.
+//! A wire to a server that can be cut: requests on it and new connections get no answer.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -80,7 +80,7 @@ fn what_cannot_be_used_is_refused_before_anything_is_written() {
         (&["shed", "https://shed.lan", "--certificate", "/nonexistent"], String::new(), "No such file"),
         (&["shed", "https://shed.lan", "--certificate", file], String::new(), "no certificate in PEM"),
         // Without a terminal nobody can be asked for a token.
-        (&["shed", "https://shed.lan"], String::new(), "no terminal"),
+        (&["shed", "https://shed.lan"], String::new(), "Name a file with --join-token-file"),
     ] {
         let run = add(args, &input);
         assert!(run.stderr.contains(told), "{args:?}: {run:?}");

@@ -49,12 +49,13 @@ pub fn warn(warning: &str, yes: bool) -> Result<(), Failure> {
     confirm(&format!("{warning} Go on?"))
 }
 
-/// Asks for a token without showing it.
+/// Asks for a token without showing it. `option` is what names a file with one instead.
 ///
 /// # Errors
 /// Where there is no terminal to ask on.
-pub fn token() -> Result<Plaintext, Failure> {
+pub fn token(option: &str) -> Result<Plaintext, Failure> {
     rpassword::prompt_password("Token: ").map(Plaintext::new).map_err(|_| {
-        Failure::usage("There is no terminal to prompt for the token.", "Name a file with --token-file; - reads stdin.")
+        let fix = format!("Name a file with --{option}; - reads stdin.");
+        Failure::usage("There is no terminal to prompt for the token.", fix)
     })
 }

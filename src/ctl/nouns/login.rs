@@ -104,7 +104,7 @@ fn space(session: &Session<'_>, wanted: Option<&str>) -> Result<String, Failure>
 fn token(context: &Context) -> Result<Plaintext, Failure> {
     match context.given.token()? {
         Some(token) => Ok(token),
-        None if io::stdin().is_terminal() => ask::token(),
+        None if io::stdin().is_terminal() => ask::token("token-file"),
         None => read_token("-").map_err(|_| {
             let fix = "Name a file with --token-file, or write the token to stdin.";
             Failure::usage("There is no terminal to prompt for the token, and no token on stdin.", fix)

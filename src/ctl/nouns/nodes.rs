@@ -96,7 +96,7 @@ fn add(_: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let token = match (given(matches, "join-token-file"), &certificate) {
         (Some(file), _) => Some(trust_token(&token_in(file)?)?),
         (None, Some(_)) => None,
-        (None, None) => Some(trust_token(&ask::token()?)?),
+        (None, None) => Some(trust_token(&ask::token("join-token-file")?)?),
     };
     let url = url(given(matches, "address"), token.as_ref())?;
     let mut entries = vec![("url", url.as_str())];
