@@ -48,6 +48,12 @@ fn globals() -> impl Iterator<Item = Arg> {
             .value_parser(PossibleValuesParser::new(Format::SLUGS))
             .help("How to print: table, wide, json, yaml, jsonl or name"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).help("The same as -o json: the reply on one line"),
+        Arg::new("fields")
+            .long("fields")
+            .value_name("FIELD,…")
+            .value_delimiter(',')
+            .value_parser(NonEmptyStringValueParser::new())
+            .help("Print only these fields, as JSON"),
         Arg::new("quiet")
             .long("quiet")
             .short('q')

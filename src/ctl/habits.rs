@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use clap::Command;
 
 /// Global flags that are followed by a value.
-const VALUED: [&str; 8] =
-    ["--url", "--token", "--token-file", "--profile", "--idempotency-key", "--timeout", "--output", "-o"];
+const VALUED: [&str; 9] =
+    ["--url", "--token", "--token-file", "--profile", "--idempotency-key", "--timeout", "--output", "-o", "--fields"];
 
 /// Words at the beginning, and ours for them.
 const PHRASES: &[(&[&str], &[&str])] = &[
@@ -136,9 +136,13 @@ fn flags(args: &mut Vec<OsString>, first: usize) {
             "--with-token" if is_login => args[at] = "--token-file=-".into(),
             "-s" | "--shell" if is_completion => drop(args.remove(at)),
             "--client" if is_version => drop(args.remove(at)),
-            // gh names the fields it wants; ours gives them all.
-            "--json" if are_fields(&next) => drop(args.remove(at + 1)),
-            _ => {}
+            // gh names the fields behind --json.
+            "--json" if are_fields(&next) => args[at] = "--fields".into(),
+            one => {
+                if let Some(fields) = one.strip_prefix("--json=").map(|fields| format!("--fields={fields}")) {
+                    args[at] = fields.into();
+                }
+            }
         }
     }
 }
@@ -269,7 +273,8 @@ mod tests {
             ("agents ls -f", "agents ls -f"),
             ("logs -f atlas", "logs -f atlas"),
             ("get agents -A", "get agents"),
-            ("list --json name,status -q", "list --json -q"),
+            ("list --json name,status -q", "list --fields name,status -q"),
+            ("list --json=name", "list --fields=name"),
             ("whoami --json", "whoami --json"),
             ("get secrets", "get tokens"),
             ("secret list", "tokens list"),

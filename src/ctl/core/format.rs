@@ -1,11 +1,12 @@
-//! How a reply is printed: `-o`, `--json` and `-q`. Replies that programs read are made as JSON, one value a line, and
+//! How a reply is printed: `-o`, `--json`, `--fields` and `-q`. Replies that programs read are made as JSON, one value a line, and
 //! turned into the other forms at the end.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::text;
 use crate::closed_set::closed_set;
@@ -23,7 +24,13 @@ closed_set! {
 }
 
 /// What the command line chose; a process runs one command.
-static CHOSEN: OnceLock<(Format, bool)> = OnceLock::new();
+static CHOSEN: OnceLock<Chosen> = OnceLock::new();
+
+struct Chosen {
+    format: Format,
+    quiet: bool,
+    fields: Vec<String>,
+}
 
 impl Format {
     /// Whether a program reads it.
@@ -33,19 +40,19 @@ impl Format {
 
     /// What was chosen; a table until something is.
     pub fn chosen() -> Self {
-        CHOSEN.get().map_or(Self::Table, |chosen| chosen.0)
+        CHOSEN.get().map_or(Self::Table, |chosen| chosen.format)
     }
 
-    /// Chooses, once: `word` is that of `-o`.
-    pub fn choose(word: Option<&str>, json: bool, quiet: bool) -> Self {
+    /// Chooses, once: `word` is that of `-o`, and `fields` are all that is to be printed of a row; none: all of it.
+    pub fn choose(word: Option<&str>, json: bool, quiet: bool, fields: Vec<String>) -> Self {
         let given = word.and_then(|word| Self::from_str(word).ok());
         let format = match given {
             Some(format) => format,
-            None if json => Self::Json,
+            None if json || !fields.is_empty() => Self::Json,
             None if quiet => Self::Name,
             None => Self::Table,
         };
-        CHOSEN.get_or_init(|| (format, quiet)).0
+        CHOSEN.get_or_init(|| Chosen { format, quiet, fields }).format
     }
 
     /// What JSON, one value a line, becomes. A line that is no JSON stays as it is.
@@ -79,7 +86,51 @@ impl Format {
 
 /// Whether notes, warnings and progress are left out.
 pub fn is_quiet() -> bool {
-    CHOSEN.get().is_some_and(|chosen| chosen.1)
+    CHOSEN.get().is_some_and(|chosen| chosen.quiet)
+}
+
+/// JSON, one value a line, with the chosen fields alone; beside it those of them that no row has.
+pub fn chosen_fields(lines: &str) -> (Cow<'_, str>, Vec<&'static str>) {
+    let fields = CHOSEN.get().map_or(&[][..], |chosen| &chosen.fields);
+    if fields.is_empty() { (Cow::Borrowed(lines), Vec::new()) } else { narrowed_lines(lines, fields) }
+}
+
+fn narrowed_lines<'a>(lines: &str, fields: &'a [String]) -> (Cow<'static, str>, Vec<&'a str>) {
+    let (mut out, mut had, mut rows) = (String::new(), vec![false; fields.len()], 0);
+    for line in lines.lines() {
+        match serde_json::from_str::<Value>(line) {
+            Ok(mut value) => {
+                each_row(&mut value, &mut |row| {
+                    rows += 1;
+                    let kept = fields.iter().enumerate().filter_map(|(at, field)| {
+                        let value = row.get_mut(field)?.take();
+                        had[at] = true;
+                        Some((field.clone(), value))
+                    });
+                    *row = kept.collect();
+                });
+                let _ = writeln!(out, "{}", text::json_line(&value));
+            }
+            Err(_) => {
+                let _ = writeln!(out, "{line}");
+            }
+        }
+    }
+    let missing = fields.iter().zip(had).filter(|(_, had)| !had && rows > 0).map(|(field, _)| field.as_str());
+    (Cow::Owned(out), missing.collect())
+}
+
+/// Every row of a reply: those of its list, or itself.
+fn each_row(value: &mut Value, then: &mut impl FnMut(&mut Map<String, Value>)) {
+    let is_list = rows(value).is_some();
+    match value {
+        Value::Array(rows) => rows.iter_mut().filter_map(Value::as_object_mut).for_each(then),
+        Value::Object(object) if is_list => {
+            object.values_mut().filter(|value| value.is_array()).for_each(|list| each_row(list, then));
+        }
+        Value::Object(row) => then(row),
+        _ => {}
+    }
 }
 
 /// The rows of a list, bare or the one list in an object.
@@ -178,6 +229,20 @@ mod tests {
         let text = Format::Yaml.of_json_lines(&value.to_string());
         let wanted = "name: atlas\n\"on\": \"yes\"\nat: \"2026-01-01\"\nlist:\n  - a: 1\n    b: []\n  - \"x y\"\no: {}\n\"n\": null\n";
         assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn fields_are_taken_of_each_row_in_the_order_asked_for() {
+        let fields = ["b".to_owned(), "a".to_owned(), "z".to_owned()];
+        for (given, wanted) in [
+            ("[{\"a\":1,\"b\":2,\"c\":3},{\"a\":4}]", "[{\"b\":2,\"a\":1},{\"a\":4}]"),
+            ("{\"a\":1,\"b\":[],\"c\":3,\"d\":4,\"e\":5}", "{\"b\":[],\"a\":1}"),
+            ("{\"items\":[{\"c\":1,\"a\":null}],\"next\":\"n\"}", "{\"items\":[{\"a\":null}],\"next\":\"n\"}"),
+        ] {
+            assert_eq!(narrowed_lines(given, &fields).0, format!("{wanted}\n"));
+        }
+        assert_eq!(narrowed_lines("{\"a\":1}\n{\"b\":1}", &fields).1, ["z"]);
+        assert!(narrowed_lines("[]", &fields).1.is_empty(), "of nothing nothing is known");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use super::failure::Failure;
-use super::format::{Format, is_quiet};
+use super::format::{Format, chosen_fields, is_quiet};
 use crate::say::{self, Said, complain};
 
 /// The end of a command that went well.
@@ -66,10 +66,14 @@ impl Output {
     /// # Errors
     /// [`Failure::Output`].
     pub fn print_more(&self) -> Result<Said, Failure> {
+        let (lines, missing) = chosen_fields(&self.stdout);
         if !is_quiet() {
             complain(&self.stderr);
+            for field in missing {
+                complain(&format!("note: no row has the field {field}\n"));
+            }
         }
-        say::out(&Format::chosen().of_json_lines(&self.stdout)).map_err(Failure::Output)
+        say::out(&Format::chosen().of_json_lines(&lines)).map_err(Failure::Output)
     }
 
     /// Prints it. The exit code.

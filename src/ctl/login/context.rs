@@ -42,7 +42,13 @@ impl Context {
         let text = |name: &str| matches.get_one::<String>(name).cloned();
         // First, so that whatever goes wrong is told in it.
         let format = text("format");
-        let format = Format::choose(format.as_deref(), matches.get_flag("json"), matches.get_flag("quiet"));
+        let fields: Vec<String> = matches.get_many("fields").into_iter().flatten().cloned().collect();
+        let some = !fields.is_empty();
+        let format = Format::choose(format.as_deref(), matches.get_flag("json"), matches.get_flag("quiet"), fields);
+        if some && !format.is_machine() {
+            let detail = "--fields chooses what JSON, YAML and JSON lines hold.";
+            return Err(Failure::usage(detail, "Leave out -o, or give -o yaml or -o jsonl."));
+        }
         let given =
             LoginFlags { url: text("url"), token: text("token").map(Plaintext::new), token_file: text("token-file") };
         if given.token.is_some() {
