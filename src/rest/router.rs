@@ -1,6 +1,6 @@
 //! From method and path to a route.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use hyper::http::Method;
 
@@ -34,7 +34,8 @@ struct PathEntry<P: 'static, C: 'static, A: 'static> {
 
 /// All paths, by their number of segments; literal segments win over parameters.
 pub struct Router<P: 'static, C: 'static, A: 'static> {
-    by_length: HashMap<usize, Vec<PathEntry<P, C, A>>>,
+    /// At the number of their segments.
+    by_length: Vec<Vec<PathEntry<P, C, A>>>,
     open_ended: Vec<PathEntry<P, C, A>>,
 }
 
@@ -85,19 +86,23 @@ impl<P, C, A> PathEntry<P, C, A> {
 impl<P, C, A> Router<P, C, A> {
     /// A router over these tables.
     pub fn new(tables: &[&'static [Route<P, C, A>]]) -> Self {
-        let mut router = Self { by_length: HashMap::new(), open_ended: Vec::new() };
+        let mut router = Self { by_length: Vec::new(), open_ended: Vec::new() };
         for route in tables.iter().flat_map(|table| table.iter()) {
             let segments = segments(route.path);
             let entries = match segments.last() {
                 Some(Segment::Rest) => &mut router.open_ended,
-                _ => router.by_length.entry(segments.len()).or_default(),
+                _ => {
+                    let most = router.by_length.len().max(segments.len() + 1);
+                    router.by_length.resize_with(most, Vec::new);
+                    &mut router.by_length[segments.len()]
+                }
             };
             match entries.iter_mut().find(|entry| entry.segments == segments) {
                 Some(entry) => entry.routes.push(route),
                 None => entries.push(PathEntry { segments, routes: vec![route] }),
             }
         }
-        for entries in router.by_length.values_mut() {
+        for entries in &mut router.by_length {
             // The more literal a path begins, the earlier it is tried.
             entries.sort_by_key(|entry| {
                 entry.segments.iter().map(|s| matches!(s, Segment::One | Segment::FreeText)).collect::<Vec<_>>()
@@ -109,7 +114,7 @@ impl<P, C, A> Router<P, C, A> {
     /// Finds the route of a request. HEAD finds the route of GET.
     pub fn find(&self, method: &Method, path: &[String]) -> RouteMatch<P, C, A> {
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
-        let closed = self.by_length.get(&path.len()).into_iter().flatten();
+        let closed = self.by_length.get(path.len()).into_iter().flatten();
         // The first path that matches decides: a word that stands in a path is never a parameter of another.
         let Some(entry) = closed.chain(&self.open_ended).find(|entry| entry.matches(path)) else {
             return RouteMatch::Nothing;

@@ -2,7 +2,7 @@
 //! the operator's socket refuses. A page on the internet can point its own name at 127.0.0.1 and have a browser send
 //! requests here, cookies included; only the Host header tells.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN};
@@ -14,16 +14,16 @@ use crate::rest::head::{Head, Peer, X_AGENT_API_KEY};
 /// Paths anyone may read under any name: they hold nothing that is not public.
 const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/.well-known/jwks.json"];
 
-/// The names of this machine.
+/// The names of this machine: few, so that each request compares them with its own and makes no copy.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedHosts {
-    names: HashSet<String>,
+    names: BTreeSet<String>,
 }
 
 impl AllowedHosts {
     /// Its own: loopback names, the addresses listened on, the machine's name alone and under `.local`.
     pub fn new(listening: &[SocketAddr], machine: Option<&str>) -> Self {
-        let mut names = HashSet::from(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+        let mut names = BTreeSet::from(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
         for address in listening.iter().filter(|a| !a.ip().is_unspecified()) {
             names.insert(literal(address.ip()));
         }
@@ -46,7 +46,9 @@ impl AllowedHosts {
     /// an address as a name cannot be pointed elsewhere.
     pub fn allows(&self, host: &str, connected_to: Option<IpAddr>) -> bool {
         let Some((name, _)) = split_host(host) else { return false };
-        self.names.contains(&plain(name)) || connected_to.is_some_and(|ip| literal(ip) == plain(name))
+        let name = name.strip_suffix('.').unwrap_or(name);
+        self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
+            || connected_to.is_some_and(|ip| literal(ip).eq_ignore_ascii_case(name))
     }
 }
 
