@@ -13,6 +13,9 @@ pub const ONLINE: i64 = 120;
 /// A sighting within this of the one before says nothing new.
 const GRAIN: i64 = Micros::SECOND;
 
+/// Agents that are kept without a look whether they are still there.
+const FEW: usize = 1024;
+
 /// The same as a number of hours.
 const DAY: i64 = HOURS as i64;
 
@@ -25,8 +28,15 @@ pub const HOURS: usize = 24;
 /// When agents were last seen in this run of the daemon, to the second, and how often in each of the last hours.
 #[derive(Debug, Default)]
 pub struct Presence {
-    seen: Mutex<HashMap<String, AgentActivity>>,
+    seen: Mutex<SeenAgents>,
     version: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct SeenAgents {
+    by_id: HashMap<String, AgentActivity>,
+    /// How many there were after the last look for those that are gone.
+    kept: usize,
 }
 
 /// What was seen of an agent.
@@ -73,10 +83,11 @@ impl AgentActivity {
 }
 
 impl Presence {
-    /// Notes that an agent was seen. Only agents with a live credential are, so the map is as large as the registry.
+    /// Notes that an agent was seen. Only agents with a live credential are; those that are gone since are
+    /// [forgotten](Presence::forget).
     pub fn note(&self, agent_id: &str, at: Micros) {
         let mut seen = lock(&self.seen);
-        match seen.get_mut(agent_id) {
+        match seen.by_id.get_mut(agent_id) {
             Some(known) => {
                 known.count(at);
                 if (0..GRAIN).contains(&(at.0 - known.last.0)) {
@@ -87,7 +98,7 @@ impl Presence {
             None => {
                 let mut first = AgentActivity { last: at, newest: AgentActivity::hour(at), calls: [0; HOURS] };
                 first.count(at);
-                seen.insert(agent_id.to_owned(), first);
+                seen.by_id.insert(agent_id.to_owned(), first);
             }
         }
         self.version.fetch_add(1, Ordering::Release);
@@ -100,12 +111,28 @@ impl Presence {
 
     /// When an agent was last seen.
     pub fn last_seen(&self, agent_id: &str) -> Option<Micros> {
-        lock(&self.seen).get(agent_id).map(|seen| seen.last)
+        lock(&self.seen).by_id.get(agent_id).map(|seen| seen.last)
     }
 
     /// An agent's calls in each of the last hours of this run, the oldest first, the running one last.
     pub fn calls(&self, agent_id: &str, now: Micros) -> [u32; HOURS] {
-        lock(&self.seen).get(agent_id).map_or([0; HOURS], |seen| seen.hours(now))
+        lock(&self.seen).by_id.get(agent_id).map_or([0; HOURS], |seen| seen.hours(now))
+    }
+
+    /// All that were seen, if there are twice as many as after the last look: some of them may be gone.
+    pub fn crowd(&self) -> Option<Vec<String>> {
+        let seen = lock(&self.seen);
+        (seen.by_id.len() >= (seen.kept * 2).max(FEW)).then(|| seen.by_id.keys().cloned().collect())
+    }
+
+    /// Forgets agents that are gone: ids are never used twice. The others were looked at.
+    pub fn forget(&self, gone: &[String]) {
+        let mut seen = lock(&self.seen);
+        for agent_id in gone {
+            seen.by_id.remove(agent_id);
+        }
+        seen.by_id.shrink_to(FEW);
+        seen.kept = seen.by_id.len();
     }
 
     /// True if an agent was seen within [`ONLINE`] seconds.
@@ -124,6 +151,25 @@ mod tests {
         let presence = Presence::default();
         calls.iter().for_each(|at| presence.note("a", Micros(START + at)));
         presence.calls("a", Micros(START + now)).to_vec()
+    }
+
+    #[test]
+    fn agents_that_are_gone_are_looked_for_whenever_twice_as_many_were_seen() {
+        let presence = Presence::default();
+        let mut looks = 0;
+        for n in 0..100_000 {
+            presence.note(&format!("a{n}"), Micros(START));
+            if let Some(crowd) = presence.crowd() {
+                assert!(crowd.len() <= 2 * FEW + 20, "{}", crowd.len());
+                // Every hundredth of them stays.
+                let gone: Vec<String> = crowd.into_iter().filter(|id| !id.ends_with("00")).collect();
+                presence.forget(&gone);
+                looks += 1;
+            }
+        }
+        assert!(looks < 200, "{looks}");
+        assert_eq!(presence.last_seen("a100"), Some(Micros(START)));
+        assert_eq!(presence.last_seen("a101"), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::Head;
 use crate::secret::redacted;
-use crate::store::{Store, audit, credentials};
+use crate::store::{Store, agents, audit, credentials};
 use crate::time::Micros;
 
 /// What was seen of calls and is not on disk yet.
@@ -92,6 +92,7 @@ impl CallRecord {
 
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
     pub(super) fn flush(&self, all: bool) {
+        self.forget_gone_agents();
         self.record(self.denials.take(Micros::now(), all));
         self.record(self.repeats.take(Micros::now(), all));
         let (uses, fingerprints) = (self.last_used.take(), self.fingerprints.take(Micros::now()));
@@ -109,6 +110,15 @@ impl CallRecord {
             log::warn!("the times of last use could not be written, trying again later: {error}");
             self.last_used.put_back(uses);
             self.fingerprints.put_back(fingerprints);
+        }
+    }
+
+    /// Agents come and go, and what was seen of those that were purged goes as well.
+    fn forget_gone_agents(&self) {
+        let Some(crowd) = self.presence.crowd() else { return };
+        match self.store.lookup(|conn| agents::gone_of(conn, crowd)) {
+            Ok(gone) => self.presence.forget(&gone),
+            Err(error) => log::warn!("which agents are gone could not be read: {error}"),
         }
     }
 

@@ -1,5 +1,5 @@
 //! From where people's credentials were last used: the peer and the client, in memory only. A box has seldom more than a
-//! few; of very many, those that come late are not noted.
+//! few. After very many all are forgotten: those in use are noted again with their next request.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -39,9 +39,10 @@ impl UsedFrom {
             Some(place) => return *place = KnownOrigin::of(head, mark),
             None => {}
         }
-        if places.len() < THROTTLE_ENTRIES {
-            places.insert(credential_id.to_owned(), KnownOrigin::of(head, mark));
+        if places.len() >= THROTTLE_ENTRIES {
+            places.clear();
         }
+        places.insert(credential_id.to_owned(), KnownOrigin::of(head, mark));
     }
 
     /// Where a credential was last used: the address and the client's name. `None` if it was not used in this run.
@@ -100,10 +101,10 @@ mod tests {
 
     use super::*;
 
-    fn told(peer: Peer, agent: &str) -> String {
+    fn head(peer: Peer, agent: &str) -> Head {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, agent.parse().unwrap());
-        let head = Head {
+        Head {
             method: Method::GET,
             raw_path: "/".into(),
             segments: Vec::new(),
@@ -113,9 +114,12 @@ mod tests {
             foreign_host: false,
             request_id: "r".into(),
             arrived: Instant::now(),
-        };
+        }
+    }
+
+    fn told(peer: Peer, agent: &str) -> String {
         let places = UsedFrom::default();
-        places.note("c", &head);
+        places.note("c", &head(peer, agent));
         assert_eq!(places.last("d"), None);
         places.last("c").unwrap()
     }
@@ -128,6 +132,17 @@ mod tests {
         assert_eq!(told(at("::ffff:10.0.0.1"), edge), "10.0.0.1, Edge");
         assert_eq!(told(at("fd00::1"), "Mozilla/5.0 (X11; rv:120.0) Gecko/20100101 Firefox/120.0"), "fd00::1, Firefox");
         assert_eq!(told(Peer::Unix { uid: 0, gid: 0, pid: 1 }, ""), "the box's own socket");
+    }
+
+    #[test]
+    fn however_many_there_were_the_next_one_is_noted() {
+        let places = UsedFrom::default();
+        let head = head(Peer::Ip([127, 0, 0, 1].into()), "curl/8.5.0");
+        for n in 0..3 * THROTTLE_ENTRIES {
+            places.note(&n.to_string(), &head);
+            assert!(places.last(&n.to_string()).is_some(), "{n}");
+            assert!(places.0.lock().unwrap().len() <= THROTTLE_ENTRIES);
+        }
     }
 
     proptest! {

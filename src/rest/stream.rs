@@ -27,6 +27,11 @@ impl Signal {
     pub fn wait(&self) -> Wait {
         Wait(Box::pin(Arc::clone(&self.0).notified_owned()))
     }
+
+    /// True while somebody waits for it, or has another hold on it.
+    pub fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
 }
 
 /// A wait that has begun.

@@ -13,7 +13,7 @@ closed_set! {
         Credentials "credentials" "Dead ones, after 30 days; one past its end becomes a dead one.";
         Context "context" "Values past their end.";
         Tasks "tasks" "Finished ones, after a year.";
-        Uploads "upload_contents" "Files that were never finished, after a day.";
+        Uploads "upload_contents" "Files that were never finished, after two hours.";
         Messages "messages" "Those older than `workspace.message_days`.";
         MessageClientIds "message_client_ids" "What clients called their messages, after a day.";
         WebhookOutbox "webhook_outbox" "What the webhook did not take for a day.";

@@ -16,3 +16,4 @@ mod retries_speak_once;
 mod streams_give_every_message_once;
 mod what_a_space_may_hold_is_bounded;
 mod whatever_is_killed_everything_is_accounted_for;
+mod who_is_gone_is_no_reader;

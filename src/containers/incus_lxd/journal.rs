@@ -22,7 +22,7 @@ const PLACE: &str = "/run/taosd-journal";
 pub(super) struct Unended(Mutex<HashMap<ContainerName, String>>);
 
 impl Unended {
-    fn take(&self, name: &ContainerName) -> Option<String> {
+    pub(super) fn take(&self, name: &ContainerName) -> Option<String> {
         lock(&self.0).remove(name)
     }
 

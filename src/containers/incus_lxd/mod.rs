@@ -272,6 +272,7 @@ impl Driver for IncusLxd {
 
     fn delete(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
         self.consoles.forget(name);
+        self.unended.take(name);
         let result = self.rest.operate("DELETE", &url(name), &json!({}), deadline);
         result.map_err(|error| error.about(name)).or_else(|error| self.unless_stopped(name, error, deadline))
     }

@@ -11,6 +11,7 @@ pub mod log_tail;
 pub mod notifier;
 pub mod places;
 pub mod recent;
+mod signals;
 pub(crate) mod space;
 mod stream_quota;
 mod stream_writer;

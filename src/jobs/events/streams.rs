@@ -4,7 +4,6 @@
 //! A [`Feed`] decides what a stream tells. Every stream has a heartbeat every 15 s, ends within 5 s of its credential,
 //! counts against its principal's bound, and takes little memory for a client that reads slowly.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -14,13 +13,14 @@ use hyper::http::StatusCode;
 
 use super::feed::{Event, Feed};
 use super::listening::{Ear, Listening};
+use super::signals::Signals;
 use super::stream_quota::StreamQuota;
 use super::stream_writer::{Hub, Stream, StreamOrder, TURN};
 use crate::access::{Action, Caller, Gate};
 use crate::config::Watched;
 use crate::rest::error::ApiError;
 use crate::rest::reply::{Body, Reply};
-use crate::rest::stream::{self, Signal, Wait};
+use crate::rest::stream::{self, Wait};
 use crate::store::Store;
 use crate::threads::{EventThread, lock};
 
@@ -50,7 +50,7 @@ pub struct Streams {
     // Goes before the thread, which ends with it.
     orders: Sender<StreamOrder>,
     _thread: EventThread,
-    signals: Mutex<HashMap<String, Signal>>,
+    signals: Mutex<Signals>,
     closing: AtomicBool,
     quota: StreamQuota,
     /// Who listens now.
@@ -121,14 +121,12 @@ impl Streams {
 
     /// Starts to wait for a topic: a [`Streams::wake`] after this call is not missed.
     pub fn wait(&self, topic: &str) -> Wait {
-        lock(&self.signals).entry(topic.to_owned()).or_default().wait()
+        lock(&self.signals).wait(topic)
     }
 
     /// Says that something was committed under a topic. Quick; from any thread.
     pub fn wake(&self, topic: &str) {
-        if let Some(signal) = lock(&self.signals).get(topic) {
-            signal.raise();
-        }
+        lock(&self.signals).raise(topic);
         self.order(StreamOrder::Wake(topic.to_owned()));
     }
 
@@ -147,13 +145,13 @@ impl Streams {
     /// Looks at every stream's credential now instead of within seconds, and wakes all who wait: somebody was cut off.
     pub fn look_again(&self) {
         self.order(StreamOrder::LookAgain);
-        lock(&self.signals).values().for_each(Signal::raise);
+        lock(&self.signals).raise_all();
     }
 
     /// Ends every wait and every stream, each with its farewell: the daemon stops.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
-        lock(&self.signals).values().for_each(Signal::raise);
+        lock(&self.signals).raise_all();
         let (closed, told) = channel();
         self.order(StreamOrder::Close(closed));
         // Do not wait longer for a thread that is blocked.

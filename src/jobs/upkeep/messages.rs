@@ -13,7 +13,7 @@ use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::jobs::events::streams::{Streams, space};
 use crate::limits::{CLIENT_ID_LIFE, SWEEP_BATCH, seconds};
 use crate::store::messages::overdue::{self, Overdue};
-use crate::store::messages::retention::{self, Retention};
+use crate::store::messages::retention::{self, Retention, SpaceReader};
 use crate::store::messages::{settle, tidy};
 use crate::store::notifications::Level;
 use crate::store::{self, Store, Swept};
@@ -28,6 +28,8 @@ const BATCH: u64 = 200;
 const TIDIED: usize = 200;
 /// Spaces looked at in one round; the next round goes on behind them.
 const SPACES: u64 = 500;
+/// Readers looked at in one round, whether they are still there.
+const READERS: u64 = 200;
 /// The longest rest where a reply is due later: a clock that was set wrong meanwhile is noticed.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How long to wait after a failure.
@@ -73,6 +75,7 @@ impl Upkeep {
             clock,
             config,
             after: String::new(),
+            after_reader: SpaceReader::default(),
         };
         let thread = EventThread::on("messages", &shared, |state| state.closed = true, |_| keeper.serve())?;
         Ok(Self { shared, _thread: thread })
@@ -112,6 +115,8 @@ struct MessageKeeper {
     config: Arc<LiveConfig>,
     /// The last space that was looked at.
     after: String,
+    /// The last reader.
+    after_reader: SpaceReader,
 }
 
 impl MessageKeeper {
@@ -187,6 +192,9 @@ impl MessageKeeper {
         self.after =
             if spaces.len() as u64 == SPACES { spaces.last().cloned().unwrap_or_default() } else { String::new() };
         spaces.iter().for_each(|space_id| self.trim(space_id));
+        if let Err(error) = self.forget_readers() {
+            log::warn!("what is kept of readers who are gone: {error}");
+        }
         self.tidy_words();
         let life = i64::try_from(CLIENT_ID_LIFE.as_micros()).unwrap_or(i64::MAX);
         let before = self.clock.judging().plus(-life);
@@ -200,6 +208,17 @@ impl MessageKeeper {
                 return log::warn!("sweeping {}: {error}", Swept::MessageClientIds);
             }
         }
+    }
+
+    /// Agents that were purged and users that were deleted read nothing any more. Every message that goes is counted out for
+    /// each reader of its space, so they would be a burden on others' writes.
+    fn forget_readers(&mut self) -> store::Result<()> {
+        let (gone, last) = self.store.lookup(|conn| retention::gone_readers(conn, &self.after_reader, READERS))?;
+        self.after_reader = last.unwrap_or_default();
+        if !gone.is_empty() {
+            self.store.write(move |conn| retention::forget_readers(conn, &gone))?;
+        }
+        Ok(())
     }
 
     /// Puts parts of the words' index together, a little in each transaction: searches ask every part.

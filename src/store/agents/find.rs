@@ -15,6 +15,7 @@ const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1
     OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
 const SLEEPS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 AND archived_at IS NULL AND wake <> 'none'
     AND paused = 0 AND frozen_at IS NULL AND container_name IS NOT NULL AND (status = 'stopped' OR asleep_at IS NOT NULL))";
+const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1)";
 const COUNT_OF_OWNER: &str = "SELECT count(*) FROM agents WHERE owner_user_id = ?1";
 const NEWEST: &str = "SELECT id, slug FROM agents WHERE archived_at IS NULL ORDER BY created_at DESC, id DESC LIMIT ?1";
 const EDITABLE: &str = "SELECT a.id, a.slug FROM grants g JOIN agents a ON a.id = g.agent_id AND a.archived_at IS NULL
@@ -54,6 +55,21 @@ pub fn editable(conn: &Connection, all: bool, user_id: &str, most: u64, now: Mic
 /// The store's.
 pub fn count_of_owner(conn: &Connection, user_id: &str) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_OF_OWNER)?.query_row([user_id], |row| row.get(0))?)
+}
+
+/// Those of these ids that are no agent's, not even an archived one's.
+///
+/// # Errors
+/// The store's.
+pub fn gone_of(conn: &Connection, ids: Vec<String>) -> Result<Vec<String>> {
+    let mut is_known = conn.prepare_cached(IS_KNOWN)?;
+    let mut gone = Vec::new();
+    for id in ids {
+        if !is_known.query_row([&id], |row| row.get::<_, bool>(0))? {
+            gone.push(id);
+        }
+    }
+    Ok(gone)
 }
 
 /// A live agent with what is known of its active token.

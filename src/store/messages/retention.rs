@@ -1,4 +1,5 @@
-//! What goes by itself: messages that are too old or too many, and all of a space that is no more. In small batches.
+//! What goes by itself: messages that are too old or too many, all of a space that is no more, and how far those had read
+//! who are no more. In small batches.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -15,6 +16,14 @@ const FORGET: &[&str] = &[
     "DELETE FROM message_counts WHERE space_id = ?1",
     "DELETE FROM message_readers WHERE space_id = ?1",
     "DELETE FROM message_read_bits WHERE space_id = ?1",
+];
+const READERS: &str = "SELECT space_id, principal, CASE WHEN principal GLOB 'agent:*'
+        THEN EXISTS (SELECT 1 FROM agents WHERE id = substr(principal, 7))
+        ELSE EXISTS (SELECT 1 FROM users WHERE id = substr(principal, 6)) END
+    FROM message_readers WHERE (space_id, principal) > (?1, ?2) ORDER BY space_id, principal LIMIT ?3";
+const FORGET_READER: &[&str] = &[
+    "DELETE FROM message_readers WHERE space_id = ?1 AND principal = ?2",
+    "DELETE FROM message_read_bits WHERE space_id = ?1 AND principal = ?2",
 ];
 const OLD_CLIENT_IDS: &str = "DELETE FROM message_client_ids WHERE (author, client_id) IN
     (SELECT author, client_id FROM message_client_ids WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
@@ -94,6 +103,45 @@ pub fn sweep(conn: &Connection, space_id: &str, keep: Retention, batch: u64) -> 
             Ok(0)
         }
     }
+}
+
+/// Somebody, `user:ID` or `agent:ID`, in a space: first the space's id.
+pub type SpaceReader = (String, String);
+
+/// Looks at up to `limit` readers after this one, in the order of their spaces: those who are no more, and the last one
+/// that was looked at; `None` behind the last of all.
+///
+/// # Errors
+/// The store's.
+pub fn gone_readers(
+    conn: &Connection,
+    after: &SpaceReader,
+    limit: u64,
+) -> Result<(Vec<SpaceReader>, Option<SpaceReader>)> {
+    let mut statement = conn.prepare_cached(READERS)?;
+    let mut rows = statement.query(params![after.0, after.1, limit])?;
+    let (mut gone, mut seen, mut last) = (Vec::new(), 0, None);
+    while let Some(row) = rows.next()? {
+        let reader: SpaceReader = (row.get(0)?, row.get(1)?);
+        if !row.get::<_, bool>(2)? {
+            gone.push(reader.clone());
+        }
+        (seen, last) = (seen + 1, Some(reader));
+    }
+    Ok((gone, last.filter(|_| seen == limit)))
+}
+
+/// Forgets how far these have read.
+///
+/// # Errors
+/// The store's.
+pub fn forget_readers(conn: &Connection, gone: &[SpaceReader]) -> Result<()> {
+    for (space_id, principal) in gone {
+        for sql in FORGET_READER {
+            conn.prepare_cached(sql)?.execute([space_id, principal])?;
+        }
+    }
+    Ok(())
 }
 
 /// True if [`sweep_client_ids`] would find something.

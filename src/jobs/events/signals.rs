@@ -1,0 +1,60 @@
+//! What is waited for, by topic. In memory only.
+
+use std::collections::HashMap;
+
+use crate::rest::stream::{Signal, Wait};
+
+/// Topics that are kept before the first look for those that nobody waits for.
+const FEW: usize = 64;
+
+/// A signal for each topic that somebody waits for. Topics are made of ids, and ids come without end: one that nobody waits
+/// for any more goes when there are twice as many as after the last look.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    by_topic: HashMap<String, Signal>,
+    kept: usize,
+}
+
+impl Signals {
+    /// Starts to wait for a topic: a [`Signals::raise`] after this call is not missed.
+    pub(super) fn wait(&mut self, topic: &str) -> Wait {
+        if self.by_topic.len() >= (self.kept * 2).max(FEW) {
+            self.by_topic.retain(|_, signal| signal.is_awaited());
+            self.kept = self.by_topic.len();
+        }
+        self.by_topic.entry(topic.to_owned()).or_default().wait()
+    }
+
+    /// Wakes all who wait for a topic.
+    pub(super) fn raise(&self, topic: &str) {
+        if let Some(signal) = self.by_topic.get(topic) {
+            signal.raise();
+        }
+    }
+
+    /// Wakes all who wait for anything.
+    pub(super) fn raise_all(&self) {
+        self.by_topic.values().for_each(Signal::raise);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_that_nobody_waits_for_any_more_are_not_kept() {
+        let mut signals = Signals::default();
+        let held: Vec<Wait> = (0..200).map(|n| signals.wait(&format!("held {n}"))).collect();
+        for n in 0..100_000 {
+            drop(signals.wait(&format!("over {n}")));
+        }
+        assert!(signals.by_topic.len() <= 2 * held.len(), "{}", signals.by_topic.len());
+        assert!((0..held.len()).all(|n| signals.by_topic.contains_key(&format!("held {n}"))), "who waits is woken");
+        drop(held);
+        for n in 0..1000 {
+            drop(signals.wait(&format!("later {n}")));
+        }
+        assert!(signals.by_topic.len() <= FEW, "{}", signals.by_topic.len());
+    }
+}
