@@ -1,20 +1,10 @@
 //! A restore brings back nothing that a request gave and that was taken since: a right of the agent, a role on another agent,
 //! a membership; nor what was only asked for and refused since (DESIGN D22).
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::json;
 
 use super::harness::{Harness, TRIED, TRIED_SCOPE};
-use crate::support::{Daemon, TempDir, text};
-
-#[track_caller]
-fn taosd(daemon: &Daemon, verb: &str, file: &Path) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
-    let output = command.arg(verb).arg("--data-dir").arg(&daemon.data).arg(file).output().expect("taosd");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
+use crate::support::{TempDir, text};
 
 #[test]
 fn rights_and_roles_and_memberships_that_were_taken_stay_taken() {
@@ -44,7 +34,7 @@ fn rights_and_roles_and_memberships_that_were_taken_stay_taken() {
     };
     assert_eq!(can(&w), [true; 3]);
     let backup = dir.path().join("b.db");
-    taosd(&w.daemon, "backup", &backup);
+    w.daemon.offline("backup", &[&backup]);
 
     for id in [&right, &role] {
         w.ann.post(&format!("/api/requests/{id}/revoke"), json!({})).expect(200);
@@ -53,7 +43,7 @@ fn rights_and_roles_and_memberships_that_were_taken_stay_taken() {
     w.ann.post(&format!("/api/requests/{refused}/deny"), json!({})).expect(200);
     assert_eq!(can(&w), [false; 3]);
     assert_eq!(w.daemon.stop(), Some(0));
-    taosd(&w.daemon, "restore", &backup);
+    w.daemon.offline("restore", &[&backup]);
     w.daemon.spawn();
     w.atlas = w.daemon.client(w.atlas.token());
     // Its token was issued before the backup and lives.

@@ -1,5 +1,6 @@
 //! The box that the model of rights runs beside: agents that ask, who decides, a clock that moves, a daemon that dies.
 
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use rusqlite::Connection;
@@ -222,6 +223,26 @@ impl Bench {
             self.daemon.restart();
             self.left = self.offset;
         }
+        self.take_up();
+    }
+
+    /// Keeps the box as it is now in a file.
+    pub fn back_up(&self, file: &Path) {
+        self.daemon.offline("backup", &[file]);
+    }
+
+    /// The daemon ends, the file takes its database's place, and it begins.
+    pub fn restore(&mut self, file: &Path) {
+        self.db = None;
+        assert_eq!(self.daemon.stop(), Some(0));
+        self.daemon.offline("restore", &[file]);
+        self.daemon.spawn();
+        self.left = self.offset;
+        self.take_up();
+    }
+
+    /// What the clients and the model go by after a start.
+    fn take_up(&mut self) {
         self.db = Some(self.daemon.db());
         // It counts what is left anew from its clock as that is now, which may be ahead.
         let (now, clock) = (self.now(), Instant::now());

@@ -1,34 +1,51 @@
 //! A model of who was given what, beside a real daemon: over random asks, decisions, revocations, lost rights, restarts,
-//! kills and moves of the clock, each agent can do exactly what is in force at that moment, and nothing else.
+//! kills, restores and moves of the clock, each agent can do exactly what is in force at that moment, and nothing else.
 //!
 //! `TAOSD_MODEL_STEPS` says how many steps, `TAOSD_MODEL_SEED` which. `TMPDIR=/dev/shm` spares the disk.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
 use crate::requests::false_clock::FalseClock;
 use crate::requests::given::{Asked, Bench, Dice, Given, SCOPES, What, Who, seconds_of};
-use crate::support::{Client, text, wait_until};
+use crate::support::{Client, TempDir, text, wait_until};
 
 /// Agents whose steps are mixed. A move of the clock and a restart are a step of all of them.
 const AGENTS: u64 = 16;
+
+/// Of so many steps one is that the daemon dies, or a backup is made or restored, where there are backups.
+const UPSET: u64 = 40;
 
 struct Model {
     bench: Bench,
     dice: Dice,
     eve_is_admin: bool,
     eve_is_enabled: bool,
+    /// Where backups lie, and what was so when the last one was made; `None`: none is made.
+    backups: Option<(TempDir, Option<Saved>)>,
     steps: u64,
     /// Tries that were refused, and that were not.
     tried: [u64; 2],
 }
 
+/// What is so in a backup.
+#[derive(Clone)]
+struct Saved {
+    file: PathBuf,
+    eve_is_admin: bool,
+    eve_is_enabled: bool,
+    /// What each agent has open, and whether Bob owns what it asks a role on.
+    agents: Vec<(Vec<Asked>, bool)>,
+}
+
 impl Model {
     /// Where there is a clock, it moves.
-    fn new(seed: u64, clock: Option<FalseClock>) -> Self {
+    fn new(seed: u64, clock: Option<FalseClock>, restores: bool) -> Self {
         let (bench, dice) = (Bench::new(AGENTS, clock), Dice::new(seed));
-        Self { bench, dice, eve_is_admin: true, eve_is_enabled: true, steps: 0, tried: [0; 2] }
+        let backups = restores.then(|| (TempDir::new(), None));
+        Self { bench, dice, eve_is_admin: true, eve_is_enabled: true, backups, steps: 0, tried: [0; 2] }
     }
 
     fn may_decide(&self, who: Who, what: What, nth: usize) -> bool {
@@ -128,6 +145,10 @@ impl Model {
             }
             _ => self.bench.bob_owns_or_not(nth),
         }
+        self.end_what_hangs_on_rights();
+    }
+
+    fn end_what_hangs_on_rights(&mut self) {
         let eve = self.eve_is_admin && self.eve_is_enabled;
         for fixture in &mut self.bench.fixtures {
             let bob = fixture.bob_owns;
@@ -136,6 +157,54 @@ impl Model {
                 None => true,
             });
         }
+    }
+
+    /// The daemon dies, a backup is made, or the last one is restored.
+    fn upset(&mut self) {
+        let saved = self.backups.as_ref().and_then(|(_, saved)| saved.clone());
+        match (self.dice.below(4), saved) {
+            (0, _) => {
+                let kill = self.dice.below(2) == 0;
+                self.bench.again(kill);
+            }
+            (1 | 2, Some(saved)) => self.restore(&saved),
+            _ => self.back_up(),
+        }
+    }
+
+    fn back_up(&mut self) {
+        let Some((dir, saved)) = &mut self.backups else { return };
+        let file = dir.path().join(format!("{}.db", self.steps));
+        self.bench.back_up(&file);
+        if let Some(before) = saved.take() {
+            std::fs::remove_file(before.file).unwrap();
+        }
+        let agents = self.bench.fixtures.iter().map(|one| (one.open.clone(), one.bob_owns)).collect();
+        let (eve_is_admin, eve_is_enabled) = (self.eve_is_admin, self.eve_is_enabled);
+        *saved = Some(Saved { file, eve_is_admin, eve_is_enabled, agents });
+    }
+
+    /// Of what was so then and what is so now, the lesser is so.
+    fn restore(&mut self, saved: &Saved) {
+        self.bench.restore(&saved.file);
+        for (fixture, (open, bob_owned)) in self.bench.fixtures.iter_mut().zip(&saved.agents) {
+            let now = std::mem::take(&mut fixture.open);
+            let lesser = |then: &Asked| {
+                let now = now.iter().find(|now| now.id == then.id)?;
+                // What was pending then and has been given since is asked anew.
+                Some(Asked { given: then.given.as_ref().and(now.given.clone()), ..then.clone() })
+            };
+            fixture.open = open.iter().filter_map(lesser).collect();
+            fixture.bob_owns &= bob_owned;
+        }
+        self.eve_is_admin &= saved.eve_is_admin;
+        self.eve_is_enabled &= saved.eve_is_enabled;
+        self.end_what_hangs_on_rights();
+        // A token that the backup does not know is dead, and so is one that has died since.
+        if self.eve_is_enabled {
+            self.bench.new_token_of_eve();
+        }
+        (0..self.bench.fixtures.len()).for_each(|nth| self.probe(nth));
     }
 
     /// The clock moves some times, each by less than what is a jump: what has ended by it has ended for good.
@@ -223,6 +292,9 @@ impl Model {
     fn step(&mut self) {
         self.steps += 1;
         let nth = self.dice.below(AGENTS) as usize;
+        if self.backups.is_some() && self.dice.below(UPSET) == 0 {
+            self.upset();
+        }
         match self.dice.below(1000) {
             0..=2 if self.dice.below(AGENTS) == 0 => self.time(),
             3..=6 if self.dice.below(AGENTS) == 0 => {
@@ -248,13 +320,13 @@ fn tried(atlas: &Client, path: &str) -> u16 {
     atlas.try_send("GET", path, None).expect("a reply").status
 }
 
-fn run(steps: u64, clock: Option<FalseClock>) {
+fn run(steps: u64, clock: Option<FalseClock>, restores: bool) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let steps = number("TAOSD_MODEL_STEPS").unwrap_or(steps);
     let seed = number("TAOSD_MODEL_SEED")
         .unwrap_or_else(|| u64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() & 0xffff_ffff).unwrap());
     eprintln!("TAOSD_MODEL_SEED={seed} TAOSD_MODEL_STEPS={steps}");
-    let mut model = Model::new(seed, clock);
+    let mut model = Model::new(seed, clock, restores);
     let began = Instant::now();
     for nth in 1..=steps {
         model.step();
@@ -269,17 +341,22 @@ fn run(steps: u64, clock: Option<FalseClock>) {
 
 #[test]
 fn an_agent_does_exactly_what_is_in_force() {
-    run(1500, None);
+    run(1500, None, false);
+}
+
+#[test]
+fn an_agent_does_exactly_what_is_in_force_whatever_is_killed_or_restored() {
+    run(800, None, true);
 }
 
 #[test]
 #[ignore = "needs libfaketime: apt install faketime"]
 fn an_agent_does_exactly_what_is_in_force_while_the_clock_jumps() {
-    run(5000, Some(FalseClock::find()));
+    run(5000, Some(FalseClock::find()), false);
 }
 
 #[test]
 #[ignore = "takes long, and libfaketime"]
 fn an_agent_does_exactly_what_is_in_force_a_million_times() {
-    run(1_000_000, Some(FalseClock::find()));
+    run(1_000_000, Some(FalseClock::find()), false);
 }

@@ -186,11 +186,17 @@ impl Daemon {
     /// Runs `taosd check` on its data: what it says, if all is well.
     #[track_caller]
     pub fn check(&self) -> String {
+        self.offline("check", &[])
+    }
+
+    /// Runs a command of `taosd` on its data, with its environment: what it says, if all is well.
+    #[track_caller]
+    pub fn offline(&self, verb: &str, args: &[&Path]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
         command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-        let output = command.arg("check").arg("--data-dir").arg(&self.data).output().expect("taosd check");
+        let output = command.arg(verb).arg("--data-dir").arg(&self.data).args(args).output().expect("taosd");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{verb}: {said}{}", String::from_utf8_lossy(&output.stderr));
         said
     }
 
