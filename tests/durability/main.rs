@@ -11,6 +11,7 @@ mod faulty_disk;
 mod mounts;
 mod stories;
 mod storm;
+mod year;
 
 mod a_clean_stop_leaves_one_file;
 mod a_clock_that_lies_destroys_nothing;
@@ -26,6 +27,7 @@ mod a_signing_key_is_published_before_it_signs;
 mod a_start_that_cannot_be_is_refused_with_its_exit_code;
 mod a_stop_in_a_storm_of_writes_keeps_what_was_acknowledged;
 mod a_wal_cut_anywhere_is_an_earlier_state;
+mod a_year_of_a_busy_box_stays_within_its_bounds;
 mod an_authenticated_read_writes_nothing;
 mod an_expired_credential_stays_refused;
 mod every_command_survives_a_full_or_closed_stdout;

@@ -1,0 +1,55 @@
+//! A year of a busy box, a second a day: agents, tokens, keys, users, requests, messages, tasks, files, backups and the
+//! daemon itself come and go. Nothing that is meant to go grows; what was acknowledged and is meant to stay is there; what
+//! is dead stays dead.
+
+use crate::year::{Plan, Year};
+
+const HEAD: &str = "| Day | Database MiB | WAL MiB | Backups MiB | Files | Descriptors | RSS MiB | Audit rows | Rows |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |";
+
+/// The daemon stops, starts and is killed, and everything holds each time. An old backup revives nothing.
+fn ends_well(mut year: Year) {
+    assert_eq!(year.daemon.stop(), Some(0), "{}", year.daemon.log_text());
+    assert!(!year.daemon.data.join("taosd.db-wal").exists(), "a stop leaves one file");
+    year.daemon.spawn();
+    year.hold();
+    year.daemon.kill();
+    year.daemon.spawn();
+    year.hold();
+    let newest = year.daemon.on_socket().get("/api/backups").expect(200).json()[0]["file"].clone();
+    let file = year.daemon.data.join("backup").join(newest.as_str().expect("a backup"));
+    assert_eq!(year.daemon.stop(), Some(0));
+    year.daemon.offline("restore", &[&file]);
+    year.daemon.spawn();
+    year.dead_stay_dead();
+    let log = year.daemon.log_text();
+    for wrong in ["panicked", "could not be deleted", "could not be removed", "could not be written"] {
+        assert!(!log.contains(wrong), "{wrong}");
+    }
+}
+
+#[test]
+#[ignore = "needs libfaketime: apt install faketime"]
+fn five_weeks_of_it() {
+    println!("{HEAD}");
+    let plan = Plan { days: 35, kept_days: 7, marks: vec![15, 32, 35], nights: vec![5, 20], kills: vec![10, 25] };
+    let mut year = Year::begin(plan);
+    year.live();
+    year.has_not_grown(32, 35);
+    ends_well(year);
+}
+
+/// After half a year the daemon is not started again, so that what it holds in memory may add up.
+#[test]
+#[ignore = "takes a quarter of an hour, and libfaketime"]
+fn a_year_and_a_month_of_it() {
+    println!("{HEAD}");
+    let months = |which: std::ops::RangeInclusive<u64>| which.map(|month| month * 30).collect::<Vec<_>>();
+    let nights = months(1..=6).iter().map(|day| day - 15).collect();
+    let plan = Plan { days: 390, kept_days: 90, marks: months(1..=13), nights, kills: vec![50, 110, 185] };
+    let mut year = Year::begin(plan);
+    year.live();
+    year.has_not_grown(6 * 30, 12 * 30);
+    year.holds_no_more_memory(7 * 30, 13 * 30);
+    ends_well(year);
+}

@@ -1,0 +1,186 @@
+//! A box that lives through a year of days that are a second long: the clock on the wall goes a day forward at a time, and
+//! a time server confirms it each time.
+//!
+//! A clock that runs faster would not do. The deadlines of requests, the rates and the pauses go by the time since boot,
+//! and libfaketime does not change how long the kernel lets a thread wait: with a faster time since boot each request would
+//! be cut, and the sweeper would sleep for ever.
+
+mod life;
+mod marks;
+mod promises;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::false_clock::FalseClock;
+use crate::support::{Client, Daemon, text};
+use life::{Baby, Guest, Keeper};
+pub use marks::Mark;
+use promises::Promise;
+
+/// How long a day takes at the least: the sweeper looks every second.
+const DAY: Duration = Duration::from_millis(1300);
+
+/// How long the box lives, and what becomes of its daemon meanwhile.
+pub struct Plan {
+    pub days: u64,
+    /// Days that the audit and messages are kept.
+    pub kept_days: u64,
+    /// Days at whose end it is noted what there is.
+    pub marks: Vec<u64>,
+    /// Nights in which the daemon is off.
+    pub nights: Vec<u64>,
+    /// Days on which the daemon is killed.
+    pub kills: Vec<u64>,
+}
+
+/// The box.
+pub struct Year {
+    pub plan: Plan,
+    pub daemon: Daemon,
+    pub day: u64,
+    /// What there was at each mark.
+    pub marks: Vec<Mark>,
+    clock: FalseClock,
+    synced: PathBuf,
+    /// The token of the member who owns all that happens here, and her space.
+    ann: String,
+    space: String,
+    babies: Vec<Baby>,
+    guests: Vec<Guest>,
+    keepers: Vec<Keeper>,
+    /// Keys of Ann's by id, the oldest first.
+    keys: VecDeque<String>,
+    /// What was acknowledged and is meant to last.
+    promises: Vec<Promise>,
+    /// Tokens that are dead from now on, whatever the day.
+    dead: Vec<String>,
+    /// Those that are good today and not tomorrow.
+    mortal: Vec<String>,
+}
+
+impl Year {
+    /// A box on its first day.
+    pub fn begin(plan: Plan) -> Self {
+        let clock = FalseClock::find();
+        let synced = clock.file_beside("synchronized");
+        let kept = plan.kept_days.to_string();
+        let mut daemon = clock.daemon(&[
+            ("TAOSD_TIME_SYNC_FILE", synced.to_str().expect("UTF-8")),
+            ("TAOSD_SWEEP_INTERVAL", "1"),
+            ("TAOSD_BACKUP_INTERVAL", "2"),
+            ("TAOSD_AUDIT_RETENTION_DAYS", &kept),
+            ("TAOSD_WORKSPACE_MESSAGE_DAYS", &kept),
+            // Many that are dead are tried.
+            ("TAOSD_FAILED_LOGINS_PER_MINUTE", "0"),
+            ("TAOSD_LOG", "warn"),
+        ]);
+        daemon.spawn();
+        let ann = daemon.member("ann", &["*"]);
+        daemon.grant("user:ann", "*", "creator");
+        let space = text(&ann.get("/auth/me").expect(200).json(), "space_id");
+        let ann = ann.token().to_owned();
+        let mut year = Self {
+            plan,
+            daemon,
+            day: 0,
+            marks: Vec::new(),
+            clock,
+            synced,
+            ann,
+            space,
+            babies: Vec::new(),
+            guests: Vec::new(),
+            keepers: Vec::new(),
+            keys: VecDeque::new(),
+            promises: Vec::new(),
+            dead: Vec::new(),
+            mortal: Vec::new(),
+        };
+        year.furnish();
+        year
+    }
+
+    /// Lives the days of the plan.
+    pub fn live(&mut self) {
+        for day in 1..=self.plan.days {
+            let dawn = Instant::now();
+            self.next_day(day);
+            self.live_a_day();
+            if self.plan.kills.contains(&day) {
+                self.daemon.kill();
+                self.daemon.spawn();
+            }
+            std::thread::sleep(DAY.saturating_sub(dawn.elapsed()));
+            if self.plan.marks.contains(&day) {
+                self.mark();
+            }
+        }
+    }
+
+    /// It is the next day, and what was good until yesterday is dead.
+    fn next_day(&mut self, day: u64) {
+        let is_off = self.plan.nights.contains(&day);
+        if is_off {
+            assert_eq!(self.daemon.stop(), Some(0), "{}", self.daemon.log_text());
+        }
+        self.day = day;
+        self.clock.jump(&format!("+{day}d"));
+        self.clock.confirm(&self.synced, day);
+        if is_off {
+            self.daemon.spawn();
+        }
+        for token in std::mem::take(&mut self.mortal) {
+            assert_eq!(self.whoami(&token), 401, "day {day}: what was good until yesterday");
+            self.dead.push(token);
+        }
+    }
+
+    /// Tells the operator's socket, which has no allowance.
+    fn operator(&self) -> Client {
+        self.daemon.on_socket()
+    }
+
+    fn ann(&self) -> Client {
+        self.daemon.client(&self.ann)
+    }
+
+    fn whoami(&self, token: &str) -> u16 {
+        self.daemon.client(token).try_send("GET", "/api/auth/whoami", None).expect("a reply").status
+    }
+
+    /// A new token of an agent of Ann's.
+    fn issue(&self, agent: &str, body: Value) -> String {
+        text(&self.ann().post(&format!("/api/agents/{agent}/token/issue"), body).expect(200).json(), "token")
+    }
+
+    /// A message of somebody's to Ann's space; its id.
+    fn say(&self, who: &Client, body: Value) -> String {
+        text(&who.post("/api/v1/messages", body).expect(200).json()["message"], "id")
+    }
+
+    /// What stands for as long as the box does, and what is dead for as long.
+    fn furnish(&mut self) {
+        for name in ["keeper-0", "keeper-1", "keeper-2"] {
+            self.daemon.agent_by(&self.ann(), name);
+            let token = self.issue(name, json!({}));
+            self.keepers.push(Keeper { name: name.to_owned(), token });
+        }
+        self.daemon.agent_by(&self.ann(), "lasting");
+        let lasting = self.issue("lasting", json!({}));
+        self.promise(&lasting, "/api/auth/whoami", "lasting");
+        let id = self.daemon.agent_by(&self.ann(), "sleeper");
+        let sleeper = self.issue("sleeper", json!({}));
+        self.ann().delete("/api/agents/sleeper").expect(200);
+        self.dead.push(sleeper);
+        let ann = self.ann.clone();
+        self.promise(&ann, "/api/agents/archived", &id);
+        self.daemon.agent_by(&self.ann(), "revoked");
+        let revoked = self.issue("revoked", json!({}));
+        self.ann().delete("/api/agents/revoked/token").expect(204);
+        self.dead.push(revoked);
+    }
+}

@@ -1,0 +1,48 @@
+//! What must hold on every later day: things that were acknowledged, and tokens that are dead.
+
+use super::Year;
+
+/// A request that is answered with this text, whatever the day.
+pub struct Promise {
+    token: String,
+    path: String,
+    holds: String,
+    since: u64,
+}
+
+impl Year {
+    /// From now on this token's bearer reads this text there.
+    pub(super) fn promise(&mut self, token: &str, path: &str, holds: &str) {
+        let promise = Promise { token: token.into(), path: path.into(), holds: holds.into(), since: self.day };
+        self.promises.push(promise);
+    }
+
+    /// Fails unless everything that was promised is there, and everything that died is dead.
+    pub fn hold(&self) {
+        for promise in &self.promises {
+            let reply = self.daemon.client(&promise.token).get(&promise.path).expect(200).text();
+            let (path, since) = (&promise.path, promise.since);
+            assert!(reply.contains(&promise.holds), "day {}: {path} of day {since} is {reply}", self.day);
+        }
+        self.dead_stay_dead();
+        for keeper in &self.keepers {
+            assert_eq!(self.whoami(&keeper.token), 200, "day {}: the newest token of {}", self.day, keeper.name);
+        }
+        self.one_token_an_agent();
+    }
+
+    /// Fails unless everything that died is dead.
+    pub fn dead_stay_dead(&self) {
+        for (nth, token) in self.dead.iter().enumerate() {
+            assert_eq!(self.whoami(token), 401, "day {}: the dead token number {nth} works", self.day);
+        }
+    }
+
+    fn one_token_an_agent(&self) {
+        let most = "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM credentials
+            WHERE kind = 'agent_token' AND state = 'active' GROUP BY agent_id)";
+        assert_eq!(self.daemon.number(most, []), 1);
+        let graces = "SELECT count(*) FROM credentials WHERE kind = 'agent_token' AND state = 'grace'";
+        assert!(self.daemon.number(graces, []) <= 1, "one rotates a day");
+    }
+}
