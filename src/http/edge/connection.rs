@@ -43,8 +43,7 @@ enum ConnectionEnd {
 pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<ConnectionContext>, admission: Admission) {
     let answer = {
         let (core, link) = (core.clone(), link.clone());
-        // hyper keeps room for the whole future as long as the connection lives: in a box it takes none while it rests.
-        service_fn(move |request| Box::pin(request::answer(core.clone(), link.clone(), request)))
+        service_fn(move |request| request::answer(core.clone(), link.clone(), request))
     };
     let mut http = core.rules().http.serve_connection(Io(link.wire.clone()), answer);
     let end = drive(&mut http, &link).await;

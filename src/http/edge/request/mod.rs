@@ -1,10 +1,13 @@
-//! One request from its head to its reply: the checks, the body, the trips to the pool. Runs as the future hyper polls
-//! for a request; dropped with the connection, and whatever then waits in the queue is never started.
+//! One request from its head to its reply: the checks, the body, the trips to the pool. What has to wait runs as the future
+//! that hyper polls for a request; dropped with the connection, and whatever then waits in the queue is never started.
 
 use std::fmt;
+use std::future::{Ready, ready};
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Body as _, Incoming};
@@ -78,12 +81,33 @@ impl From<&'static Code> for Halt {
     }
 }
 
+/// What becomes of one request.
+pub(super) enum Answer {
+    /// Nothing has to be waited for: no future is made and kept for it.
+    AtOnce(Ready<Concluded>),
+    /// It is worked on. In a box: hyper keeps room for all of an answer as long as the connection lives.
+    Later(Pin<Box<dyn Future<Output = Concluded>>>),
+}
+
+type Concluded = Result<Response<ReplyBody>, ClientGone>;
+
+impl Future for Answer {
+    type Output = Concluded;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Concluded> {
+        match self.get_mut() {
+            Self::AtOnce(ready) => Pin::new(ready).poll(cx),
+            Self::Later(work) => work.as_mut().poll(cx),
+        }
+    }
+}
+
 /// Answers one request.
-pub(super) async fn answer<S: Service>(
+pub(super) fn answer<S: Service>(
     core: Rc<Core<S>>,
     link: Rc<ConnectionContext>,
     request: Request<Incoming>,
-) -> Result<Response<ReplyBody>, ClientGone> {
+) -> Answer {
     link.wire.handling();
     let (parts, body) = request.into_parts();
     let checked = check::head(&parts.method, &parts.uri, parts.version, &parts.headers, &core.rules().limits);
@@ -111,16 +135,23 @@ pub(super) async fn answer<S: Service>(
     });
     let head = Arc::new(head);
     let mut exchange = Exchange { unread: !body.is_end_stream(), head, core, link, close };
-    let result = match checked {
-        Ok(checked) => exchange.handle(&checked, body).await,
-        Err(halt) => Err(halt),
-    };
-    let reply = match result {
-        Ok(reply) | Err(Halt::Reply(reply)) => reply,
-        Err(Halt::Error(error)) => exchange.render(&error),
-        Err(Halt::Gone) => return Err(ClientGone),
-    };
-    Ok(exchange.send(reply))
+    match checked.and_then(|checked| exchange.prepare(&checked, &body)) {
+        Err(halt) => Answer::AtOnce(ready(exchange.conclude(Err(halt)))),
+        Ok(prepared) => Answer::Later(Box::pin(async move {
+            let result = exchange.carry_out(prepared, body).await;
+            exchange.conclude(result)
+        })),
+    }
+}
+
+/// A request that has to be worked on.
+struct Prepared<P> {
+    plan: P,
+    /// Bytes that its body may have: of a caller that is known, and of nobody.
+    limits: (u64, u64),
+    declared: Option<u64>,
+    is_streamed: bool,
+    expects_continue: bool,
 }
 
 /// Refuses a body that announces more than `limit` bytes.
@@ -139,36 +170,55 @@ struct Exchange<S: Service> {
 }
 
 impl<S: Service> Exchange<S> {
-    async fn handle(&mut self, checked: &CheckedHead, body: Incoming) -> Result<Reply, Halt> {
-        let head = Arc::clone(&self.head);
-        if let Some(code) = host::refusal(&head) {
+    /// What can be said without waiting: a refusal, a reply, or how to go on.
+    fn prepare(&self, checked: &CheckedHead, body: &Incoming) -> Result<Prepared<S::Plan>, Halt> {
+        let head = &self.head;
+        if let Some(code) = host::refusal(head) {
             return Err(code.into());
         }
         if head.raw_path == "*" {
-            return Ok(Reply::no_content().with(ALLOW, ALL_METHODS));
+            return Err(Halt::Reply(Reply::no_content().with(ALLOW, ALL_METHODS)));
         }
-        let planned = self.core.service.plan(&head);
+        let planned = self.core.service.plan(head);
         if !checked.encoded.is_empty() {
             self.check_encoded(&checked.encoded, planned.as_ref().ok().map(|(plan, _)| plan))?;
         }
         let (plan, limit) = planned.map_err(Halt::Reply)?;
-        let streamed = self.core.service.is_streamed(&plan);
+        let is_streamed = self.core.service.is_streamed(&plan);
         let nobodys = limit.min(self.core.rules().limits.max_anonymous_body_bytes);
         let declared = body.size_hint().exact();
-        let too_large = if streamed { codes::PAYLOAD_TOO_LARGE } else { codes::BODY_TOO_LARGE };
+        let too_large = if is_streamed { codes::PAYLOAD_TOO_LARGE } else { codes::BODY_TOO_LARGE };
         check_length(declared, if head.names_a_credential() { limit } else { nobodys }, too_large)?;
-        if streamed {
+        if !is_streamed
+            && body.is_end_stream()
+            && let Some(reply) = self.core.service.at_once(head, &plan)
+        {
+            return Err(Halt::Reply(reply));
+        }
+        let expects_continue = checked.expects_continue;
+        Ok(Prepared { plan, limits: (limit, nobodys), declared, is_streamed, expects_continue })
+    }
+
+    /// The reply to a request, as hyper sends it.
+    fn conclude(self, result: Result<Reply, Halt>) -> Concluded {
+        let reply = match result {
+            Ok(reply) | Err(Halt::Reply(reply)) => reply,
+            Err(Halt::Error(error)) => self.render(&error),
+            Err(Halt::Gone) => return Err(ClientGone),
+        };
+        Ok(self.send(reply))
+    }
+
+    async fn carry_out(&mut self, prepared: Prepared<S::Plan>, body: Incoming) -> Result<Reply, Halt> {
+        let Prepared { plan, limits: (limit, nobodys), declared, is_streamed, expects_continue } = prepared;
+        if is_streamed {
             return Box::pin(self.take_in(plan, body, (limit, nobodys))).await;
         }
-        if body.is_end_stream()
-            && let Some(reply) = self.core.service.at_once(&head, &plan)
-        {
-            return Ok(reply);
-        }
+        let head = Arc::clone(&self.head);
         let peer = format!("peer:{}", self.link.key);
         let mut held = self.core.bodies.open(peer.clone(), &self.core.meters);
         let mut body = Collecting::new(body);
-        let small = declared.is_some_and(|bytes| bytes <= AT_HAND.min(nobodys)) && !checked.expects_continue;
+        let small = declared.is_some_and(|bytes| bytes <= AT_HAND.min(nobodys)) && !expects_continue;
         if small && let Some(body) = self.at_hand(&mut body, nobodys, &mut held).await? {
             let (service, shares) = (self.core.service.clone(), Arc::clone(&self.core.shares));
             let whole = move || match service.admit(&head, &plan) {
