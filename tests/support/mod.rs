@@ -17,7 +17,7 @@ pub use actors::text;
 pub use ax_reply::AxReply;
 pub use db::{Rows, is_audit};
 pub use dice::Dice;
-pub use script::script;
+pub use script::{script, script_with};
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -5,12 +5,17 @@ use std::process::Command;
 
 /// Runs a script of this repository and shows what it printed; it must go well.
 pub fn script(path: &str) {
+    script_with(path, &[]);
+}
+
+/// The same with these variables in its environment.
+pub fn script_with(path: &str, variables: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let taosd = env!("CARGO_BIN_EXE_taosd");
     let built = Path::new(taosd).ancestors().nth(2).expect("the target folder");
     let mut command = Command::new(root.join(path));
-    let done = command.current_dir(root).env("TAOSD", taosd).env("CARGO_TARGET_DIR", built).output();
-    let done = done.unwrap_or_else(|error| panic!("{path}: {error}"));
+    command.current_dir(root).env("TAOSD", taosd).env("CARGO_TARGET_DIR", built).envs(variables.iter().copied());
+    let done = command.output().unwrap_or_else(|error| panic!("{path}: {error}"));
     print!("{}", String::from_utf8_lossy(&done.stdout));
     assert!(done.status.success(), "{path}: {}", String::from_utf8_lossy(&done.stderr));
 }
