@@ -112,6 +112,10 @@ fn cut(text: &str) -> Cow<'_, str> {
 /// Where the next secret stands, from this byte on.
 fn next(text: &str, from: usize) -> Option<(usize, usize)> {
     let rest = &text[from..];
+    // Most paths have no word that is long enough, which is quicker to see than that it has none of the prefixes.
+    if !has_long_word(rest) {
+        return None;
+    }
     let found = PREFIXES.iter().filter_map(|prefix| {
         let (start, end) = secret(rest, prefix, |_| true)?;
         Some((if [LOGIN_LINK, CONSENT].contains(prefix) { start + prefix.len() } else { start }, end))
@@ -133,6 +137,11 @@ fn secret(text: &str, prefix: &str, is_one: fn(&str) -> bool) -> Option<(usize, 
         }
         from = after;
     }
+}
+
+/// True if enough characters of a secret stand in a row for there to be one.
+fn has_long_word(text: &str) -> bool {
+    text.split(|c| !is_in_secret(c)).any(|word| word.len() >= LEAST)
 }
 
 fn is_in_secret(c: char) -> bool {
