@@ -103,11 +103,7 @@ impl Future for Answer {
 }
 
 /// Answers one request.
-pub(super) fn answer<S: Service>(
-    core: Rc<Core<S>>,
-    link: Rc<ConnectionContext>,
-    request: Request<Incoming>,
-) -> Answer {
+pub(super) fn answer<S: Service>(core: Rc<Core<S>>, link: Rc<ConnectionContext>, request: Request<Incoming>) -> Answer {
     link.wire.handling();
     let (parts, body) = request.into_parts();
     let checked = check::head(&parts.method, &parts.uri, parts.version, &parts.headers, &core.rules().limits);
