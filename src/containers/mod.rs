@@ -147,6 +147,11 @@ pub trait Driver: Send + Sync {
     /// [`Error::Cancelled`].
     fn create(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error>;
 
+    /// Takes away what a making that was cut has left beside the container's place.
+    fn clear_draft(&self, _name: &ContainerName, _deadline: Instant) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Starts it; a frozen one is unfrozen. After [`Error::Cancelled`] it may run.
     fn start(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error>;
 
@@ -192,6 +197,14 @@ pub trait Driver: Send + Sync {
     /// Writes a file, replacing what was there, and makes sure that it has arrived. In a stopped container it lands on
     /// the root disk: write secrets into running ones, under `/run`.
     fn write_file(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error>;
+
+    /// What a file holds, up to [`MAX_FILE`] bytes; `None` where no plain file is. May be a secret.
+    fn read_file(
+        &self,
+        name: &ContainerName,
+        path: &ContainerPath,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>, Error>;
 
     /// Removes a file, if it is there.
     fn remove_file(&self, name: &ContainerName, path: &ContainerPath, deadline: Instant) -> Result<(), Error>;

@@ -87,6 +87,10 @@ impl Driver for NoRuntime {
         unavailable()
     }
 
+    fn read_file(&self, _: &ContainerName, _: &ContainerPath, _: Instant) -> Result<Option<Vec<u8>>, Error> {
+        unavailable()
+    }
+
     fn remove_file(&self, _: &ContainerName, _: &ContainerPath, _: Instant) -> Result<(), Error> {
         unavailable()
     }

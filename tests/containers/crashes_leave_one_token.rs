@@ -1,6 +1,8 @@
 //! SIGKILL before the delivery, between delivery and activation, and right after: the next start ends with exactly one
 //! live token, the one inside the container.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::gate::{Fate, sets_token};
@@ -98,6 +100,31 @@ fn killed_right_after_the_activation() {
     let token = host.configured_token(&host.container(&name)).unwrap();
     let me = host.daemon.client(&token).get("/api/auth/whoami").expect(200).json();
     assert_eq!(me["credential_id"], issued["credential_id"], "what was acknowledged is kept");
+}
+
+/// Where `/run` is on the root disk, a power cut may bring back the token file of before. The next start takes it away.
+#[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
+fn a_token_file_that_came_back_from_before_is_removed() {
+    let mut host = Host::rest();
+    let name = host.name("a");
+    host.deploy(&name);
+    let container = host.container(&name);
+    let old = host.token_file(&container);
+    host.daemon.operator().post(&format!("/api/agents/{name}/token/issue"), json!({})).expect(200);
+    let now = host.token_file(&container);
+    host.daemon.kill();
+    host.daemon.spawn();
+    host.wait_until_delivered(&name);
+    assert_eq!(host.token_file(&container), now, "the right one stays");
+    host.daemon.kill();
+    host.inside(&container, &format!("printf %s {old} >/run/taos/token"));
+    host.test_runtime.driver.restart(&container, Duration::ZERO, true, soon()).unwrap();
+    host.daemon.spawn();
+    let there = || host.inside(&container, "busybox ls /run/taos");
+    host.eventually("the old one goes", || !there().contains("token"));
+    host.one_token_and_it_is_inside(&name);
+    assert_eq!(host.whoami_inside(&container)["agent_name"], json!(name));
 }
 
 /// The same for the first token of a container that was there before.

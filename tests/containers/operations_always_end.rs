@@ -287,6 +287,23 @@ fn a_copy_of_a_large_image_is_cancelled_and_nothing_of_it_is_left() {
 }
 
 #[test]
+#[ignore = "needs classic LXC: bash .ci/lxd"]
+fn a_copy_of_a_large_image_that_the_end_of_the_daemon_cut_is_taken_away() {
+    let (mut host, image) = (Host::classic(), TestRuntime::systemd_image());
+    let name = host.name("a");
+    let body = json!({"name": name, "image": image.as_str()});
+    let operation = text(&host.daemon.operator().post("/api/agents/deploy", body).expect(202).json(), "operation_id");
+    let unfinished = TestRuntime::lxc_path().join(format!(".taosd-new-taos-agent-{name}"));
+    host.eventually("the copy has begun", || unfinished.join("rootfs").is_dir());
+    host.daemon.kill();
+    host.daemon.spawn();
+    // The tool that copies may outlive the daemon for a moment, and then it is tried again.
+    assert_eq!(host.ended(&operation)["status"], json!("failed"));
+    host.eventually("nothing of it is left", || !unfinished.exists());
+    assert_eq!((host.containers(), host.sockets()), (Vec::new(), 0));
+}
+
+#[test]
 #[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn deployments_that_run_and_that_wait_can_be_cancelled() {
     let host = Host::rest();

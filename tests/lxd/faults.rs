@@ -204,6 +204,26 @@ fn a_container_that_goes_down_when_its_grace_ends_is_given_time_to_be_tidied_up(
 }
 
 #[test]
+fn a_container_that_goes_down_before_it_is_asked_to_is_given_that_time_too() {
+    let stops = AtomicU32::new(0);
+    let fake = Fake::new(move |line| match line {
+        "PUT /1.0/instances/taos-agent-a/state" => {
+            stops.fetch_add(1, Ordering::Relaxed);
+            Answer::operation()
+        }
+        "GET /1.0/operations/ab-12/wait?timeout=1" => {
+            Answer::sync(r#"{"status_code":400,"err":"The instance is already stopped"}"#)
+        }
+        _ if stops.load(Ordering::Relaxed) == 1 => Answer::sync(&INSTANCE.replace("Running", "Stopped")),
+        _ => Answer::sync(INSTANCE),
+    });
+    let began = Instant::now();
+    let result = lxd(&fake.socket()).stop(&name(), Duration::from_secs(10), true, began + Duration::from_secs(20));
+    assert!(result.is_ok(), "{result:?}");
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_forgotten_operation_is_not_a_missing_container() {
     let fake = Fake::new(|line| match line {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),

@@ -20,6 +20,7 @@ on_both! {
     a_file_replaces_one_of_another_mode
     a_file_can_be_written_before_the_first_start
     removing_a_file_is_safe_to_repeat
+    a_file_is_read_if_it_is_one
     the_inside_address_leads_to_the_socket
     a_read_only_mount_cannot_be_written
     no_secret_is_ever_in_a_process_list
@@ -116,6 +117,16 @@ fn removing_a_file_is_safe_to_repeat(test_runtime: &TestRuntime) {
         assert!(!guard.inside("/run/taos/token").exists());
     }
     test_runtime.driver.remove_file(&guard.name, &path("/no/such/folder/file"), soon()).unwrap();
+}
+
+fn a_file_is_read_if_it_is_one(test_runtime: &TestRuntime) {
+    let guard = test_runtime.running();
+    let read = |place: &str| test_runtime.driver.read_file(&guard.name, &path(place), soon()).unwrap();
+    test_runtime.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/token"), b"x"), soon()).unwrap();
+    assert_eq!(read("/run/taos/token").as_deref(), Some(b"x".as_slice()));
+    for place in ["/run/taos", "/run/taos/none", "/no/such/folder/file"] {
+        assert_eq!(read(place), None, "{place}");
+    }
 }
 
 /// Answers every connection with its own text.

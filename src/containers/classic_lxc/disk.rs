@@ -2,7 +2,7 @@
 //!
 //! What is made here is made beside its place, brought to disk, and renamed there as the last step: a crash leaves
 //! either nothing under the name or all of it. What a crash leaves beside the place begins with `.taosd-new-` and is
-//! cleared by the next call of the same kind for the same name.
+//! cleared by the next call of the same kind for the same name, or when the deployment is taken back.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -72,17 +72,26 @@ impl Draft {
     /// Begins a folder for `place`, readable by root alone unless `open` (a container whose root is not the host's has
     /// to pass through it).
     pub(super) fn begin(place: &Path, open: bool, deadline: Instant) -> Result<Self, Error> {
-        let (Some(above), Some(name)) = (place.parent(), place.file_name().and_then(|name| name.to_str())) else {
-            return Err(Error::refused("a container needs a folder to be in"));
-        };
-        let folder = above.join(format!("{NEW}{name}"));
-        if folder.symlink_metadata().is_ok() {
-            remove_tree(&folder, deadline)?;
-        }
+        Self::clear(place, deadline)?;
+        let (above, folder) = Self::beside(place)?;
         let mode = if open { 0o711 } else { 0o700 };
         let made = fs::create_dir_all(above).and_then(|()| DirBuilder::new().mode(mode).create(&folder));
         made.map_err(|error| Error::io("making a container's folder", &error))?;
         Ok(Self { folder, place: place.to_owned() })
+    }
+
+    /// Takes away what a crash left of one for `place`.
+    pub(super) fn clear(place: &Path, deadline: Instant) -> Result<(), Error> {
+        let (_, folder) = Self::beside(place)?;
+        if folder.symlink_metadata().is_ok() { remove_tree(&folder, deadline) } else { Ok(()) }
+    }
+
+    /// The folder around `place`, and the one in which it is made.
+    fn beside(place: &Path) -> Result<(&Path, PathBuf), Error> {
+        let (Some(above), Some(name)) = (place.parent(), place.file_name().and_then(|name| name.to_str())) else {
+            return Err(Error::refused("a container needs a folder to be in"));
+        };
+        Ok((above, above.join(format!("{NEW}{name}"))))
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -4,12 +4,13 @@
 //! nothing here follows a path the ordinary way. The root is opened once (of a running container through its init
 //! process, so that its own mounts such as `/run` are seen); every folder is resolved by `openat2` with
 //! `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`, which keeps absolute and `..` links inside that root; the file is made
-//! under a new name with `O_EXCL | O_NOFOLLOW` and renamed over the old one, so that nothing existing is ever opened.
+//! under a new name with `O_EXCL | O_NOFOLLOW` and renamed over the old one, so that nothing existing is ever opened for
+//! writing; for reading, nothing but a plain file.
 //! `lxc-attach` would need the content in its arguments or trust in the container's own programs.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
@@ -17,7 +18,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::containers::{ContainerPath, FileSpec};
+use crate::containers::{ContainerPath, FileSpec, MAX_FILE};
 
 /// How often `openat2` is tried while the container moves folders about.
 const TRIES: usize = 16;
@@ -63,6 +64,26 @@ impl Root {
         let there = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let same = there.st_size == file.content.len() as i64 && there.st_mode & 0o7777 == file.mode & 0o7777;
         if same { Ok(()) } else { Err(io::Error::other("the file did not arrive")) }
+    }
+
+    /// What a plain file holds, if there is one.
+    pub(super) fn read(&self, path: &ContainerPath) -> io::Result<Option<Vec<u8>>> {
+        let (folder, name) = path.split();
+        let found = self.folder(folder).and_then(|folder| {
+            // Opening a device or a pipe may do something: first it is only pointed at.
+            openat(&folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        });
+        let found = match found {
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            other => File::from(other?),
+        };
+        if !found.metadata()?.is_file() {
+            return Ok(None);
+        }
+        let mut content = Vec::new();
+        let opened = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
+        opened.take(MAX_FILE as u64).read_to_end(&mut content)?;
+        Ok(Some(content))
     }
 
     /// Removes a file or a link; missing is as good.
@@ -240,6 +261,19 @@ mod tests {
         let tree = Tree::new("magic");
         symlink("/proc/self/cwd", tree.0.join("root/magic")).unwrap();
         assert!(tree.root().write(&tree.spec("/magic/x")).is_err());
+    }
+
+    #[test]
+    fn only_a_plain_file_is_read() {
+        let tree = Tree::new("read");
+        let read = |place: &str| tree.root().read(&ContainerPath::parse(place).unwrap()).unwrap();
+        tree.root().write(&tree.spec("/run/taos/token")).unwrap();
+        assert_eq!(read("/run/taos/token").as_deref(), Some(b"token".as_slice()));
+        symlink(tree.0.join("host/secret"), tree.0.join("root/link")).unwrap();
+        symlink(tree.0.join("host"), tree.0.join("root/above")).unwrap();
+        for place in ["/link", "/above/secret", "/run", "/run/none", "/no/folder", "/run/taos/token/below"] {
+            assert_eq!(read(place), None, "{place}");
+        }
     }
 
     #[test]

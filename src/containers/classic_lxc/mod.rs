@@ -21,6 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::config::LxcConfig;
+use self::disk::Draft;
 use self::inside::Root;
 use self::proxy::Proxies;
 use self::tools::ToolOutput;
@@ -281,6 +282,11 @@ impl Driver for ClassicLxc {
         self.make(name, spec, until)
     }
 
+    fn clear_draft(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
+        Draft::clear(&self.folder(name), deadline)
+    }
+
     fn start(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error> {
         let deadline = until.deadline;
         let _lock = self.locks.lock(&[name], deadline)?;
@@ -387,6 +393,16 @@ impl Driver for ClassicLxc {
         }
         let (root, file) = (self.root(name, deadline)?, file.clone());
         self.inside(deadline, move || root.write(&file))
+    }
+
+    fn read_file(
+        &self,
+        name: &ContainerName,
+        path: &ContainerPath,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let (root, path) = (self.root(name, deadline)?, path.clone());
+        self.inside(deadline, move || root.read(&path))
     }
 
     fn remove_file(&self, name: &ContainerName, path: &ContainerPath, deadline: Instant) -> Result<(), Error> {

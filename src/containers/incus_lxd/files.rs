@@ -78,6 +78,22 @@ impl IncusLxd {
             .with_header(&self.rest.header("gid"), file.gid.to_string())
     }
 
+    pub(super) fn fetch_file(
+        &self,
+        name: &ContainerName,
+        path: &ContainerPath,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let request = ClientRequest::new("GET", url(name, path.as_str()), deadline).with_max_response(MAX_FILE);
+        match self.rest.raw(request) {
+            Ok(answer) if answer.header(&self.rest.header("type")) == Some("file") => Ok(Some(answer.body)),
+            Ok(_) => Ok(None),
+            // The path or the container: only the container itself can tell.
+            Err(RestError::Status(404, _)) => self.instance(name, deadline).map(|_| None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
     fn has_arrived(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<bool, Error> {
         let request =
             ClientRequest::new("GET", url(name, file.path.as_str()), deadline).with_max_response(MAX_FILE + 1);

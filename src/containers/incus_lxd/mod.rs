@@ -125,6 +125,17 @@ impl IncusLxd {
         }
     }
 
+    /// Stops it. One that went down by itself before is given its time.
+    fn take_down(&self, name: &ContainerName, body: &Value, deadline: Instant) -> Result<(), Error> {
+        match self.act(name, body, deadline.into()) {
+            Err(Error::Refused(_) | Error::Failed(_)) if self.status(name, deadline)? == Status::Stopped => {
+                sleep(TIDY.min(deadline.saturating_duration_since(Instant::now()) / 2));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// Replaces the devices, as `edit` makes them from those there are, unless it says that nothing needs to change.
     /// The entity tag keeps a change by somebody else in between from being lost.
     fn edit_devices(
@@ -247,19 +258,12 @@ impl Driver for IncusLxd {
             }
             let seconds = grace.as_secs().max(1);
             let clean = json!({ "action": "stop", "timeout": seconds, "force": false });
-            match self.reach(name, Status::Stopped, &clean, deadline) {
+            match self.take_down(name, &clean, deadline) {
                 Err(Error::Failed(_) | Error::Refused(_)) if force => {}
                 other => return other,
             }
         }
-        match self.act(name, &json!({ "action": "stop", "force": true }), deadline.into()) {
-            // It went down before it was killed.
-            Err(Error::Refused(_) | Error::Failed(_)) if self.status(name, deadline)? == Status::Stopped => {
-                sleep(TIDY.min(deadline.saturating_duration_since(Instant::now()) / 2));
-                Ok(())
-            }
-            other => other,
-        }
+        self.take_down(name, &json!({ "action": "stop", "force": true }), deadline)
     }
 
     fn freeze(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
@@ -331,6 +335,15 @@ impl Driver for IncusLxd {
 
     fn write_file(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error> {
         self.put_file(name, file, deadline)
+    }
+
+    fn read_file(
+        &self,
+        name: &ContainerName,
+        path: &ContainerPath,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        self.fetch_file(name, path, deadline)
     }
 
     fn remove_file(&self, name: &ContainerName, path: &ContainerPath, deadline: Instant) -> Result<(), Error> {

@@ -400,6 +400,23 @@ pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     Ok(!has_token(driver.as_ref(), &name, &hash)?)
 }
 
+/// Takes away a token file that has another token than the agent's: where `/run` is on the root disk, a power cut may
+/// bring back one of before. The environment has the right one.
+///
+/// # Errors
+/// The driver's, or the store's.
+pub fn drop_old_file(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), OperationError> {
+    let now = jobs.clock.judging();
+    let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, now))?;
+    let (driver, name) = target(jobs, agent)?;
+    let content = driver.read_file(&name, &token_file(), within(CALL))?;
+    if content.is_some_and(|content| Some(SecretHash::of(&String::from_utf8_lossy(&content))) != hash) {
+        log::info!("the token file of agent {} is older than its token: it is removed", agent.slug);
+        driver.remove_file(&name, &token_file(), within(CALL))?;
+    }
+    Ok(())
+}
+
 /// Ends what a crash left pending. A token that a stopped container has is finished; one that it does not have is
 /// removed. In a running container nobody knows what the token file has, so that needs a fresh token: then true.
 ///

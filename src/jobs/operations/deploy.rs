@@ -233,7 +233,7 @@ fn remove_own(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Resu
             Ok(state) if state.owner.as_deref() == Some(agent_id) => return remove(driver, name, agent_id),
             Ok(_) => return Ok(()),
             // The look came after the runtime was found idle.
-            Err(Error::NotFound(_)) if idle => return Ok(()),
+            Err(Error::NotFound(_)) if idle => return driver.clear_draft(name, within(REMOVE)),
             Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),
         }

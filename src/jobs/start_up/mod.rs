@@ -385,6 +385,11 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
         let by_hand = agent.token_delivery == Some(TokenDelivery::NotInjected);
         return Ok(!by_hand && !revoked);
     }
+    if state.status != Status::Frozen
+        && let Err(error) = delivery::drop_old_file(jobs, agent)
+    {
+        log::warn!("the token file of agent {} could not be looked at: {error}", agent.slug);
+    }
     let id = agent.id.clone();
     // A run that the delivery could not see is noted by the next look at the containers.
     let unseen = agent.token_delivery_boot.as_deref() == Some(UNKNOWN_RUN) && state.boot.is_some();
