@@ -147,7 +147,9 @@ life() { # NAME SECONDS FUNCTION ARGUMENT…
 make_previous() {
     dpkg-deb -R "$deb" "$work/previous"
     sed -i 's/^Version: .*/Version: 0.0.1-1/' "$work/previous/DEBIAN/control"
-    sed -i 's/^LimitNOFILE=.*/LimitNOFILE=4000/' "$work"/previous/{usr/,}lib/systemd/system/taosd.service 2>/dev/null || true
+    local unit
+    unit=$(find "$work/previous" -name taosd.service)
+    sed -i 's/^LimitNOFILE=.*/LimitNOFILE=4000/' "$unit" && grep -qx LimitNOFILE=4000 "$unit" || return 1
     (cd "$work/previous" && find . -type f -not -path './DEBIAN/*' -printf '%P\0' | xargs -0 md5sum >DEBIAN/md5sums)
     dpkg-deb --build --root-owner-group -Zgzip -z1 "$work/previous" "$work/previous.deb" >/dev/null
 }

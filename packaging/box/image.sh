@@ -2,7 +2,7 @@
 # Makes the disk from which packaging/box-test.sh boots: Debian 12 with a kernel, ssh and one container runtime. It is kept
 # and made anew when the list of packages changes. Needs root, debootstrap and a Debian mirror.
 #
-#   packaging/box/image.sh incus|lxd|lxc DIR     makes DIR/RUNTIME.img, DIR/vmlinuz, DIR/initrd.img, DIR/key
+#   packaging/box/image.sh incus|lxd|lxc DIR     makes DIR/RUNTIME.img, .vmlinuz, .initrd, and DIR/key
 set -euo pipefail
 
 runtime=${1:?which runtime} dir=${2:?which folder}
@@ -47,7 +47,10 @@ base() { # ROOT
     cp -a "$dir/debian12" "$root"
     rm "$root/.made"
     printf 'deb %s %s main\ndeb %s %s-backports main\n' "$mirror" "$suite" "$mirror" "$suite" >"$root/etc/apt/sources.list"
+    # How this machine reaches its mirror.
     cp -f /etc/resolv.conf /etc/hosts "$root/etc/"
+    cp -r /etc/apt/apt.conf.d "$root/etc/apt/here.d"
+    local apt="apt-get -o Dir::Etc::parts=/etc/apt/here.d -qq"
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod +x "$root/usr/sbin/policy-rc.d"
     # A small initial disk and few drivers: unpacking and loading them is slow in emulation.
@@ -56,10 +59,10 @@ base() { # ROOT
     printf 'virtio_pci\nvirtio_blk\next4\n' >"$root/etc/initramfs-tools/modules"
     printf 'blacklist cfg80211\nblacklist psmouse\nblacklist floppy\n' >"$root/etc/modprobe.d/box.conf"
     say "installing kernel and ssh"
-    within "$root" "apt-get update -qq; apt-get install -y -qq --no-install-recommends -o DPkg::Options::=--force-confold $system"
+    within "$root" "$apt update; $apt install -y --no-install-recommends -o DPkg::Options::=--force-confold $system"
     say "installing $packages"
-    within "$root" "apt-get install -y -qq --no-install-recommends $options $packages; apt-get clean; rm -rf /var/lib/apt/lists/*"
-    rm "$root/usr/sbin/policy-rc.d"
+    within "$root" "$apt install -y --no-install-recommends $options $packages; apt-get clean; rm -rf /var/lib/apt/lists/*"
+    rm -r "$root/usr/sbin/policy-rc.d" "$root/etc/apt/here.d"
     echo box >"$root/etc/hostname"
     printf '127.0.0.1 localhost box\n' >"$root/etc/hosts"
     printf '/dev/vda / ext4 rw,noatime 0 1\n' >"$root/etc/fstab"
@@ -92,6 +95,7 @@ log=$dir/$runtime.log
 root=$dir/$runtime.root
 trap 'status=$?; [[ $status == 0 ]] || { tail -n 20 "$log" >&2; say "failed, see $log"; }; rm -rf "$root"' EXIT
 rm -rf "$root" "$dir/$runtime.mark"
+: >"$log"
 {
     [[ -s $dir/key ]] || ssh-keygen -q -t ed25519 -N '' -f "$dir/key"
     debian
@@ -103,5 +107,5 @@ rm -rf "$root" "$dir/$runtime.mark"
     rm -f "$dir/$runtime.img"
     truncate -s 6G "$dir/$runtime.img"
     mke2fs -q -t ext4 -d "$root" "$dir/$runtime.img"
-} 3>&2 >"$log" 2> >(tee -a "$log" | grep --line-buffered '^image: ' >&3)
+} 3>&2 >>"$log" 2> >(tee -a "$log" | grep --line-buffered '^image: ' >&3)
 echo "$mark" >"$dir/$runtime.mark"

@@ -75,10 +75,13 @@ answers() { # AGENT TOKEN
 
 file_works() { answers "$1" "$(file_token "$1")"; }
 
+# As the recipe tells a program: the file first, then the environment.
+token() { file_token "$1" 2>/dev/null || environment_token "$1"; }
+
 works() { # AGENT: its container has its token, and that works
     local delivery
     delivery=$(field "$1" token_delivery) || return 1
-    file_works "$1" || return 1
+    answers "$1" "$(token "$1")" || return 1
     # After a rotation the first process still has the one before.
     case $delivery in
     delivered) answers "$1" "$(environment_token "$1")" ;;
@@ -184,6 +187,7 @@ deploy() {
     for agent in atlas still ice; do
         same "$(state "$agent")" running "$agent"
         same "$(field "$agent" token_delivery)" delivered "$agent"
+        file_works "$agent"
     done
 }
 
@@ -346,12 +350,14 @@ kill_daemon() {
     until_so works edge
 }
 
-# Exactly one token of each agent lives, and it is the one in its container.
+live_tokens() { # AGENT
+    taosctl tokens ls -o json | jq "[.[] | select(.holder == \"agent:$1\" and .state == \"active\")] | length"
+}
+
+# Exactly one token of each agent lives.
 one_each() {
     local agent
-    for agent in $(agents); do
-        same "$(taosctl tokens ls -o json | jq "[.[] | select(.holder == \"agent:$agent\" and .state == \"active\")] | length")" 1 "$agent"
-    done
+    for agent in $(agents); do same "$(live_tokens "$agent")" 1 "tokens of $agent"; done
 }
 
 no_open_operation() { [[ $(taosctl operations ls -o json | jq '[.[] | select(.status == "running" or .status == "queued")] | length') == 0 ]]; }
@@ -385,7 +391,7 @@ kill_under_work() {
 backup_restore() {
     local before
     identity >/root/before
-    runuser -u taosd -- taosd backup /var/lib/taosd/box.db --data-dir /var/lib/taosd
+    runuser -u "$(systemctl show taosd -p User --value)" -- taosd backup /var/lib/taosd/box.db --data-dir /var/lib/taosd
     taosctl agents create later
     systemctl stop taosd
     taosd check /var/lib/taosd/box.db
@@ -402,7 +408,10 @@ backup_restore() {
 # What the box is before it goes down: which containers run, which tokens they have, what was ever issued.
 note_all() {
     same "$(state still)" stopped still
-    { for agent in atlas edge; do echo "$agent $(file_token "$agent")"; done; } >/root/tokens
+    for agent in atlas edge; do
+        until_so works "$agent"
+        echo "$agent $(token "$agent")"
+    done >/root/tokens
     identity >/root/before
     for agent in atlas edge; do inside "$agent" rm -f /var/log/first; done
     sync
@@ -432,10 +441,15 @@ first_requests() {
         [[ $said == *"then ok after"* ]] || fail "$agent: $said"
         inside "$agent" rm -f /var/log/first
     done
+    sync
 }
+
+at_work() { (($(issued) >= $(cat /root/issued) + 6)) && ! no_open_operation; }
 
 # Rotations and deployments go on after this step, until the power goes.
 begin_work() {
+    issued >/root/issued
+    sync
     cat >/root/work.sh <<'SH'
 for round in $(seq 100); do
     taosctl agents token issue atlas
@@ -444,7 +458,26 @@ done &
 for round in $(seq 20); do taosctl agents deploy --name "half-$round" --image bb --timeout 60; done
 SH
     setsid bash /root/work.sh </dev/null >/root/work.log 2>&1 &
-    sleep 4
+    until_so at_work
+}
+
+no_container() { ! containers | grep -qx "taos-agent-$1"; }
+
+# What a deployment that the cut met has come to: a container with one token that works, or neither.
+whole_or_nothing() { # AGENT
+    local status
+    status=$(field "$1" status)
+    case $status in
+    running)
+        until_so works "$1"
+        same "$(live_tokens "$1")" 1 "tokens of $1"
+        ;;
+    failed)
+        until_so no_container "$1"
+        same "$(live_tokens "$1")" 0 "tokens of $1"
+        ;;
+    *) fail "$1 is $status" ;;
+    esac
 }
 
 after_work() {
@@ -455,13 +488,14 @@ after_work() {
         until_so is "$agent" running
         until_so works "$agent"
     done
-    one_each
-    echo "shown: $(grep -c 'not shown' /root/work.log || true) rotations before the cut; deployments: $(taosctl agents list -o json | jq -c '[.[] | select(.name | startswith("half-")) | {(.name): .status}] | add')"
+    echo "shown: $(($(issued) - $(cat /root/issued))) tokens issued since their begin; deployments: $(taosctl agents list -o json | jq -c '[.[] | select(.name | startswith("half-")) | {(.name): .status}] | add')"
     for agent in $(agents | grep '^half-' || true); do
+        whole_or_nothing "$agent"
         taosctl agents rm "$agent" --yes --timeout 60
         taosctl agents purge "$agent" --yes --timeout 60
     done
     same "$(containers | grep taos-agent-half- || true)" "" "containers left behind"
+    one_each
     taosctl box check
 }
 
