@@ -192,9 +192,7 @@ impl Daemon {
     /// Runs a command of `taosd` on its data, with its environment: what it says, if all is well.
     #[track_caller]
     pub fn offline(&self, verb: &str, args: &[&Path]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
-        command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-        let output = command.arg(verb).arg("--data-dir").arg(&self.data).args(args).output().expect("taosd");
+        let output = self.program().arg(verb).arg("--data-dir").arg(&self.data).args(args).output().expect("taosd");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{verb}: {said}{}", String::from_utf8_lossy(&output.stderr));
         said
@@ -202,12 +200,18 @@ impl Daemon {
 
     /// The command that starts this daemon.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
+        let mut command = self.program();
         command.arg("--data-dir").arg(&self.data).args(["--listen", "127.0.0.1:0"]).args(&self.args);
         // This machine's containers are no business of a test that does not ask for them.
         if !self.args.iter().any(|arg| arg.starts_with("--containers") || arg == "--config") {
             command.args(["--containers", "none"]);
         }
+        command
+    }
+
+    /// The program with this daemon's environment.
+    fn program(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
         command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET");
         // What a test is told by the environment is no setting of the daemon.
         command.env_remove("TAOSD_MODEL_STEPS").env_remove("TAOSD_MODEL_SEED");
