@@ -15,7 +15,8 @@ pub struct FalseClock {
 impl FalseClock {
     /// One that runs with the machine's until it is moved.
     pub fn find() -> Self {
-        let place = |entry: fs::DirEntry| entry.path().join("faketime/libfaketime.so.1");
+        // The one for programs with threads: with the other, two that ask at once are told the machine's time now and then.
+        let place = |entry: fs::DirEntry| entry.path().join("faketime/libfaketimeMT.so.1");
         let mut places = fs::read_dir("/usr/lib").expect("/usr/lib").flatten().map(place);
         // Or one that was unpacked elsewhere.
         let named = std::env::var_os("TAOSD_TEST_FAKETIME").map(PathBuf::from);
