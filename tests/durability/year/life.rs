@@ -7,6 +7,8 @@ use crate::support::{Client, text};
 
 /// Days of an agent's life at which it is archived, restored, archived again and purged.
 const AGES: [u64; 4] = [3, 5, 7, 14];
+/// Days that a user's token is good where nothing else is said.
+const TOKEN_DAYS: u64 = 90;
 /// Keys that Ann keeps.
 const KEYS: usize = 10;
 /// Days that a guest stays.
@@ -48,6 +50,9 @@ impl Year {
             self.keep();
         }
         self.see_guests_off();
+        if self.day % 30 == 15 {
+            self.replace_anns_token();
+        }
         if self.day.is_multiple_of(14) {
             self.operator().post("/api/backups?wait=60", json!({})).expect(200);
         }
@@ -204,6 +209,12 @@ impl Year {
         self.guests.push(Guest { came: self.day, name, token: guest.token().to_owned() });
     }
 
+    /// A user's token ends by itself: Ann takes the next in time.
+    fn replace_anns_token(&mut self) {
+        let next = self.daemon.user_token("ann", &["*"]).token().to_owned();
+        self.replaced.push((self.day + TOKEN_DAYS, std::mem::replace(&mut self.ann, next)));
+    }
+
     fn see_guests_off(&mut self) {
         let day = self.day;
         let (gone, stay) =
@@ -217,26 +228,26 @@ impl Year {
 
     /// What is not meant to go: a file, a value, a message that is pinned, a task that is open, a document.
     fn keep(&mut self) {
-        let (ann, day, token) = (self.ann(), self.day, self.ann.clone());
+        let (ann, day) = (self.ann(), self.day);
         let mark = format!("kept since day {day}.");
         let content = format!("{mark} {}", "x".repeat(20_000));
         let head = format!("Content-Disposition: form-data; name=\"file\"; filename=\"f{day}.txt\"");
         let form = format!("--b\r\n{head}\r\nContent-Type: text/plain\r\n\r\n{content}\r\n--b--\r\n");
         let sender = ann.with("Content-Type", "multipart/form-data; boundary=b");
         let file = sender.send("POST", "/api/v1/uploads/", Some(form.as_bytes())).expect(201).json();
-        self.promise(&token, &text(&file, "url"), &mark);
+        self.promise(None, &text(&file, "url"), &mark);
         let key = format!("kept-{day}");
         ann.post("/api/v1/context", json!({"key": key, "value": mark, "ttl": 60})).expect(200);
         let promote = format!("/api/v1/spaces/{}/intelligence/promote", self.space);
         ann.post(&promote, json!({"key": key, "artifact_type": "RESEARCH"})).expect(200);
-        self.promise(&token, &format!("/api/v1/context/{key}"), &mark);
+        self.promise(None, &format!("/api/v1/context/{key}"), &mark);
         let message = format!("/api/v1/messages/{}", self.say(&ann, json!({"content": mark})));
         ann.patch(&message, json!({"pinned": true})).expect(200);
-        self.promise(&token, &message, &mark);
+        self.promise(None, &message, &mark);
         let task = ann.post("/api/v1/tasks", json!({"title": mark})).expect(201).json();
-        self.promise(&token, &format!("/api/v1/tasks/{}", text(&task, "id")), &mark);
+        self.promise(None, &format!("/api/v1/tasks/{}", text(&task, "id")), &mark);
         let items: Vec<Value> = (1..=day).step_by(7).map(|of| json!({"path": format!("{of}"), "title": format!("kept since day {of}."), "content": "a document"})).collect();
         ann.put("/api/knowledge/sources/kept", json!({"items": items})).expect(200);
-        self.promise(&token, "/api/knowledge/items?source_id=kept&limit=500", &mark);
+        self.promise(None, "/api/knowledge/items?source_id=kept&limit=500", &mark);
     }
 }

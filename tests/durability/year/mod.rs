@@ -60,6 +60,8 @@ pub struct Year {
     dead: Vec<String>,
     /// Those that are good today and not tomorrow.
     mortal: Vec<String>,
+    /// Those of Ann's that were replaced, each with the last day on which it is good.
+    replaced: Vec<(u64, String)>,
 }
 
 impl Year {
@@ -77,6 +79,8 @@ impl Year {
             // Many that are dead are tried.
             ("TAOSD_FAILED_LOGINS_PER_MINUTE", "0"),
             ("TAOSD_LOG", "warn"),
+            // As the unit of systemd sets it.
+            ("MALLOC_ARENA_MAX", "1"),
         ]);
         daemon.spawn();
         let ann = daemon.member("ann", &["*"]);
@@ -99,6 +103,7 @@ impl Year {
             promises: Vec::new(),
             dead: Vec::new(),
             mortal: Vec::new(),
+            replaced: Vec::new(),
         };
         year.furnish();
         year
@@ -137,6 +142,9 @@ impl Year {
             assert_eq!(self.whoami(&token), 401, "day {day}: what was good until yesterday");
             self.dead.push(token);
         }
+        let over = self.replaced.iter().filter(|(last, _)| *last < day).map(|(_, token)| token.clone());
+        self.dead.extend(over);
+        self.replaced.retain(|(last, _)| *last >= day);
     }
 
     /// Tells the operator's socket, which has no allowance.
@@ -171,13 +179,12 @@ impl Year {
         }
         self.daemon.agent_by(&self.ann(), "lasting");
         let lasting = self.issue("lasting", json!({}));
-        self.promise(&lasting, "/api/auth/whoami", "lasting");
+        self.promise(Some(&lasting), "/api/auth/whoami", "lasting");
         let id = self.daemon.agent_by(&self.ann(), "sleeper");
         let sleeper = self.issue("sleeper", json!({}));
         self.ann().delete("/api/agents/sleeper").expect(200);
         self.dead.push(sleeper);
-        let ann = self.ann.clone();
-        self.promise(&ann, "/api/agents/archived", &id);
+        self.promise(None, "/api/agents/archived", &id);
         self.daemon.agent_by(&self.ann(), "revoked");
         let revoked = self.issue("revoked", json!({}));
         self.ann().delete("/api/agents/revoked/token").expect(204);

@@ -4,23 +4,26 @@ use super::Year;
 
 /// A request that is answered with this text, whatever the day.
 pub struct Promise {
-    token: String,
+    /// `None` for Ann's, whichever she has then.
+    token: Option<String>,
     path: String,
     holds: String,
     since: u64,
 }
 
 impl Year {
-    /// From now on this token's bearer reads this text there.
-    pub(super) fn promise(&mut self, token: &str, path: &str, holds: &str) {
-        let promise = Promise { token: token.into(), path: path.into(), holds: holds.into(), since: self.day };
+    /// From now on this token's bearer, or Ann, reads this text there.
+    pub(super) fn promise(&mut self, token: Option<&str>, path: &str, holds: &str) {
+        let token = token.map(str::to_owned);
+        let promise = Promise { token, path: path.into(), holds: holds.into(), since: self.day };
         self.promises.push(promise);
     }
 
     /// Fails unless everything that was promised is there, and everything that died is dead.
     pub fn hold(&self) {
         for promise in &self.promises {
-            let reply = self.daemon.client(&promise.token).get(&promise.path).expect(200).text();
+            let reply =
+                self.daemon.client(promise.token.as_ref().unwrap_or(&self.ann)).get(&promise.path).expect(200).text();
             let (path, since) = (&promise.path, promise.since);
             assert!(reply.contains(&promise.holds), "day {}: {path} of day {since} is {reply}", self.day);
         }
