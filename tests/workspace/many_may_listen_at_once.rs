@@ -56,12 +56,14 @@ fn a_thousand_waiting_lists_cost_no_thread_and_are_all_woken() {
         ann.client.token()
     );
     let mut waiting: Vec<TcpStream> = (0..1000)
-        .map(|_| {
+        .map(|nth| {
+            // Not more at once than the queue takes, however slow the machine is: that is another test's.
+            if nth % 32 == 0 {
+                ann.list("limit=1");
+            }
             let mut stream = TcpStream::connect(&daemon.address).unwrap();
             stream.write_all(head.as_bytes()).unwrap();
             stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-            // Not more at once than the queue takes: that is another test's.
-            std::thread::sleep(Duration::from_micros(500));
             stream
         })
         .collect();
@@ -78,8 +80,9 @@ fn a_thousand_waiting_lists_cost_no_thread_and_are_all_woken() {
             let n = stream.read(&mut chunk).unwrap();
             assert!(n > 0, "cut after {reply}");
             reply += &String::from_utf8_lossy(&chunk[..n]);
+            assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
         }
-        assert!(reply.starts_with("HTTP/1.1 200") && reply.contains("for all who wait"), "{reply}");
+        assert!(reply.contains("for all who wait"), "{reply}");
     }
 }
 
