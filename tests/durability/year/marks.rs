@@ -157,6 +157,9 @@ impl Year {
                 self.daemon.number(&sql, (self.day, late)) == 0
             });
         }
+        let strangers = "SELECT count(*) FROM message_readers WHERE principal NOT IN
+            (SELECT 'agent:' || id FROM agents UNION ALL SELECT 'user:' || id FROM users)";
+        wait_until("who is gone is no reader", || self.daemon.number(strangers, []) == 0);
         // What is counted for a while is written down later, and no row is dated otherwise.
         let misdated = "SELECT count(*) FROM (SELECT at, max(at) OVER (ORDER BY seq) AS latest FROM audit
             WHERE outcome <> 'checkpoint') WHERE at < latest - 3 * 86400000000";
