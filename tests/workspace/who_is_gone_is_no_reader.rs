@@ -19,7 +19,8 @@ fn how_far_agents_and_users_have_read_goes_with_them() {
     let (ann, bob) = (member(&daemon, "ann"), member(&daemon, "bob"));
     let (robot, stays) = (agent(&daemon, &ann, "robot"), agent(&daemon, &ann, "stays"));
     let_in(&ann, json!({"username": "bob", "role": "viewer"}));
-    let last = (0..3).map(|n| ann.say(&ann.space, &format!("number {n}"))).last().unwrap();
+    let mut said: Vec<_> = (0..3).map(|n| ann.say(&ann.space, &format!("number {n}"))).collect();
+    let last = said.pop().unwrap();
     let read = |who: &Actor, principal: &str| {
         who.client.post(&format!("/api/v1/messages/{}/read", text(&last, "id")), json!({})).expect(200);
         assert_eq!(kept(&daemon, principal), 2, "how far, and what beyond it");
