@@ -82,7 +82,7 @@ impl From<&'static Code> for Halt {
 }
 
 /// What becomes of one request.
-pub(super) enum Answer {
+pub(super) enum EdgeAnswer {
     /// Nothing has to be waited for: no future is made and kept for it.
     AtOnce(Ready<Concluded>),
     /// It is worked on. In a box: hyper keeps room for all of an answer as long as the connection lives.
@@ -91,7 +91,7 @@ pub(super) enum Answer {
 
 type Concluded = Result<Response<ReplyBody>, ClientGone>;
 
-impl Future for Answer {
+impl Future for EdgeAnswer {
     type Output = Concluded;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Concluded> {
@@ -103,7 +103,11 @@ impl Future for Answer {
 }
 
 /// Answers one request.
-pub(super) fn answer<S: Service>(core: Rc<Core<S>>, link: Rc<ConnectionContext>, request: Request<Incoming>) -> Answer {
+pub(super) fn answer<S: Service>(
+    core: Rc<Core<S>>,
+    link: Rc<ConnectionContext>,
+    request: Request<Incoming>,
+) -> EdgeAnswer {
     link.wire.handling();
     let (parts, body) = request.into_parts();
     let checked = check::head(&parts.method, &parts.uri, parts.version, &parts.headers, &core.rules().limits);
@@ -132,8 +136,8 @@ pub(super) fn answer<S: Service>(core: Rc<Core<S>>, link: Rc<ConnectionContext>,
     let head = Arc::new(head);
     let mut exchange = Exchange { unread: !body.is_end_stream(), head, core, link, close };
     match checked.and_then(|checked| exchange.prepare(&checked, &body)) {
-        Err(halt) => Answer::AtOnce(ready(exchange.conclude(Err(halt)))),
-        Ok(prepared) => Answer::Later(Box::pin(async move {
+        Err(halt) => EdgeAnswer::AtOnce(ready(exchange.conclude(Err(halt)))),
+        Ok(prepared) => EdgeAnswer::Later(Box::pin(async move {
             let result = exchange.carry_out(prepared, body).await;
             exchange.conclude(result)
         })),
@@ -141,7 +145,7 @@ pub(super) fn answer<S: Service>(core: Rc<Core<S>>, link: Rc<ConnectionContext>,
 }
 
 /// A request that has to be worked on.
-struct Prepared<P> {
+struct PreparedRequest<P> {
     plan: P,
     /// Bytes that its body may have: of a caller that is known, and of nobody.
     limits: (u64, u64),
@@ -167,7 +171,7 @@ struct Exchange<S: Service> {
 
 impl<S: Service> Exchange<S> {
     /// What can be said without waiting: a refusal, a reply, or how to go on.
-    fn prepare(&self, checked: &CheckedHead, body: &Incoming) -> Result<Prepared<S::Plan>, Halt> {
+    fn prepare(&self, checked: &CheckedHead, body: &Incoming) -> Result<PreparedRequest<S::Plan>, Halt> {
         let head = &self.head;
         if let Some(code) = host::refusal(head) {
             return Err(code.into());
@@ -192,7 +196,7 @@ impl<S: Service> Exchange<S> {
             return Err(Halt::Reply(reply));
         }
         let expects_continue = checked.expects_continue;
-        Ok(Prepared { plan, limits: (limit, nobodys), declared, is_streamed, expects_continue })
+        Ok(PreparedRequest { plan, limits: (limit, nobodys), declared, is_streamed, expects_continue })
     }
 
     /// The reply to a request, as hyper sends it.
@@ -205,8 +209,8 @@ impl<S: Service> Exchange<S> {
         Ok(self.send(reply))
     }
 
-    async fn carry_out(&mut self, prepared: Prepared<S::Plan>, body: Incoming) -> Result<Reply, Halt> {
-        let Prepared { plan, limits: (limit, nobodys), declared, is_streamed, expects_continue } = prepared;
+    async fn carry_out(&mut self, prepared: PreparedRequest<S::Plan>, body: Incoming) -> Result<Reply, Halt> {
+        let PreparedRequest { plan, limits: (limit, nobodys), declared, is_streamed, expects_continue } = prepared;
         if is_streamed {
             return Box::pin(self.take_in(plan, body, (limit, nobodys))).await;
         }
