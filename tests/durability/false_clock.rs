@@ -15,7 +15,7 @@ pub struct FalseClock {
 impl FalseClock {
     /// One that runs with the machine's until it is moved.
     pub fn find() -> Self {
-        // The one for programs with threads: with the other, two that ask at once are told the machine's time now and then.
+        // The library for programs with threads: the other one now and then tells a thread the machine's own time.
         let place = |entry: fs::DirEntry| entry.path().join("faketime/libfaketimeMT.so.1");
         let mut places = fs::read_dir("/usr/lib").expect("/usr/lib").flatten().map(place);
         // Or one that was unpacked elsewhere.

@@ -24,7 +24,7 @@ use promises::Promise;
 /// How long a day takes at the least: the sweeper looks every second.
 const DAY: Duration = Duration::from_millis(1300);
 
-/// How long the box lives, and what becomes of its daemon meanwhile.
+/// How many days the box lives, and on which of them its daemon stops or is killed.
 pub struct Plan {
     pub days: u64,
     /// Days that the audit and messages are kept.

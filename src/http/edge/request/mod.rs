@@ -81,7 +81,7 @@ impl From<&'static Code> for Halt {
     }
 }
 
-/// What becomes of one request.
+/// The answer to one request: a reply, or the work that ends in one.
 pub(super) enum EdgeAnswer {
     /// Nothing has to be waited for: no future is made and kept for it.
     AtOnce(Ready<Concluded>),
