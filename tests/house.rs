@@ -168,11 +168,9 @@ fn a_room_that_uses_one_above_it_is_found() {
     }
 }
 
-/// A test that does nothing where something is missing passes and shows nothing. So it is ignored, with the reason.
-#[test]
-fn what_is_left_out_is_ignored_and_says_why() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let (mut folders, mut wrong) = (vec![root], Vec::new());
+/// The lines of all tests that are wrong, each with its file.
+fn lines_of_tests(is_wrong: impl Fn(&str) -> bool) -> Vec<(PathBuf, String)> {
+    let (mut folders, mut found) = (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
@@ -180,16 +178,47 @@ fn what_is_left_out_is_ignored_and_says_why() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let is_wrong = |line: &str| {
-                    line.trim() == concat!("#[ignore", "]")
-                        || line.contains(concat!("println!(\"", "left out"))
-                        || line.contains(concat!("output()", " else {"))
-                };
-                wrong.extend(text.lines().filter(|line| is_wrong(line)).map(|line| (path.clone(), line.to_owned())));
+                found.extend(text.lines().filter(|line| is_wrong(line)).map(|line| (path.clone(), line.to_owned())));
             }
         }
     }
+    found
+}
+
+/// A test that does nothing where something is missing passes and shows nothing. So it is ignored, with the reason.
+#[test]
+fn what_is_left_out_is_ignored_and_says_why() {
+    let wrong = lines_of_tests(|line| {
+        line.trim() == concat!("#[ignore", "]")
+            || line.contains(concat!("println!(\"", "left out"))
+            || line.contains(concat!("output()", " else {"))
+    });
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// True if a test fails by this line when the machine is busy for less than five seconds.
+fn asserts_a_speed(line: &str) -> bool {
+    let bounds = line.split(['<']).skip(1).map(|rest| rest.trim_start_matches(['=', ' ']));
+    !line.trim_start().starts_with("while")
+        && bounds.map(|rest| rest.trim_start_matches("std::time::")).any(|rest| {
+            let seconds =
+                rest.strip_prefix("Duration::from_secs(").and_then(|rest| rest.split(')').next()?.parse().ok());
+            rest.starts_with("Duration::from_millis(") || seconds.is_some_and(|seconds: u64| seconds < 5)
+        })
+}
+
+/// How fast something is depends on what else the machine does: `benches/` measure it beside a reference of the same run.
+/// A test may tell an event from a timeout that lasts much longer.
+#[test]
+fn no_test_asserts_a_speed() {
+    for bad in ["took < Duration::from_millis(100)", "a <= std::time::Duration::from_secs(4), \"\""] {
+        assert!(asserts_a_speed(bad), "{bad}");
+    }
+    for good in ["took < SOON", "took >= Duration::from_millis(900)", "Vec<Duration>", "a < Duration::from_secs(60)"] {
+        assert!(!asserts_a_speed(good), "{good}");
+    }
+    let wrong = lines_of_tests(|line| asserts_a_speed(line) && !line.contains("for bad in"));
+    assert!(wrong.is_empty(), "compare with SOON, or measure it in benches/: {wrong:#?}");
 }
 
 /// Names that more than one file declares, each with the reason. The list may shrink.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::channels::receiver::{Authority, Harness, Manner, Phone};
+use crate::support::SOON;
 
 #[test]
 fn the_good_one_is_told_at_once_and_the_others_when_they_are_well() {
@@ -31,7 +32,7 @@ fn the_good_one_is_told_at_once_and_the_others_when_they_are_well() {
     }
     let told = begun.elapsed();
     println!("five requests took {requests:?}, the good receiver had all after {told:?}");
-    assert!(requests < Duration::from_secs(3) && told < Duration::from_secs(6), "{requests:?}, {told:?}");
+    assert!(requests < SOON && told < SOON, "{requests:?}, {told:?}");
     assert!(stranger.is_quiet(Duration::ZERO) && misnamed.is_quiet(Duration::ZERO), "nothing without its certificate");
 
     let error = |id: &str| harness.record(id)["delivery"]["last_error"].as_str().unwrap_or("").to_owned();

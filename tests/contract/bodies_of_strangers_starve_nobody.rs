@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Client, Daemon};
+use crate::support::{Client, Daemon, SOON};
 
 const SOCKETS: usize = 53;
 const BYTES: usize = 600_000;
@@ -24,17 +24,13 @@ fn stall(daemon: &Daemon, method: &str, path: &str, header: &str) -> Vec<TcpStre
     (0..SOCKETS).map(one).collect()
 }
 
-/// A hundred writes: all are done, and all but one of them soon.
+/// A hundred writes: none waits until a stalled body times out.
 fn writes(client: &Client) {
-    let mut took: Vec<Duration> = (0..100)
-        .map(|n| {
-            let start = Instant::now();
-            client.put("/api/agents/a", json!({"host": format!("h{n}"), "qmd_index": "x".repeat(200)})).expect(200);
-            start.elapsed()
-        })
-        .collect();
-    took.sort();
-    assert!(took[98] < Duration::from_millis(250), "{:?}", took[98]);
+    for n in 0..100 {
+        let start = Instant::now();
+        client.put("/api/agents/a", json!({"host": format!("h{n}"), "qmd_index": "x".repeat(200)})).expect(200);
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::run::{Ctl, field};
-use crate::support::Daemon;
+use crate::support::{Daemon, SOON};
 
 /// A command that goes on until it is killed; its lines as they come, each with the time it came.
 struct Following {
@@ -28,7 +28,7 @@ impl Following {
     }
 
     fn next(&self) -> (String, Instant) {
-        self.lines.recv_timeout(Duration::from_secs(10)).expect("a line")
+        self.lines.recv_timeout(3 * SOON).expect("a line")
     }
 }
 
@@ -60,7 +60,7 @@ fn what_is_sent_is_seen_by_a_watcher_at_once_with_its_true_sender() {
     }
     took.sort();
     println!("from the sender's request to the watcher's line: median {:?}, worst {:?}", took[4], took[7]);
-    assert!(took[4] < Duration::from_millis(100), "{took:?}");
+    assert!(took[7] < SOON, "{took:?}");
 }
 
 #[test]

@@ -12,13 +12,14 @@ fn dribble(client: &mut Client, bytes: &str) -> Duration {
         if !client.is_silent_for(Duration::from_millis(100)) {
             break;
         }
-        assert!(start.elapsed() < Duration::from_secs(5), "dribbling goes on for ever");
+        assert!(start.elapsed() < 2 * SOON, "dribbling goes on for ever");
     }
     start.elapsed()
 }
 
-fn within(took: Duration, from: u64, to: u64) {
-    assert!(took >= Duration::from_millis(from) && took < Duration::from_millis(to), "{took:?}");
+/// The deadline that was set, and not one of the defaults.
+fn assert_after_a_second(took: Duration) {
+    assert!(took >= Duration::from_millis(900) && took < SOON, "{took:?}");
 }
 
 #[test]
@@ -32,7 +33,7 @@ fn a_head_that_dribbles_gets_408() {
         std::thread::sleep(Duration::from_millis(80));
     }
     let reply = client.reply();
-    within(start.elapsed(), 900, 2500);
+    assert_after_a_second(start.elapsed());
     assert_eq!((reply.status, reply.error().as_str()), (408, "request_timeout"));
     client.assert_closed();
     assert_eq!(server.edge.metrics().timeouts, 1);
@@ -44,7 +45,7 @@ fn a_connection_that_says_nothing_gets_408_by_the_head_timeout() {
     let mut client = server.connect();
     let start = Instant::now();
     assert_eq!(client.reply().status, 408);
-    within(start.elapsed(), 900, 2500);
+    assert_after_a_second(start.elapsed());
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn a_second_head_has_its_own_deadline_from_its_first_byte() {
     let start = Instant::now();
     client.send("GET");
     assert_eq!(client.reply().status, 408);
-    within(start.elapsed(), 900, 2500);
+    assert_after_a_second(start.elapsed());
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn a_body_that_dribbles_gets_408_and_no_worker_waits_for_it() {
     }
     server.assert_well();
     dribble(&mut slow[0], "x");
-    within(start.elapsed(), 900, 2500);
+    assert_after_a_second(start.elapsed());
     for client in &mut slow[1..] {
         let reply = client.reply();
         assert_eq!((reply.status, reply.error().as_str()), (408, "request_timeout"));
@@ -86,8 +87,8 @@ fn a_connection_that_rests_too_long_is_closed_without_a_word() {
     let mut client = server.connect();
     client.assert_open(&server.target);
     let start = Instant::now();
-    client.assert_closes_within(Duration::from_secs(3));
-    within(start.elapsed(), 900, 2500);
+    client.assert_closed();
+    assert_after_a_second(start.elapsed());
 }
 
 #[test]

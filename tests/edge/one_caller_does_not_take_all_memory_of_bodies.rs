@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, OTHER, Server, TOKEN, eventually};
+use crate::support::{Client, OTHER, SOON, Server, TOKEN, eventually};
 
 const ANNOUNCED: usize = 600_000;
 
@@ -16,21 +16,17 @@ fn stall(server: &Server, token: &str) -> Client {
     client
 }
 
-/// Writes of somebody else, one connection each; the slowest but one of a hundred.
-fn writes_of_another(server: &Server, size: usize) -> Duration {
+/// A hundred writes of somebody else, one connection each: none waits until a stalled body times out.
+fn writes_of_another(server: &Server, size: usize) {
     let body = "y".repeat(size);
-    let mut took: Vec<Duration> = (0..100)
-        .map(|_| {
-            let start = Instant::now();
-            let reply = server.once(format!(
-                "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OTHER}\r\nContent-Length: {size}\r\n\r\n{body}"
-            ));
-            assert_eq!(reply.status, 201, "{reply:?}");
-            start.elapsed()
-        })
-        .collect();
-    took.sort();
-    took[98]
+    for _ in 0..100 {
+        let start = Instant::now();
+        let reply = server.once(format!(
+            "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OTHER}\r\nContent-Length: {size}\r\n\r\n{body}"
+        ));
+        assert_eq!(reply.status, 201, "{reply:?}");
+        assert!(start.elapsed() < SOON, "{size}: {:?}", start.elapsed());
+    }
 }
 
 #[test]
@@ -39,8 +35,7 @@ fn stalled_bodies_of_one_principal_hold_up_nobody_else() {
     let stalled: Vec<Client> = (0..53).map(|_| stall(&server, TOKEN)).collect();
     eventually(Duration::from_secs(5), "bodies are held", || server.edge.metrics().body_bytes > 5_000_000);
     for size in [200, 100_000, 600_000] {
-        let slow = writes_of_another(&server, size);
-        assert!(slow < Duration::from_millis(250), "{size}: {slow:?}");
+        writes_of_another(&server, size);
     }
     assert!(server.edge.metrics().body_bytes <= 8 * 1024 * 1024, "a principal has its share");
     drop(stalled);
@@ -84,7 +79,6 @@ fn who_holds_most_gives_way_when_all_memory_is_taken() {
     let stalled: Vec<Client> = (0..3).map(|_| stall(&server, TOKEN)).collect();
     eventually(Duration::from_secs(5), "memory is taken", || server.edge.metrics().body_bytes > 500_000);
     let one = stall(&server, OTHER);
-    let slow = writes_of_another(&server, 300_000);
-    assert!(slow < Duration::from_millis(250), "{slow:?}");
+    writes_of_another(&server, 300_000);
     drop((stalled, one));
 }

@@ -11,7 +11,7 @@ fn auth() -> String {
 
 #[test]
 fn a_stop_answers_what_runs_closes_what_rests_and_accepts_nothing_more() {
-    let server = Server::with(|l| l.stop_timeout = 10);
+    let server = Server::with(|l| l.stop_timeout = 60);
     let address = server.target.address;
     let mut resting = server.connect();
     resting.assert_open(&server.target);
@@ -29,8 +29,8 @@ fn a_stop_answers_what_runs_closes_what_rests_and_accepts_nothing_more() {
 
     let start = Instant::now();
     server.edge.shutdown();
-    resting.assert_closes_within(Duration::from_millis(500));
-    half.assert_closes_within(Duration::from_millis(500));
+    resting.assert_closed();
+    half.assert_closed();
     assert!(streaming.chunk().is_none(), "the stream ends in order");
     assert!(TcpStream::connect(address).is_err(), "no more connections");
     uploading.send("67890");
@@ -41,7 +41,7 @@ fn a_stop_answers_what_runs_closes_what_rests_and_accepts_nothing_more() {
     assert_eq!((reply.status, reply.json()["slept"].as_u64()), (200, Some(600)));
     assert!(reply.closes());
     server.join();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_stop_waits_no_longer_than_its_timeout_and_a_second_signal_cuts_it() {
     for (timeout, cut) in [(1, false), (60, true)] {
         let server = Server::with(|l| l.stop_timeout = timeout);
         let mut running = server.connect();
-        running.send(get("/api/sleep?ms=4000", &auth()));
+        running.send(get("/api/sleep?ms=30000", &auth()));
         eventually(Duration::from_secs(5), "it runs", || server.app.started() == 1);
         let start = Instant::now();
         server.edge.shutdown();
@@ -58,7 +58,7 @@ fn a_stop_waits_no_longer_than_its_timeout_and_a_second_signal_cuts_it() {
             server.edge.cut();
         }
         server.join();
-        assert!(start.elapsed() < Duration::from_millis(3000), "{:?}", start.elapsed());
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     }
 }
 

@@ -1,5 +1,5 @@
 //! A decoy is refused byte for byte as an unknown credential of its form is, wherever it is presented; the owner is told
-//! within a second, and the agent is frozen if the tripwire says so.
+//! at once, and the agent is frozen if the tripwire says so.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use taosd::secret::{AgentPat, AgentToken, Issued, UserPat, UserToken};
 
 use crate::freeze::harness::{WHOAMI, token};
-use crate::support::{Client, Daemon, Reply};
+use crate::support::{Client, Daemon, Reply, SOON};
 
 /// A decoy with this secret, as if it had been planted.
 fn decoy(daemon: &Daemon, agent: &str, kind: &str, freeze: bool, issued: &Issued) -> String {
@@ -75,7 +75,7 @@ fn it_is_refused_as_an_unknown_one_everywhere_and_the_owner_knows() {
 }
 
 #[test]
-fn within_a_second_the_owner_knows_and_the_agent_is_frozen() {
+fn at_once_the_owner_knows_and_the_agent_is_frozen() {
     let daemon = Daemon::start();
     let id = daemon.agent("atlas");
     let agent = token(&daemon, "atlas");
@@ -83,13 +83,13 @@ fn within_a_second_the_owner_knows_and_the_agent_is_frozen() {
     decoy(&daemon, &id, "agent_pat", true, &bait);
     let operator = daemon.operator();
     let waiting =
-        std::thread::spawn(move || (operator.get("/api/notifications?wait=10").expect(200).json(), Instant::now()));
+        std::thread::spawn(move || (operator.get("/api/notifications?wait=30").expect(200).json(), Instant::now()));
     std::thread::sleep(Duration::from_millis(300));
     let used = Instant::now();
     assert_eq!(daemon.client(bait.plaintext.reveal()).get(WHOAMI).status, 403, "a key is taken by the exchange alone");
     let (told, at): (Value, Instant) = waiting.join().expect("the owner");
     println!("the owner knew after {:?}", at - used);
-    assert!(at - used < Duration::from_secs(1), "{:?}", at - used);
+    assert!(at - used < SOON, "{:?}", at - used);
     assert_eq!((&told[0]["title"], &told[0]["level"]), (&json!("A tripwire of agent atlas was used"), &json!("high")));
     assert!(told[0]["message"].as_str().unwrap().contains("/root/.config/agent_pat"), "{told}");
     agent.get(WHOAMI).expect_error(401, "agent_frozen");

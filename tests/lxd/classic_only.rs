@@ -124,7 +124,7 @@ fn one_that_will_not_stop_is_killed_only_if_asked() {
     let began = Instant::now();
     let late = test_runtime.driver.stop(&guard.name, 30 * second, false, began + second / 2);
     assert_eq!(late, Err(Error::Deadline(Runtime::Lxc)));
-    assert!(began.elapsed() < 2 * second);
+    assert!(began.elapsed() < 10 * second);
     assert_eq!(guard.state().status, Status::Running);
     test_runtime.driver.stop(&guard.name, second, true, soon()).unwrap();
     assert_eq!(guard.state().status, Status::Stopped);

@@ -55,7 +55,7 @@ fn one_deadline_covers_the_whole_call() {
     assert!(matches!(call(&Target::Unix(slow.socket()), request), Err(ClientError::Deadline)));
     let past = ClientRequest::new("GET", "/", Instant::now() - Duration::from_millis(1));
     assert!(matches!(call(&Target::Unix(slow.socket()), past), Err(ClientError::Deadline)));
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(10));
 }
 
 #[test]

@@ -4,17 +4,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::notify::harness::{agent, all, notify};
-use crate::support::Daemon;
+use crate::support::{Daemon, SOON};
 
 #[test]
-fn a_wait_ends_within_a_tenth_of_a_second_of_the_commit() {
+fn a_wait_ends_with_the_commit() {
     let daemon = Daemon::start();
     let (owner, atlas) = (daemon.operator(), agent(&daemon, "Atlas"));
     let mut took = Vec::new();
     for n in 0..10 {
         let waiting = {
             let owner = owner.clone();
-            thread::spawn(move || (owner.get("/api/notifications?wait=20").expect(200), Instant::now()))
+            thread::spawn(move || (owner.get("/api/notifications?wait=30").expect(200), Instant::now()))
         };
         thread::sleep(Duration::from_millis(60));
         notify(&atlas, &n.to_string());
@@ -25,7 +25,7 @@ fn a_wait_ends_within_a_tenth_of_a_second_of_the_commit() {
     }
     took.sort();
     println!("from the sender's reply to the watcher's: median {:?}, worst {:?}", took[5], took[9]);
-    assert!(took[5] < Duration::from_millis(100), "{took:?}");
+    assert!(took[9] < SOON, "{took:?}");
 }
 
 #[test]
@@ -51,13 +51,12 @@ fn a_wait_without_news_ends_empty_and_waits_hold_no_worker() {
     let waits: Vec<_> = (0..20)
         .map(|_| {
             let owner = owner.clone();
-            thread::spawn(move || owner.get("/api/notifications?wait=2").expect(200))
+            thread::spawn(move || owner.get("/api/notifications?wait=5").expect(200))
         })
         .collect();
     thread::sleep(Duration::from_millis(300));
-    let start = Instant::now();
     owner.get("/api/auth/whoami").expect(200);
-    assert!(start.elapsed() < Duration::from_millis(800), "{:?}", start.elapsed());
+    assert!(waits.iter().all(|wait| !wait.is_finished()), "it is answered first");
     for wait in waits {
         assert_eq!(wait.join().unwrap().json(), serde_json::json!([]));
     }
@@ -82,6 +81,6 @@ fn a_wait_ends_when_the_daemon_stops() {
     thread::sleep(Duration::from_millis(300));
     let start = Instant::now();
     assert_eq!(daemon.stop(), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     assert_eq!(waiting.join().unwrap().expect(200).json(), serde_json::json!([]));
 }

@@ -4,6 +4,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ impl Delivery {
 pub struct Hook {
     pub port: u16,
     deliveries: Receiver<Delivery>,
+    answered: Arc<AtomicUsize>,
 }
 
 impl Hook {
@@ -34,17 +37,25 @@ impl Hook {
         let port = listener.local_addr().unwrap().port();
         let mut answers: Vec<String> = answers.iter().rev().map(|a| (*a).to_owned()).collect();
         let (sender, deliveries) = channel();
+        let answered = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&answered);
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let Some(delivery) = read(&mut stream) else { continue };
                 let answer = answers.pop().unwrap_or_else(|| "204 No Content".to_owned());
                 let _ = stream.write_all(format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").as_bytes());
+                count.fetch_add(1, Ordering::Relaxed);
                 if sender.send(delivery).is_err() {
                     return;
                 }
             }
         });
-        Self { port, deliveries }
+        Self { port, deliveries, answered }
+    }
+
+    /// How many it has answered, taken by [`Hook::next`] or not.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
     }
 
     pub fn next(&self) -> Delivery {

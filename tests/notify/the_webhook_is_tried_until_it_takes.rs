@@ -1,7 +1,7 @@
 //! The webhook, against a receiver on loopback.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
@@ -37,9 +37,8 @@ fn failures_are_tried_again_in_order_and_no_sender_waits() {
         Hook::start(&["500 Internal Server Error", "302 Found\r\nLocation: /elsewhere", "429 Too Many Requests"]);
     let dir = TempDir::new();
     let daemon = daemon_with(&hook, &dir);
-    let start = Instant::now();
     let ids = [notify(&daemon.operator(), "first"), notify(&daemon.operator(), "second")];
-    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+    assert!(hook.answered() < 4, "both senders are answered before the first is taken");
     for (n, id) in [&ids[0], &ids[0], &ids[0], &ids[0], &ids[1]].into_iter().enumerate() {
         let delivery = hook.next();
         assert!(delivery.head.starts_with("POST /hook?x=1 HTTP/1.1"), "{n}: {}", delivery.head);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Client, Daemon, parse, text};
+use crate::support::{Client, Daemon, SOON, parse, text};
 
 const AGENTS: usize = 1000;
 const MEASURED: usize = 200;
@@ -79,6 +79,5 @@ fn a_thousand_wait_without_a_thread_and_go_on_at_once() {
     eprintln!(
         "{AGENTS} waiting, {before} threads before, {during} then; approve to the next call: {median:?}, p99 {p99:?}"
     );
-    // The contract's 100 ms are for a box that has nothing else to do; a busy one gets some more.
-    assert!(median < Duration::from_millis(100) && p99 < Duration::from_millis(1000), "{median:?} {p99:?}");
+    assert!(took[MEASURED - 1] < SOON, "{:?}", took[MEASURED - 1]);
 }

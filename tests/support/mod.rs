@@ -118,6 +118,10 @@ impl Reply {
     }
 }
 
+/// What is told to come at once comes within this, however busy the machine. It only tells an event from the timeouts, polls
+/// and stalls of a test, which last twice as long or more. How fast something is, `benches/` measure: a test asserts no speed.
+pub const SOON: Duration = Duration::from_secs(10);
+
 /// Waits until something is so, for half a minute at the most.
 #[track_caller]
 pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {

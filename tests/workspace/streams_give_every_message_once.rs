@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{AxReply, Daemon, text};
+use crate::support::{AxReply, Daemon, SOON, text};
 use crate::workspace::events::{Event, Events};
 use crate::workspace::harness::{Actor, agent, contents, let_in, member};
 
@@ -155,10 +155,10 @@ fn a_stream_ends_with_its_credential_or_its_space() {
     let lost = Instant::now();
     ann.say(&ann.space, "not for bob");
     assert_eq!(of_bob.next(), None, "nothing written after that moment is told");
-    assert!(lost.elapsed() < Duration::from_millis(5500));
+    assert!(lost.elapsed() < SOON);
     assert_eq!(next(&mut of_robot, "message").id, format!("{}.1", ann.space));
     ann.client.delete("/api/agents/robot/token").expect(204);
-    assert!(of_robot.until_end() < Duration::from_millis(5500));
+    assert!(of_robot.until_end() < SOON);
 }
 
 #[test]

@@ -17,6 +17,10 @@ pub use app::{App, OTHER, TOKEN};
 pub use child::Process;
 pub use raw::{Client, Reply};
 
+/// What is told to come at once comes within this, however busy the machine. It only tells an event from the timeouts that a
+/// scenario sets, which last twice as long or more: a test asserts no speed.
+pub const SOON: Duration = Duration::from_secs(10);
+
 /// A served address and the paths the scenarios use.
 pub struct Target {
     pub address: SocketAddr,
