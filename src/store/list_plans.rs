@@ -266,6 +266,23 @@ fn a_principal_with_many_grants_sees_the_same_as_one_with_few_and_page_by_page()
     assert_eq!(walk(&AgentViewer::All), everything);
     assert_eq!(walk(&user), everything);
     assert_eq!(walk(&agent), everything, "it holds a grant on itself");
+    let for_a_time = |on: &str, request: &str, end: Option<i64>| {
+        let sql = "INSERT INTO grants (id, principal_agent_id, agent_id, role, granted_by, granted_at, expires_at, request_id)
+            VALUES (?2, 'a200', ?1, 'owner', 'u', 0, ?3, ?2)";
+        tx.execute(sql, rusqlite::params![on, request, end]).unwrap();
+    };
+    for (on, request) in [("a010", "r1"), ("a010", "r2"), ("a300", "r3")] {
+        for_a_time(on, request, None);
+    }
+    for_a_time("a010", "r0", Some(1));
+    assert_eq!(walk(&agent), everything, "what it holds twice it sees once");
+    tx.execute("DELETE FROM grants WHERE principal_agent_id = 'a200' AND agent_id = 'a010' AND request_id IS NULL", [])
+        .unwrap();
+    assert_eq!(walk(&agent), everything, "the ones for a time go on");
+    tx.execute("DELETE FROM grants WHERE id = 'r1' OR id = 'r2'", []).unwrap();
+    let without: Vec<String> = everything.iter().filter(|id| *id != "a010").cloned().collect();
+    assert_eq!(walk(&agent), without, "one that ended counts for nothing");
+    tx.execute("UPDATE grants SET expires_at = NULL WHERE id = 'r0'", []).unwrap();
     tx.execute("DELETE FROM grants WHERE id = 'ha200'", []).unwrap();
     assert_eq!(walk(&agent), everything, "it sees itself in its place");
     tx.execute("DELETE FROM grants WHERE agent_id > 'a020'", []).unwrap();

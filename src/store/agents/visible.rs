@@ -95,9 +95,10 @@ impl Visible {
                 )
             }
             Self::Many(principal) => {
-                let granted = granted(clauses, principal, now);
-                clauses.and(&format!("{granted} AND g.agent_id IS NOT NULL"));
-                "grants g CROSS JOIN agents a ON a.id = g.agent_id".to_owned()
+                let granted = granted_by_index(clauses, principal, now);
+                clauses.and(&granted);
+                // The id of a space and `*` are no agent's.
+                format!("grants g CROSS JOIN agents a ON a.id = {BY_GRANT}")
             }
         }
     }
@@ -127,6 +128,24 @@ fn granted(clauses: &mut Clauses, principal: &Grantee, now: Micros) -> String {
     };
     let (id, now) = (clauses.bind(principal.id().to_owned()), clauses.bind(now.0));
     format!("{column} = {id} AND (g.expires_at IS NULL OR g.expires_at > {now})")
+}
+
+/// The same of what the index of the principal's grants holds: one agent once, and no row of the table is read.
+fn granted_by_index(clauses: &mut Clauses, principal: &Grantee, now: Micros) -> String {
+    let (id, now) = (clauses.bind(principal.id().to_owned()), clauses.bind(now.0));
+    let counts = |grant: &str| format!("{grant}.id NOT IN (SELECT e.id FROM grants e WHERE e.expires_at <= {now})");
+    match principal {
+        Grantee::User(_) => format!("g.principal_user_id = {id} AND {}", counts("g")),
+        // A grant for a time may stand beside the lasting one.
+        Grantee::Agent(_) => format!(
+            "g.principal_agent_id = {id} AND {} AND (coalesce(g.request_id, '') = '' OR NOT EXISTS (
+                SELECT 1 FROM grants h WHERE h.principal_agent_id = {id} AND {} = {BY_GRANT}
+                    AND coalesce(h.request_id, '') < coalesce(g.request_id, '') AND {}))",
+            counts("g"),
+            BY_GRANT.replace("g.", "h."),
+            counts("h")
+        ),
+    }
 }
 
 /// The principal's own row, of an agent.

@@ -34,6 +34,8 @@ const BETWEEN: &str = "SELECT rowid FROM knowledge_words WHERE knowledge_words M
 /// What stands for a rank where there are too many items for one: in the title, and not in the title.
 const IN_TITLE: f64 = 2.0;
 const ELSEWHERE: f64 = 1.0;
+/// Items with common words in the title, up to which they are found at once.
+const TITLES_MOST: u64 = 200;
 
 /// An item that a search found.
 #[derive(Debug, Clone)]
@@ -139,17 +141,40 @@ fn by_title(
     newest: impl Fn(&str, i64, u64) -> Result<Vec<i64>>,
 ) -> Result<Vec<(i64, f64)>> {
     let in_title = format!("title : ({query})");
+    let before_of = |score: f64| match after {
+        Some((of, _)) if of < score => None,
+        Some((of, seq)) if of == score => Some(seq),
+        _ => Some(i64::MAX),
+    };
     let mut found = Vec::new();
-    for (query, score) in [(&in_title, IN_TITLE), (&format!("({query}) NOT ({in_title})"), ELSEWHERE)] {
-        let before = match after {
-            Some((of, _)) if of < score => continue,
-            Some((of, seq)) if of == score => seq,
-            _ => i64::MAX,
+    // Where few have them in the title, FTS5 walks over all the others to find those: once, and not again to leave them out.
+    let titles = newest(&in_title, i64::MAX, TITLES_MOST)?;
+    let are_all = (titles.len() as u64) < TITLES_MOST;
+    if let Some(before) = before_of(IN_TITLE) {
+        let places = if are_all {
+            titles.iter().copied().filter(|place| *place < before).take(size(limit)).collect()
+        } else {
+            newest(&in_title, before, limit)?
         };
-        let left = limit.saturating_sub(found.len() as u64);
-        found.extend(newest(query, before, left)?.into_iter().map(|place| (place, score)));
+        found.extend(places.into_iter().map(|place| (place, IN_TITLE)));
+    }
+    let left = limit.saturating_sub(found.len() as u64);
+    if let Some(before) = before_of(ELSEWHERE).filter(|_| left > 0) {
+        let places = if are_all {
+            let mut places = newest(query, before, left + titles.len() as u64)?;
+            places.retain(|place| !titles.contains(place));
+            places.truncate(size(left));
+            places
+        } else {
+            newest(&format!("({query}) NOT ({in_title})"), before, left)?
+        };
+        found.extend(places.into_iter().map(|place| (place, ELSEWHERE)));
     }
     Ok(found)
+}
+
+fn size(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 fn newest(conn: &Connection, query: &str, filter: &ItemFilter, before: i64, limit: u64) -> Result<Vec<i64>> {
@@ -182,7 +207,7 @@ fn newest_of(conn: &Connection, query: &str, few: &[i64], before: i64, limit: u6
         }
     }
     found.reverse();
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    found.truncate(size(limit));
     Ok(found)
 }
 
@@ -281,21 +306,30 @@ mod tests {
 
     #[test]
     fn of_words_that_many_hold_titles_come_first_and_then_the_newest() {
-        let conn = open();
         let most = usize::try_from(RANKED_MOST).unwrap();
-        let of = |n: usize| {
-            let title = if n.is_multiple_of(100) { "Common words" } else { "0" };
-            NewDocument { title: title.into(), ..document(&n.to_string(), "words in common") }
-        };
-        put(&conn, &(0..=most).map(of).collect::<Vec<_>>());
-        let found = all(&conn, "common words", 500);
-        let paths: Vec<usize> = found.iter().map(|hit| hit.item.path.parse().unwrap()).collect();
-        let (titles, others): (Vec<usize>, Vec<usize>) = (0..=most).rev().partition(|n| n.is_multiple_of(100));
-        assert_eq!(paths, [titles, others].concat());
-        assert_eq!((found[0].score, found[most].score), (IN_TITLE, ELSEWHERE));
-        // The one that is no longer there brings them below the bound.
-        put(&conn, &(1..=most).map(of).collect::<Vec<_>>());
-        assert_eq!(all(&conn, "common words", 7).len(), most);
+        // Few have them in the title, none, and more than are found at once.
+        for every in [100, usize::MAX, 5] {
+            let conn = open();
+            let is_titled = |n: usize| n > 0 && n.is_multiple_of(every);
+            let of = |n: usize| {
+                let title = if is_titled(n) { "Common words" } else { "0" };
+                NewDocument { title: title.into(), ..document(&n.to_string(), "words in common") }
+            };
+            put(&conn, &(0..=most).map(of).collect::<Vec<_>>());
+            let (titles, others): (Vec<usize>, Vec<usize>) = (0..=most).rev().partition(|n| is_titled(*n));
+            let expected = [titles, others].concat();
+            for limit in [90, 500] {
+                let found = all(&conn, "common words", limit);
+                let paths: Vec<usize> = found.iter().map(|hit| hit.item.path.parse().unwrap()).collect();
+                assert_eq!(paths, expected, "every {every}, pages of {limit}");
+                let is_right =
+                    |hit: &KnowledgeHit| hit.score == if hit.item.title == "0" { ELSEWHERE } else { IN_TITLE };
+                assert!(found.iter().all(is_right));
+            }
+            // The one that is no longer there brings them below the bound.
+            put(&conn, &(1..=most).map(of).collect::<Vec<_>>());
+            assert_eq!(all(&conn, "common words", 90).len(), most);
+        }
     }
 
     fn open() -> Connection {
