@@ -56,11 +56,11 @@ const OF_AGENTS: &[(&str, &str)] = &[
     ("view", "get"),
 ];
 
-/// Lists that are a command of their own: what people call them, the command that lists, and the one that makes an entry.
-const LISTS: &[(&[&str], &str, &str)] = &[
-    (&["backups", "backup"], "backups", "backup"),
-    (&["files", "file"], "files", "upload"),
-    (&["audit"], "audit", ""),
+/// Lists that are a command of their own: what people call them, and the commands that list, make and delete an entry.
+const LISTS: &[(&[&str], [&str; 3])] = &[
+    (&["backups", "backup"], ["backups", "backup", ""]),
+    (&["files", "file"], ["files", "upload", "delete-file"]),
+    (&["audit"], ["audit", "", ""]),
 ];
 
 /// Words that others have for what ours calls otherwise.
@@ -120,16 +120,20 @@ fn of_list(args: &[OsString], at: usize) -> Option<Vec<OsString>> {
     let (first, second) = (args[at].to_str()?, args[next].to_str()?);
     let of = |noun: &str| LISTS.iter().find(|(names, ..)| names.contains(&noun));
     let verb_of = |word: &str| BEFORE_A_NOUN.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours);
-    let (verb, (_, lists, makes)) = match (of(second), of(first)) {
+    let (verb, (_, [lists, makes, deletes])) = match (of(second), of(first)) {
         (Some(noun), _) if verb_of(first).is_some() => (verb_of(first)?, noun),
         (_, Some(noun)) => (verb_of(second)?, noun),
         _ => return None,
     };
     let ours = match verb {
         "list" | "get" => lists,
-        "create" if !makes.is_empty() => makes,
-        _ => return None,
+        "create" => makes,
+        "delete" => deletes,
+        _ => "",
     };
+    if ours.is_empty() {
+        return None;
+    }
     let mut args = args.to_vec();
     args[at] = ours.into();
     args.remove(next);
@@ -273,6 +277,8 @@ mod tests {
             ("backup", "backup"),
             ("backups", "backups"),
             ("get files", "files"),
+            ("files rm plan.md", "delete-file plan.md"),
+            ("delete file plan.md", "delete-file plan.md"),
             ("files ls --json", "files --json"),
             ("audit ls --since 1h", "audit --since 1h"),
             ("audit verify", "audit verify"),

@@ -125,6 +125,7 @@ actions! {
     ContextDelete "context.delete" "Delete shared context.";
     UploadsCreate "uploads.create" "Upload files.";
     UploadsRead "uploads.read" "Download files.";
+    UploadsDelete "uploads.delete" "Delete files.";
     EventsRead "events.read" "Follow the event stream.";
     KeysCreate "keys.create" "Make personal access tokens.";
     KeysList "keys.list" "List personal access tokens.";

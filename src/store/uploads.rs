@@ -1,7 +1,8 @@
 //! Uploaded files: their bytes in rows of at most 256 KiB, the same bytes once in a space.
 //!
 //! A file is written as an unfinished content, chunk by chunk in transactions of its own, and published in the last one:
-//! until then nobody can read it, and what was never finished is swept.
+//! until then nobody can read it. What was never finished, or is deleted, is swept a few chunks at a time: each chunk is
+//! many pages, and other writes must not wait for a whole file of them.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,16 +19,24 @@ pub const NAME_COUNTS: u64 = 512;
 
 const BEGIN: &str = "INSERT INTO upload_contents (space_id, size, begun_at) VALUES (?1, 0, ?2) RETURNING id";
 const ADD: &str = "INSERT INTO upload_chunks (content_id, number, bytes) VALUES (?1, ?2, ?3)";
-const GROW: &str = "UPDATE upload_contents SET size = size + ?2 WHERE id = ?1 AND hash IS NULL";
+const GROW: &str = "UPDATE upload_contents SET size = size + ?2 WHERE id = ?1 AND hash IS NULL AND begun_at > 0";
 const SAME: &str = "SELECT id FROM upload_contents WHERE space_id = ?1 AND hash = ?2";
 const FINISH: &str = "UPDATE upload_contents SET hash = ?2 WHERE id = ?1 AND hash IS NULL";
-const DROP: &str = "DELETE FROM upload_contents WHERE id = ?1 AND hash IS NULL";
+/// Nothing is added any more, and its room is free; the sweeper's next round removes it.
+const ABANDON: &str = "UPDATE upload_contents SET size = 0, begun_at = 0 WHERE id = ?1 AND hash IS NULL";
+const END: &str = "UPDATE upload_contents SET hash = NULL, size = 0, begun_at = 0 WHERE id = ?1";
 const INSERT: &str = "INSERT INTO uploads (id, space_id, content_id, filename, content_type, created_by, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const CHUNK: &str = "SELECT bytes FROM upload_chunks WHERE content_id = ?1 AND number = ?2";
 const UNFINISHED: &str = "SELECT EXISTS (SELECT 1 FROM upload_contents WHERE hash IS NULL AND begun_at < ?1)";
-const SWEEP: &str = "DELETE FROM upload_contents WHERE id IN
-    (SELECT id FROM upload_contents WHERE hash IS NULL AND begun_at < ?1 ORDER BY begun_at LIMIT ?2)";
+const NEXT_DUE: &str = "SELECT id FROM upload_contents WHERE hash IS NULL AND begun_at < ?1 ORDER BY begun_at LIMIT 1";
+const SWEEP_CHUNKS: &str = "DELETE FROM upload_chunks WHERE rowid IN
+    (SELECT rowid FROM upload_chunks WHERE content_id = ?1 LIMIT ?2)";
+const SWEEP: &str = "DELETE FROM upload_contents WHERE id = ?1";
+const DELETE: &str = "DELETE FROM uploads WHERE id = ?1";
+const IS_USED: &str = "SELECT EXISTS (SELECT 1 FROM uploads WHERE content_id = ?1)";
+/// Chunks that one write sweeps: 2 MiB.
+const CHUNKS_AT_ONCE: usize = 8;
 
 record! {
     /// A file.
@@ -140,12 +149,24 @@ pub fn publish(conn: &Connection, upload: &NewUpload, now: Micros) -> Result<()>
     Ok(())
 }
 
-/// Removes an unfinished content.
+/// Ends an unfinished content: nobody can add to it any more.
 ///
 /// # Errors
 /// The store's.
 pub fn abandon(conn: &Connection, content_id: i64) -> Result<()> {
-    conn.prepare_cached(DROP)?.execute([content_id])?;
+    conn.prepare_cached(ABANDON)?.execute([content_id])?;
+    Ok(())
+}
+
+/// Deletes a file, and its bytes unless another file of the space has the same.
+///
+/// # Errors
+/// The store's.
+pub fn delete(conn: &Connection, upload: &Upload) -> Result<()> {
+    conn.prepare_cached(DELETE)?.execute([&upload.id])?;
+    if !conn.prepare_cached(IS_USED)?.query_row([upload.content_id], |row| row.get::<_, bool>(0))? {
+        conn.prepare_cached(END)?.execute([upload.content_id])?;
+    }
     Ok(())
 }
 
@@ -177,7 +198,7 @@ pub fn chunk(conn: &Connection, content_id: i64, number: u64) -> Result<Option<V
     Ok(conn.prepare_cached(CHUNK)?.query_row(params![content_id, number], |row| row.get(0)).optional()?)
 }
 
-/// True if an upload that began before `before` was never finished.
+/// True if an upload that began before `before` was never finished, or its bytes are deleted.
 ///
 /// # Errors
 /// The store's.
@@ -185,10 +206,16 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(UNFINISHED)?.query_row([before], |row| row.get(0))?)
 }
 
-/// Removes at most `most` contents that began before `before` and were never finished; how many.
+/// Removes some chunks of the first content that [`is_due`], and the content after the last of them; how many rows.
 ///
 /// # Errors
 /// The store's.
-pub fn sweep(conn: &Connection, before: Micros, most: u64) -> Result<usize> {
-    Ok(conn.prepare_cached(SWEEP)?.execute(params![before, most])?)
+pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
+    let due: Option<i64> = conn.prepare_cached(NEXT_DUE)?.query_row([before], |row| row.get(0)).optional()?;
+    let Some(content_id) = due else { return Ok(0) };
+    let chunks = conn.prepare_cached(SWEEP_CHUNKS)?.execute(params![content_id, CHUNKS_AT_ONCE])?;
+    if chunks == CHUNKS_AT_ONCE {
+        return Ok(chunks);
+    }
+    Ok(chunks + conn.prepare_cached(SWEEP)?.execute([content_id])?)
 }

@@ -185,6 +185,7 @@ struct SpacePage<'a> {
     may_write: bool,
     may_invite: bool,
     may_upload: bool,
+    may_delete: bool,
 }
 
 impl SpacePage<'_> {
@@ -245,6 +246,7 @@ pub(super) fn one(view: &View<'_>) -> PageResult {
         may_write: view.may(Action::ContextWrite),
         may_invite: view.may(Action::SpacesMembers),
         may_upload: view.may(Action::UploadsCreate),
+        may_delete: view.may(Action::UploadsDelete),
         space,
     };
     if matches!(tab, "" | "tasks" | "members") {

@@ -179,6 +179,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("uploads_create", "upload {file}", 0),
     ("uploads_list", "files", 0),
     ("uploads_read", "download {upload} --dir {dir}", 0),
+    ("uploads_delete", "delete-file {upload} --yes", 0),
     ("keys_create", "keys create --name x --print-token", 0),
     ("keys_list", "keys list", 0),
     ("keys_rotate", "keys rotate {key} --print-token", 0),

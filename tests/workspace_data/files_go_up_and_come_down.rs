@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{AxReply, Daemon, text};
+use crate::support::{AxReply, Daemon, text, wait_until};
 use crate::workspace::harness::{agent, member, operator};
 use crate::workspace_data::form::{field, file, form, post, upload};
 
@@ -42,13 +42,13 @@ fn a_file_comes_back_with_the_headers_that_keep_browsers_from_running_it() {
 
 #[test]
 fn the_same_bytes_are_kept_once_in_a_space_and_each_name_stays() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::with(&[], &[("TAOSD_SWEEP_INTERVAL", "1")]);
     let (ann, bob) = (member(&daemon, "ann"), member(&daemon, "bob"));
     let content = vec![b'x'; 700_000];
     let first = upload(&ann.client, "a.txt", "text/plain", &content).expect(201).json();
     let second = upload(&ann.client, "b.csv", "text/csv", &content).expect(201).json();
     upload(&bob.client, "c.txt", "text/plain", &content).expect(201);
-    assert_eq!(daemon.number("SELECT count(*) FROM upload_contents", []), 2, "one a space");
+    wait_until("one a space", || daemon.number("SELECT count(*) FROM upload_contents", []) == 2);
     assert_eq!(daemon.number("SELECT count(*) FROM upload_chunks", []), 6, "of at most 256 KiB each");
     let used = daemon.number("SELECT upload_bytes FROM workspace_usage WHERE holder = 'box'", []);
     assert_eq!(used, 2 * 700_000 + 3 * 512);
@@ -60,6 +60,41 @@ fn the_same_bytes_are_kept_once_in_a_space_and_each_name_stays() {
     assert_eq!(ann.client.get(&text(&empty, "url")).expect(200).body, b"");
 }
 
+#[test]
+fn a_file_is_deleted_by_an_owner_of_its_space_and_makes_room() {
+    let settings = [("TAOSD_WORKSPACE_UPLOAD_BYTES_PER_SPACE", "3200000"), ("TAOSD_SWEEP_INTERVAL", "1")];
+    let daemon = Daemon::with(&[], &settings);
+    let (ann, bob) = (member(&daemon, "ann"), member(&daemon, "bob"));
+    let worker = agent(&daemon, &ann, "worker");
+    let content = vec![b'x'; 1_500_000];
+    let first = upload(&worker.client, "a.txt", "text/plain", &content).expect(201).json();
+    let second = upload(&ann.client, "b.txt", "text/plain", &content).expect(201).json();
+    let other = vec![b'y'; 1_900_000];
+    upload(&ann.client, "c.txt", "text/plain", &other).expect_ax(413, "quota_exceeded");
+    let (url, same) = (text(&first, "url"), text(&second, "url"));
+
+    bob.client.delete(&url).expect_ax(404, "upload_not_found");
+    worker.client.delete(&url).expect_ax(403, "forbidden");
+    ann.client.delete("/api/v1/uploads/files/none").expect_ax(404, "upload_not_found");
+    ann.client.delete(&url).expect(204);
+    ann.client.get(&url).expect_ax(404, "upload_not_found");
+    ann.client.delete(&url).expect_ax(404, "upload_not_found");
+    assert_eq!(ann.client.get(&same).expect(200).body, content, "another name of the same bytes stays");
+    upload(&ann.client, "c.txt", "text/plain", &other).expect_ax(413, "quota_exceeded");
+
+    ann.client.delete(&same).expect(204);
+    let third = upload(&ann.client, "c.txt", "text/plain", &other).expect(201).json();
+    let again = upload(&ann.client, "d.txt", "text/plain", b"x").expect(201).json();
+    wait_until("the bytes are swept", || daemon.number("SELECT count(*) FROM upload_contents", []) == 2);
+    assert_eq!(daemon.number("SELECT count(*) FROM upload_chunks", []), 9, "eight of the third and one of the fourth");
+    let used = daemon.number("SELECT upload_bytes FROM workspace_usage WHERE holder = 'box'", []);
+    assert_eq!(used, 1_900_001 + 2 * 512);
+    assert_eq!(ann.client.get(&text(&third, "url")).expect(200).body, other);
+    assert_eq!(ann.client.get(&text(&again, "url")).expect(200).body, b"x");
+    let told = daemon.operator().get("/api/audit?action=uploads.delete").expect(200).json();
+    assert_eq!(told.as_array().unwrap().iter().filter(|row| row["outcome"] == json!("ok")).count(), 2);
+}
+
 /// The most memory the process has held so far, in KiB.
 fn peak(daemon: &Daemon) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("its status");
@@ -69,7 +104,7 @@ fn peak(daemon: &Daemon) -> u64 {
 
 #[test]
 fn a_file_of_25_mib_passes_through_little_memory_in_both_directions() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::with(&[], &[("TAOSD_SWEEP_INTERVAL", "1")]);
     let client = operator(&daemon).client;
     // What is allocated once, SQLite's page caches above all, does not count.
     let warm = upload(&client, "warm.txt", "text/plain", &vec![b'w'; 4 * 1024 * 1024]).expect(201).json();
@@ -86,12 +121,5 @@ fn a_file_of_25_mib_passes_through_little_memory_in_both_directions() {
     assert!(grown <= 2 * 1024, "{before} KiB, then {up}, then {down}");
     let more = form(&[file("x.txt", "text/plain", &vec![b'x'; 25 * 1024 * 1024 + 1])]);
     post(&client, &more).expect_ax(413, "payload_too_large");
-    // What was written of it is removed behind the reply.
-    for _ in 0..250 {
-        if daemon.number("SELECT count(*) FROM upload_contents", []) == 2 {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    panic!("the refused upload is not removed");
+    wait_until("what was written of it is swept", || daemon.number("SELECT count(*) FROM upload_contents", []) == 2);
 }

@@ -1,27 +1,21 @@
 //! What is not a form, not a file that is taken, or not whole, is refused, and nothing of it stays.
 
-use crate::support::{AxReply, Client, Daemon};
+use crate::support::{AxReply, Client, Daemon, wait_until};
 use crate::workspace::harness::operator;
 use crate::workspace_data::form::{field, file, form, post, upload};
 
-/// Waits until nothing of any upload is left: what was written is removed behind the reply.
+/// Waits until nothing of any upload is left: what was written goes in the sweeper's next round.
 fn assert_nothing_is_left(daemon: &Daemon) {
     let left = || {
         daemon.number("SELECT (SELECT count(*) FROM upload_contents) + (SELECT count(*) FROM upload_chunks) + (SELECT count(*) FROM uploads)", [])
             + daemon.number("SELECT coalesce(sum(upload_bytes), 0) FROM workspace_usage", [])
     };
-    for _ in 0..200 {
-        if left() == 0 {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    panic!("{} rows or bytes are left", left());
+    wait_until("nothing is left", || left() == 0);
 }
 
 #[test]
 fn what_is_no_form_is_refused() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::with(&[], &[("TAOSD_SWEEP_INTERVAL", "1")]);
     let client = operator(&daemon).client;
     let whole = form(&[file("a.txt", "text/plain", &vec![b'a'; 600_000])]);
     post(&client, &whole[..whole.len() - 10]).expect_ax(422, "invalid_request");
@@ -44,7 +38,7 @@ fn what_is_no_form_is_refused() {
 
 #[test]
 fn files_that_are_not_what_they_say_or_could_be_run_are_refused() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::with(&[], &[("TAOSD_SWEEP_INTERVAL", "1")]);
     let client = operator(&daemon).client;
     let png = b"\x89PNG\r\n\x1a\n0000";
     for (kind, content) in [
@@ -70,7 +64,7 @@ fn files_that_are_not_what_they_say_or_could_be_run_are_refused() {
 #[test]
 fn a_client_that_goes_in_the_middle_leaves_nothing_and_frees_its_place() {
     use std::io::Write;
-    let daemon = Daemon::with(&[], &[("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")]);
+    let daemon = Daemon::with(&[], &[("TAOSD_FAILED_LOGINS_PER_MINUTE", "0"), ("TAOSD_SWEEP_INTERVAL", "1")]);
     let client = operator(&daemon).client;
     let body = form(&[file("a.txt", "text/plain", &vec![b'a'; 2_000_000])]);
     let begin = |client: &Client| {

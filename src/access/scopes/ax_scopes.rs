@@ -50,7 +50,7 @@ const WORDS: &[ScopeWord] = &[
     word("tasks:read", BOTH, &["tasks.list", "tasks.read"]),
     word("tasks:write", BOTH, &["tasks.create", "tasks.update"]),
     word("context:read", BOTH, &["context.list", "context.read"]),
-    word("context:write", BOTH, &["context.write", "context.delete", "uploads.create"]),
+    word("context:write", BOTH, &["context.write", "context.delete", "uploads.create", "uploads.delete"]),
     word("agents:read", BOTH, &["agents.list", "agents.read", "agents.presence"]),
     word("agents:write", USER, &["agents.create", "agents.update", "agents.delete", "agents.place"]),
     word("agents.create", ADMIN, &["agents.create", "agents.list", "agents.read", "agents.update"]),

@@ -82,6 +82,7 @@ pub const ALL: &[CommandEntry] = &[
     upload::ENTRY,
     upload::FILES,
     download::ENTRY,
+    upload::DELETE,
     auth::ENTRY,
     login::ENTRY,
     join::ENTRY,

@@ -34,6 +34,10 @@ pub const ENTRY: CommandEntry = CommandEntry::Own { name: "upload", routes: &["u
 /// Lists them.
 pub const FILES: CommandEntry =
     CommandEntry::Verb(Verb::new("files", "uploads_list", ShowAs::Table(COLUMNS)).empty("taosctl upload FILE"));
+/// Deletes one.
+pub const DELETE: CommandEntry = CommandEntry::Verb(
+    Verb::new("delete-file", "uploads_delete", ShowAs::Done("deleted", None)).ask("Delete file {} for all members?"),
+);
 
 const COLUMNS: &[Column] = &[
     Column("ID", "attachment_id"),

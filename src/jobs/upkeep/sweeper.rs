@@ -149,7 +149,7 @@ fn ago(now: Micros, life: std::time::Duration) -> Micros {
     now.plus(-i64::try_from(life.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Removes context that has expired, tasks that were finished long ago, and uploads that never were.
+/// Removes context that has expired, tasks that were finished long ago, and uploads that never were or are deleted.
 fn sweep_workspace(store: &Store, now: Micros) {
     let (finished, unfinished) = (ago(now, FINISHED_TASK_LIFE), ago(now, UNFINISHED_UPLOAD_LIFE));
     repeat(
@@ -173,13 +173,7 @@ pub fn drop_unfinished_uploads(store: &Store) {
 }
 
 fn drop_uploads_before(store: &Store, before: Micros) {
-    // Each may have a hundred chunks of 256 KiB.
-    repeat(
-        store,
-        Swept::Uploads,
-        move |conn| uploads::is_due(conn, before),
-        move |conn| uploads::sweep(conn, before, 1),
-    );
+    repeat(store, Swept::Uploads, move |conn| uploads::is_due(conn, before), move |conn| uploads::sweep(conn, before));
 }
 
 /// Removes in small transactions, so that other writes hardly wait, for as long as something is due.

@@ -54,6 +54,7 @@ const SAID: &[(&str, &str)] = &[
     ("requests_decide", "Decided."),
     ("requests_revoke", "Taken back."),
     ("uploads_create", "File uploaded."),
+    ("uploads_delete", "File deleted."),
     ("users_sessions_end", "All sessions ended."),
     ("messages_edit", "Message saved."),
     ("messages_delete", "Message deleted."),

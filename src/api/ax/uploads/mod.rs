@@ -1,5 +1,6 @@
 //! Files: uploaded into the database as they come, read back as the client takes them (aX contract, section 10).
 
+mod delete;
 mod download;
 mod intake;
 mod kind;
@@ -23,6 +24,7 @@ pub use name::safe as safe_name;
 
 const DOC: &str = "recipes/sharing-a-file#upload";
 const DOC_DOWNLOAD: &str = "recipes/sharing-a-file#download";
+const DOC_DELETE: &str = "recipes/sharing-a-file#delete";
 const DOC_LIST: &str = "recipes/sharing-a-file#list";
 
 /// The rows of the table.
@@ -88,4 +90,13 @@ pub const ROUTES: &[ApiRoute] = &[
             )
             .with_path(&[Field::text("attachment_id", ID_CHARS, "The file's id, as a message's attachments have it.")]),
         ),
+    checked(Method::DELETE, "/api/v1/uploads/files/{file}", UA_AG, Action::UploadsDelete, delete::delete)
+        .described(
+            "uploads_delete",
+            "Delete a file",
+            "For the owners of its space. The room that it took is free at once. A message that names it stays.",
+            DOC_DELETE,
+        )
+        .answering(204, Answer::Empty)
+        .failing(&[codes::UPLOAD_NOT_FOUND, codes::FORBIDDEN]),
 ];
