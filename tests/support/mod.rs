@@ -264,6 +264,10 @@ impl Daemon {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // What a false clock shares with its process's children, and removes only at an orderly end.
+        for what in ["faketime_shm", "sem.faketime_sem"] {
+            let _ = std::fs::remove_file(format!("/dev/shm/{what}_{}", self.child.id()));
+        }
     }
 
     /// Stops it as systemd does; its exit code.
