@@ -5,21 +5,31 @@
 use crate::faulty_disk::{Fault, FaultyDisk};
 use crate::stories::{Cast, Known, STORIES, Teller};
 use crate::storm::NO_RATES;
-use crate::support::Dice;
+use crate::support::{Daemon, Dice};
 
 /// Every so many writes one fails.
 const STEP: u32 = 23;
 /// More than a series of stories writes.
 const MOST: u32 = 5000;
+/// A user may have 1,000 agents, and each round makes two: then comes a new box.
+const ROUNDS_PER_BOX: usize = 300;
 /// What is told while the disk fails; the others write the same tables, or more than a test has time for.
 const TOLD: &[&str] = &["agents and tokens", "keys", "grants", "requests", "context", "tasks", "uploads"];
 
-fn fails(fault: Fault, step: u32) -> (u32, u32) {
-    let mut disk = FaultyDisk::new();
-    let mut daemon = disk.daemon(NO_RATES);
+fn new_box() -> (FaultyDisk, Daemon, Cast) {
+    let disk = FaultyDisk::new();
+    let daemon = disk.daemon(NO_RATES);
     let cast = Cast::make(&daemon);
+    (disk, daemon, cast)
+}
+
+fn fails(fault: Fault, step: u32) -> (u32, u32) {
+    let (mut disk, mut daemon, mut cast) = new_box();
     let (mut failures, mut unanswered) = (0, 0);
-    for nth in (1..MOST).step_by(step as usize) {
+    for (round, nth) in (1..MOST).step_by(step as usize).enumerate() {
+        if round > 0 && round.is_multiple_of(ROUNDS_PER_BOX) {
+            (disk, daemon, cast) = new_box();
+        }
         let known = Known::default();
         disk.fail(fault, nth);
         for (place, (_, story)) in STORIES.iter().enumerate().filter(|(_, (what, _))| TOLD.contains(what)) {

@@ -27,15 +27,24 @@ const ABOUT: &[(&str, &str, &str)] = &[
     ("/api/v1/tasks/", "task", "The task's id or title"),
     ("/api/v1/messages/", "id", "The message's id or its number in the list"),
     ("/api/v1/context/", "context_key", "The key, such as plans/today"),
+    ("/api/v1/uploads/files/", "file", "The file's id or name"),
+    ("/api/nodes/", "node", "The node's name, as in taosd.toml"),
+    ("/api/oauth/clients/", "id", "The program's client_id"),
+    ("/api/oauth/grants/", "id", "The login's id"),
 ];
 
 /// The argument with its help and its completion; several of it where a verb takes them.
 pub fn described(arg: Arg, path: &str, parameter: &str, several: bool) -> Arg {
     let known = ABOUT.iter().find(|(prefix, name, _)| path.starts_with(prefix) && *name == parameter);
-    let about = known.map_or("What it is about", |(.., about)| about);
     let arg = match complete::of(path, parameter) {
         Some(names) => arg.add(names),
         None => arg,
     };
-    if several { arg.num_args(1..).help(format!("{about}; several at once")) } else { arg.help(about) }
+    let arg = if several { arg.num_args(1..) } else { arg };
+    match known {
+        Some((.., about)) if several => arg.help(format!("{about}; several at once")),
+        Some((.., about)) => arg.help(*about),
+        // A test finds it.
+        None => arg,
+    }
 }
