@@ -83,8 +83,12 @@ fn with_uploads(conn: &Connection, now: Micros) {
     let file = uploads::by_id(conn, "a").unwrap().unwrap();
     assert_eq!(uploads::chunk(conn, file.content_id, 0).unwrap().as_deref(), Some(&b"bytes"[..]));
     uploads::is_due(conn, now).unwrap();
-    uploads::sweep(conn, now, 10).unwrap();
+    uploads::sweep(conn, now).unwrap();
     assert_eq!(usage::of(conn, usage::UsageHolder::Box).unwrap().upload_bytes, 5 + 2 * uploads::NAME_COUNTS);
+    uploads::delete(conn, &file).unwrap();
+    assert_eq!(uploads::by_id(conn, "a").unwrap().map(|file| file.id), None);
+    uploads::abandon(conn, uploads::begin(conn, "s", now).unwrap()).unwrap();
+    assert_eq!(uploads::sweep(conn, now).unwrap(), 1, "one without a chunk");
 }
 
 #[test]
