@@ -74,10 +74,10 @@ pub fn search(
     let places = match (are_common, few(conn, filter)?) {
         (false, _) => ranked(conn, &query, filter, after, page.fetch())?,
         (true, Some(few)) => {
-            by_title(after, page.fetch(), &query, |query, before, left| newest_of(conn, query, &few, before, left))?
+            by_title(after, page.fetch(), &query, |query, order, left| places_of(conn, query, &few, order, left))?
         }
         (true, None) => {
-            by_title(after, page.fetch(), &query, |query, before, left| newest(conn, query, filter, before, left))?
+            by_title(after, page.fetch(), &query, |query, order, left| places(conn, query, filter, order, left))?
         }
     };
     let mut told =
@@ -132,13 +132,22 @@ fn few(conn: &Connection, filter: &ItemFilter) -> Result<Option<Vec<i64>>> {
     Ok((places.len() as u64 <= RANKED_MOST).then_some(places))
 }
 
-/// A page of words that many items hold: first what has them in the title. `newest` finds places before one, newest
-/// first.
+/// The order of places.
+#[derive(Debug, Clone, Copy)]
+enum PlaceOrder {
+    /// All of them, in the order in which FTS5 walks quickest.
+    OldestFirst,
+    /// Those before this one.
+    NewestFirst(i64),
+}
+
+/// A page of words that many items hold: first what has them in the title, then the others, newest first. `find` finds
+/// places.
 fn by_title(
     after: Option<(f64, i64)>,
     limit: u64,
     query: &str,
-    newest: impl Fn(&str, i64, u64) -> Result<Vec<i64>>,
+    find: impl Fn(&str, PlaceOrder, u64) -> Result<Vec<i64>>,
 ) -> Result<Vec<(i64, f64)>> {
     let in_title = format!("title : ({query})");
     let before_of = |score: f64| match after {
@@ -148,25 +157,26 @@ fn by_title(
     };
     let mut found = Vec::new();
     // Where few have them in the title, FTS5 walks over all the others to find those: once, and not again to leave them out.
-    let titles = newest(&in_title, i64::MAX, TITLES_MOST)?;
+    let mut titles = find(&in_title, PlaceOrder::OldestFirst, TITLES_MOST)?;
+    titles.reverse();
     let are_all = (titles.len() as u64) < TITLES_MOST;
     if let Some(before) = before_of(IN_TITLE) {
         let places = if are_all {
             titles.iter().copied().filter(|place| *place < before).take(size(limit)).collect()
         } else {
-            newest(&in_title, before, limit)?
+            find(&in_title, PlaceOrder::NewestFirst(before), limit)?
         };
         found.extend(places.into_iter().map(|place| (place, IN_TITLE)));
     }
     let left = limit.saturating_sub(found.len() as u64);
     if let Some(before) = before_of(ELSEWHERE).filter(|_| left > 0) {
         let places = if are_all {
-            let mut places = newest(query, before, left + titles.len() as u64)?;
+            let mut places = find(query, PlaceOrder::NewestFirst(before), left + titles.len() as u64)?;
             places.retain(|place| !titles.contains(place));
             places.truncate(size(left));
             places
         } else {
-            newest(&format!("({query}) NOT ({in_title})"), before, left)?
+            find(&format!("({query}) NOT ({in_title})"), PlaceOrder::NewestFirst(before), left)?
         };
         found.extend(places.into_iter().map(|place| (place, ELSEWHERE)));
     }
@@ -177,15 +187,21 @@ fn size(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn newest(conn: &Connection, query: &str, filter: &ItemFilter, before: i64, limit: u64) -> Result<Vec<i64>> {
+fn places(conn: &Connection, query: &str, filter: &ItemFilter, order: PlaceOrder, limit: u64) -> Result<Vec<i64>> {
     let mut clauses = Clauses::default();
     clauses.and_if("knowledge_words MATCH ?", Some(query.to_owned()));
-    clauses.and_if("knowledge_words.rowid < ?", Some(before));
+    let direction = match order {
+        PlaceOrder::OldestFirst => "ASC",
+        PlaceOrder::NewestFirst(before) => {
+            clauses.and_if("knowledge_words.rowid < ?", Some(before));
+            "DESC"
+        }
+    };
     filter.check(&mut clauses);
     let limit = clauses.bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let sql = format!(
         "SELECT i.seq FROM knowledge_words CROSS JOIN knowledge_items i ON i.seq = knowledge_words.rowid {}
-            ORDER BY knowledge_words.rowid DESC LIMIT {limit}",
+            ORDER BY knowledge_words.rowid {direction} LIMIT {limit}",
         clauses.text()
     );
     let mut statement = conn.prepare_cached(&sql)?;
@@ -194,8 +210,11 @@ fn newest(conn: &Connection, query: &str, filter: &ItemFilter, before: i64, limi
 }
 
 /// The same of these places alone, which are in order.
-fn newest_of(conn: &Connection, query: &str, few: &[i64], before: i64, limit: u64) -> Result<Vec<i64>> {
-    let few = &few[..few.partition_point(|place| *place < before)];
+fn places_of(conn: &Connection, query: &str, few: &[i64], order: PlaceOrder, limit: u64) -> Result<Vec<i64>> {
+    let few = match order {
+        PlaceOrder::OldestFirst => few,
+        PlaceOrder::NewestFirst(before) => &few[..few.partition_point(|place| *place < before)],
+    };
     let (Some(first), Some(last)) = (few.first(), few.last()) else { return Ok(Vec::new()) };
     let mut statement = conn.prepare_cached(BETWEEN)?;
     let mut found = Vec::new();
@@ -206,7 +225,9 @@ fn newest_of(conn: &Connection, query: &str, few: &[i64], before: i64, limit: u6
             found.push(place);
         }
     }
-    found.reverse();
+    if matches!(order, PlaceOrder::NewestFirst(_)) {
+        found.reverse();
+    }
     found.truncate(size(limit));
     Ok(found)
 }
