@@ -153,11 +153,23 @@
   };
   const own = (node) => node.closest("[id]")?.id ?? "";
   const nameOf = (node) => `${own(node)} ${node.tagName} ${node.getAttribute("href") ?? node.textContent}`;
+  // A press ends as a click only where it began: the part under it is replaced once it is over.
+  let pressed = null, late = false;
+  addEventListener("pointerdown", (event) => { pressed = event.target; }, true);
+  for (const end of ["pointerup", "pointercancel"]) {
+    addEventListener(end, () => setTimeout(() => {
+      pressed = null;
+      if (late) wake("back");
+      late = false;
+    }), true);
+  }
   let kept = null;
   document.addEventListener("htmx:beforeSwap", (event) => {
     const part = event.detail.target;
     if (!part?.matches("[hx-trigger*='news-'], [hx-trigger*='every']")) return;
-    if (all("input, textarea, select", part).some(filled)) {
+    const held = part.contains(pressed);
+    late ||= held;
+    if (held || all("input, textarea, select", part).some(filled)) {
       event.detail.shouldSwap = false;
       return;
     }

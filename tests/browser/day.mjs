@@ -76,7 +76,14 @@ export const day = async ({ enter }, { url, api }, browser) => {
   await page.waitForURL("**/ui/agents/nightwatch");
   // A backup is made, and its file is a database.
   await page.goto(`${url}/ui/box`);
-  await page.click("button:has-text('Back up now')");
+  // News that come while the button is held down do not take the click away.
+  await page.hover("button:has-text('Back up now')");
+  await page.mouse.down();
+  await page.evaluate(() => new Promise((come) => {
+    document.addEventListener("htmx:afterRequest", () => setTimeout(come, 300), { once: true });
+    document.body.dispatchEvent(new CustomEvent("news-back"));
+  }));
+  await page.mouse.up();
   await page.waitForSelector(".note.good:has-text('backup')");
   const file = await page.getAttribute("#backups a.name", "href");
   const begins = await page.evaluate(async (href) => new TextDecoder().decode((await (await fetch(href)).arrayBuffer()).slice(0, 15)), file);
