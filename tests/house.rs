@@ -198,7 +198,7 @@ fn what_is_left_out_is_ignored_and_says_why() {
 
 /// True if a test fails by this line when the machine is busy for less than five seconds.
 fn asserts_a_speed(line: &str) -> bool {
-    let bounds = line.split(['<']).skip(1).map(|rest| rest.trim_start_matches(['=', ' ']));
+    let bounds = line.split('<').skip(1).map(|rest| rest.trim_start_matches(['=', ' ']));
     !line.trim_start().starts_with("while")
         && bounds.map(|rest| rest.trim_start_matches("std::time::")).any(|rest| {
             let seconds =

@@ -118,8 +118,8 @@ impl Reply {
     }
 }
 
-/// What is told to come at once comes within this, however busy the machine. It only tells an event from the timeouts, polls
-/// and stalls of a test, which last twice as long or more. How fast something is, `benches/` measure: a test asserts no speed.
+/// The longest that "at once" may take, however busy the machine is. It only tells an event from a timeout, a poll or a
+/// stall, which last twice as long or more. No test asserts a speed; `benches/` measure how fast things are.
 pub const SOON: Duration = Duration::from_secs(10);
 
 /// Waits until something is so, for half a minute at the most.

@@ -44,7 +44,7 @@ pub fn described(arg: Arg, path: &str, parameter: &str, several: bool) -> Arg {
     match known {
         Some((.., about)) if several => arg.help(format!("{about}; several at once")),
         Some((.., about)) => arg.help(*about),
-        // A test finds it.
+        // A test fails for a command with an argument that has no help.
         None => arg,
     }
 }

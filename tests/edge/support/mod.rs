@@ -17,8 +17,8 @@ pub use app::{App, OTHER, TOKEN};
 pub use child::Process;
 pub use raw::{Client, Reply};
 
-/// What is told to come at once comes within this, however busy the machine. It only tells an event from the timeouts that a
-/// scenario sets, which last twice as long or more: a test asserts no speed.
+/// The longest that "at once" may take, however busy the machine is. It only tells an event from a timeout, a poll or a
+/// stall, which last twice as long or more. No test asserts a speed; `benches/` measure how fast things are.
 pub const SOON: Duration = Duration::from_secs(10);
 
 /// A served address and the paths the scenarios use.

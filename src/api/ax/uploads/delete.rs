@@ -1,4 +1,4 @@
-//! Deleting a file.
+//! Deleting a file, for the owners of its space.
 
 use crate::access::{SpaceRole, require_space, space_role_on};
 use crate::api::engine::app::App;
@@ -10,6 +10,7 @@ use crate::store::uploads;
 pub(super) fn delete(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let file = uploads::by_id(tx.conn, tx.input.param(0))?.ok_or(codes::UPLOAD_NOT_FOUND)?;
+        // Who is no member must not learn that there is such a file.
         space_role_on(tx.conn, tx.caller, &file.space_id, tx.now)?.ok_or(codes::UPLOAD_NOT_FOUND)?;
         require_space(tx.conn, tx.caller, &file.space_id, SpaceRole::Owner)?;
         uploads::delete(tx.conn, &file)?;
