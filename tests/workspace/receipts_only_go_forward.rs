@@ -57,15 +57,16 @@ fn a_read_writes_nothing_by_itself_and_is_on_disk_a_moment_later() {
     let daemon = Daemon::start();
     let ann = member(&daemon, "ann");
     let robot = agent(&daemon, &ann, "robot");
-    ann.say(&ann.space, "@robot one");
+    let message = ann.say(&ann.space, "@robot one");
     robot.list("");
     let conn = Connection::open(daemon.database()).unwrap();
     let state = || -> String { conn.query_row("SELECT state FROM message_receipts", [], |row| row.get(0)).unwrap() };
     let end = Instant::now() + Duration::from_secs(10);
     while state() != "fetched" {
         assert!(Instant::now() < end, "the fetch is never written");
-        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(states(&ann, &message), ["fetched"], "told before, during and after the write");
     }
+    assert_eq!(states(&ann, &message), ["fetched"]);
     // Once it is written, reading it again has nothing to say.
     let size = || std::fs::metadata(daemon.data.join("taosd.db-wal")).map(|meta| meta.len()).unwrap_or(0);
     let changes = || -> i64 { conn.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap() };

@@ -44,6 +44,10 @@ pub trait Feed: Send {
     /// The store's; the stream asks again later.
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>>;
 
+    /// The last part of the event that [`Feed::next`] gave is about to go: whoever has read the event finds noted what
+    /// follows from it.
+    fn goes_out(&mut self) {}
+
     /// True once there will never be another event: the stream ends.
     fn is_over(&self) -> bool {
         false

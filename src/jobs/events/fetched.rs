@@ -20,7 +20,8 @@ const MOST: usize = 100_000;
 #[derive(Default)]
 struct Collected {
     noted: HashMap<(i64, String), Micros>,
-    /// What is being written now: it still counts.
+    /// What was written last, or is being written now. It counts until the next: a reader may have looked at the disk
+    /// before it was there.
     written: HashMap<(i64, String), Micros>,
     closed: bool,
 }
@@ -75,7 +76,7 @@ impl Fetched {
 fn serve(shared: &Monitor<Collected>, store: &Store) {
     loop {
         let mut state = shared.lock();
-        while state.noted.is_empty() && !state.closed {
+        while state.noted.is_empty() && state.written.is_empty() && !state.closed {
             state = shared.wait(state);
         }
         if !state.closed {
@@ -87,11 +88,10 @@ fn serve(shared: &Monitor<Collected>, store: &Store) {
             state.written.iter().map(|((place, principal), at)| (*place, principal.clone(), *at)).collect();
         drop(state);
         let result = write(store, batch);
-        let mut state = shared.lock();
-        let written = std::mem::take(&mut state.written);
         if let Err(error) = result {
             log::warn!("receipts could not be written, trying again: {error}");
-            for (key, at) in written {
+            let mut state = shared.lock();
+            for (key, at) in std::mem::take(&mut state.written) {
                 state.noted.entry(key).or_insert(at);
             }
         }

@@ -269,6 +269,9 @@ impl Stream {
                 return Some(StreamTurn::Blocked);
             }
             let chunk = self.rest.split_to(self.rest.len().min(CHUNK_BYTES));
+            if self.rest.is_empty() {
+                self.feed.goes_out();
+            }
             if !self.sender.send(chunk) {
                 return Some(StreamTurn::Ended);
             }

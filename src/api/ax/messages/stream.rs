@@ -41,7 +41,7 @@ struct MessageFeed {
     found: VecDeque<(i64, i64)>,
     /// All that there was when the space was last woken has been found.
     all_found: bool,
-    /// The message that was given last: on its way once the next is asked for.
+    /// The message that was given last, until it goes out.
     given: Option<Arc<RecentMessage>>,
     store: Arc<Store>,
     recent: Arc<Recent>,
@@ -86,11 +86,6 @@ fn data(message: &Message) -> String {
 
 impl Feed for MessageFeed {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
-        if let Some(given) = self.given.take()
-            && self.may_be_recipient(&given.message)
-        {
-            note(conn, &self.fetched, &self.me, std::slice::from_ref(&given.message))?;
-        }
         if let Some(next) = self.gap_to.take() {
             let gap = json!({"after_seq": self.after, "next_seq": next});
             self.after = next - 1;
@@ -110,6 +105,14 @@ impl Feed for MessageFeed {
             let text = self.shown(&told);
             self.given = Some(told);
             return Ok(Some(text));
+        }
+    }
+
+    fn goes_out(&mut self) {
+        let Some(given) = self.given.take().filter(|given| self.may_be_recipient(&given.message)) else { return };
+        let message = std::slice::from_ref(&given.message);
+        if let Err(error) = self.store.lookup(|conn| note(conn, &self.fetched, &self.me, message)) {
+            log::warn!("a message went out whose receipt stays queued: {error}");
         }
     }
 
