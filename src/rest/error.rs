@@ -298,7 +298,7 @@ impl From<StoreError> for ApiError {
             StoreError::ReadOnly(_) => codes::STORAGE_READ_ONLY,
             StoreError::Damaged(_) => codes::STORAGE_DAMAGED,
             StoreError::Gone(_) => codes::STORAGE_GONE,
-            StoreError::Unavailable(_) => codes::BUSY,
+            StoreError::Unavailable(_) | StoreError::Stalled(_) => codes::BUSY,
             StoreError::TooSlow(_) => codes::READ_TOO_SLOW,
             StoreError::Exists(_) | StoreError::Constraint(_) | StoreError::Other(_) => codes::INTERNAL,
         };

@@ -1,6 +1,7 @@
 //! What can go wrong in the store, told apart by what the caller can do about it.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
@@ -30,6 +31,9 @@ pub enum StoreError {
     /// The read took longer than a read may.
     #[error("the read took too long: {0}")]
     TooSlow(String),
+    /// The disk has not answered a write for a while; it may yet.
+    #[error("the disk has not answered a write for {} s", .0.as_secs())]
+    Stalled(Duration),
     /// The store is closed, or no connection was free in time.
     #[error("the store is not available: {0}")]
     Unavailable(String),

@@ -65,6 +65,7 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -85,6 +86,8 @@ use writer::{Label, Writer};
 
 /// How long a read waits for a free connection. There is one for every worker, so it never should.
 const READER_WAIT: Duration = Duration::from_secs(5);
+/// A disk that takes longer for a write counts as not answering.
+const STALLED: Duration = Duration::from_secs(3);
 /// Milliseconds that a read may take until [`Store::end_reads_after`] says another number.
 const READ_MILLIS: u64 = 2000;
 /// Writes that may wait for the writer.
@@ -328,12 +331,19 @@ impl Store {
         self.writer.version() + self.writer.light_version()
     }
 
-    /// Looks whether the writer can begin a transaction and a reader can read. Writes nothing.
+    /// Looks whether the writer can begin a transaction and a reader can read. Writes nothing, and waits no longer than
+    /// [`STALLED`].
     ///
     /// # Errors
     /// What stands in the way.
     pub fn probe(&self) -> Result<()> {
-        self.write(|conn| meta::get(conn, meta::INSTALL_ID).map(|_| ()))?;
+        if let Some(stalled) = self.writer.at_work().filter(|time| *time >= STALLED) {
+            return Err(StoreError::Stalled(stalled));
+        }
+        let (sender, told) = sync_channel(1);
+        let begins = |conn: &Connection| meta::get(conn, meta::INSTALL_ID).map(|_| ());
+        self.submit(begins, move |result: Result<()>| drop(sender.send(result)));
+        told.recv_timeout(STALLED).unwrap_or(Err(StoreError::Stalled(STALLED)))?;
         self.lookup(|conn| meta::get(conn, meta::INSTALL_ID).map(|_| ()))
     }
 

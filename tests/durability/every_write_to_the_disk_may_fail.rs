@@ -2,10 +2,12 @@
 //! answered holds, what failed was not answered as done, and the daemon goes on once the disk does.
 //! `TAOSD_TEST_FAULT_STEP=1` takes every write; by itself the test takes every so many.
 
+use std::time::{Duration, Instant};
+
 use crate::faulty_disk::{Fault, FaultyDisk};
 use crate::stories::{Cast, Known, STORIES, Teller};
 use crate::storm::NO_RATES;
-use crate::support::{Daemon, Dice};
+use crate::support::{Daemon, Dice, SOON};
 
 /// Every so many writes one fails.
 const STEP: u32 = 23;
@@ -104,4 +106,46 @@ fn five_seconds_without_an_answer() {
     });
     assert!(disk.mend(), "the disk was never slow");
     operator.get("/api/agents/patient").expect(200);
+}
+
+#[test]
+#[ignore = "takes a minute: an SD card that hangs"]
+fn a_minute_without_an_answer() {
+    let mut disk = FaultyDisk::new();
+    let daemon = disk.daemon(&[NO_RATES, &[("TAOSD_WORKERS", "4")]].concat());
+    let (cast, known) = (Cast::make(&daemon), Known::default());
+    let reader = daemon.agent_token("shared", &["*"]);
+    disk.fail(Fault::Stuck, 3);
+    std::thread::scope(|scope| {
+        // Every kind of write waits for the disk, many more than there are workers. Grants are given on one agent alone.
+        let writers = (0..STORIES.len() * 3).filter(|n| *n < STORIES.len() || STORIES[n % STORIES.len()].0 != "grants");
+        let writers: Vec<_> = writers
+            .map(|n| {
+                let teller = Teller { cast: &cast, address: &daemon.address, known: &known, name: format!("w{n}") };
+                scope.spawn(move || STORIES[n % STORIES.len()].1(&teller))
+            })
+            .collect();
+        while !disk.has_failed() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let (stalled, mut told) = (Instant::now(), false);
+        while stalled.elapsed() < Duration::from_secs(45) {
+            for path in
+                ["/api/auth/whoami", "/api/agents", "/api/notifications", "/api/knowledge/search?q=x", "/readyz"]
+            {
+                let asked = Instant::now();
+                let reply = reader.get(path);
+                assert!(asked.elapsed() < SOON, "{path} waited for the disk");
+                let is_stalled = reply.status == 503 && reply.text().contains("has not answered a write for");
+                assert!(reply.status == 200 || path == "/readyz" && is_stalled, "{path}: {}", reply.text());
+                told |= is_stalled;
+            }
+        }
+        assert!(told, "/readyz never said that the disk does not answer");
+        assert!(writers.iter().any(|writer| !writer.is_finished()), "nobody waited for the disk");
+        writers.into_iter().for_each(|writer| writer.join().expect("a story").expect("an answer in the end"));
+    });
+    assert!(disk.mend());
+    assert_eq!(daemon.operator().get("/readyz").status, 200);
+    assert_eq!(known.take().values().flatten().find_map(|fact| fact.broken(&daemon)), None);
 }

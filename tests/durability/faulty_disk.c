@@ -13,7 +13,7 @@
 
 static long seen_round, count;
 
-enum { GOOD, EIO_ONCE, ENOSPC_ONCE, SHORT_ONCE, STALL_ONCE, EIO_EVER };
+enum { GOOD, EIO_ONCE, ENOSPC_ONCE, SHORT_ONCE, STALL_ONCE, EIO_EVER, LONG_STALL_ONCE };
 
 static int of_the_data(int fd) {
     char link[64], path[4096];
@@ -40,8 +40,8 @@ static int fault(int fd) {
     file = syscall(SYS_openat, AT_FDCWD, getenv("FAULT_FIRED"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     syscall(SYS_write, file, text, length);
     syscall(SYS_close, file);
-    if (mode == STALL_ONCE) {
-        struct timespec pause = {5, 0};
+    if (mode == STALL_ONCE || mode == LONG_STALL_ONCE) {
+        struct timespec pause = {mode == STALL_ONCE ? 5 : 60, 0};
         nanosleep(&pause, NULL);
         return GOOD;
     }

@@ -19,6 +19,8 @@ pub enum Fault {
     Slow = 4,
     /// From one write on, none succeeds.
     Dead = 5,
+    /// One write or sync takes a minute.
+    Stuck = 6,
 }
 
 /// The disk of one daemon.
@@ -62,6 +64,11 @@ impl FaultyDisk {
     /// From now on it works. Whether it had failed.
     pub fn mend(&self) -> bool {
         self.say("0 0 0");
+        self.has_failed()
+    }
+
+    /// Whether it has failed since it was told to.
+    pub fn has_failed(&self) -> bool {
         fs::read_to_string(self.dir.path().join("fired")).is_ok_and(|round| round == self.round.to_string())
     }
 

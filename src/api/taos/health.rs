@@ -119,6 +119,7 @@ fn database(app: &App) -> Result<(), String> {
             StoreError::Gone(_) => {
                 "the database file was removed or replaced; put it back, or stop and restore a backup"
             }
+            StoreError::Stalled(_) => return error.to_string(),
             _ => "the database cannot be used; the log says why",
         };
         told.into()

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, MutexGuard, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -28,6 +28,8 @@ pub(super) struct WriterState {
     /// The same for commits that changed what is worth no new backup.
     pub(super) light: AtomicU64,
     trouble: Mutex<Option<StoreError>>,
+    /// When the transaction began that is being worked at.
+    began: Mutex<Option<Instant>>,
     /// What is called after every commit that changed something.
     pub(super) committed: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -36,6 +38,11 @@ impl WriterState {
     /// Why the last commit that had something to write failed.
     pub(super) fn trouble(&self) -> MutexGuard<'_, Option<StoreError>> {
         lock(&self.trouble)
+    }
+
+    /// For how long the writer has been at one transaction.
+    pub(super) fn at_work(&self) -> Option<Duration> {
+        lock(&self.began).map(|began| began.elapsed())
     }
 }
 
@@ -90,7 +97,9 @@ fn commit_batch(conn: &Connection, queue: BatchQueue<'_>, first: Box<dyn WriteJo
     let mut ran = Vec::new();
     let before = conn.total_changes();
     let mut light = 0;
+    *lock(&told.began) = Some(Instant::now());
     let outcome = run_batch(conn, queue, first, (&mut ran, &mut light), last);
+    *lock(&told.began) = None;
     if let Err(error) = &outcome {
         log::error!("a commit failed: {error}");
         if !conn.is_autocommit() {

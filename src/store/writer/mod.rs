@@ -14,6 +14,7 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -116,6 +117,11 @@ impl Writer {
     /// Why the last commit that had something to write failed; `None` once one has succeeded.
     pub fn trouble(&self) -> Option<StoreError> {
         self.told.trouble().clone()
+    }
+
+    /// For how long it has been at one transaction; `None` while it waits for work.
+    pub fn at_work(&self) -> Option<Duration> {
+        self.told.at_work()
     }
 
     /// Grows with every commit that changed something, but what is [light](Writer::write_light). What was read after this
