@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Fuzzes the parsers of bytes from outside, each target for so many minutes, as many at once as there are cores. Prints a
+# table: executions, edges covered, inputs in the corpus. The corpus stays in fuzz/corpus and grows from run to run;
+# whatever broke a promise is in fuzz/artifacts, and the script ends with 1. Needs cargo-fuzz (cargo install cargo-fuzz).
+#
+#   fuzz/run.sh [MINUTES [TARGET ...]]      60 minutes and every target, unless told otherwise
+set -euo pipefail
+cd "$(dirname "$0")/.."
+minutes=${1:-60}
+shift $(($# > 0))
+targets=("$@")
+[[ ${#targets[@]} -gt 0 ]] || mapfile -t targets < <(find fuzz/fuzz_targets -name '*.rs' -printf '%f\n' | sed 's/\.rs$//' | sort)
+
+echo "building ${#targets[@]} targets" >&2
+cargo run --quiet --manifest-path fuzz/Cargo.toml --target-dir target --example seeds fuzz/corpus
+# Overflows and debug assertions count as broken promises.
+cargo fuzz build --sanitizer none --debug-assertions >/dev/null
+programs=fuzz/target/$(rustc -vV | sed -n 's/^host: //p')/release
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+fuzz() { # TARGET
+    mkdir -p "fuzz/artifacts/$1"
+    # What takes more than 10 s or 1 GB is a finding too. After each finding it goes on with the time that is left.
+    local left=$((minutes * 60)) begun
+    while ((left > 0)); do
+        begun=$SECONDS
+        nice -n 10 "$programs/$1" -max_total_time="$left" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+            -verbosity=1 "-artifact_prefix=fuzz/artifacts/$1/" "fuzz/corpus/$1" >>"$logs/$1" 2>&1 || true
+        left=$((left - (SECONDS - begun) - 1))
+    done
+}
+export -f fuzz
+export minutes programs logs
+echo "$minutes minutes each, $(nproc) at once" >&2
+printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}'
+
+printf '%-16s %13s %7s %7s %9s\n' target executions edges inputs findings
+findings=0
+for target in "${targets[@]}"; do
+    executed=$(awk '/^stat::number_of_executed_units/ { n += $2 } END { print n + 0 }' "$logs/$target")
+    edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$logs/$target" | tail -n 1)
+    found=$(find "fuzz/artifacts/$target" -type f | wc -l)
+    printf '%-16s %13s %7s %7s %9s\n' "$target" "$executed" "${edges:-0}" "$(find "fuzz/corpus/$target" -type f | wc -l)" "$found"
+    findings=$((findings + found))
+done
+((findings == 0))
