@@ -58,6 +58,9 @@ const TWICE: &[(&Code, u16)] = &[
     (codes::AGENT_FROZEN, 401),
 ];
 
+/// What a contract words itself, outside the aX dialect: how such a detail begins.
+const WORDED: &[&str] = &["PATs cannot be used on business routes", "Field required: "];
+
 /// Public keys: the one JSON that may be kept for a while.
 const JWKS: &str = "/.well-known/jwks.json";
 
@@ -153,6 +156,14 @@ fn headers(method: &str, path: &str, reply: &Reply) {
     }
 }
 
+/// True for sentences, with a command at the end or without one, and for fields and what is wrong with each.
+fn is_plain(told: &str) -> bool {
+    let is_field = told.split_once(": ").is_some_and(|(field, _)| !field.contains(' '));
+    let is_worded = WORDED.iter().any(|words| told.starts_with(words));
+    let is_sentence = !told.starts_with(char::is_lowercase) && told.ends_with(['.', '?', ')']);
+    is_field || is_sentence || is_worded || told.contains(". As root: ")
+}
+
 #[track_caller]
 fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     let what = format!("{method} {target}: {} {}", reply.status, reply.text());
@@ -190,6 +201,12 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     assert_eq!(body["fix"], code.fix, "{what}");
     assert_eq!(body["doc_url"], code.doc_url_in(dialect), "{what}");
     assert!(told.as_str().is_some_and(|told| !told.is_empty()), "{what}");
+    // The aX contract, section 2, gives the words of its errors, and OAuth's begin with the parameter.
+    let otherwise = ax || body.get("error_description").is_some();
+    assert!(
+        otherwise || told.as_str().is_some_and(is_plain),
+        "neither a sentence nor a field and what is wrong with it: {what}"
+    );
     match reply.status {
         401 => {
             let scheme = reply.header("www-authenticate").unwrap_or_default();

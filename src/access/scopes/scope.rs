@@ -46,7 +46,7 @@ pub enum InvalidScope {
     #[error("`{0}` is neither *, nor a prefix like agents.*, nor an action")]
     Unknown(String),
     /// More than a list may hold.
-    #[error("a list holds at most {} scopes", limits::SCOPES)]
+    #[error("A list holds at most {} scopes", limits::SCOPES)]
     TooMany,
 }
 

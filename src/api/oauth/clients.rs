@@ -115,7 +115,9 @@ fn create(app: &App, call: Call) -> Handled {
         }
         let uris = body.texts(&REDIRECT_URIS).unwrap_or_default();
         if let Some(bad) = uris.iter().find(|uri| Redirect::parse(uri, &schemes).is_none()) {
-            return Err(ApiError::new(codes::INVALID_REDIRECT_URI).detail(format!("{bad} is not allowed.")));
+            return Err(
+                ApiError::new(codes::INVALID_REDIRECT_URI).detail(format!("The redirect URI {bad} is not allowed."))
+            );
         }
         if oauth_clients::count(tx.conn)? >= OAUTH_CLIENTS {
             return Err(ApiError::limit_reached("registered programs", OAUTH_CLIENTS));

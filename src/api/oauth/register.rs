@@ -116,7 +116,9 @@ fn read(said: &Value, schemes: &[String]) -> Result<ClientRegistration, ApiError
     }
     if let Some(bad) = redirect_uris.iter().find(|uri| Redirect::parse(uri, schemes).is_none()) {
         let shown: String = bad.chars().take(128).collect();
-        return Err(ApiError::new(codes::INVALID_REDIRECT_URI).detail(format!("{shown} is not allowed.")));
+        return Err(
+            ApiError::new(codes::INVALID_REDIRECT_URI).detail(format!("The redirect URI {shown} is not allowed."))
+        );
     }
     let grant_types = texts(said, "grant_types")?
         .unwrap_or_else(|| vec!["authorization_code".to_owned(), "refresh_token".to_owned()]);

@@ -50,11 +50,11 @@ pub fn head(
     limits: &Limits,
 ) -> Result<CheckedHead, EdgeRefusal> {
     if target_length(uri) as u64 > limits.max_target_bytes {
-        return Err(EdgeRefusal::close(codes::TARGET_TOO_LONG, "the request target is too long"));
+        return Err(EdgeRefusal::close(codes::TARGET_TOO_LONG, "The request target is too long."));
     }
     let host = host(version, headers)?;
     if method == Method::CONNECT || method == Method::TRACE {
-        return Err(EdgeRefusal::close(codes::METHOD_NOT_ALLOWED, "this method is not served on any path"));
+        return Err(EdgeRefusal::close(codes::METHOD_NOT_ALLOWED, "This method is not served on any path."));
     }
     let chunked = chunked(headers)?;
     content_length(headers)?;
@@ -75,15 +75,15 @@ fn host(version: Version, headers: &HeaderMap) -> Result<Option<&str>, EdgeRefus
     let Some(host) = hosts.next() else {
         return match version {
             Version::HTTP_10 => Ok(None),
-            _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "there is no Host header")),
+            _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "There is no Host header.")),
         };
     };
     if hosts.next().is_some() {
-        return Err(EdgeRefusal::close(codes::BAD_REQUEST, "there is more than one Host header"));
+        return Err(EdgeRefusal::close(codes::BAD_REQUEST, "There is more than one Host header."));
     }
     match host.to_str() {
         Ok(host) if split_host(host).is_some() => Ok(Some(host)),
-        _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "the Host header is malformed")),
+        _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "The Host header is malformed.")),
     }
 }
 
@@ -120,7 +120,7 @@ fn chunked(headers: &HeaderMap) -> Result<bool, EdgeRefusal> {
         (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
         _ => Err(EdgeRefusal::close(
             codes::TRANSFER_ENCODING_UNSUPPORTED,
-            "a Transfer-Encoding other than chunked is not supported",
+            "A Transfer-Encoding other than chunked is not supported.",
         )),
     }
 }
@@ -133,7 +133,7 @@ fn content_length(headers: &HeaderMap) -> Result<(), EdgeRefusal> {
     match (lengths.next(), lengths.next()) {
         (None, _) => Ok(()),
         (Some(one), None) if digits(one) && !headers.contains_key(TRANSFER_ENCODING) => Ok(()),
-        _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "the length of the body is in doubt")),
+        _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "The length of the body is in doubt.")),
     }
 }
 
@@ -144,7 +144,7 @@ fn expect(version: Version, headers: &HeaderMap) -> Result<bool, EdgeRefusal> {
         // RFC 9110, 10.1.1: a 1.0 request's expectation is ignored.
         _ if version == Version::HTTP_10 => Ok(false),
         (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(true),
-        _ => Err(EdgeRefusal::close(codes::EXPECTATION_FAILED, "only Expect: 100-continue is understood")),
+        _ => Err(EdgeRefusal::close(codes::EXPECTATION_FAILED, "Only Expect: 100-continue is understood.")),
     }
 }
 
@@ -160,10 +160,10 @@ fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), EdgeRefusa
             if same && plain && path.starts_with('/') {
                 Ok(())
             } else {
-                Err(EdgeRefusal::close(codes::BAD_REQUEST, "the target's authority is not the Host header's"))
+                Err(EdgeRefusal::close(codes::BAD_REQUEST, "The target's authority is not the Host header's."))
             }
         }
-        _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "the request target is malformed")),
+        _ => Err(EdgeRefusal::close(codes::BAD_REQUEST, "The request target is malformed.")),
     }
 }
 
@@ -174,7 +174,7 @@ fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), EdgeRefusa
 /// `invalid_path`; the framing is sound, so the connection may stay.
 pub fn segments(path: &str) -> Result<(Vec<String>, Vec<usize>), EdgeRefusal> {
     let invalid = |detail| EdgeRefusal { code: codes::INVALID_PATH, detail, close: false };
-    let path = path.strip_prefix('/').ok_or(invalid("the path does not start with a slash"))?;
+    let path = path.strip_prefix('/').ok_or(invalid("The path does not start with a slash."))?;
     let mut encoded = Vec::new();
     if path.is_empty() {
         return Ok((Vec::new(), encoded));
@@ -193,10 +193,10 @@ pub fn segments(path: &str) -> Result<(Vec<String>, Vec<usize>), EdgeRefusal> {
 
 fn segment(raw: &str, encoded: &mut bool) -> Result<String, &'static str> {
     if raw.is_empty() || raw == "." || raw == ".." {
-        return Err("a segment of the path is empty, . or ..");
+        return Err("A segment of the path is empty, . or ..");
     }
     if !raw.is_ascii() {
-        return Err("the path is not ASCII");
+        return Err("The path is not ASCII.");
     }
     // Most segments are plain words.
     if raw.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
@@ -206,11 +206,11 @@ fn segment(raw: &str, encoded: &mut bool) -> Result<String, &'static str> {
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'\\' | 0..=0x20 | 0x7f => return Err("the path has a backslash, a space or a control character"),
+            b'\\' | 0..=0x20 | 0x7f => return Err("The path has a backslash, a space or a control character."),
             b'%' => {
                 let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
                 let (Some(high), Some(low)) = (digit(), digit()) else {
-                    return Err("a percent-escape of the path is broken");
+                    return Err("A percent-escape of the path is broken.");
                 };
                 let byte = (high * 16 + low) as u8;
                 *encoded |= matches!(byte, b'.' | b'/' | b'\\');
@@ -219,9 +219,9 @@ fn segment(raw: &str, encoded: &mut bool) -> Result<String, &'static str> {
             byte => decoded.push(byte),
         }
     }
-    let text = String::from_utf8(decoded).map_err(|_| "the decoded path is not UTF-8")?;
+    let text = String::from_utf8(decoded).map_err(|_| "The decoded path is not UTF-8.")?;
     if text.chars().any(char::is_control) {
-        return Err("the path has an encoded control character");
+        return Err("The path has an encoded control character.");
     }
     Ok(text)
 }

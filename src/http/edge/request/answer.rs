@@ -40,7 +40,7 @@ impl<S: Service> Exchange<S> {
             open = open_stream(&self.core.meters, self.core.rules().limits.max_streams);
             if open.is_none() {
                 count(&self.core.meters.refused_busy);
-                let busy = self.render(&ApiError::new(codes::BUSY).detail("too many streams are open"));
+                let busy = self.render(&ApiError::new(codes::BUSY).detail("Too many streams are open."));
                 (reply.status, reply.headers, body) = (busy.status, busy.headers, busy.body);
             }
         }

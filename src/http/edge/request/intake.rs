@@ -156,11 +156,11 @@ impl<S: Service> Exchange<S> {
             BodyError::TooLarge => codes::BODY_TOO_LARGE.into(),
             BodyError::Full => {
                 count(&self.core.meters.refused_busy);
-                Halt::Error(ApiError::new(codes::BUSY).detail("too many large bodies are on their way at once"))
+                Halt::Error(ApiError::new(codes::BUSY).detail("Too many large bodies are on their way at once."))
             }
             BodyError::Malformed => {
                 count(&self.core.meters.malformed);
-                Halt::Error(ApiError::new(codes::BAD_REQUEST).detail("the chunked body is malformed"))
+                Halt::Error(ApiError::new(codes::BAD_REQUEST).detail("The chunked body is malformed."))
             }
         }
     }

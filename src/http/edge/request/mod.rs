@@ -284,7 +284,7 @@ impl<S: Service> Exchange<S> {
         if segments.iter().all(is_fine) {
             return Ok(());
         }
-        let error = ApiError::new(codes::INVALID_PATH).detail("the path has an encoded slash, backslash or dot");
+        let error = ApiError::new(codes::INVALID_PATH).detail("The path has an encoded slash, backslash or dot.");
         Err(Halt::Error(error))
     }
 
