@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -194,10 +195,21 @@ impl Host {
 
     /// What `script` writes inside a running container; its first process's token is `$TAOS_TOKEN`.
     pub fn inside(&self, container: &ContainerName, script: &str) -> String {
+        const END: &[u8] = b"--said--\n";
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         let environment = "T=$(busybox tr '\\0' '\\n' </proc/1/environ | busybox sed -n s/^TAOS_TOKEN=//p); \
                            U=$(busybox tr '\\0' '\\n' </proc/1/environ | busybox sed -n s/^TAOS_URL=//p); ";
-        let script = format!("{environment}{script}");
-        let output = self.test_runtime.exec(container, &["busybox", "sh", "-c", &script]);
+        let exec = |script: &str| self.test_runtime.exec(container, &["busybox", "sh", "-c", script]);
+        let file = format!("/tmp/said-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let told = format!("busybox cat {file}; echo --said--");
+        let mut output = exec(&format!("(\n{environment}{script}\n) >{file} 2>&1; {told}"));
+        // LXD loses what a command writes that ends before LXD listens: then it is asked for again.
+        for _ in 0..10 {
+            if let Some(said) = output.stdout.strip_suffix(END) {
+                return String::from_utf8_lossy(said).into_owned();
+            }
+            output = exec(&told);
+        }
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     }
 

@@ -37,9 +37,10 @@ fn an_agent_is_stopped_started_paused_and_resumed(host: Host) {
         assert_eq!((&listed["name"], &listed["status"]), (&json!(container.as_str()), &json!(seen)), "after {verb}");
     }
     host.whoami_inside(&container);
-    let logs = host.daemon.operator().get(&format!("{}?lines=5", path("logs"))).expect(200).json();
+    let logs = || host.daemon.operator().get(&format!("{}?lines=5", path("logs"))).expect(200).json();
+    host.eventually("its init has said that it runs", || text(&logs(), "logs").contains("bb has booted"));
+    let logs = logs();
     assert_eq!(logs["name"], json!(name));
-    assert!(text(&logs, "logs").contains("bb has booted"), "{logs}");
     assert!(logs["lines"].as_u64().unwrap() <= 5);
 }
 
