@@ -21,6 +21,7 @@ trap 'rm -rf "$logs"' EXIT
 
 fuzz() { # TARGET
     mkdir -p "fuzz/artifacts/$1"
+    : >"$logs/$1"
     # What takes more than 10 s or 1 GB is a finding too. After each finding it goes on with the time that is left.
     local left=$((minutes * 60)) begun
     while ((left > 0)); do
@@ -37,11 +38,14 @@ printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}'
 
 printf '%-16s %13s %7s %7s %9s\n' target executions edges inputs findings
 findings=0
+silent=()
 for target in "${targets[@]}"; do
     executed=$(awk '/^stat::number_of_executed_units/ { n += $2 } END { print n + 0 }' "$logs/$target")
     edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$logs/$target" | tail -n 1)
     found=$(find "fuzz/artifacts/$target" -type f | wc -l)
     printf '%-16s %13s %7s %7s %9s\n' "$target" "$executed" "${edges:-0}" "$(find "fuzz/corpus/$target" -type f | wc -l)" "$found"
     findings=$((findings + found))
+    ((executed > 0)) || silent+=("$target")
 done
+[[ ${#silent[@]} -eq 0 ]] || { echo "never ran: ${silent[*]}" >&2; exit 1; }
 ((findings == 0))

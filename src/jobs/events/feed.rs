@@ -44,8 +44,8 @@ pub trait Feed: Send {
     /// The store's; the stream asks again later.
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>>;
 
-    /// The last part of the event that [`Feed::next`] gave is about to go: whoever has read the event finds noted what
-    /// follows from it.
+    /// Called right before the last part of an event is sent. What a feed notes here is there before anybody has read the
+    /// event.
     fn goes_out(&mut self) {}
 
     /// True once there will never be another event: the stream ends.
