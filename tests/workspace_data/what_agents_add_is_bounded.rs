@@ -6,6 +6,9 @@ use crate::support::{AxReply, Daemon};
 use crate::workspace::harness::{agent, member};
 use crate::workspace_data::form::upload;
 
+/// What one principal may have on its way at once.
+const UPLOADS_AT_ONCE: usize = 4;
+
 #[test]
 fn uploads_stop_at_the_quota_of_the_space_and_of_the_box() {
     let env = [("TAOSD_WORKSPACE_UPLOAD_BYTES_PER_SPACE", "1000000"), ("TAOSD_WORKSPACE_UPLOAD_BYTES", "1500000")];
@@ -16,14 +19,55 @@ fn uploads_stop_at_the_quota_of_the_space_and_of_the_box() {
     let refused = upload(&bob.client, "c.txt", "text/plain", &vec![b'c'; 900_000]).expect_ax(413, "quota_exceeded");
     assert!(refused["setting"].as_str().unwrap().contains("upload_bytes"), "{refused}");
     upload(&bob.client, "d.txt", "text/plain", &vec![b'd'; 600_000]).expect(201);
-    for _ in 0..200 {
-        if daemon.number("SELECT count(*) FROM upload_contents", []) == 2 {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
     let used = daemon.number("SELECT upload_bytes FROM workspace_usage WHERE holder = 'box'", []);
     assert_eq!(used, 1_400_000 + 2 * 512);
+}
+
+/// Each refusal comes after chunks that were written, and the next file has room only without them.
+#[test]
+fn a_refused_file_holds_neither_room_nor_place_when_its_sender_knows() {
+    let daemon = Daemon::with(&[], &[("TAOSD_WORKSPACE_UPLOAD_BYTES_PER_SPACE", "1000000")]);
+    let senders: Vec<_> = (0..UPLOADS_AT_ONCE).map(|n| (n, member(&daemon, &format!("m{n}")))).collect();
+    std::thread::scope(|scope| {
+        for (n, sender) in &senders {
+            scope.spawn(move || {
+                for round in 0..25 {
+                    let name = format!("{n}-{round}.txt");
+                    upload(&sender.client, &name, "text/plain", &vec![b'a'; 1_100_000])
+                        .expect_ax(413, "quota_exceeded");
+                    upload(&sender.client, &name, "text/plain", &not_text()).expect_ax(415, "unsupported_media_type");
+                    let file = upload(&sender.client, &name, "text/plain", &vec![b'b'; 900_000]).expect(201).json();
+                    let file = file["attachment_id"].as_str().unwrap();
+                    sender.client.delete(&format!("/api/v1/uploads/files/{file}")).expect(204);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn one_sender_has_all_its_places_again_with_each_answer() {
+    let daemon = Daemon::start();
+    let ann = member(&daemon, "ann");
+    std::thread::scope(|scope| {
+        for n in 0..UPLOADS_AT_ONCE {
+            let ann = &ann;
+            scope.spawn(move || {
+                for round in 0..40 {
+                    let name = format!("{n}-{round}.txt");
+                    upload(&ann.client, &name, "text/plain", name.as_bytes()).expect(201);
+                    upload(&ann.client, &name, "text/plain", &not_text()).expect_ax(415, "unsupported_media_type");
+                }
+            });
+        }
+    });
+}
+
+/// What is no text at its end only, after chunks that were written.
+fn not_text() -> Vec<u8> {
+    let mut bytes = vec![b'c'; 700_000];
+    bytes.push(0xff);
+    bytes
 }
 
 #[test]

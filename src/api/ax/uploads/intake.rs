@@ -121,21 +121,34 @@ impl Unfinished {
     fn keep(mut self) {
         self.id = None;
     }
+
+    /// Gives its room back; the outcome comes after that.
+    fn give_back_before(mut self, outcome: Outcome) -> Outcome {
+        let Some(id) = self.id.take() else { return outcome };
+        let (fulfiller, promise) = stream::promise();
+        abandon(&self.store, id, move || fulfiller.keep(outcome));
+        Outcome::Pending(promise)
+    }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
-            self.store.submit(
-                move |conn| uploads::abandon(conn, id),
-                |done: store::Result<()>| {
-                    if let Err(error) = done {
-                        log::warn!("what is left of an upload could not be removed, the sweeper will: {error}");
-                    }
-                },
-            );
+            abandon(&self.store, id, || {});
         }
     }
+}
+
+fn abandon(store: &Store, id: i64, then: impl FnOnce() + Send + 'static) {
+    store.submit(
+        move |conn| uploads::abandon(conn, id),
+        |done: store::Result<()>| {
+            if let Err(error) = done {
+                log::warn!("what is left of an upload could not be removed, the sweeper will: {error}");
+            }
+            then();
+        },
+    );
 }
 
 impl UploadJob {
@@ -143,10 +156,15 @@ impl UploadJob {
         Quota { space: self.settings.upload_bytes_per_space, all: self.settings.upload_bytes }
     }
 
-    fn refuse(&self, error: &ApiError) -> Outcome {
-        let mut error = error.clone();
+    /// Refuses the upload. Who is told so finds free what it held: its place, and the room of its first chunks.
+    fn refuse(self, mut error: ApiError, file: Option<IncomingFile>) -> Outcome {
         self.call.watch.saw(&mut error);
-        Outcome::Done(render(&error, self.call.input.dialect, self.call.caller.request_id()))
+        let refusal = Outcome::Done(render(&error, self.call.input.dialect, self.call.caller.request_id()));
+        drop(self);
+        match file {
+            Some(file) => file.content.give_back_before(refusal),
+            None => refusal,
+        }
     }
 
     /// The file that a part's headers announce.
@@ -288,25 +306,27 @@ impl Intake for UploadIntake {
     fn piece(mut self: Box<Self>, bytes: Bytes) -> IntakeStep {
         let (reading, job) = (&mut self.reading, &self.job);
         if let Err(error) = self.parser.feed(&bytes, &mut |event| reading.take(event, job)) {
-            return IntakeStep::Ended(self.job.refuse(&error));
+            return self.refuse(error);
         }
         self.write_out()
     }
 
     fn end(mut self: Box<Self>) -> Outcome {
         let complete = self.parser.finish().map_err(ApiError::from);
-        let file = complete.and_then(|()| {
-            let file = self.reading.file.take().ok_or_else(|| bad("file", "is missing"))?;
-            if file.looker.ends() { Ok(file) } else { Err(wrong_kind()) }
-        });
-        match file {
-            Ok(file) => publish(self.job, file),
-            Err(error) => self.job.refuse(&error),
+        match (complete, self.reading.file.take()) {
+            (Ok(()), Some(file)) if file.looker.ends() => publish(self.job, file),
+            (Ok(()), None) => self.job.refuse(bad("file", "is missing"), None),
+            (Ok(()), file) => self.job.refuse(wrong_kind(), file),
+            (Err(error), file) => self.job.refuse(error, file),
         }
     }
 }
 
 impl UploadIntake {
+    fn refuse(self, error: ApiError) -> IntakeStep {
+        IntakeStep::Ended(self.job.refuse(error, self.reading.file))
+    }
+
     /// Writes whole chunks, one after the other, and goes on with the body then.
     fn write_out(mut self: Box<Self>) -> IntakeStep {
         let Some(file) = &mut self.reading.file else { return IntakeStep::More(self) };
@@ -330,7 +350,7 @@ impl UploadIntake {
                         }
                         UploadIntake::write_out(self)
                     }
-                    Err(error) => IntakeStep::Ended(self.job.refuse(&error)),
+                    Err(error) => self.refuse(error),
                 });
             },
         );
@@ -352,7 +372,7 @@ fn publish(job: UploadJob, mut file: IncomingFile) -> Outcome {
         content_type: file.looker.kind().slug(),
         created_by: job.call.caller.name().to_owned(),
     };
-    let (size, content) = (file.size, file.content);
+    let size = file.size;
     let store = Arc::clone(&job.store);
     let left = rest.len();
     let work = move |conn: &Connection| -> Result<(Reply, u64), ApiError> {
@@ -381,10 +401,12 @@ fn publish(job: UploadJob, mut file: IncomingFile) -> Outcome {
         fulfiller.keep(match published {
             Ok((reply, rows)) => {
                 job.call.charge(rows, left);
-                content.keep();
+                file.content.keep();
+                // The place is free again before the client can ask for the next one.
+                drop(job);
                 Outcome::Done(reply)
             }
-            Err(error) => job.refuse(&error),
+            Err(error) => job.refuse(error, Some(file)),
         });
     });
     Outcome::Pending(promise)
