@@ -22,7 +22,7 @@ use crate::jobs::events::notifier::Notifier;
 use crate::jobs::events::streams::Streams;
 use crate::jobs::events::tripwire::TripwireAlarm;
 use crate::jobs::events::webhook::WebhookSender;
-use crate::jobs::operations::{JobSettings, Jobs};
+use crate::jobs::operations::{JobSettings, Jobs, backups};
 use crate::jobs::start_up::{core_knowledge, first_start};
 use crate::jobs::upkeep::audit_head::HeadLogger;
 use crate::jobs::upkeep::endings::Endings;
@@ -200,6 +200,7 @@ fn prepare(store: &Arc<Store>) -> Result<(), StartError> {
         Err(error) => log::error!("reservations of the last run could not be released: {error}"),
     }
     sweeper::drop_unfinished_uploads(store);
+    backups::tidy(store.dir());
     if let Err(error) = core_knowledge::ingest(store) {
         log::error!("the documentation could not be added to the knowledge: {error}");
     }

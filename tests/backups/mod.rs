@@ -8,6 +8,7 @@ mod run;
 mod storm;
 
 mod a_backup_is_asked_for_and_the_newest_seven_are_kept;
+mod a_backup_of_the_first_moment_is_kept;
 mod a_check_runs_beside_the_daemon;
 mod a_cut_audit_is_shown_by_a_head_told_before;
 mod a_failing_backup_is_told_until_one_goes_well;

@@ -64,7 +64,7 @@ pub fn start(
     teller: Option<HeadLogger>,
 ) -> std::io::Result<Periodic> {
     let covered = fresh.then_some(0);
-    health.lock().covered = covered;
+    *health.lock() = BackupStatus { covered, made: backups::time_of_latest(store.dir()), ..BackupStatus::default() };
     let space = IncrementalVacuum::new(Arc::clone(&store));
     let mut work = BackupWork { space, light: 0, store, health, notifier, interval, covered, told: false, teller };
     Periodic::start("scheduler", move |pause| work.run(&pause))
@@ -89,8 +89,6 @@ struct BackupWork {
 impl BackupWork {
     fn run(&mut self, pause: &Pause) {
         let dir = self.store.dir().to_owned();
-        backups::tidy(&dir);
-        self.health.lock().made = backups::time_of_latest(&dir);
         let mut since = Instant::now();
         self.tell(false);
         while pause.lasts(self.turn()) {
