@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use taosd::containers::{ContainerName, Detail, EnvKey};
 
 use crate::gate::Gate;
+use crate::kept_output;
 use crate::support::{Daemon, Reply, TempDir, text};
 use crate::test_runtime::{self, TestRuntime, soon, unique};
 
@@ -195,22 +196,12 @@ impl Host {
 
     /// What `script` writes inside a running container; its first process's token is `$TAOS_TOKEN`.
     pub fn inside(&self, container: &ContainerName, script: &str) -> String {
-        const END: &[u8] = b"--said--\n";
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let environment = "T=$(busybox tr '\\0' '\\n' </proc/1/environ | busybox sed -n s/^TAOS_TOKEN=//p); \
                            U=$(busybox tr '\\0' '\\n' </proc/1/environ | busybox sed -n s/^TAOS_URL=//p); ";
         let exec = |script: &str| self.test_runtime.exec(container, &["busybox", "sh", "-c", script]);
         let file = format!("/tmp/said-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let told = format!("busybox cat {file}; echo --said--");
-        let mut output = exec(&format!("(\n{environment}{script}\n) >{file} 2>&1; {told}"));
-        // LXD loses what a command writes that ends before LXD listens: then it is asked for again.
-        for _ in 0..10 {
-            if let Some(said) = output.stdout.strip_suffix(END) {
-                return String::from_utf8_lossy(said).into_owned();
-            }
-            output = exec(&told);
-        }
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        kept_output::run(exec, "busybox cat", &file, &format!("{environment}{script}")).1
     }
 
     /// How many processes of this command line run in a container with Debian's programs.

@@ -23,6 +23,8 @@ mod fake;
 mod fake_node;
 mod gate;
 mod harness;
+#[path = "../lxd/kept_output.rs"]
+mod kept_output;
 #[path = "../lxd/node.rs"]
 #[allow(dead_code, reason = "the drivers' tests use all of it")]
 mod node;

@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::kept_output;
+
 /// The box.
 pub struct Machine {
     name: String,
@@ -118,22 +120,10 @@ impl Machine {
 
     /// Runs a script of bash in the box, as root: whether it went well, and all that it said.
     pub fn run(&self, script: &str) -> (bool, String) {
-        const END: &str = "--said--\n";
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let exec = |script: &str| lxc(&["exec", &self.name, "--", "bash", "-c", script]);
         let file = format!("/run/said-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let told = format!("cat {file}; echo --said--; sleep 0.1");
-        let output = exec(&format!("(\n{script}\n) >{file} 2>&1; status=$?; {told}; exit $status"));
-        let mut said = [output.stdout, output.stderr].concat();
-        // LXD loses what a command writes that ends before LXD listens: then it is asked for again.
-        for _ in 0..10 {
-            if said.ends_with(END.as_bytes()) {
-                said.truncate(said.len() - END.len());
-                break;
-            }
-            said = exec(&told).stdout;
-        }
-        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+        kept_output::run(exec, "cat", &file, script)
     }
 
     /// Like [`Machine::run`], where it must go well: what it said, without the last line feed.

@@ -4,6 +4,8 @@
 //! All of it is ignored, because it needs the LXD and the image of `.ci/lxd deb12` and the packages of `.ci/deb`. After
 //! these: `cargo test --test package -- --include-ignored`.
 
+#[path = "../lxd/kept_output.rs"]
+mod kept_output;
 mod machine;
 
 mod a_full_disk_is_told_and_survived;
