@@ -43,17 +43,17 @@ fn a_thousand_wait_without_a_thread_and_go_on_at_once() {
     );
     let before = threads(&daemon);
     let operator = daemon.operator();
-    let waiting: Vec<(Client, String, TcpStream)> = (0..AGENTS)
+    let asked: Vec<(Client, String)> = (0..AGENTS)
         .map(|nth| {
             let name = format!("a{nth}");
             daemon.agent(&name);
             let agent = crate::requests::harness::token(&daemon, &operator, &name);
             let body = json!({"kind": "scope", "scope": ["agents.token.read"], "reason": "r"});
             let id = text(&agent.post("/api/requests", body).expect(201).json(), "id");
-            let stream = begin(&daemon, &agent, &id);
-            (agent, id, stream)
+            (agent, id)
         })
         .collect();
+    let waiting: Vec<_> = asked.into_iter().map(|(agent, id)| (begin(&daemon, &agent, &id), agent, id)).collect();
     std::thread::sleep(Duration::from_millis(500));
     // One that was busy may have made a worker or two.
     let during = threads(&daemon);
@@ -63,7 +63,7 @@ fn a_thousand_wait_without_a_thread_and_go_on_at_once() {
         .into_iter()
         .take(MEASURED)
         .enumerate()
-        .map(|(nth, (agent, id, mut stream))| {
+        .map(|(nth, (mut stream, agent, id))| {
             let began = Instant::now();
             operator.post(&format!("/api/requests/{id}/approve"), json!({})).expect(200);
             let mut raw = Vec::new();
