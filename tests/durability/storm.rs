@@ -34,6 +34,13 @@ pub struct Acknowledged {
     pub tokens: HashMap<String, Tokens>,
 }
 
+impl Acknowledged {
+    /// How many writes these were.
+    pub fn writes(&self) -> usize {
+        self.agents.len() + self.tokens.values().map(|tokens| tokens.older.len()).sum::<usize>()
+    }
+}
+
 /// A storm that goes on until it is ended.
 pub struct Storm {
     stop: Arc<AtomicBool>,

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use crate::stories::{Cast, Fact, Known, STORIES, Teller};
 use crate::storm::NO_RATES;
-use crate::support::{Daemon, Dice};
+use crate::support::{Daemon, Dice, wait_until};
 
 const ROUNDS: usize = 40;
 /// A box grows by what stories that were cut leave, and may have 1,000 agents of one owner: then comes a new one.
@@ -30,8 +30,9 @@ fn settings() -> Vec<(&'static str, &'static str)> {
     settings
 }
 
-/// All stories at once, each told again and again, until the daemon dies.
-fn storm(daemon: &mut Daemon, cast: &Cast, known: &Known, round: usize, lives: Duration) -> usize {
+/// All stories at once, each told again and again, until the daemon dies: `lives` later, and not before so many have come
+/// to their end.
+fn storm(daemon: &mut Daemon, cast: &Cast, known: &Known, round: usize, (lives, least): (Duration, usize)) -> usize {
     let told = AtomicUsize::new(0);
     let address = daemon.address.clone();
     std::thread::scope(|scope| {
@@ -48,6 +49,7 @@ fn storm(daemon: &mut Daemon, cast: &Cast, known: &Known, round: usize, lives: D
             });
         }
         std::thread::sleep(lives);
+        wait_until("a storm", || told.load(Ordering::Relaxed) >= least);
         daemon.kill();
     });
     told.into_inner()
@@ -87,7 +89,9 @@ fn every_kind_of_write_at_every_moment() {
         let (known, mut before) = (Known::default(), BTreeMap::new());
         for round in first..rounds.min(first + ROUNDS_PER_BOX) {
             let lives = Duration::from_micros(5_000 + dice.below(150_000) as u64);
-            stories += storm(&mut daemon, &cast, &known, round, lives);
+            // On average one in each round before this: on a slow disk the rounds last longer for it.
+            let least = round.saturating_sub(stories);
+            stories += storm(&mut daemon, &cast, &known, round, (lives, least));
             assert!(daemon.check().contains("audit chain: "), "round {round}");
             is_whole(&daemon, round);
             daemon.spawn();
@@ -104,5 +108,4 @@ fn every_kind_of_write_at_every_moment() {
         assert_eq!(daemon.stop(), Some(0));
     }
     println!("{rounds} kills, {stories} stories told to their end, {looked_at} answers held");
-    assert!(stories > rounds, "only {stories} stories in {rounds} rounds: this was no storm");
 }
