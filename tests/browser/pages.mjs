@@ -21,6 +21,16 @@ export const documents = async (url) => {
   return ["/docs", "/docs?q=token", "/docs?q=xyzzyqwert", ...new Set(found)];
 };
 
+// What stands in a page can be seen in Firefox before its driver hears of the page: that news then interrupts the next goto,
+// which is made again.
+const patient = (page) => {
+  const goto = page.goto.bind(page);
+  page.goto = (...args) => goto(...args).catch((error) => {
+    if (!error.message.includes("is interrupted by another navigation")) throw error;
+    return goto(...args);
+  });
+};
+
 // A browser's contexts, with whatever goes wrong in them noted in `troubles`.
 export const opener = (browser, { url, token }, troubles) => {
   const open = async (options = {}) => {
@@ -34,6 +44,7 @@ export const opener = (browser, { url, token }, troubles) => {
       await own("js", "text/javascript");
     }
     const page = await context.newPage();
+    patient(page);
     const bad = (what) => troubles.push(`${new URL(page.url()).pathname}: ${what}`);
     page.on("console", (message) => { if (["error", "warning"].includes(message.type()) && !page.quiet) bad(message.text()); });
     page.on("pageerror", (error) => bad(error.message));
@@ -46,6 +57,7 @@ export const opener = (browser, { url, token }, troubles) => {
     await page.goto(`${url}/ui/`);
     await page.fill("#token", token);
     await page.click("button");
+    await page.waitForURL(`${url}/ui/`);
     await page.waitForSelector("h1:has-text('Now')");
     return page;
   };
