@@ -27,11 +27,11 @@ impl Cable {
     /// Plugs it into a running container; it goes with that.
     fn to(host: &Host, name: &str) -> Self {
         let container = host.container(name);
-        // Four addresses of 10.213.0.0/16 for each cable, so that tests at the same time keep apart.
+        // Four addresses of 10.214.0.0/16 for each cable, so that tests at the same time keep apart.
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let nth = COUNTER.fetch_add(1, Ordering::Relaxed);
         let net = (std::process::id() * 8 + nth * 4) % 65_536;
-        let at = |n: u32| format!("10.213.{}.{}", (net + n) / 256, (net + n) % 256);
+        let at = |n: u32| format!("10.214.{}.{}", (net + n) / 256, (net + n) % 256);
         let device = format!("tx{}-{nth}", std::process::id());
         let end = format!("host_name={device}");
         must(
