@@ -22,7 +22,7 @@ fn a_probe_succeeds_through_every_trouble() {
     times.sort_unstable();
     let p99 = times[times.len() * 99 / 100];
     println!("{} requests of the probe, p50 {:?}, p99 {p99:?}", times.len(), times[times.len() / 2]);
-    assert!(times.len() > 10, "only {} requests in two seconds", times.len());
+    assert!(times.len() > 100);
     let log = server.log();
     assert!(!log.contains("ERROR") || log.contains("the handler panicked"), "{log}");
 }
