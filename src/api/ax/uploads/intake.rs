@@ -156,7 +156,7 @@ impl UploadJob {
         Quota { space: self.settings.upload_bytes_per_space, all: self.settings.upload_bytes }
     }
 
-    /// Refuses the upload. Who is told so finds free what it held: its place, and the room of its first chunks.
+    /// Refuses the upload. Its place and the room of its first chunks are free before the client reads that.
     fn refuse(self, mut error: ApiError, file: Option<IncomingFile>) -> Outcome {
         self.call.watch.saw(&mut error);
         let refusal = Outcome::Done(render(&error, self.call.input.dialect, self.call.caller.request_id()));
