@@ -31,7 +31,7 @@ fn a_hundred_copies_of_the_fresh_file_and_a_hundred_backups_are_whole() {
     let mut different = BTreeSet::new();
     for nth in 0..TIMES {
         // On a slow disk a copy is made faster than an agent.
-        wait_until("one agent more for each copy", || storm.created() > nth);
+        wait_until("one agent more for each copy", || storm.created() > nth + 1);
         let status = Command::new("cp").arg(fresh(&daemon)).arg(&copy).status().expect("cp");
         assert!(status.success());
         good(&daemon, "check", &[&copy]);
@@ -45,7 +45,7 @@ fn a_hundred_copies_of_the_fresh_file_and_a_hundred_backups_are_whole() {
     }
     assert!(different.len() > 2, "the copy was kept fresh all the while: {different:?}");
     let seen = storm.end();
-    assert!(seen.agents.len() >= TIMES, "{} agents were made", seen.agents.len());
+    assert!(seen.agents.len() > TIMES, "only {} agents were made: this was no storm", seen.agents.len());
     let left: Vec<_> = std::fs::read_dir(dir.path()).expect("the directory").flatten().map(|e| e.file_name()).collect();
     assert_eq!(left.len(), 2, "nothing is left beside the copies: {left:?}");
 }

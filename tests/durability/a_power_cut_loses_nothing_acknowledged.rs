@@ -38,7 +38,7 @@ fn every_acknowledged_write_is_on_the_device() {
     let mut cuts: Vec<(Acknowledged, Mount)> = Vec::new();
     for nth in 0..CUTS {
         std::thread::sleep(Duration::from_millis(120 + 40 * nth as u64));
-        wait_until("one agent more for each cut", || storm.created() > nth);
+        wait_until("one agent more for each cut", || storm.created() > nth + 1);
         // Noted first: all of this was answered before the power went.
         let acknowledged = storm.so_far();
         hold_still(&daemon);
@@ -47,6 +47,8 @@ fn every_acknowledged_write_is_on_the_device() {
     }
     storm.end();
     daemon.kill();
+    let last = &cuts.last().expect("a cut").0;
+    assert!(last.agents.len() > CUTS, "only {} agents were made: this was no storm", last.agents.len());
     for (acknowledged, cut) in &cuts {
         let data = cut.path().join("d");
         let mut found = Daemon::prepared(Some(&data), &[], &settings);
