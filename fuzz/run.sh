@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes the parsers of bytes from outside, each target for so many minutes, as many at once as there are cores. Prints a
-# table: executions, edges covered, inputs in the corpus. The corpus stays in fuzz/corpus and grows from run to run;
-# whatever broke a promise is in fuzz/artifacts, and the script ends with 1. Needs cargo-fuzz (cargo install cargo-fuzz).
+# table: executions, edges covered, the minute in which the last new edge was found, inputs in the corpus. The corpus stays
+# in fuzz/corpus and grows from run to run; whatever broke a promise is in fuzz/artifacts, and the script ends with 1.
+# Needs cargo-fuzz (cargo install cargo-fuzz).
 #
 #   fuzz/run.sh [MINUTES [TARGET ...]]      60 minutes and every target, unless told otherwise
 set -euo pipefail
@@ -23,11 +24,12 @@ fuzz() { # TARGET
     mkdir -p "fuzz/artifacts/$1"
     : >"$logs/$1"
     # What takes more than 10 s or 1 GB is a finding too. After each finding it goes on with the time that is left.
-    local left=$((minutes * 60)) begun
+    local left=$((minutes * 60)) begun start=$SECONDS
     while ((left > 0)); do
         begun=$SECONDS
         nice -n 10 "$programs/$1" -max_total_time="$left" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-            -verbosity=1 "-artifact_prefix=fuzz/artifacts/$1/" "fuzz/corpus/$1" >>"$logs/$1" 2>&1 || true
+            -verbosity=1 "-artifact_prefix=fuzz/artifacts/$1/" "fuzz/corpus/$1" 2>&1 |
+            while IFS= read -r line; do echo "$((SECONDS - start)) $line"; done >>"$logs/$1" || true
         left=$((left - (SECONDS - begun) - 1))
     done
 }
@@ -36,14 +38,20 @@ export minutes programs logs
 echo "$minutes minutes each, $(nproc) at once" >&2
 printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}'
 
-printf '%-16s %13s %7s %7s %9s\n' target executions edges inputs findings
+# The pulses of the fuzzer tell edges: "SECOND #N NEW cov: EDGES ...". What the corpus covers (INITED) is not new.
+last_new_edge() { # TARGET
+    awk '/ cov: [0-9]/ { for (i = 1; i < NF; i++) if ($i == "cov:") edges = $(i + 1)
+        if (edges > most) { most = edges; if (!/INITED/) second = $1 } } END { print int((second + 59) / 60) }' "$logs/$1"
+}
+
+printf '%-16s %13s %7s %9s %7s %9s\n' target executions edges 'last new' inputs findings
 findings=0
 silent=()
 for target in "${targets[@]}"; do
-    executed=$(awk '/^stat::number_of_executed_units/ { n += $2 } END { print n + 0 }' "$logs/$target")
+    executed=$(awk '$2 == "stat::number_of_executed_units:" { n += $3 } END { print n + 0 }' "$logs/$target")
     edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$logs/$target" | tail -n 1)
     found=$(find "fuzz/artifacts/$target" -type f | wc -l)
-    printf '%-16s %13s %7s %7s %9s\n' "$target" "$executed" "${edges:-0}" "$(find "fuzz/corpus/$target" -type f | wc -l)" "$found"
+    printf '%-16s %13s %7s %9s %7s %9s\n' "$target" "$executed" "${edges:-0}" "$(last_new_edge "$target")" "$(find "fuzz/corpus/$target" -type f | wc -l)" "$found"
     findings=$((findings + found))
     ((executed > 0)) || silent+=("$target")
 done

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| taosd_fuzz::run("config", data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| taosd_fuzz::settings::config(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| taosd_fuzz::run("jwt", data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| taosd_fuzz::access::jwt(data));

@@ -19,7 +19,7 @@ pub fn console(data: &[u8]) {
 }
 
 /// A name that is let through is taken as it is, and is safe in a path and an argument list.
-pub fn name(data: &[u8]) {
+pub fn container_name(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let safe = |name: &str| {
         assert!(name == text && !name.is_empty() && !name.starts_with('-'));

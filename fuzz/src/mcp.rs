@@ -36,7 +36,7 @@ fn split(data: &[u8]) -> (HeaderMap, &[u8]) {
 
 /// Whatever comes, there is one answer: a notification gets none, and everything else one reply of JSON-RPC with the id of
 /// its request. A modern request is taken only with headers that say what it says.
-pub fn envelope(data: &[u8]) {
+pub fn mcp(data: &[u8]) {
     let (headers, body) = split(data);
     let read = read(body);
     if let Ok(ClientMessage::Request(request)) = &read {
