@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{AxReply, Daemon, text};
-use crate::workspace::harness::{agent, member};
+use crate::workspace::harness::{Actor, agent, member};
 
 #[test]
 fn an_owner_lets_users_and_agents_in_and_out() {
@@ -123,4 +123,26 @@ fn a_grant_on_a_space_ends_at_its_time() {
     let again = json!({"principal": "user:bob", "resource": format!("space:{}", ann.space), "role": "editor"});
     assert_eq!(ann.client.post("/api/grants", again).expect(201).json()["expires_at"], json!(null));
     bob.client.get(&path).expect(200);
+}
+
+#[test]
+fn who_sees_an_agent_is_told_of_no_space_that_it_alone_was_let_into() {
+    let daemon = Daemon::start();
+    let (ann, bob, cyd) = (member(&daemon, "ann"), member(&daemon, "bob"), member(&daemon, "cyd"));
+    let robot = agent(&daemon, &bob, "robot");
+    let attic = ann.client.post("/api/spaces/create", json!({"name": "Attic"})).expect(201).json();
+    let members = format!("/api/v1/spaces/{}/members", text(&attic["space"], "id"));
+    ann.client.post(&members, json!({"username": "bob", "role": "owner"})).expect(201);
+    bob.client.post(&members, json!({"agent": "robot", "role": "editor"})).expect(201);
+    daemon.grant("user:cyd", &robot.id, "viewer");
+    let names = |who: &Actor| -> Vec<String> {
+        let record = who.client.get("/api/v1/agents/robot").expect(200).json();
+        record["allowed_spaces"].as_array().unwrap().iter().map(|space| text(space, "name")).collect()
+    };
+    assert_eq!((names(&robot), names(&bob)), (vec!["bob".into(), "Attic".into()], vec!["bob".into(), "Attic".into()]));
+    assert_eq!(names(&cyd), Vec::<String>::new());
+    bob.client.delete(&format!("{members}/{}", bob.id)).expect(204);
+    assert_eq!((names(&robot), names(&bob)), (vec!["bob".into(), "Attic".into()], vec!["bob".into()]));
+    let listed = bob.client.get("/api/v1/agents").expect(200).text();
+    assert!(!listed.contains("Attic"), "{listed}");
 }

@@ -114,7 +114,7 @@ fn me(app: &App, call: Call) -> Handled {
             }
             Principal::Agent { id, name, owner, .. } => {
                 let display_name = agents::by_id(conn, id)?.map(|live| live.agent.display_name);
-                let spaces = record::allowed_spaces(conn, id, &space_id)?;
+                let spaces = record::allowed_spaces(conn, caller, id, &space_id)?;
                 shown["id"] = json!(id);
                 shown["username"] = json!(name);
                 shown["full_name"] = json!(display_name.as_deref().unwrap_or(name));

@@ -29,7 +29,12 @@ pub const FIELDS: &[Field] = &[
     Field::shown("agent_type", "The kind of agent, as a free word."),
     Field::word("status", &["active", "inactive"], "Whether its owner wants it at work.").required(),
     Field::shown("space_id", "The id of the agent's home space."),
-    Field::of("allowed_spaces", Type::Objects(SPACE), "The spaces that the agent may work in.").required(),
+    Field::of(
+        "allowed_spaces",
+        Type::Objects(SPACE),
+        "The spaces that the agent may work in, of those that you may see.",
+    )
+    .required(),
     Field::shown("owner_user_id", "The id of the agent's owner."),
     Field::shown("owner_space_id", "The owner's space in which the agent was created."),
     Field::shown("description", "The agent's purpose."),
@@ -72,11 +77,20 @@ pub fn control(agent: &Agent) -> Value {
     })
 }
 
-/// The spaces an agent may work in: its own, and those it was let into.
-pub fn allowed_spaces(conn: &Connection, agent_id: &str, space_id: &str) -> store::Result<Value> {
-    let all = spaces::all_of(conn, &Grantee::Agent(agent_id.to_owned()), Micros::now())?;
+/// The spaces an agent may work in, its own and those it was let into: those of them that the caller may see.
+///
+/// # Errors
+/// The store's.
+pub fn allowed_spaces(conn: &Connection, caller: &Caller, agent_id: &str, space_id: &str) -> store::Result<Value> {
+    let now = Micros::now();
     let show = |space: &Space| json!({"space_id": space.id, "name": space.name, "is_default": space.id == space_id});
-    Ok(all.iter().map(show).collect())
+    let mut shown = Vec::new();
+    for space in spaces::all_of(conn, &Grantee::Agent(agent_id.to_owned()), now)? {
+        if access::space_role_on(conn, caller, &space.id, now)?.is_some() {
+            shown.push(show(&space));
+        }
+    }
+    Ok(Value::Array(shown))
 }
 
 /// The record as the caller may see it.
@@ -97,7 +111,7 @@ pub fn show(conn: &Connection, caller: &Caller, presence: &Presence, live: &Live
         "agent_type": agent_type,
         "status": if active { "active" } else { "inactive" },
         "space_id": a.space_id,
-        "allowed_spaces": allowed_spaces(conn, &a.id, &a.space_id)?,
+        "allowed_spaces": allowed_spaces(conn, caller, &a.id, &a.space_id)?,
         "owner_user_id": a.owner_user_id,
         "owner_space_id": a.owner_space_id,
         "description": description,
