@@ -2,6 +2,10 @@
 
 mod support;
 
+#[allow(dead_code, reason = "each target uses its own part of this")]
+#[path = "durability/false_clock.rs"]
+mod false_clock;
 mod freeze;
 mod power;
 mod requests;
+mod whole_box;

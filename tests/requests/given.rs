@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::requests::false_clock::FalseClock;
+use crate::false_clock::FalseClock;
 use crate::support::{Client, Daemon};
 
 /// What is asked for, and what it is tried with: below the agent's own path, or not.

@@ -11,9 +11,6 @@ mod ends_are_told_within_a_second;
 #[path = "../notify/events.rs"]
 mod events;
 mod every_agent_may_ask;
-#[allow(dead_code, reason = "each target uses its own part of this")]
-#[path = "../durability/false_clock.rs"]
-mod false_clock;
 mod given;
 mod harness;
 mod nobody_does_what_was_not_given;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use crate::requests::false_clock::FalseClock;
+use crate::false_clock::FalseClock;
 use crate::requests::given::{Asked, Bench, Dice, Given, SCOPES, What, Who, seconds_of};
 use crate::support::{Client, TempDir, text, wait_until};
 

@@ -1,0 +1,86 @@
+//! The whole box beside a model: people, agents, spaces, roles, credentials, requests, freezes, leases and time, changed and
+//! used at random through all dialects at once. Whoever tries something may do exactly what the model says, and no reply of
+//! any kind holds a marker of what its reader may not see.
+//!
+//! `TAOSD_MODEL_STEPS` says how many steps, `TAOSD_MODEL_SEED` which. `TMPDIR=/dev/shm` spares the disk.
+
+mod bench;
+mod changes;
+mod state;
+mod tries;
+mod upsets;
+
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime};
+
+use crate::false_clock::FalseClock;
+use crate::support::Dice;
+use crate::whole_box::bench::Bench;
+use crate::whole_box::upsets::Upsets;
+
+/// What is done so often, of a thousand steps.
+const CHANGES: usize = 120;
+
+struct World {
+    bench: Bench,
+    dice: Dice,
+    steps: usize,
+    /// Tries that were refused, and that were not.
+    tried: [usize; 2],
+    /// The same of each route, tool and page.
+    ways: BTreeMap<String, [usize; 2]>,
+    /// An agent may be replaced by another of its name: not between a backup and its restore.
+    may_replace: bool,
+}
+
+impl World {
+    fn step(&mut self) {
+        self.steps += 1;
+        if self.dice.below(1000) < CHANGES { self.change() } else { self.attempt() }
+    }
+}
+
+fn run(steps: usize, clock: Option<FalseClock>, upsets: Upsets) {
+    let steps = Dice::told("TAOSD_MODEL_STEPS").and_then(|told| usize::try_from(told).ok()).unwrap_or(steps);
+    let seed = Dice::told("TAOSD_MODEL_SEED").unwrap_or_else(|| {
+        u64::try_from(SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() & 0xffff_ffff).expect("small")
+    });
+    eprintln!("TAOSD_MODEL_SEED={seed} TAOSD_MODEL_STEPS={steps}");
+    let bench = Bench::new(clock);
+    let (dice, ways) = (Dice::new(seed), BTreeMap::new());
+    let mut world = World { bench, dice, steps: 0, tried: [0; 2], ways, may_replace: true };
+    let began = Instant::now();
+    while world.steps < steps {
+        world.upset(upsets);
+        world.step();
+        if world.steps.is_multiple_of(50_000) {
+            eprintln!("{} steps in {:?}: {:?} refused and done", world.steps, began.elapsed(), world.tried);
+        }
+    }
+    let [refused, done] = world.tried;
+    eprintln!("{steps} steps in {:?}: {refused} tries were refused, {done} were not", began.elapsed());
+    eprintln!("of each, refused and done: {:?}", world.ways);
+    assert!(refused > steps / 8 && done > steps / 8, "{refused} {done}");
+}
+
+#[test]
+fn everybody_does_and_sees_exactly_what_is_theirs() {
+    run(3000, None, Upsets::None);
+}
+
+#[test]
+fn everybody_does_and_sees_exactly_what_is_theirs_whatever_is_killed_or_restored() {
+    run(1500, None, Upsets::Restores);
+}
+
+#[test]
+#[ignore = "needs libfaketime: apt install faketime"]
+fn everybody_does_and_sees_exactly_what_is_theirs_while_the_clock_moves() {
+    run(5000, Some(FalseClock::find()), Upsets::Clock);
+}
+
+#[test]
+#[ignore = "takes long, and libfaketime"]
+fn everybody_does_and_sees_exactly_what_is_theirs_a_million_times() {
+    run(1_000_000, Some(FalseClock::find()), Upsets::All);
+}
