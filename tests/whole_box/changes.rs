@@ -228,7 +228,9 @@ impl World {
             // An agent never decides.
             (Who::Agent(_), _) => Need::Never,
             (_, true) => Need::Space(space, Role::Owner),
-            (_, false) => Need::Agent(place, Role::Owner),
+            // Whose it is, and not who was made an owner too.
+            (Who::User(user), false) if user == agent.owner => Need::Nothing,
+            (_, false) => Need::Never,
         };
         let is_frozen = agent.is_frozen;
         // Nobody gives what his credential does not hold himself.
@@ -436,7 +438,7 @@ impl World {
     }
 
     /// What somebody held may be free now.
-    pub fn leases_are_unknown(&mut self, who: Who) {
+    fn leases_are_unknown(&mut self, who: Who) {
         for thing in &mut self.bench.state.things {
             if matches!(thing.lease, Lease::Held { by, .. } if by == who) {
                 thing.lease = Lease::Unknown;

@@ -379,10 +379,15 @@ impl State {
             agent.scope.retain(|scope| now.scope.contains(scope));
             agent.extra.retain(|(_, given)| now.extra.iter().any(|(_, other)| other.id == given.id));
         }
-        for thing in &mut left.things {
+        left.forget_leases();
+        left
+    }
+
+    /// Who holds which task is not told any more.
+    pub fn forget_leases(&mut self) {
+        for thing in &mut self.things {
             thing.lease = Lease::Unknown;
         }
-        left
     }
 }
 
