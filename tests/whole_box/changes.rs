@@ -239,7 +239,11 @@ impl World {
         let Some(outcome) = self.judge(nth, &ask("requests_approve", &[id], json!({})), need) else { return };
         assert!(!is_frozen, "step {}: a frozen agent asked", self.steps);
         let until = Some(seconds_of(&text(&outcome.json(), "until")));
-        if for_space {
+        let owner = self.bench.state.spaces[space].owner;
+        if for_space && who != Who::User(owner) {
+            // It would end with the role of who gave it: whose space it is takes it back.
+            self.bench.person(owner).post(&format!("/api/requests/{id}/revoke"), json!({})).expect(200);
+        } else if for_space {
             let held: &mut Held = self.bench.state.in_spaces.entry((Who::Agent(place), space)).or_default();
             held.asked.push(Given { role, until, id: id.to_owned() });
         } else {
