@@ -77,7 +77,7 @@ fn everybody_does_and_sees_exactly_what_is_theirs_whatever_is_killed_or_restored
 #[test]
 #[ignore = "needs libfaketime: apt install faketime"]
 fn everybody_does_and_sees_exactly_what_is_theirs_while_the_clock_moves() {
-    run(5000, Some(3), Some(FalseClock::find()), Upsets::Clock);
+    run(3000, Some(3), Some(FalseClock::find()), Upsets::Clock);
 }
 
 #[test]
