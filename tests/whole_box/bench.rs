@@ -137,6 +137,24 @@ impl Bench {
         SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs_f64() + self.offset as f64
     }
 
+    /// Seconds of a clock that nobody moves.
+    pub fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// How far a time on the wire is ahead of the daemon's clock.
+    pub fn seconds_until(&self, time: &Value) -> Option<f64> {
+        Some(seconds_of(time.as_str()?) - self.now())
+    }
+
+    /// An hour goes by for the bounds of an agent's requests, and what was denied may be asked again.
+    pub fn an_hour_passes(&self, agent: &str) {
+        self.daemon.execute(
+            "UPDATE requests SET created_at = created_at - 3600000000 WHERE state <> 'pending' AND agent_id = ?1",
+            [agent],
+        );
+    }
+
     /// A person's first token, which is never revoked.
     pub fn person(&self, user: usize) -> Client {
         let own = |one: &&Credential| one.who == Who::User(user) && one.kind == Kind::UserToken;
@@ -208,20 +226,10 @@ impl Bench {
             }
             _ => call_route(client, row, ask),
         };
-        let refused =
-            reply.json_if_any().is_some_and(|told| told.get("error").is_some() || told["result"]["isError"] == true);
+        let told: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let refused = told.get("error").is_some() || told["result"]["isError"] == true;
         let is_done = reply.status < 300 && !(as_tool && refused);
         Outcome { status: reply.status, is_done, body: reply.body }
-    }
-}
-
-trait JsonIfAny {
-    fn json_if_any(&self) -> Option<Value>;
-}
-
-impl JsonIfAny for Reply {
-    fn json_if_any(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
     }
 }
 
@@ -264,29 +272,7 @@ fn form(fields: &Value) -> String {
     )
 }
 
-impl Bench {
-    /// Seconds of a clock that nobody moves.
-    pub fn seconds(&self) -> f64 {
-        self.began.elapsed().as_secs_f64()
-    }
-
-    /// How far a time on the wire is ahead of the daemon's clock.
-    pub fn seconds_until(&self, time: &Value) -> Option<f64> {
-        Some(seconds_of(time.as_str()?) - self.now())
-    }
-}
-
 /// Seconds of a time on the wire.
 pub fn seconds_of(time: &str) -> f64 {
     time.parse::<jiff::Timestamp>().expect("a time").as_microsecond() as f64 / 1e6
-}
-
-impl Bench {
-    /// An hour goes by for the bounds of an agent's requests, and what was denied may be asked again.
-    pub fn an_hour_passes(&self, agent: &str) {
-        self.daemon.execute(
-            "UPDATE requests SET created_at = created_at - 3600000000 WHERE state <> 'pending' AND agent_id = ?1",
-            [agent],
-        );
-    }
 }
