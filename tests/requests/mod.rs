@@ -11,7 +11,7 @@ mod ends_are_told_within_a_second;
 #[path = "../notify/events.rs"]
 mod events;
 mod every_agent_may_ask;
-mod given;
+pub mod given;
 mod harness;
 mod nobody_does_what_was_not_given;
 mod one_decision_wins;

@@ -8,6 +8,7 @@ use taosd::api::{ApiRoute, routes};
 use taosd::rest::route::BodyKind;
 
 use crate::false_clock::FalseClock;
+use crate::requests::given::seconds_of;
 use crate::support::{Client, Daemon, Reply, text};
 use crate::whole_box::state::{AGENT_DEFAULT, Agent, Credential, Kind, Person, Space, State, Who};
 
@@ -270,9 +271,4 @@ fn form(fields: &Value) -> String {
         "--b\r\nContent-Disposition: form-data; name=\"space_id\"\r\n\r\n{space}\r\n--b\r\nContent-Disposition: form-data; \
         name=\"file\"; filename=\"{content}.txt\"\r\nContent-Type: text/plain\r\n\r\n{content}\r\n--b--\r\n"
     )
-}
-
-/// Seconds of a time on the wire.
-pub fn seconds_of(time: &str) -> f64 {
-    time.parse::<jiff::Timestamp>().expect("a time").as_microsecond() as f64 / 1e6
 }

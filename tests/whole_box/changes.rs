@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
+use crate::requests::given::seconds_of;
 use crate::support::text;
 use crate::whole_box::World;
-use crate::whole_box::bench::{ask, seconds_of};
+use crate::whole_box::bench::ask;
 use crate::whole_box::state::{AGENT_DEFAULT, Credential, Given, Held, Kind, Lease, Need, Role, State, Who};
 
 const ROLES: [Role; 3] = [Role::Viewer, Role::Editor, Role::Owner];

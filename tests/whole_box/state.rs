@@ -320,7 +320,7 @@ impl State {
         (by_class && covers(&credential.scopes, action) && covers(&agent.scope, by_scope)) || extra
     }
 
-    /// True if whoever holds this credential could give all of these scopes.
+    /// True if this credential covers all of these scopes, so that its holder may give them.
     pub fn holds(credential: &Credential, scopes: &[&'static str]) -> bool {
         let covered = |scope: &&str| covers(&credential.scopes, scope) || credential.scopes.contains(scope);
         credential.kind == Kind::UserToken && scopes.iter().all(covered)
@@ -344,7 +344,7 @@ impl State {
                 ("notes", [agent]) => {
                     may(&|who| [Who::Agent(*agent), Who::User(self.agents[*agent].owner)].contains(&who))
                 }
-                // Why an agent asks to be let into a space: its owner and the space's owners are told.
+                // The reason of a request for a space. The agent's owner and the owners of the space see it.
                 ("wants", [agent, space]) => may(&|who| match who {
                     Who::Agent(own) => own == *agent,
                     Who::User(user) => {
