@@ -70,15 +70,17 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use check::{CheckFinding, StillWanted, check, check_gently, look, recognise};
-pub use copy::{Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of};
+pub use check::{CheckFinding, StillWanted, check, look, recognise};
+pub use copy::{Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_pages, copy_to, sync_dir_of};
 pub use dir::{BACKUPS, DirLock, TOKEN_FILE, lock_dir};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
 pub use open::{FILE, OpenError, identify, own, write_back};
 pub use swept::Swept;
 
+use check::check_gently;
 use condition::Condition;
+use copy::copy_beside;
 use migrate::MigrateError;
 use open::Medium;
 use readers::Readers;
@@ -299,6 +301,34 @@ impl Store {
     /// hold the store. Only the first stays.
     pub fn on_commit(&self, hook: impl Fn() + Send + Sync + 'static) {
         self.writer.on_commit(hook);
+    }
+
+    /// Copies the database to a new file beside `place`, as [`copy_beside`] does.
+    ///
+    /// # Errors
+    /// As there, and `Gone`.
+    pub fn copy_beside(&self, place: &Path, wanted: &StillWanted) -> Result<Copied> {
+        self.by_name(|path| copy_beside(path, place, wanted))
+    }
+
+    /// Looks at the database beside the work on it, as [`check_gently`] does.
+    ///
+    /// # Errors
+    /// As there, and `Gone`.
+    pub fn check_gently(
+        &self,
+        wanted: &StillWanted,
+        told: impl FnMut(&'static str, &[CheckFinding]),
+    ) -> Result<Vec<CheckFinding>> {
+        self.by_name(|path| check_gently(path, wanted, told))
+    }
+
+    /// Runs `work`, which opens the files anew by their names. What it says of others that have got those names is not told.
+    fn by_name<T>(&self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        self.condition.in_place()?;
+        let result = work(&self.dir.join(FILE));
+        self.condition.in_place()?;
+        result
     }
 
     /// False once the writer's thread has died.

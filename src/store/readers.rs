@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::condition::Condition;
+use super::error::{Result, StoreError};
 use super::open::{self, Medium};
 
 /// Steps of SQLite's virtual machine between two looks at the clock: some tens of microseconds.
@@ -25,8 +27,23 @@ pub struct Reader {
 }
 
 impl Reader {
-    fn open(path: &Path, medium: Medium) -> rusqlite::Result<Self> {
-        let mut conn = open::reading(path, medium)?;
+    /// A connection to the files in use. SQLite opens them by their names, which other files may have got meanwhile: such
+    /// a connection would read from those for ever.
+    fn open(path: &Path, medium: Medium, condition: &Condition) -> Result<Self> {
+        condition.in_place()?;
+        let opened = open::reading(path, medium).and_then(|conn| {
+            // SQLite opens the WAL with the first read.
+            conn.pragma_query_value(None, "schema_version", |_| Ok(()))?;
+            Ok(conn)
+        });
+        if let Err(gone) = condition.in_place() {
+            if let Ok(conn) = opened {
+                // The WAL is not this connection's to write back and remove.
+                conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            }
+            return Err(gone);
+        }
+        let mut conn = opened?;
         let until = Arc::new(AtomicU64::new(NEVER));
         let watched = Arc::clone(&until);
         conn.progress_handler(STEPS, Some(move || now() >= watched.load(Ordering::Relaxed)))?;
@@ -84,18 +101,18 @@ impl Readers {
 
 impl r2d2::ManageConnection for Readers {
     type Connection = Reader;
-    type Error = rusqlite::Error;
+    type Error = StoreError;
 
-    fn connect(&self) -> rusqlite::Result<Reader> {
-        Reader::open(&self.path, self.medium).inspect_err(|error| {
-            if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
-                self.condition.note(error.to_string());
+    fn connect(&self) -> Result<Reader> {
+        Reader::open(&self.path, self.medium, &self.condition).inspect_err(|error| {
+            if let StoreError::Damaged(why) = error {
+                self.condition.note(why.clone());
             }
         })
     }
 
-    fn is_valid(&self, reader: &mut Reader) -> rusqlite::Result<()> {
-        reader.execute_batch("")
+    fn is_valid(&self, reader: &mut Reader) -> Result<()> {
+        Ok(reader.execute_batch("")?)
     }
 
     fn has_broken(&self, reader: &mut Reader) -> bool {

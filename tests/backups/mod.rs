@@ -10,6 +10,7 @@ mod storm;
 mod a_backup_is_asked_for_and_the_newest_seven_are_kept;
 mod a_backup_of_the_first_moment_is_kept;
 mod a_check_runs_beside_the_daemon;
+mod a_copy_is_never_of_another_file;
 mod a_cut_audit_is_shown_by_a_head_told_before;
 mod a_failing_backup_is_told_until_one_goes_well;
 mod a_restore_brings_nothing_back_that_was_revoked;

@@ -6,11 +6,15 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::support::{Daemon, TempDir};
+
+/// More than there are workers.
+const READERS: usize = 32;
 
 fn not_ready(daemon: &Daemon) {
     let ready = daemon.anonymous().get("/readyz").expect_error(503, "not_ready").json();
@@ -55,7 +59,7 @@ fn what_a_removed_file_held_is_saved_and_can_be_restored() {
         if rescued.exists() {
             break;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(fs::metadata(&rescued).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(daemon.stop(), Some(0));
@@ -93,4 +97,39 @@ fn the_webhook_is_told_although_nothing_can_be_written() {
     stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
     assert!(said.starts_with("POST /hook"), "{said}");
     assert!(daemon.log_text().contains("the database file is gone"), "{}", daemon.log_text());
+}
+
+/// A few connections to the database are open at the start; the others are opened when more than these read at once.
+#[test]
+fn who_begins_to_read_meanwhile_reads_from_the_file_in_use() {
+    for file in ["taosd.db", "taosd.db-wal", "taosd.db-shm"] {
+        let mut daemon = Daemon::with(&[], &[("TAOSD_WORKERS", "16"), ("TAOSD_MAX_CONNECTIONS_PER_PEER", "100")]);
+        daemon.agent("before");
+        let (place, away) = (daemon.data.join(file), daemon.data.join("away"));
+        fs::rename(&place, &away).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..READERS {
+                scope.spawn(|| read(&daemon, "before"));
+            }
+            thread::sleep(Duration::from_millis(100));
+            fs::copy(&away, &place).unwrap();
+        });
+        fs::rename(&away, &place).unwrap();
+        daemon.agent("after");
+        thread::scope(|scope| {
+            for _ in 0..READERS {
+                scope.spawn(|| read(&daemon, "after"));
+            }
+        });
+        daemon.anonymous().get("/readyz").expect(200);
+        daemon.restart();
+        read(&daemon, "after");
+        daemon.check();
+    }
+}
+
+fn read(daemon: &Daemon, agent: &str) {
+    for _ in 0..50 {
+        daemon.operator().get(&format!("/api/agents/{agent}")).expect(200);
+    }
 }

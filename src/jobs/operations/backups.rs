@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
-use crate::store::{self, BACKUPS, FILE, PART_SUFFIX, StillWanted, StoreError};
+use crate::store::{self, BACKUPS, FILE, PART_SUFFIX, StillWanted, Store, StoreError};
 use crate::threads::lock;
 use crate::time::Micros;
 
@@ -42,7 +42,15 @@ pub struct Backup {
 ///
 /// # Errors
 /// The store's; the copy is as before.
-pub fn refresh(data_dir: &Path, wanted: &StillWanted) -> store::Result<()> {
+pub fn refresh(store: &Store, wanted: &StillWanted) -> store::Result<()> {
+    store.copy_beside(&store::backup_dir(store.dir())?.join(FILE), wanted)?.settle()
+}
+
+/// The same where no daemon is at work.
+///
+/// # Errors
+/// As there.
+pub fn refresh_at_rest(data_dir: &Path, wanted: &StillWanted) -> store::Result<()> {
     store::copy_to(&data_dir.join(FILE), &store::backup_dir(data_dir)?.join(FILE), wanted)
 }
 
@@ -90,11 +98,11 @@ pub fn time_of_latest(data_dir: &Path) -> Option<Micros> {
 ///
 /// # Errors
 /// The store's; there is no new backup then.
-pub fn create(data_dir: &Path, now: Micros, settled: bool, wanted: &StillWanted) -> store::Result<Backup> {
-    let dir = store::backup_dir(data_dir)?;
+pub fn create(store: &Store, now: Micros, settled: bool, wanted: &StillWanted) -> store::Result<Backup> {
+    let dir = store::backup_dir(store.dir())?;
     let stem = format!("{PREFIX}{}", now.millis().replace(['-', ':'], ""));
     let (to, hash_file) = (dir.join(format!("{stem}{SUFFIX}")), dir.join(format!("{stem}{HASH_SUFFIX}")));
-    let copied = store::copy_beside(&data_dir.join(FILE), &to, wanted)?;
+    let copied = store.copy_beside(&to, wanted)?;
     let hash = hash(copied.path())?;
     // Before the backup itself: whoever sees that sees its hash.
     fs::write(&hash_file, format!("{hash}  {stem}{SUFFIX}\n")).map_err(|error| told(&hash_file, error))?;

@@ -10,7 +10,7 @@ use super::jobs::Jobs;
 use crate::closed_set::closed_set;
 use crate::limits::DATABASE_CHECK_TIME;
 use crate::rest::stream::Signal;
-use crate::store::{self, CheckFinding, FILE, StillWanted, StoreError};
+use crate::store::{CheckFinding, StillWanted, StoreError};
 use crate::threads::lock;
 use crate::time::Micros;
 
@@ -131,9 +131,8 @@ fn carry_out(jobs: &Arc<Jobs>, stop: Arc<AtomicBool>) {
     let wanted = StillWanted::as_long_as(move || {
         !stop.load(Ordering::Relaxed) && !ends.load(Ordering::Relaxed) && Instant::now() < until
     });
-    let path = jobs.store.dir().join(FILE);
     let told = |step, so_far: &[CheckFinding]| jobs.check.come_to(step, so_far);
-    match store::check_gently(&path, &wanted, told) {
+    match jobs.store.check_gently(&wanted, told) {
         Ok(mut findings) if !wanted.now() => {
             // The last was cut short: that it has no result says nothing of the file.
             findings.retain(|finding| finding.result.is_ok());

@@ -123,7 +123,7 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
         OperationKind::Purge => archive::purge(jobs, op),
         OperationKind::Backup => {
             let (settled, wanted) = (jobs.clock.settled().is_some(), StillWanted::unless(jobs.ends()));
-            Ok(json!(backups::create(jobs.store.dir(), Micros::now(), settled, &wanted)?))
+            Ok(json!(backups::create(&jobs.store, Micros::now(), settled, &wanted)?))
         }
         // A bulk operation is its parts, as freezing and thawing are; the start-up migration carries itself out.
         OperationKind::Bulk | OperationKind::Migrate | OperationKind::Freeze | OperationKind::Thaw => {

@@ -101,7 +101,7 @@ impl BackupWork {
             // Read first: what is committed meanwhile may or may not be in the copy.
             let (version, light) = (self.store.version(), self.store.light_version());
             if self.covered != Some(version) || (self.light != light && backups::is_old(&dir, Micros::now())) {
-                let result = backups::refresh(&dir, &StillWanted::unless(pause.ends()));
+                let result = backups::refresh(&self.store, &StillWanted::unless(pause.ends()));
                 if result.is_err() && pause.ends().load(Ordering::Relaxed) {
                     log::info!("the automatic backup was given up: the daemon stops");
                     break;
@@ -157,6 +157,7 @@ fn reason(error: &StoreError) -> &'static str {
         StoreError::Full(_) => "the disk is full",
         StoreError::ReadOnly(_) => "the file system is read-only",
         StoreError::Damaged(_) => "the database is damaged",
+        StoreError::Gone(_) => "the database file was removed or replaced",
         _ => "the last automatic backup failed; the log says why",
     }
 }
@@ -191,7 +192,7 @@ pub fn refresh_at_stop(dir: &Path, covered: bool) {
         }
         Ok(_lock) => {
             let wanted = StillWanted::within(LAST_COPY);
-            match backups::refresh(dir, &wanted) {
+            match backups::refresh_at_rest(dir, &wanted) {
                 Ok(()) => {}
                 Err(_) if !wanted.now() => log::warn!(
                     "the last backup took more than {} s and was given up: backup/{FILE} is older than {FILE}; the next \
