@@ -20,6 +20,13 @@ use crate::threads::lock;
 /// Where work comes from, and how long a commit waits for it.
 type BatchQueue<'a> = (&'a Receiver<Box<dyn WriteJob>>, &'a mut Pace);
 
+/// What every transaction works with.
+struct BatchWork<'a> {
+    conn: &'a Connection,
+    condition: &'a Condition,
+    last: Last,
+}
+
 /// What the writer's thread tells the others.
 #[derive(Default)]
 pub(super) struct WriterState {
@@ -60,19 +67,22 @@ pub(super) fn serve(
 ) {
     let (mut rescued, mut pace) = (false, Pace::default());
     while let Some(first) = pace.first(queue) {
-        match condition.in_place() {
-            Ok(()) => condition.noting(|| commit_batch(&conn, (queue, &mut pace), first, told, last)),
-            // What is written into a file without a name is lost with the process.
-            Err(gone) => {
-                finish(first, Err(gone));
-                if !rescued {
-                    save_elsewhere(&conn);
-                }
-                rescued = true;
-                continue;
+        let outcome = match condition.in_place() {
+            Ok(()) => {
+                let work = BatchWork { conn: &conn, condition, last };
+                condition.noting(|| commit_batch(&work, (queue, &mut pace), first, told))
             }
+            Err(gone) => {
+                finish(first, Err(gone.clone()));
+                Err(gone)
+            }
+        };
+        // What is written into a file without a name is lost with the process.
+        let is_gone = matches!(outcome, Err(StoreError::Gone(_)));
+        if is_gone && !rescued {
+            save_elsewhere(&conn);
         }
-        rescued = false;
+        rescued = is_gone;
     }
     // After a clean stop the one file is complete: the WAL is written back and goes with the last connection.
     if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
@@ -93,12 +103,18 @@ fn save_elsewhere(conn: &Connection) {
 }
 
 /// Runs `first` and what has queued up behind it in one transaction, and answers all of it after the commit.
-fn commit_batch(conn: &Connection, queue: BatchQueue<'_>, first: Box<dyn WriteJob>, told: &WriterState, last: Last) {
+fn commit_batch(
+    work: &BatchWork<'_>,
+    queue: BatchQueue<'_>,
+    first: Box<dyn WriteJob>,
+    told: &WriterState,
+) -> Result<()> {
+    let conn = work.conn;
     let mut ran = Vec::new();
     let before = conn.total_changes();
     let mut light = 0;
     *lock(&told.began) = Some(Instant::now());
-    let outcome = run_batch(conn, queue, first, (&mut ran, &mut light), last);
+    let outcome = run_batch(work, queue, first, (&mut ran, &mut light));
     *lock(&told.began) = None;
     if let Err(error) = &outcome {
         log::error!("a commit failed: {error}");
@@ -124,6 +140,7 @@ fn commit_batch(conn: &Connection, queue: BatchQueue<'_>, first: Box<dyn WriteJo
     if let Some(hook) = told.committed.get().filter(|_| changed) {
         hook();
     }
+    outcome
 }
 
 /// One answer that panics must not take the others, or the thread, with it.
@@ -134,11 +151,10 @@ fn finish(job: Box<dyn WriteJob>, outcome: Result<()>) {
 }
 
 fn run_batch(
-    conn: &Connection,
+    &BatchWork { conn, condition, last }: &BatchWork<'_>,
     (queue, pace): BatchQueue<'_>,
     first: Box<dyn WriteJob>,
     (ran, light): (&mut Vec<Box<dyn WriteJob>>, &mut u64),
-    last: Last,
 ) -> Result<()> {
     let begun = execute(conn, "BEGIN IMMEDIATE");
     let mut next = Some(first);
@@ -158,6 +174,8 @@ fn run_batch(
     }
     in_savepoint(conn, &mut BatchEnd { last })?;
     let began = Instant::now();
+    // Once more: the later work may have been sent when a file had gone.
+    condition.in_place()?;
     execute(conn, "COMMIT")?;
     pace.committed(ran.len(), began.elapsed());
     Ok(())

@@ -181,6 +181,21 @@ fn a_full_disk_fails_its_batch_and_no_more() {
 }
 
 #[test]
+fn what_joins_a_batch_after_the_file_has_gone_is_refused() {
+    let held = held("gone", "");
+    let away = held.path.with_extension("away");
+    std::fs::rename(&held.path, &away).unwrap();
+    held.insert(1);
+    assert!(matches!(held.run(1)[..], [(1, Err(StoreError::Gone(_)))]));
+    assert!(matches!(held.writer.write(HERE, |conn| put(conn, 1, 10)), Err(StoreError::Gone(_))));
+    assert!(held.path.with_extension("db.rescued").exists(), "saved before the next answer");
+    std::fs::rename(&away, &held.path).unwrap();
+    held.insert(2);
+    assert!(matches!(held.answers.1.recv().unwrap(), (2, Ok(2))));
+    assert_eq!(held.rows(), [2]);
+}
+
+#[test]
 fn a_batch_is_one_commit_and_each_commit_is_synced() {
     let held = held("synced", "");
     let modes = |conn: &Connection| -> Result<(String, i64)> {
