@@ -20,15 +20,23 @@ programs=fuzz/target/$(rustc -vV | sed -n 's/^host: //p')/release
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
+words() { # TARGET: the literals of the files that fuzz/words names
+    awk -v target="$1" '$1 == target { $1 = ""; print }' fuzz/words |
+        xargs -r grep -rhoE --include='*.rs' '"[A-Za-z0-9_.:/*+=-]{2,40}"' | sort -u
+}
+for target in "${targets[@]}"; do words "$target" >"$logs/$target.words"; done
+
 fuzz() { # TARGET
     mkdir -p "fuzz/artifacts/$1"
     : >"$logs/$1"
+    local words=()
+    [[ ! -s $logs/$1.words ]] || words=("-dict=$logs/$1.words")
     # What takes more than 10 s or 1 GB is a finding too. After each finding it goes on with the time that is left.
     local left=$((minutes * 60)) begun start=$SECONDS
     while ((left > 0)); do
         begun=$SECONDS
         nice -n 10 "$programs/$1" -max_total_time="$left" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-            -verbosity=1 "-artifact_prefix=fuzz/artifacts/$1/" "fuzz/corpus/$1" 2>&1 |
+            -verbosity=1 "-artifact_prefix=fuzz/artifacts/$1/" "${words[@]}" "fuzz/corpus/$1" 2>&1 |
             while IFS= read -r line; do echo "$((SECONDS - start)) $line"; done >>"$logs/$1" || true
         left=$((left - (SECONDS - begun) - 1))
     done

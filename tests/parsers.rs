@@ -56,3 +56,17 @@ fn every_target_has_a_program_that_runs_it_alone() {
         assert!(calls.len() == 1 && program.contains(&format!("::{name}(data));")), "{name}");
     }
 }
+
+#[test]
+fn the_words_of_each_target_are_taken_from_files_that_are_there() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let list = std::fs::read_to_string(format!("{root}fuzz/words")).unwrap();
+    for line in list.lines().filter(|line| !line.starts_with('#')) {
+        let mut parts = line.split_whitespace();
+        let target = parts.next().unwrap();
+        assert!(parsers::TARGETS.iter().any(|(name, ..)| *name == target), "{target}");
+        let files: Vec<&str> = parts.collect();
+        assert!(!files.is_empty(), "{line}");
+        files.iter().for_each(|file| assert!(std::fs::exists(format!("{root}{file}")).unwrap(), "{file}"));
+    }
+}
