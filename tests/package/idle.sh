@@ -14,12 +14,11 @@ setting() { sed -n "s/^$1=//p" "$dir/env"; }
 inside() { lxc exec "$name" -- bash -c "set -euo pipefail; $1"; }
 
 # Bytes handed to the disk, the newest time of any file, lines in the journal; processor ticks and memory for the report.
-# A statement that was slow because other tests had the processor says nothing of an idle box.
 counters() {
   inside 'pid=$(systemctl show taosd --property MainPID --value)
     sed -n "s/^write_bytes: /write_bytes /p" "/proc/$pid/io"
     echo "newest $(find /var/lib/taosd /run/taosd -printf "%T@\n" | sort -n | tail -n 1)"
-    echo "journal $(journalctl --unit taosd --no-pager --output cat | grep -vc ": slow statement, ")"
+    echo "journal $(journalctl --unit taosd --no-pager --output cat | wc -l)"
     echo "ticks $(awk "{ print \$14 + \$15 }" "/proc/$pid/stat")"
     echo "rss_kib $(awk "/^VmRSS/ { print \$2 }" "/proc/$pid/status")"'
 }
@@ -33,7 +32,11 @@ begin() {
     token=$(cat /var/lib/taosd/operator.token)
     for n in $(seq 20); do curl -sS -o /dev/null -H "Authorization: Bearer $token" --json "{\"name\": \"agent$n\"}" http://127.0.0.1:6969/api/agents; done'
   # The last uses are written and the copy is made a while after the last request: then it rests.
-  inside 'systemctl restart taosd'
+  # That a statement was slow, because other tests had the processor or the disk, is not what is looked at.
+  inside 'mkdir /etc/systemd/system/taosd.service.d
+    printf "[Service]\nEnvironment=TAOSD_SLOW_QUERY_MS=30000\n" >/etc/systemd/system/taosd.service.d/idle.conf
+    systemctl daemon-reload
+    systemctl restart taosd'
   sleep 75
   counters >"$state.before"
   date +%s >"$state.began"
