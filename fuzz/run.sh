@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes the parsers of bytes from outside, each target for so many minutes, as many at once as there are cores. Prints a
-# table: executions, edges covered, the minute in which the last new edge was found, inputs in the corpus. The corpus stays
-# in fuzz/corpus and grows from run to run; whatever broke a promise is in fuzz/artifacts, and the script ends with 1.
+# Fuzzes the parsers of bytes from outside, each target for so many minutes, as many at once as there are cores, with the
+# words of its format (fuzz/words). Prints a table: executions, edges covered, the minute in which the last new edge was
+# found, inputs in the corpus. The corpus stays in fuzz/corpus and grows from run to run; whatever broke a promise is in
+# fuzz/artifacts, and the script ends with 1.
 # Needs cargo-fuzz (cargo install cargo-fuzz).
 #
 #   fuzz/run.sh [MINUTES [TARGET ...]]      60 minutes and every target, unless told otherwise
