@@ -134,8 +134,7 @@ fn disk(app: &App) -> Result<(), String> {
     }
     // What the system does not say beforehand, such as a quota or a card that fails, the last write has told.
     match app.store.trouble() {
-        // Whether a file is still gone, the check of the database sees by itself.
-        None | Some(StoreError::Gone(_)) => {}
+        None => {}
         Some(StoreError::Full(_)) => return Err("the last write found no room, and none was free".into()),
         Some(StoreError::ReadOnly(_)) => return Err("the last write found the file system read-only".into()),
         Some(_) => return Err("the last write failed; the log says why".into()),

@@ -126,8 +126,9 @@ fn commit_batch(
             let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
     }
-    // A commit of nothing says nothing about the disk.
-    if outcome.is_err() || conn.total_changes() > before {
+    // A commit of nothing says nothing about the disk, nor does a file that went away: `Condition` tells of that.
+    let is_gone = matches!(outcome, Err(StoreError::Gone(_)));
+    if !is_gone && (outcome.is_err() || conn.total_changes() > before) {
         *told.trouble() = outcome.clone().err();
         let only_light = outcome.is_ok() && conn.total_changes() == before + light;
         let counter = if only_light { &told.light } else { &told.version };

@@ -189,6 +189,7 @@ fn what_joins_a_batch_after_the_file_has_gone_is_refused() {
     assert!(matches!(held.run(1)[..], [(1, Err(StoreError::Gone(_)))]));
     assert!(matches!(held.writer.write(HERE, |conn| put(conn, 1, 10)), Err(StoreError::Gone(_))));
     assert!(held.path.with_extension("db.rescued").exists(), "saved before the next answer");
+    assert!(held.writer.trouble().is_none(), "no write has failed for the disk's sake");
     std::fs::rename(&away, &held.path).unwrap();
     held.insert(2);
     assert!(matches!(held.answers.1.recv().unwrap(), (2, Ok(2))));
