@@ -1,19 +1,19 @@
-//! Closed sets of words: one list gives the enum, its slugs, parsing, printing, and reading from and writing to SQL.
+//! Closed sets of words. One list gives the enum, its slugs, parsing, printing, and conversion from and to SQL.
 //!
-//! A word that the list does not have is an error everywhere: nothing falls through to a default.
+//! A word that is not in the list is an error everywhere; there is no default.
 
-/// A word that a closed set does not have.
+/// The error for a word that is not in a closed set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{word}' is not one of {set}")]
 pub struct UnknownWord {
-    /// The set's words, for people.
+    /// The words of the set, separated by commas.
     pub set: String,
-    /// What was found.
+    /// The unknown word.
     pub word: String,
 }
 
 impl UnknownWord {
-    /// The error for `word`, where `slugs` are the words that there are.
+    /// The error for `word`; `slugs` are the words of the set.
     pub fn new(slugs: &[&str], word: &str) -> Self {
         Self { set: slugs.join(", "), word: word.to_owned() }
     }
@@ -36,12 +36,12 @@ macro_rules! closed_set {
             /// Every member's word, in the same order.
             pub const SLUGS: &'static [&'static str] = &[ $( $slug, )+ ];
 
-            /// The word, as on the wire and in the database.
+            /// The word, as in JSON and in the database.
             pub const fn slug(self) -> &'static str {
                 match self { $( Self::$variant => $slug, )+ }
             }
 
-            /// What it means, for people.
+            /// The meaning of the word, for people.
             pub const fn about(self) -> &'static str {
                 match self { $( Self::$variant => $about, )+ }
             }

@@ -1,4 +1,4 @@
-//! The documentation in the binary: the pages of `docs/agents`, and how they become HTML.
+//! The documentation in the binary: the pages of `docs/agents` and their conversion to HTML.
 
 use std::fmt::Write as _;
 
@@ -61,7 +61,7 @@ pages![
     "agents/errors",
 ];
 
-/// A page by its path: its whole path and its Markdown.
+/// Finds a page by its path. Returns its full path and its Markdown.
 pub fn find(path: &str) -> Option<(&'static str, &'static str)> {
     let path = if path == "agents" { "agents/README" } else { path };
     PAGES.iter().find(|(name, _)| *name == path).copied()
@@ -72,7 +72,7 @@ pub fn page(path: &str) -> Option<&'static str> {
     find(path).map(|(_, text)| text)
 }
 
-/// The anchor of a heading: lower-cased, blanks to `-`, all but letters, digits, `-` and `_` dropped.
+/// The anchor of a heading: in lower case, with `-` for whitespace; only letters, digits, `-` and `_` stay.
 pub fn anchor(heading: &str) -> String {
     heading
         .trim()
@@ -102,16 +102,16 @@ pub fn headings(markdown: &str) -> Vec<String> {
     found
 }
 
-/// What a browser asks for.
+/// What a browser asks for below `/docs/`.
 #[derive(Debug, Clone, Copy)]
 pub enum DocsQuery<'a> {
     /// A page: its path and its Markdown.
     Page(&'static str, &'static str),
-    /// Where these words stand.
+    /// A search for these words.
     Search(&'a str),
 }
 
-/// The groups that the pages are shown in, each with its paths in the order to read them.
+/// The groups of the pages in the console, each with its paths in reading order.
 pub fn groups() -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'static str>)> {
     const GROUPS: [(&str, &str); 5] = [
         ("Start", ""),
@@ -137,11 +137,11 @@ pub fn title(path: &str) -> String {
 /// A heading of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
-    /// 1 for the page's own.
+    /// The level; 1 for the heading of the page.
     pub level: u8,
-    /// Its anchor.
+    /// The anchor of the heading.
     pub anchor: String,
-    /// Its text.
+    /// The text of the heading.
     pub text: String,
 }
 
@@ -155,9 +155,9 @@ pub fn outline(markdown: &str) -> Vec<Heading> {
     levels.zip(texts).map(|(level, text)| Heading { level, anchor: anchor(&text), text }).collect()
 }
 
-/// The page as HTML; headings carry their anchor as `id`. Raw HTML in a page is shown as text, a comment on a line of
-/// its own (the marks around what is generated) is left out. What is wider than a page scrolls within itself and can be
-/// focused. The marks that the tests fill in are shown as what they stand for.
+/// The page as HTML. Headings have their anchor as `id`. Raw HTML in a page is shown as text. A comment on its own line
+/// is left out, such as the marks around generated parts. Tables and code blocks can be focused, and a wide table
+/// scrolls on its own. The placeholders that the tests fill in are shown as `<name>`.
 pub fn body(markdown: &str) -> String {
     let anchors: Vec<String> = headings(markdown).iter().map(|heading| anchor(heading)).collect();
     let mut next = anchors.into_iter();
@@ -182,12 +182,12 @@ pub fn body(markdown: &str) -> String {
         .replace("</table>", "</table></div>")
 }
 
-/// An address of a page without `.md`, which is for programs.
+/// The address of a page without `.md`. Addresses with `.md` are for programs.
 fn without_ending(url: &str) -> String {
     if url.starts_with("/docs/") { url.replacen(".md", "", 1) } else { url.to_owned() }
 }
 
-/// `{{last.task.id}}`, which the tests fill in, as `<task id>`: what the reader fills in.
+/// Shows the placeholder `{{last.task.id}}`, which the tests fill in, as `<task id>`, which the reader fills in.
 fn unmarked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -202,28 +202,28 @@ fn unmarked(text: &str) -> String {
     out + rest
 }
 
-/// A place that a search found.
+/// A search result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocsHit {
-    /// The page.
+    /// The path of the page.
     pub path: &'static str,
-    /// The page's title.
+    /// The title of the page.
     pub title: String,
-    /// The part's heading.
+    /// The heading of the part.
     pub heading: String,
-    /// The part's anchor; empty for the beginning of a page.
+    /// The anchor of the part; empty for the beginning of a page.
     pub anchor: String,
     /// A line with one of the words.
     pub snippet: String,
 }
 
-/// Places that are told at the most.
+/// The most results of a search.
 const MOST_HITS: usize = 30;
-/// Words that are looked for at the most.
+/// The most words of a search; further words are ignored.
 const MOST_WORDS: usize = 8;
 
-/// The parts of the pages in which all of these words stand, those with the words in their headings first. One walk
-/// through half a megabyte: some milliseconds.
+/// The parts of the pages that contain all of these words, with the best match first. A word in a heading counts most.
+/// One search reads half a megabyte in some milliseconds.
 pub fn search(words: &str) -> Vec<DocsHit> {
     let words: Vec<String> = words.to_lowercase().split_whitespace().take(MOST_WORDS).map(str::to_owned).collect();
     if words.is_empty() {
@@ -236,7 +236,7 @@ pub fn search(words: &str) -> Vec<DocsHit> {
         for (heading, text) in parts(markdown) {
             let (low_heading, low) = (heading.to_lowercase(), text.to_lowercase());
             let has = |word: &String| low.contains(word) || low_heading.contains(word) || low_title.contains(word);
-            // The title alone stands for the page's beginning, not for all of its parts.
+            // Words in the title alone find only the beginning of the page, not all of its parts.
             let own = |word: &String| low.contains(word) || low_heading.contains(word);
             if !words.iter().all(has) || !words.iter().any(own) {
                 continue;
@@ -259,13 +259,13 @@ pub fn search(words: &str) -> Vec<DocsHit> {
             ));
         }
     }
-    // Of equals, the order of the pages.
+    // The sort is stable: parts with the same score keep the order of the pages.
     found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     found.truncate(MOST_HITS);
     found.into_iter().map(|(_, hit)| hit).collect()
 }
 
-/// The parts of a page: each heading, and the text below it up to the next.
+/// The parts of a page: each heading with the text up to the next heading.
 fn parts(markdown: &str) -> Vec<(&str, &str)> {
     let mut parts = Vec::new();
     let (mut heading, mut from, mut at, mut fenced) = ("", 0, 0, false);
@@ -288,7 +288,7 @@ fn parts(markdown: &str) -> Vec<(&str, &str)> {
     parts
 }
 
-/// The first line with one of the words, without its marks.
+/// The first line with one of the words, without Markdown characters.
 fn snippet(text: &str, words: &[String]) -> String {
     let plain = |line: &str| -> String {
         let line = unmarked(line);
@@ -308,7 +308,7 @@ fn is_comment(html: &str) -> bool {
     html.trim().strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->")).is_some_and(|text| !text.contains("--"))
 }
 
-/// The first heading of the first level, as text.
+/// The text of the first level 1 heading.
 pub fn first_heading(markdown: &str) -> Option<String> {
     let mut in_first = false;
     let mut text = String::new();

@@ -1,5 +1,5 @@
-//! Doors for the fuzz targets to parsers that are private to their rooms. Nothing else goes through them, and they may
-//! change at any time.
+//! Access for the fuzz targets to parsers that are private to their modules. Nothing else uses these functions, and
+//! they may change at any time.
 
 #![allow(missing_docs, reason = "each says what it leads to by its name")]
 
@@ -19,7 +19,7 @@ use crate::containers::{ContainerState, LogLimits, Logs, text};
 pub use crate::jobs::endpoints::acp_url::AcpUrl;
 use crate::time::Micros;
 
-/// Writes and reads a place in a list.
+/// Encodes a cursor of a list.
 pub fn cursor(list: &str, at: Micros, id: &str) -> String {
     paging::encode(list, at, id)
 }
@@ -28,7 +28,7 @@ pub fn read_cursor(cursor: &str, list: &str) -> Option<(Micros, String)> {
     paging::decode(cursor, list)
 }
 
-/// What the authorization server reads of a text, whatever it is.
+/// The value of a form field, as the authorization server reads it from any text.
 pub fn oauth_form(text: &str, name: &str) -> Option<String> {
     oauth::form_value(text, name)
 }
@@ -57,20 +57,21 @@ pub fn wants_html(accept: &str) -> bool {
     docs::wants_html(accept)
 }
 
-/// `taosd.toml`.
+/// Parses a `taosd.toml`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// [`ConfigError`], if the text is not a valid configuration.
 pub fn config(text: &str) -> Result<Config, ConfigError> {
     Config::of_text(text)
 }
 
-/// A container's configuration file, read and written again.
+/// Parses a container's configuration file and writes it again.
 pub fn lxc_config(text: &str) -> String {
     LxcConfig::parse(text).text()
 }
 
-/// The same with a variable set, and what it then says of that variable.
+/// Parses a container's configuration file and sets a variable. Returns the new text, and the value of the variable in
+/// it.
 pub fn lxc_config_with(text: &str, key: &str, value: &str) -> (String, Option<String>) {
     let mut config = LxcConfig::parse(text);
     config.set_env(key, Some(value));
@@ -78,38 +79,38 @@ pub fn lxc_config_with(text: &str, key: &str, value: &str) -> (String, Option<St
     (config.text(), again.env(key).map(str::to_owned))
 }
 
-/// The container that a line of `lxc-ls` is about.
+/// The name of the container in a line of `lxc-ls`.
 pub fn lxc_row(line: &str) -> Option<String> {
     classic_lxc::row(line).map(|row| row.name.to_string())
 }
 
-/// The limits that a container's configuration file names: bytes of memory, processors.
+/// The limits in a container's configuration file: bytes of memory, number of processors.
 pub fn lxc_limits(text: &str) -> (Option<u64>, Option<u32>) {
     let config = LxcConfig::parse(text);
     (config.memory_limit(), config.cpus())
 }
 
-/// The host's id of one inside, by rows of `lxc.idmap`.
+/// The id on the host for an id inside the container, by the rows of `lxc.idmap`.
 pub fn host_id(map: &str, inside: u32) -> Option<u32> {
     IdMap::parse(map).host(inside).ok()
 }
 
-/// A container's console.
+/// The log lines from a container's raw console output.
 pub fn console(raw: &[u8], more: bool, limits: LogLimits) -> Logs {
     text::tail(raw, more, limits)
 }
 
-/// A runtime's message, as one line of at most `max` bytes.
+/// A message of the runtime as one line of at most `max` bytes.
 pub fn one_line(message: &str, max: usize) -> String {
     text::one_line(message, max)
 }
 
-/// An instance as LXD and Incus describe it.
+/// The state of an instance, from the JSON of LXD or Incus.
 pub fn instance(json: &[u8]) -> Option<ContainerState> {
     serde_json::from_slice::<Instance>(json).ok()?.into_state()
 }
 
-/// An operation's path as LXD and Incus send it.
+/// The path of an operation, as LXD or Incus sends it.
 pub fn operation_path(path: &str) -> Option<String> {
     rest::operation_path(path).ok()
 }

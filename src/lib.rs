@@ -1,28 +1,29 @@
 //! `taosd`: identity authority and control plane for the AI agents on one small box.
 //!
-//! The rooms, from the top down. A room uses only rooms below it, so no two use each other; `tests/house.rs` checks this.
+//! The modules ("rooms"), from the top down. A room uses only rooms below it, so there are no cycles; `tests/house.rs`
+//! checks this.
 //!
 //! - [`fuzzing`] - the parsers that the fuzz targets call
 //! - [`offline`] - the commands that do not serve: check, backup, restore
-//! - [`daemon`] - the composition root: builds every part, wires them; reload, watchdog, stop
+//! - [`daemon`] - the composition root: builds and connects all parts; reload, watchdog, stop
 //! - [`ctl`] - `taosctl`
-//! - [`ui`] - the console: pages for people, made from what the API answers
-//! - [`api`] - handlers, a folder a dialect, each with its rows of the route table
-//! - [`jobs`] - work that no request waits for
-//! - [`access`] - who calls, and may they
-//! - [`config`] - what can be set
-//! - [`containers`] - the interface of a container runtime, and a driver for each
+//! - [`ui`] - the console: pages for people, made from the replies of the API
+//! - [`api`] - handlers, one folder per dialect, each with its rows of the route table
+//! - [`jobs`] - work that runs outside requests
+//! - [`access`] - who calls, and what the caller may do
+//! - [`config`] - the settings
+//! - [`containers`] - the interface of a container runtime, and a driver for each runtime
 //! - [`http`] - the server: the edge that faces the network, and the pool that runs handlers
-//! - [`client`] - requests to others
+//! - [`client`] - requests to other servers
 //! - [`rest`] - the types for routes, requests and replies
 //! - [`store`] - the only room that knows SQL
 //! - [`docs`] - the pages that the daemon serves
 //! - [`limits`] - every bound
 //! - [`secret`] - the formats of secrets: how to make, parse and hash them
-//! - `say` - what the two programs print
-//! - [`time`] - times as the database keeps them
-//! - [`threads`] - locks, and threads that work from time to time
-//! - `closed_set` - words that are one enum
+//! - `say` - the output of the two programs
+//! - [`time`] - times as the database stores them
+//! - [`threads`] - locks, and threads that run periodically or on events
+//! - `closed_set` - enums made from lists of words
 
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_macros)]

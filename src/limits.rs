@@ -1,13 +1,14 @@
 //! Every bound of the daemon in one place (http-edge contract 2.1, DESIGN D17).
 //!
-//! The numbers that an operator may change are fields of [`Limits`]; each is also a key of `taosd.toml` and
-//! `TAOSD_<KEY>` in the environment. What is part of the wire contract is a constant below.
+//! The numbers that an operator may change are fields of [`Limits`]. Each is also a key of `taosd.toml` and
+//! `TAOSD_<KEY>` in the environment. Bounds that are part of an API contract are constants below.
 
 use std::time::Duration;
 
 macro_rules! limits {
     ($( #[doc = $about:literal] $name:ident: $default:expr, $min:expr, $max:expr; )*) => {
-        /// The bounds an operator may change. Times are whole seconds, sizes bytes, rates a minute.
+        /// The bounds that an operator may change. Times are whole seconds, sizes bytes, rates per minute, unless the
+        /// name of the limit says otherwise.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits {
             $( #[doc = $about] pub $name: u64, )*
@@ -25,10 +26,10 @@ macro_rules! limits {
                 name: stringify!($name), about: $about, default: $default, min: $min, max: $max,
             }, )* ];
 
-            /// Sets `key` to `value`; `None` if there is no such key.
+            /// Sets `key` to `value`. Returns `None` if there is no such key.
             ///
             /// # Errors
-            /// The bounds, where `value` is outside them.
+            /// A text with the bounds, if `value` is outside them.
             pub fn set(&mut self, key: &str, value: u64) -> Option<Result<(), String>> {
                 match key {
                     $( stringify!($name) => Some(in_bounds(key, value, $min, $max).map(|()| self.$name = value)), )*
@@ -36,7 +37,7 @@ macro_rules! limits {
                 }
             }
 
-            /// The value of `key`; `None` if there is no such key.
+            /// Returns the value of `key`, or `None` if there is no such key.
             pub fn get(&self, key: &str) -> Option<u64> {
                 match key {
                     $( stringify!($name) => Some(self.$name), )*
@@ -47,10 +48,10 @@ macro_rules! limits {
     };
 }
 
-/// Lets a value within its bounds pass.
+/// Checks that a value is within its bounds, which are inclusive.
 ///
 /// # Errors
-/// The bounds, in words.
+/// A text with the bounds, if the value is outside them.
 pub fn in_bounds(key: &str, value: u64, min: u64, max: u64) -> Result<(), String> {
     if (min..=max).contains(&value) { Ok(()) } else { Err(format!("{key} must be between {min} and {max}")) }
 }
@@ -58,15 +59,15 @@ pub fn in_bounds(key: &str, value: u64, min: u64, max: u64) -> Result<(), String
 /// One configurable limit: its key, default and bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct LimitKey {
-    /// The key in `taosd.toml`; upper-cased with `TAOSD_` before it in the environment.
+    /// The key in `taosd.toml`. The environment variable is `TAOSD_` and the key in upper case.
     pub name: &'static str,
-    /// What it bounds, for people.
+    /// The meaning of the limit, for people.
     pub about: &'static str,
-    /// The value where nothing is set.
+    /// The value if nothing is set.
     pub default: u64,
-    /// Smallest value allowed.
+    /// The smallest value allowed.
     pub min: u64,
-    /// Largest value allowed.
+    /// The largest value allowed.
     pub max: u64,
 }
 
@@ -145,12 +146,12 @@ impl Limits {
         std::thread::available_parallelism().map_or(4, |n| n.get().max(4))
     }
 
-    /// Notifications a minute of one principal, 0 for any number.
+    /// Notifications per minute of one principal; 0 for any number.
     pub fn notify_rate(&self) -> u64 {
         if self.requests_per_minute == 0 { 0 } else { self.notify_per_minute }
     }
 
-    /// Rows and bytes that one share of the write allowance has an hour, 0 for any number.
+    /// Rows and bytes per hour of one share of the write allowance; 0 for any number.
     pub fn write_share(&self) -> (u64, u64) {
         if self.requests_per_minute == 0 { (0, 0) } else { (self.write_rows_per_hour, self.write_bytes_per_hour) }
     }
@@ -158,17 +159,17 @@ impl Limits {
 
 /// Shares of the write allowance that a user has; an agent has one.
 pub const USER_SHARES: u64 = 8;
-/// Shares of the write allowance that the agents of one owner have between them.
+/// Shares of the write allowance that all agents of one owner have together.
 pub const HOUSEHOLD_SHARES: u64 = 4;
-/// Hours' worth of the write allowance that make a day's.
+/// The write allowance of a day, in allowances of an hour.
 pub const DAY_HOURS: u64 = 4;
-/// Bytes that a changed row is charged for: itself, its indexes and its page's share.
+/// Bytes charged for a changed row: the row itself, its indexes and its share of the page.
 pub const WRITE_ROW_BYTES: u64 = 512;
-/// Times that a body is charged for whose words are indexed.
+/// The factor by which a body is charged if its words are indexed.
 pub const WORDS_FACTOR: usize = 2;
-/// Live web sessions of one user; the one idle for longest makes room.
+/// Live web sessions of one user. A new one ends the one that was idle longest.
 pub const SESSIONS: u64 = 32;
-/// Seconds that the longest-lived token can be set to live (`oauth.access_ttl`).
+/// The longest lifetime of a token in seconds: the upper bound of `oauth.access_ttl`.
 pub const TOKEN_SECONDS: i64 = 3600;
 /// Live grants to programs that one user has given.
 pub const OAUTH_GRANTS_OF_USER: u64 = 50;
@@ -182,17 +183,18 @@ pub const USER_TOKENS: u64 = 100;
 pub const KEYS_OF_USER: u64 = 20;
 /// Fingerprints kept of one credential.
 pub const FINGERPRINTS: usize = 16;
-/// Events about one credential's fingerprints that the audit takes a day.
+/// Audit rows per day about the fingerprints of one credential.
 pub const FINGERPRINT_EVENTS_A_DAY: u32 = 16;
-/// Backups that were asked for and are kept, the newest.
+/// Backups made on request that are kept, the newest.
 pub const BACKUPS_KEPT: usize = 7;
-/// Items kept of one agent's deployment history, the newest.
+/// Entries kept of one agent's deployment history, the newest.
 pub const DEPLOYMENT_HISTORY: u64 = 1000;
-/// How long an operation stays after its end.
+/// How long an operation is kept after its end.
 pub const FINISHED_OPERATION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Dead credentials of one kind kept for one holder; then the oldest go.
+/// Dead credentials of one kind kept for one holder. Above this the oldest are deleted.
 pub const DEAD_CREDENTIALS: u64 = 100;
-/// How many of them stay then: to look for the oldest costs as much as to make a credential, so it is done for some at once.
+/// Dead credentials that such a deletion leaves. Finding the oldest costs as much as making a credential, so one
+/// deletion removes several.
 pub const DEAD_CREDENTIALS_LEFT: u64 = 84;
 /// Grants on one agent.
 pub const GRANTS_OF_AGENT: u64 = 200;
@@ -202,18 +204,19 @@ pub const SPACES_OF_USER: u64 = 64;
 pub const AGENTS_OF_USER: u64 = 1000;
 /// Users of a box.
 pub const USERS: u64 = 1000;
-/// Finished operations kept of one principal; the oldest go.
+/// Finished operations kept of one principal. The oldest are deleted first.
 pub const OPERATIONS_KEPT: u64 = 1000;
-/// Backups an hour that are asked for.
+/// Backups per hour made on request.
 pub const BACKUPS_PER_HOUR: u64 = 30;
-/// Checks of the database an hour that are asked for.
+/// Database checks per hour made on request.
 pub const DATABASE_CHECKS_PER_HOUR: u64 = 12;
-/// How long one may take: meanwhile the write-ahead log cannot begin anew.
+/// The longest time of a database check. While it runs, the write-ahead log cannot restart from its beginning.
 pub const DATABASE_CHECK_TIME: Duration = Duration::from_secs(15 * 60);
-/// Rows an hour that one principal's denials and repeats make of their own; the rest share one line a minute.
+/// Audit rows per hour that one principal's denials and repeats get for themselves. All others share one row per
+/// minute.
 pub const AGGREGATES_PER_HOUR: u64 = 120;
 
-/// Seconds of a key as a duration.
+/// Returns the duration of a limit in seconds.
 pub const fn seconds(value: u64) -> Duration {
     Duration::from_secs(value)
 }
@@ -222,21 +225,22 @@ pub const fn seconds(value: u64) -> Duration {
 pub const JSON_DEPTH: usize = 32;
 /// Bytes of a tool's structured result (MCP contract, section 4).
 pub const TOOL_RESULT_BYTES: usize = 256 * 1024;
-/// Bytes of a list that a tool gives, so that its page ends before the result has to be cut.
+/// Bytes of a list in a tool's result. The page ends here, so that the result need not be cut.
 pub const TOOL_PAGE_BYTES: usize = 192 * 1024;
-/// Lists of tools that are kept ready, one for each set of tools that somebody may call.
+/// Lists of tools in the cache, one for each set of tools that a caller may use.
 pub const TOOL_LISTS: usize = 8;
-/// Bytes of a file that a tool gives.
+/// Bytes of a file in a tool's result.
 pub const TOOL_FILE_BYTES: u64 = 1024 * 1024;
-/// Seconds that a tool holds its result.
+/// Seconds that a tool call waits for its result.
 pub const TOOL_WAIT: i64 = 25;
 /// Messages that one request marks as read by their ids.
 pub const MARKED_MESSAGES: usize = 100;
-/// Problems told of one request: a body may hold a hundred thousand unknown fields, the reply to it must not.
+/// Problems listed in the reply to one request. A body may have a hundred thousand unknown fields; the reply must stay
+/// short.
 pub const PROBLEMS: usize = 32;
-/// Items of a list page where the caller names none.
+/// Entries of a list page if the caller names no number.
 pub const PAGE_DEFAULT: u64 = 100;
-/// Items of a list page at the most.
+/// The most entries of a list page.
 pub const PAGE_MAX: u64 = 500;
 /// Characters of a display name.
 pub const NAME_CHARS: usize = 64;
@@ -248,9 +252,9 @@ pub const TITLE_CHARS: usize = 120;
 pub const FREEZE_REASON_CHARS: usize = 500;
 /// Channels of one user.
 pub const CHANNELS: usize = 8;
-/// Characters of a channel's address, and of its secret.
+/// Characters of a channel's address.
 pub const CHANNEL_URL_CHARS: usize = 1024;
-/// See there.
+/// Characters of a channel's secret.
 pub const CHANNEL_SECRET_CHARS: usize = 512;
 /// Tripwires of one agent.
 pub const TRIPWIRES: usize = 20;
@@ -258,17 +262,17 @@ pub const TRIPWIRES: usize = 20;
 pub const ACTION_URL_CHARS: usize = 2048;
 /// How long a notification is kept.
 pub const NOTIFICATION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Notifications kept for one user; whoever sent most makes room.
+/// Notifications kept for one user. Above this, those of the sender with the most are deleted.
 pub const NOTIFICATION_ROWS: u64 = 10_000;
-/// Notifications kept of one agent; its own make room: read ones first, unread high ones last.
+/// Notifications kept of one agent. Above this its own are deleted: read ones first, unread ones of high level last.
 pub const NOTIFICATION_ROWS_OF_AGENT: u64 = 2000;
-/// Rows that one transaction of the sweeper removes of what may be many: others' writes go in between.
+/// Rows that the sweep deletes in one transaction. Between two transactions other writers get their turn.
 pub const SWEEP_BATCH: u64 = 200;
-/// Long rows that one transaction removes.
+/// The same bound for long rows.
 pub const PURGE_BATCH: u64 = 100;
-/// How long a webhook's receiver is tried.
+/// How long the daemon tries to deliver a webhook event.
 pub const WEBHOOK_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// The time between two signs of life on an event stream.
+/// The time between two heartbeats on an event stream.
 pub const STREAM_HEARTBEAT: Duration = Duration::from_secs(15);
 /// Items of one source of knowledge.
 pub const KNOWLEDGE_ITEMS: usize = 500;
@@ -276,13 +280,13 @@ pub const KNOWLEDGE_ITEMS: usize = 500;
 pub const KNOWLEDGE_SOURCES: u64 = 256;
 /// Sources of knowledge that one agent owns.
 pub const KNOWLEDGE_SOURCES_OF_AGENT: u64 = 16;
-/// Sources of knowledge that one member owns.
+/// Sources of knowledge that one user owns.
 pub const KNOWLEDGE_SOURCES_OF_USER: u64 = 64;
 /// Bytes of text in the sources that one agent owns.
 pub const KNOWLEDGE_BYTES_OF_AGENT: u64 = 16 * 1024 * 1024;
-/// Bytes of text in the sources that one member owns.
+/// Bytes of text in the sources that one user owns.
 pub const KNOWLEDGE_BYTES_OF_USER: u64 = 64 * 1024 * 1024;
-/// Changes kept of one task, the newest.
+/// Entries kept of one task's history, the newest.
 pub const TASK_HISTORY: i64 = 200;
 /// Characters of a value in a task's history.
 pub const TASK_HISTORY_CHARS: usize = 200;
@@ -290,39 +294,39 @@ pub const TASK_HISTORY_CHARS: usize = 200;
 pub const TASK_TITLE_CHARS: usize = 200;
 /// Characters of a task's status.
 pub const TASK_STATUS_CHARS: usize = 32;
-/// Bytes of what a task asks for, as JSON.
+/// Bytes of a task's requirements, as JSON.
 pub const TASK_REQUIREMENTS_BYTES: usize = 16 * 1024;
 /// Tasks that one task may wait for.
 pub const TASK_DEPENDENCIES: usize = 32;
-/// Seconds of a lease, at the least, at the most and where nothing is said.
+/// Seconds of a lease: least, most, default.
 pub const LEASE_SECONDS: (i64, i64, i64) = (10, 86_400, 300);
-/// Minutes without work after which an agent is put to sleep, at the most.
+/// The longest time without work, in minutes, after which an agent is put to sleep.
 pub const IDLE_STOP_MINUTES: i64 = 7 * 24 * 60;
-/// How often an agent that sleeps is woken in an hour.
+/// How often a sleeping agent is woken per hour.
 pub const WAKES_AN_HOUR: usize = 6;
-/// Seconds that a request for the next task waits.
+/// The most seconds that a request for the next task waits.
 pub const TASK_WAIT: i64 = 60;
 /// How long a finished task is kept.
 pub const FINISHED_TASK_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
-/// Characters of a key of the context.
+/// Characters of a context key.
 pub const CONTEXT_KEY_CHARS: usize = 512;
-/// Bytes of a value of the context.
+/// Bytes of a context value.
 pub const CONTEXT_VALUE_BYTES: usize = 384 * 1024;
-/// Seconds until a value of the context ends, at the most and where nothing is said.
+/// Seconds until a context value expires: most, default.
 pub const CONTEXT_TTL: (i64, i64) = (30 * 86_400, 86_400);
-/// Uploads on their way at once, and those of one principal.
+/// Uploads in progress at once: in all, of one principal.
 pub const UPLOADS: (usize, usize) = (8, 4);
-/// Downloads on their way at once, and those of one principal.
+/// Downloads in progress at once: in all, of one principal.
 pub const DOWNLOADS: (usize, usize) = (32, 8);
-/// Downloads of backups on their way at once, and those of one principal.
+/// Downloads of backups in progress at once: in all, of one principal.
 pub const BACKUP_DOWNLOADS: (usize, usize) = (2, 1);
-/// Bytes of an upload's body beside its file.
+/// Bytes of an upload's body besides its file.
 pub const UPLOAD_OVERHEAD: u64 = 64 * 1024;
 /// Characters of a file's name.
 pub const FILE_NAME_CHARS: usize = 255;
-/// How long an upload may take before what came of it is swept.
+/// The longest time of an upload. What an older one has left is swept.
 pub const UNFINISHED_UPLOAD_LIFE: Duration = Duration::from_secs(2 * 3600);
-/// Characters of a time.
+/// Characters of a time in a request.
 pub const TIME_CHARS: usize = 40;
 /// Characters of a message's channel, `dm:` and a name included.
 pub const CHANNEL_CHARS: usize = 72;
@@ -336,21 +340,21 @@ pub const ATTACHMENTS: usize = 10;
 pub const MENTION_NAMES: usize = 256;
 /// Members that one message may mention.
 pub const MENTIONS: usize = 64;
-/// Characters of what a client calls its message.
+/// Characters of a client's own id of a message.
 pub const CLIENT_ID_CHARS: usize = 64;
-/// How long what a client calls its message is remembered.
+/// How long a client's own id of a message is remembered.
 pub const CLIENT_ID_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// Seconds in which a reply may be expected.
+/// The longest time, in seconds, within which a message may ask for a reply.
 pub const REPLY_SECONDS: i64 = 30 * 86_400;
-/// Seconds a list of messages may be waited for.
+/// The most seconds that a request for messages waits.
 pub const MESSAGE_WAIT: i64 = 60;
-/// Characters of a search in messages, and messages that it finds.
+/// Characters of a search in messages.
 pub const MESSAGE_QUERY_CHARS: usize = 256;
 /// Messages that a search finds.
 pub const MESSAGES_FOUND: i64 = 100;
 /// Messages of a space that are pinned.
 pub const PINNED_MESSAGES: u64 = 1000;
-/// Messages of a space that stay for the tasks that their threads are about.
+/// Messages of a space that are kept because they belong to the thread of a task.
 pub const THREAD_MESSAGES: u64 = 2000;
 /// Reactions of one principal to one message.
 pub const REACTIONS: u64 = 10;
@@ -358,51 +362,51 @@ pub const REACTIONS: u64 = 10;
 pub const REACTION_KINDS: usize = 50;
 /// Characters of a reaction.
 pub const REACTION_CHARS: usize = 32;
-/// Messages that a stream gives to a client that comes back.
+/// Messages that a stream sends again to a client that reconnects.
 pub const REPLAYED_MESSAGES: u64 = 500;
-/// Bytes of what an agent says about its work, as JSON.
+/// Bytes of an agent's report about its work, as JSON.
 pub const PROCESSING_BYTES: usize = 8 * 1024;
-/// Members of one space beside its owner and the agents that live there.
+/// Members of one space besides its owner and the agents that live there.
 pub const SPACE_MEMBERS: u64 = 500;
-/// Seconds after which a grant ends at the latest, where it has an end.
+/// The longest lifetime of a grant that expires, in seconds.
 pub const GRANT_SECONDS: i64 = 365 * 86_400;
-/// Requests: characters of a reason, and of a decider's note.
+/// Characters of a request's reason, and of a decider's note.
 pub const REASON_CHARS: usize = 500;
-/// Characters of a question, and of one that is put by `/api/ui/ask`.
+/// Characters of a question in a request, and in `/api/ui/ask`.
 pub const QUESTION_CHARS: (usize, usize) = (2000, 4096);
-/// Fewest and most options of a question and characters of each, and the same by `/api/ui/ask`.
+/// Fewest options of a question, most options, and characters of each: in a request, and in `/api/ui/ask`.
 pub const QUESTION_OPTIONS: [(usize, usize, usize); 2] = [(2, 6, 64), (1, 8, 120)];
-/// Characters of an answer in words.
+/// Characters of an answer in free text.
 pub const ANSWER_CHARS: usize = 4096;
 /// Scopes that one request asks for.
 pub const REQUEST_SCOPES: usize = 8;
-/// Seconds in which a request can be decided: least, most, where nothing is said.
+/// Seconds in which a request can be decided: least, most, default.
 pub const REQUEST_LIFE: (i64, i64, i64) = (60, 604_800, 86_400);
-/// Seconds for which a request may ask: least and most.
+/// Seconds for which a request may ask for a scope or role: least, most.
 pub const REQUEST_DURATION: (i64, i64) = (60, 2_592_000);
-/// Pending requests of an agent: for scopes and roles, and questions.
+/// Pending requests of one agent: for scopes and roles, and questions.
 pub const REQUESTS_PENDING: (u64, u64) = (5, 20);
-/// Requests of an agent in an hour.
+/// Requests of one agent per hour.
 pub const REQUESTS_PER_HOUR: u64 = 60;
-/// How long the same thing is not asked again after it was denied.
+/// After a denial, how long the same request is refused.
 pub const DENIED_FOR: Duration = Duration::from_secs(600);
-/// Closed requests of an agent that are kept.
+/// Closed requests kept of one agent.
 pub const REQUESTS_KEPT: u64 = 500;
-/// People who are told of one request.
+/// People who are notified of one request.
 pub const REQUEST_DECIDERS: u64 = 16;
-/// How long a join waits for a decision, and its caller for the key.
+/// How long a join waits for a decision. Its caller has the same time to fetch the key.
 pub const JOIN_LIFE: Duration = Duration::from_secs(600);
-/// Joins that wait: on the box, and of one peer.
+/// Pending joins: on the box, and of one peer.
 pub const JOINS_PENDING: (usize, usize) = (20, 5);
-/// Joins of one peer in a minute.
+/// Joins of one peer per minute.
 pub const JOINS_PER_MINUTE: u64 = 5;
-/// Joins in an hour that people are notified of.
+/// Joins per hour that people are notified of.
 pub const JOINS_TOLD_PER_HOUR: u64 = 30;
-/// Seconds between two questions of a join's caller whether it was decided.
+/// Seconds between two polls of a join's caller.
 pub const JOIN_INTERVAL: u64 = 5;
-/// Decided joins of a decider that are kept.
+/// Decided joins kept of one decider.
 pub const JOINS_KEPT: u64 = 500;
-/// Requests that are decided at once.
+/// Requests that one call decides.
 pub const DECIDED_AT_ONCE: usize = 50;
 /// Scopes in one list.
 pub const SCOPES: usize = 32;
@@ -410,55 +414,55 @@ pub const SCOPES: usize = 32;
 pub const SCOPE_CHARS: usize = 64;
 /// Characters of an agent's address.
 pub const ACP_URL_CHARS: usize = 2048;
-/// Bytes of what an agent says of itself, as JSON.
+/// Bytes of an agent's metadata, as JSON.
 pub const METADATA_BYTES: usize = 64 * 1024;
-/// Bytes of a filter over what agents say of themselves.
+/// Bytes of a filter over the agents' metadata.
 pub const CARD_FILTER_BYTES: usize = 4 * 1024;
 /// Live keys of one agent.
 pub const AGENT_KEYS: u64 = 50;
 /// Deployments of one agent, deleted ones included.
 pub const DEPLOYMENTS: u64 = 1000;
-/// Requests sent on to one agent at once.
+/// Requests forwarded to one agent at once.
 pub const FORWARDS: usize = 4;
-/// How long an agent has to answer a request sent on to it.
+/// How long an agent has to reply to a forwarded request.
 pub const FORWARD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes of the answer to a request sent on, and of that request.
+/// Bytes of a forwarded request, and of its reply.
 pub const FORWARD_BYTES: usize = 1024 * 1024;
-/// Health checks under way at once.
+/// Health checks in progress at once.
 pub const HEALTH_CHECKS: usize = 32;
-/// How long an agent has to say that it is healthy.
+/// How long an agent has to reply to a health check.
 pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of what it says.
+/// Bytes of the reply to a health check.
 pub const HEALTH_ANSWER_BYTES: usize = 4 * 1024;
-/// Checks in a row that fail before an agent counts as unhealthy.
+/// Failed checks in a row after which an agent counts as unhealthy.
 pub const HEALTH_MISSES: u32 = 5;
 /// Bytes of a persona text.
 pub const TEXT_BYTES: usize = 64 * 1024;
 /// Characters of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
-/// How long a stored reply is replayed.
+/// How long a stored reply can be replayed.
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// How long a repeat waits for the request that holds its key.
+/// How long a repeated request waits for the first request with the same `Idempotency-Key`.
 pub const IDEMPOTENCY_WAIT: Duration = Duration::from_secs(10);
-/// Stored replies of one principal; the oldest make room.
+/// Stored replies of one principal. The oldest are deleted first.
 pub const IDEMPOTENCY_ROWS: u64 = 10_000;
-/// Peers or credentials a throttle remembers at once.
+/// Peers or credentials that a throttle remembers at once.
 pub const THROTTLE_ENTRIES: usize = 16_384;
 /// Credentials remembered from one request to the next.
 pub const KNOWN_CREDENTIALS: usize = 4096;
-/// Verified short-lived tokens remembered until they end.
+/// Verified short-lived tokens remembered until they expire.
 pub const KNOWN_TOKENS: usize = 1024;
-/// Bytes of replies that are kept to be given again, all together.
+/// Bytes of all replies in the reply cache.
 pub const KEPT_BYTES: usize = 2 * 1024 * 1024;
-/// Bytes of them for one credential.
+/// Bytes of the cached replies of one credential.
 pub const KEPT_BYTES_EACH: usize = 512 * 1024;
-/// Replies kept for one credential.
+/// Cached replies of one credential.
 pub const KEPT_REPLIES_EACH: usize = 16;
-/// From how long on a write is told in the log: others wait for it.
+/// A write that takes at least this long is logged, because other writers wait for it.
 pub const SLOW_WRITE: Duration = Duration::from_millis(10);
 /// Requests that may be joined in one commit.
 pub const WRITER_BATCH: usize = 256;
-/// Bytes of a reply kept for replay.
+/// Bytes of a reply that is stored for replay.
 pub const IDEMPOTENCY_REPLY_BYTES: usize = 256 * 1024;
 
 #[cfg(test)]

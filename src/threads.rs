@@ -1,4 +1,4 @@
-//! What threads share: locks that a panic does not poison, states to wait for, and threads that work from time to time.
+//! Tools for threads: locks that ignore poisoning, states to wait for, and threads that run periodically or on events.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Locks a mutex. One whose holder panicked is as good as any other: nothing here leaves its state half changed.
+/// Locks a mutex, even if a thread panicked while it held the lock: no code here leaves a state half changed.
 pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -21,37 +21,37 @@ pub struct Monitor<T> {
 }
 
 impl<T> Monitor<T> {
-    /// A monitor of this state.
+    /// Makes a monitor of this state.
     pub fn new(state: T) -> Self {
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// The state, as [`lock`] gives it.
+    /// Locks the state, like [`lock`].
     pub fn lock(&self) -> MutexGuard<'_, T> {
         lock(&self.state)
     }
 
-    /// Wakes one thread that waits.
+    /// Wakes one waiting thread.
     pub fn notify_one(&self) {
         self.changed.notify_one();
     }
 
-    /// Wakes all threads that wait.
+    /// Wakes all waiting threads.
     pub fn notify_all(&self) {
         self.changed.notify_all();
     }
 
-    /// Waits until it is woken.
+    /// Waits until the thread is woken.
     pub fn wait<'a>(&self, state: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it is woken, at most so long.
+    /// Waits until the thread is woken, at most for `timeout`.
     pub fn wait_timeout<'a>(&self, state: MutexGuard<'a, T>, timeout: Duration) -> MutexGuard<'a, T> {
         self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits while this holds, at most so long.
+    /// Waits while `holds` returns true, at most for `timeout`.
     pub fn wait_timeout_while<'a>(
         &self,
         state: MutexGuard<'a, T>,
@@ -78,11 +78,11 @@ pub struct Pause {
 }
 
 impl Periodic {
-    /// Starts a thread with this name, of at most 15 bytes (the kernel cuts the rest). `work` sleeps with [`Pause::lasts`]
-    /// and returns once that says that the thread is to end.
+    /// Starts a thread with this name of at most 15 bytes (the kernel cuts the rest). `work` sleeps with
+    /// [`Pause::lasts`] and returns when that returns false.
     ///
     /// # Errors
-    /// The operating system has no thread to give.
+    /// The operating system cannot start a thread.
     pub fn start(name: &str, work: impl FnOnce(Pause) + Send + 'static) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let ends = Arc::<AtomicBool>::default();
@@ -103,42 +103,43 @@ impl Drop for Periodic {
 }
 
 impl Pause {
-    /// Sleeps so long; false, and at once, when the thread is to end.
+    /// Sleeps for `period`. Returns false, at once, when the thread must end.
     pub fn lasts(&self, period: Duration) -> bool {
         self.stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout)
     }
 
-    /// True when the thread is to end.
+    /// True when the thread must end.
     pub fn is_over(&self) -> bool {
         self.stopped.try_recv() == Err(TryRecvError::Disconnected)
     }
 
-    /// Is set when the thread is to end, for long work that asks now and then.
+    /// A flag that is set when the thread must end, for long work that checks it now and then.
     pub fn ends(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ends)
     }
 }
 
-/// A thread that works whenever it is told to. Dropping it tells it to end and waits for that.
+/// A thread that works when an event tells it to. Dropping it tells the thread to end and waits for its end.
 pub struct EventThread {
     close: Box<dyn Fn() + Send + Sync>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl EventThread {
-    /// Starts a thread with this name, of at most 15 bytes, which ends with its channel: the owner declares the sender
-    /// above the thread, so that it goes first.
+    /// Starts a thread with this name of at most 15 bytes. The thread ends when its channel is closed. So the owner
+    /// declares the sender above the thread: the sender is then dropped first.
     ///
     /// # Errors
-    /// The operating system has no thread to give.
+    /// The operating system cannot start a thread.
     pub fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         Self::closing(name, || {}, work)
     }
 
-    /// Starts a thread with this name that waits for changes of a state. `close` marks in the state that it is to end.
+    /// Starts a thread with this name that waits for changes of a state. `close` marks in the state that the thread
+    /// must end.
     ///
     /// # Errors
-    /// The operating system has no thread to give.
+    /// The operating system cannot start a thread.
     pub fn on<T: Send + 'static>(
         name: &str,
         shared: &Arc<Monitor<T>>,
@@ -162,11 +163,12 @@ impl EventThread {
         Ok(Self { close: Box::new(close), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Tells the thread to end and waits for that.
+    /// Tells the thread to end and waits for its end.
     pub fn stop(&self) {
         (self.close)();
         let thread = lock(&self.thread).take();
-        // What the thread holds may hold its owner: then this runs on the thread itself, which is about to end.
+        // The thread may hold the last reference to its owner. Then this code runs on the thread itself, which is about
+        // to end and must not wait for itself.
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
             let _ = thread.join();
         }

@@ -1,8 +1,9 @@
-//! What a principal may write: rows and bytes an hour and a day, counted in memory on the monotonic clock (DESIGN D19).
+//! How much a principal may write: rows and bytes an hour and a day, counted in memory on the monotonic clock (DESIGN
+//! D19).
 //!
-//! Every writing route is charged where its transaction commits, so a new route is bounded from its first day. An agent
-//! has one share. A user has [`USER_SHARES`], and the agents of one owner have [`HOUSEHOLD_SHARES`] between them, on top
-//! of which the owner's own are untouched. The operator's Unix socket has no bound: who holds it holds the disk.
+//! Every writing route is charged where its transaction commits, so each new route is limited from the start. An agent
+//! has one share. A user has [`USER_SHARES`]. The agents of one owner have [`HOUSEHOLD_SHARES`] together, which do not
+//! count against the owner's own. The operator's Unix socket has no limit: its user can fill the disk anyway.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -18,7 +19,7 @@ use crate::threads::lock;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Rows and bytes: what was written, or what may be.
+/// A number of rows and bytes: written, or allowed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
     /// Rows inserted, changed or removed, those of triggers included.
@@ -28,7 +29,8 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// What a request of so many body bytes wrote that changed so many rows and keeps so many bytes of its reply.
+    /// What a request wrote. `rows`: the rows it changed; `body`: the bytes of its body; `kept`: the bytes of its
+    /// stored reply.
     pub fn of(rows: u64, body: usize, kept: usize) -> Self {
         let (body, kept) = (body as u64, kept as u64);
         let bytes = rows.saturating_mul(WRITE_ROW_BYTES).saturating_add(body).saturating_add(kept);
@@ -40,19 +42,19 @@ impl Amount {
         self.bytes = self.bytes.saturating_add(other.bytes);
     }
 
-    /// So many times as much.
+    /// This amount times `factor`.
     #[must_use]
     pub fn times(self, factor: u64) -> Self {
         Self { rows: self.rows.saturating_mul(factor), bytes: self.bytes.saturating_mul(factor) }
     }
 
-    /// True if one of the two is used up; a bound of 0 is none.
+    /// True if the rows or the bytes are used up; a limit of 0 means none.
     fn is_reached_by(self, spent: Self) -> bool {
         (self.rows > 0 && spent.rows >= self.rows) || (self.bytes > 0 && spent.bytes >= self.bytes)
     }
 }
 
-/// Counts what principals write.
+/// Counts the rows and bytes that principals write.
 #[derive(Debug)]
 pub struct Allowance {
     /// One share of an hour.
@@ -86,7 +88,7 @@ impl Window {
     }
 }
 
-/// A bound that is reached.
+/// A limit that has been reached.
 #[derive(Debug, PartialEq, Eq)]
 struct Reached {
     window: &'static str,
@@ -95,7 +97,7 @@ struct Reached {
     seconds: u64,
 }
 
-/// Whose account a write goes to, and how many shares that has.
+/// The accounts that a caller's writes are charged to, each with its number of shares.
 fn accounts(caller: &Caller) -> Vec<(String, u64)> {
     if caller.credential_id().is_none() {
         return Vec::new();
@@ -109,15 +111,15 @@ fn accounts(caller: &Caller) -> Vec<(String, u64)> {
 }
 
 impl Allowance {
-    /// An allowance of this much an hour and share, and [`DAY_HOURS`] times as much a day; 0 is no bound.
+    /// An allowance of `hourly` for one share and hour, and of [`DAY_HOURS`] times as much a day; 0 means no limit.
     pub fn new(hourly: impl Into<Watched<Amount>>) -> Self {
         Self { hourly: hourly.into(), spent: Mutex::default() }
     }
 
-    /// Lets a caller pass who may write more.
+    /// Checks that the caller may write more.
     ///
     /// # Errors
-    /// `rate_limited`, with what was used up and when there is more.
+    /// `rate_limited`, with the used amount and the seconds until more is allowed.
     pub fn check(&self, caller: &Caller, now: Instant) -> Result<(), ApiError> {
         for (key, shares) in accounts(caller) {
             if let Some(reached) = self.reached(&key, shares, now) {
@@ -127,7 +129,7 @@ impl Allowance {
         Ok(())
     }
 
-    /// Notes what a caller has written.
+    /// Charges a caller for what it has written.
     pub fn charge(&self, caller: &Caller, amount: Amount, now: Instant) {
         if amount.rows == 0 {
             return;
@@ -161,7 +163,8 @@ impl Allowance {
     }
 }
 
-/// Drops days that have ended; if all still run, those with the fewest rows: whoever wrote much stays known.
+/// Drops days that have ended. If all still run, it drops those with the fewest rows, so that who wrote much stays
+/// known.
 fn make_room(all: &mut HashMap<String, Spent>, now: Instant) {
     all.retain(|_, spent| spent.day.age(now) < DAY);
     let mut least = 1;

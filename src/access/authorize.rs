@@ -1,5 +1,5 @@
-//! What a caller may: channel, class, scope and role (taOS contract, section 1; aX contract, section 5). Each check only
-//! judges; the gate records the refusals.
+//! What a caller may do: channel, class, scope and role (taOS contract, section 1; aX contract, section 5). Each check
+//! only decides; the gate records the refusals.
 
 use super::caller::Caller;
 use super::hint;
@@ -13,7 +13,8 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 
-/// True if the request came a way that the caller's credential may come: over an agent's own socket no other agent's.
+/// True if the request came over a channel that the caller's credential may use. Over an agent's own socket only that
+/// agent's credentials may come; a user's may come over any.
 pub(super) fn is_own_channel(head: &Head, caller: &Caller) -> bool {
     match &head.peer {
         Peer::Agent { id } => caller.agent_id().is_none_or(|agent| agent == id),
@@ -21,8 +22,8 @@ pub(super) fn is_own_channel(head: &Head, caller: &Caller) -> bool {
     }
 }
 
-/// A token stolen from one container is useless in the next: over an agent's own socket no other agent's credential
-/// is taken (DESIGN D14).
+/// Checks the channel. Over an agent's own socket no other agent's credential is accepted, so a token stolen from one
+/// container is useless in the next (DESIGN D14).
 pub(super) fn channel(head: &Head, caller: &Caller, binding: BindCredentials) -> Result<(), ApiError> {
     let Peer::Agent { id } = &head.peer else { return Ok(()) };
     if is_own_channel(head, caller) {
@@ -38,13 +39,13 @@ pub(super) fn channel(head: &Head, caller: &Caller, binding: BindCredentials) ->
     }
 }
 
-/// The caller's short-lived token is for this route: those for MCP clients are taken at their endpoint alone.
+/// Checks that the caller's short-lived token is for this route: tokens for MCP clients are valid only at `/mcp`.
 pub(super) fn audience(caller: &Caller, audience: &Audience, need: &Need) -> Result<(), ApiError> {
     let wanted = if need.dialect == Dialect::Mcp { Audience::Mcp } else { Audience::Api };
     if caller.token_class().is_none() || *audience == wanted {
         return Ok(());
     }
-    // There it is a 401, because that makes the client ask for a token that fits.
+    // The MCP endpoint replies with 401, because that makes the client ask for a token with the right audience.
     Err(match wanted {
         Audience::Mcp => ApiError::new(codes::INVALID_TOKEN)
             .detail("The token is not for this endpoint: its audience is not ax-mcp."),
@@ -52,12 +53,12 @@ pub(super) fn audience(caller: &Caller, audience: &Audience, need: &Need) -> Res
     })
 }
 
-/// True if a caller's class, scopes and role do for a route.
+/// True if the caller's class, scopes and role allow a route.
 pub fn may_call(caller: &Caller, need: &Need) -> bool {
     class(caller, need).is_ok() && scope_and_role(caller, need).is_ok()
 }
 
-/// The route takes credentials of the caller's class.
+/// Checks that the route takes credentials of the caller's class.
 pub(super) fn class(caller: &Caller, need: &Need) -> Result<(), ApiError> {
     if need.classes.is_empty() || caller.class_among(need.classes).is_some() {
         return Ok(());
@@ -72,7 +73,7 @@ pub(super) fn class(caller: &Caller, need: &Need) -> Result<(), ApiError> {
     })
 }
 
-/// The caller's scopes cover the route's action, and its role does where that is an admin's.
+/// Checks that the caller's scopes cover the route's action, and that its role does if the action is for admins.
 pub(super) fn scope_and_role(caller: &Caller, need: &Need) -> Result<(), ApiError> {
     let class = caller.class_among(need.classes);
     let action = class.map_or(need.action, |class| class.action(need.action));
@@ -92,15 +93,15 @@ pub(super) fn scope_and_role(caller: &Caller, need: &Need) -> Result<(), ApiErro
     Err(hint::of_scope(caller, action, refusal))
 }
 
-/// The caller may do what this action says, beside that of the route: where a route acts on another one's work.
+/// Checks that the caller may also do `action`, for a route that also does the work of another route.
 ///
 /// # Errors
-/// `scope_denied`, or `forbidden` where the action is for admins.
+/// `scope_denied`, or `forbidden` if the action is for admins.
 pub fn require_action(caller: &Caller, action: Action) -> Result<(), ApiError> {
     scope_and_role(caller, &Need { action, classes: &[], dialect: Dialect::Taos })
 }
 
-/// True if the caller's scopes and role do for an action.
+/// True if the caller's scopes and role allow an action.
 pub(super) fn may(caller: &Caller, action: Action) -> bool {
     caller.scopes().allow(action) && (!action.is_admin() || caller.is_admin())
 }

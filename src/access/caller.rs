@@ -14,7 +14,7 @@ use crate::store::grants::Grantee;
 use crate::store::users::{Role, User};
 use crate::time::Micros;
 
-/// Who acts.
+/// The principal that acts.
 #[derive(Debug, Clone)]
 pub enum Principal {
     /// A user.
@@ -25,9 +25,9 @@ pub enum Principal {
         id: String,
         /// The agent's slug.
         slug: String,
-        /// The name other dialects know it by.
+        /// The agent's name in other dialects.
         name: String,
-        /// The space it lives in.
+        /// The space that the agent lives in.
         space_id: String,
         /// The owner.
         owner: User,
@@ -35,7 +35,7 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// The principal by id: never shared between two.
+    /// The principal by id; no two principals share it.
     fn key(&self) -> String {
         match self {
             Self::User(user) => format!("user:{}", user.id),
@@ -44,7 +44,7 @@ impl Principal {
     }
 }
 
-/// What a request presented.
+/// The kind of credential that a request presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Via {
     /// A token, a session or the operator's socket.
@@ -55,12 +55,12 @@ enum Via {
     Key,
 }
 
-/// Which rights a caller was found to have: those of what it presented, in this state of the database.
+/// The rights that a caller was found to have: those of its credential, in this state of the database.
 #[derive(Debug, Clone, Copy)]
 pub struct RightsRead {
-    /// What was presented.
+    /// The hash of the credential.
     pub presented: SecretHash,
-    /// [`crate::store::Store::state`] from before the rights were read.
+    /// The value of [`crate::store::Store::state`] from before the rights were read.
     pub state: u64,
 }
 
@@ -69,22 +69,22 @@ pub struct RightsRead {
 pub struct Caller {
     who: Arc<Who>,
     via: Via,
-    /// What is left of its credential's scopes and lifetime in a short-lived token.
+    /// For a short-lived token: the scopes and the end that it leaves of its credential's.
     narrowed: Option<Arc<(Scopes, Micros)>>,
-    /// What it may do with what approved requests give its agent at this moment; `None`: they give nothing.
+    /// All scopes at this moment, if approved requests give the agent some; `None` if they give none.
     widened: Option<Scopes>,
     request_id: String,
     rights_read: Option<RightsRead>,
 }
 
-/// A principal with its credential: what many requests of a caller have in common.
+/// A principal with its credential: the part that many requests of a caller share.
 #[derive(Debug)]
 pub(crate) struct Who {
     principal: Principal,
-    /// The principal by id: what it may do in a minute or a day is counted by this.
+    /// The principal by id. Rates and allowances are counted by it.
     account: String,
     scopes: Scopes,
-    /// What approved requests give its agent, each until its end.
+    /// The scopes that approved requests give its agent, each until its end.
     lent: Vec<TemporaryScopes>,
     credential: Option<CallerCredential>,
 }
@@ -104,14 +104,14 @@ struct CallerCredential {
     expires_at: Option<Micros>,
     only_agents: Option<Vec<String>>,
     audience: Option<KeyAudience>,
-    /// The token it was opened with, of a session.
+    /// Of a session: the token it was opened with.
     parent: Option<String>,
     mark: Option<String>,
     fingerprints: String,
 }
 
-/// What a credential may do now: its own scopes, and of an agent's no more than that agent may at present. A key that
-/// only lets requests through to its agent is nobody and goes by its own.
+/// The scopes a credential has now: its own, and for an agent's credential no more than the agent has at present. An
+/// external key only lets requests through to its agent and acts as nobody, so only its own scopes count.
 pub fn power_of(holder: &Holder) -> Scopes {
     match &holder.agent {
         Some(agent) if holder.key_type != Some(KeyType::External) => {
@@ -121,8 +121,7 @@ pub fn power_of(holder: &Holder) -> Scopes {
     }
 }
 
-/// What approved requests give the agent behind a credential. A key that only lets requests through to its agent is
-/// nobody.
+/// The scopes that approved requests give the agent behind a credential. An external key acts as nobody and gets none.
 fn lent_to(holder: &Holder) -> Vec<TemporaryScopes> {
     let Some(agent) = holder.agent.as_ref().filter(|_| holder.key_type != Some(KeyType::External)) else {
         return Vec::new();
@@ -133,7 +132,7 @@ fn lent_to(holder: &Holder) -> Vec<TemporaryScopes> {
 }
 
 impl Who {
-    /// The principal behind a live credential, with the power it has now.
+    /// The principal behind a live credential, with its present scopes.
     pub(super) fn from_holder(holder: Holder) -> Self {
         let scopes = power_of(&holder);
         let lent = lent_to(&holder);
@@ -151,7 +150,7 @@ impl Who {
             id: holder.credential_id,
             kind: holder.kind,
             expires_at: holder.expires_at,
-            // What cannot be read restricts to nothing.
+            // An unreadable list allows no agent.
             only_agents: holder.only_agents.map(|list| serde_json::from_str(&list).unwrap_or_default()),
             audience: holder.audience,
             parent: holder.parent_id,
@@ -161,7 +160,7 @@ impl Who {
         Self { account: principal.key(), principal, scopes, lent, credential: Some(credential) }
     }
 
-    /// What approved requests give its agent at this time.
+    /// The scopes that approved requests give its agent at this time.
     fn lent_at(&self, now: Micros) -> Option<Scopes> {
         let live = self.lent.iter().filter(|lent| lent.until.is_none_or(|until| until > now));
         live.map(|lent| &lent.scopes).fold(None, |all: Option<Scopes>, one| Some(all.unwrap_or_default().union(one)))
@@ -174,14 +173,14 @@ impl Caller {
         Self::made(who, Via::Itself, None, request_id)
     }
 
-    /// One request of a principal, with what is lent to it at this moment.
+    /// One request of a principal, with the scopes lent to it at this moment.
     fn made(who: Arc<Who>, via: Via, narrowed: Option<Arc<(Scopes, Micros)>>, request_id: String) -> Self {
         let lent = if who.lent.is_empty() { None } else { who.lent_at(Micros::now()) };
         let widened = lent.map(|lent| narrowed.as_ref().map_or(&who.scopes, |narrowed| &narrowed.0).union(&lent));
         Self { who, via, narrowed, widened, request_id, rights_read: None }
     }
 
-    /// The caller behind a short-lived token: never more than its words say and its credential may do.
+    /// The caller behind a short-lived token: it may do only what both the token's words and its credential allow.
     pub(super) fn from_token(holder: Holder, claims: &Claims, request_id: String) -> Self {
         let who = Who::from_holder(holder);
         let power = ax_scopes::power(claims.class, &claims.scope).intersection(&who.scopes);
@@ -190,24 +189,24 @@ impl Caller {
         Self::made(Arc::new(who), Via::Token(claims.class), Some(Arc::new((power, end))), request_id)
     }
 
-    /// The same caller, found in this state of the database.
+    /// The same caller, with the credential and the database state that its rights were read from.
     pub(super) fn with_rights_of(mut self, presented: SecretHash, state: u64) -> Self {
         self.rights_read = Some(RightsRead { presented, state });
         self
     }
 
-    /// The same caller with another request.
+    /// The same caller in another request.
     pub(super) fn again(&self, request_id: String) -> Self {
         let again = Self::made(Arc::clone(&self.who), self.via, self.narrowed.clone(), request_id);
         Self { rights_read: self.rights_read, ..again }
     }
 
-    /// Which rights it was found to have; `None` where they were read for this request alone.
+    /// The rights it was found to have; `None` if they were read for this request alone.
     pub fn rights_read(&self) -> Option<RightsRead> {
         self.rights_read
     }
 
-    /// True if what it presented has ended.
+    /// True if the presented credential has expired.
     pub(super) fn is_expired(&self) -> bool {
         self.expires_at().is_some_and(|at| at <= Micros::now())
     }
@@ -225,14 +224,14 @@ impl Caller {
         Self::new(Arc::new(who), request_id)
     }
 
-    /// What is known of where its credential was used.
+    /// The known fingerprints of its credential.
     pub(super) fn fingerprints(&self) -> Option<KnownFingerprints<'_>> {
         let credential = self.who.credential.as_ref()?;
         let mark = credential.mark.as_deref();
         Some(KnownFingerprints { credential_id: &credential.id, mark, stored: &credential.fingerprints })
     }
 
-    /// As which of these classes the caller acts; a user's own token is a worker's and a manager's in one.
+    /// The first of these classes that the caller has; a user's own token has both `Class::User` and `Class::Admin`.
     pub(super) fn class_among(&self, classes: &[Class]) -> Option<Class> {
         let is = |class: &Class| match self.via {
             Via::Token(own) => own == *class,
@@ -245,12 +244,12 @@ impl Caller {
         classes.iter().copied().find(is)
     }
 
-    /// The class the caller has where none fits.
+    /// The caller's own class, for when it has none of the classes that a route takes.
     pub(crate) fn class(&self) -> Class {
         self.class_among(&[Class::User, Class::Admin, Class::Agent, Class::Key]).unwrap_or(Class::Key)
     }
 
-    /// The class of the short-lived token it came with.
+    /// The class of the short-lived token it came with; `None` if it came with another credential.
     pub fn token_class(&self) -> Option<Class> {
         match self.via {
             Via::Token(class) => Some(class),
@@ -263,24 +262,24 @@ impl Caller {
         self.via == Via::Key
     }
 
-    /// What a credential made by this request may do at the most. A manager's token stands for its key: its own words
+    /// The most that a credential made by this request may do. A manager's token stands for its key: the token's words
     /// say what it may manage, not what it may give away.
     pub fn issuer_scopes(&self) -> &Scopes {
         if self.via == Via::Token(Class::Admin) { &self.who.scopes } else { self.lasting_scopes() }
     }
 
-    /// What the credential may do, whatever the words of the short-lived token: what an agent made by this request may
-    /// do at the most.
+    /// The credential's scopes, whatever the words of a short-lived token say. They are the most that an agent made by
+    /// this request may do.
     pub fn credential_scopes(&self) -> &Scopes {
         &self.who.scopes
     }
 
-    /// What its key may be exchanged for: `cli`, `mcp` or `both`; what is no key speaks to all.
+    /// What its key may be exchanged for: `cli`, `mcp` or `both`. A credential that is no key may speak to all.
     pub fn audience(&self) -> KeyAudience {
         self.who.credential.as_ref().and_then(|credential| credential.audience).unwrap_or(KeyAudience::Both)
     }
 
-    /// Who makes what this request makes. A session stands for the token it was opened with.
+    /// The maker of what this request makes. A session stands for the token it was opened with.
     pub fn maker(&self) -> Maker {
         let credential = self.who.credential.as_ref();
         Maker {
@@ -295,22 +294,22 @@ impl Caller {
         self.via == Via::Itself && ax_scopes::is_admin(self.scopes())
     }
 
-    /// The agents its credential is restricted to; `None`: not restricted.
+    /// The ids of the agents that its credential is restricted to; `None` if it is not restricted.
     pub fn only_agents(&self) -> Option<&[String]> {
         self.who.credential.as_ref().and_then(|credential| credential.only_agents.as_deref())
     }
 
-    /// True if its credential says nothing against this agent.
+    /// True if its credential is not restricted to other agents.
     pub fn may_touch(&self, agent_id: &str) -> bool {
         self.only_agents().is_none_or(|only| only.iter().any(|id| id == agent_id))
     }
 
-    /// Who acts.
+    /// The principal that acts.
     pub fn principal(&self) -> &Principal {
         &self.who.principal
     }
 
-    /// The user who acts, or who owns the agent that acts.
+    /// The user who acts, or who owns the acting agent.
     pub fn user(&self) -> &User {
         match &self.who.principal {
             Principal::User(user) => user,
@@ -318,7 +317,7 @@ impl Caller {
         }
     }
 
-    /// The id of the agent that acts.
+    /// The id of the acting agent; `None` for a user.
     pub fn agent_id(&self) -> Option<&str> {
         match &self.who.principal {
             Principal::Agent { id, .. } => Some(id),
@@ -331,12 +330,12 @@ impl Caller {
         matches!(&self.who.principal, Principal::User(user) if user.role == Role::Admin)
     }
 
-    /// What the credential may do, with what approved requests give its agent for a time.
+    /// The present scopes: the credential's, and those that approved requests give its agent for a time.
     pub fn scopes(&self) -> &Scopes {
         self.widened.as_ref().unwrap_or_else(|| self.lasting_scopes())
     }
 
-    /// The same without what was given for a time: that cannot be passed on, or it would outlast its end.
+    /// The scopes without those given for a time. Those cannot be passed on, or they would outlast their end.
     pub fn lasting_scopes(&self) -> &Scopes {
         self.narrowed.as_ref().map_or(&self.who.scopes, |narrowed| &narrowed.0)
     }
@@ -351,7 +350,7 @@ impl Caller {
         self.who.credential.as_ref().map_or("unix_socket", |credential| credential.kind.slug())
     }
 
-    /// Until when the credential is good.
+    /// When the credential or short-lived token ends; `None` if never.
     pub fn expires_at(&self) -> Option<Micros> {
         let own = || self.who.credential.as_ref().and_then(|credential| credential.expires_at);
         self.narrowed.as_ref().map(|narrowed| narrowed.1).or_else(own)
@@ -362,7 +361,7 @@ impl Caller {
         &self.request_id
     }
 
-    /// The principal as grants name it.
+    /// The principal in the form that grants use.
     pub fn grantee(&self) -> Grantee {
         match &self.who.principal {
             Principal::User(user) => Grantee::User(user.id.clone()),
@@ -370,12 +369,12 @@ impl Caller {
         }
     }
 
-    /// The principal by id, for what must never be shared between two.
+    /// The principal by id, for data that two principals must never share.
     pub fn principal_key(&self) -> String {
         self.who.account.clone()
     }
 
-    /// The same, borrowed: what rates and allowances are counted by, whatever credentials the principal uses.
+    /// The principal by id, borrowed. Rates and allowances are counted by it, whatever credentials the principal uses.
     pub fn account(&self) -> &str {
         &self.who.account
     }

@@ -1,4 +1,4 @@
-//! What a 401 of the MCP endpoint asks for (MCP contract, section 2; RFC 6750, section 3).
+//! The challenge in a 401 of the MCP endpoint (MCP contract, section 2; RFC 6750, section 3).
 
 use hyper::header::WWW_AUTHENTICATE;
 
@@ -6,7 +6,7 @@ use super::lookup::bearer::{Presented, presented};
 use crate::rest::error::ApiError;
 use crate::rest::head::Head;
 
-/// The refusal with the challenge that its clients go by, where it is a 401.
+/// Adds the `WWW-Authenticate` challenge that MCP clients use, if the refusal is a 401.
 pub(super) fn put(refusal: ApiError, head: &Head) -> ApiError {
     if refusal.status() != 401 {
         return refusal;

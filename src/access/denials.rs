@@ -1,8 +1,8 @@
-//! Facts for the audit that come often, aggregated so that nobody can wear out the disk with them: the first of a kind
-//! is recorded at once, the others of its minute become one more row with their count (DESIGN D15). Denials are such
-//! facts, and so are exchanges, logins and the like that a principal repeats.
+//! Frequent audit facts, aggregated so that nobody can wear out the disk with them. The first of a kind is recorded at
+//! once; the others of its minute become one more row with their count (DESIGN D15). Such facts are denials, and also
+//! exchanges, logins and the like that a principal repeats.
 //!
-//! A principal that has had its rows of the hour shares one line a minute for all kinds.
+//! A principal that has used up its rows of the hour shares one line a minute for all kinds.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -15,7 +15,7 @@ use crate::time::Micros;
 const WINDOW: i64 = 60 * Micros::SECOND;
 const HOUR: i64 = 60 * WINDOW;
 
-/// What is counted as one: a credential, peer or resource, and an action.
+/// What is counted together: a credential, peer or resource, and an action.
 type DenialKind = (String, String);
 
 /// The denials, or repeats, of the running minutes.
@@ -25,7 +25,7 @@ pub struct Denials(Mutex<DenialCounts>);
 #[derive(Debug, Default)]
 struct DenialCounts {
     running: HashMap<DenialKind, RunOfDenials>,
-    /// By actor: since when, and how many kinds began since.
+    /// By actor: the start of its hour, and how many kinds have begun since.
     begun: HashMap<String, (Micros, u64)>,
 }
 
@@ -41,13 +41,13 @@ impl DenialCounts {
         self.running.get(kind).is_some_and(|same| now.0 - same.since.0 < WINDOW)
     }
 
-    /// The kind under which this entry is counted: its own, or one line for all that its actor does too often.
+    /// The kind that this entry counts as: its own, or one line for everything that its actor does too often.
     fn kind(&mut self, key: &str, entry: &AuditEntry) -> DenialKind {
         let own = (key.to_owned(), entry.action.clone());
         if self.runs(&own, entry.at) {
             return own;
         }
-        // When too many are watched at once, the rest share one line.
+        // When too many kinds are counted at once, the rest share one line.
         if self.running.len() >= THROTTLE_ENTRIES && !self.running.contains_key(&own) {
             return ("many".to_owned(), entry.action.clone());
         }
@@ -73,8 +73,8 @@ impl Denials {
         lock(&self.0)
     }
 
-    /// Notes a denial at an action of what `key` names: a credential, or a peer that has none. The entries to record
-    /// now: itself if it is the first of its minute, and the rest of the minute before.
+    /// Records a denial of an action; `key` is the credential, or the peer if there is none. Returns the entries to
+    /// write now: this one if it is the first of its minute, and the rest of the minute before.
     pub fn note(&self, key: &str, entry: AuditEntry) -> Vec<AuditEntry> {
         let mut state = self.lock();
         let kind = state.kind(key, &entry);
@@ -91,25 +91,25 @@ impl Denials {
         entries
     }
 
-    /// True if a fact of this kind was recorded in the running minute: the next need not be recorded by itself.
+    /// True if a fact of this kind was recorded in the running minute, so that the next one needs no row of its own.
     pub fn is_running(&self, key: &str, action: &str, now: Micros) -> bool {
         self.lock().runs(&(key.to_owned(), action.to_owned()), now)
     }
 
-    /// Notes a fact that is on disk by now: with a row of its own if it was `recorded`, otherwise to be counted. The
-    /// entry to record now: the rest of the minute before.
+    /// Counts a fact that is on disk by now: `recorded` if it has a row of its own there. Returns the entry to write
+    /// now: the rest of the minute before.
     pub fn settle(&self, key: &str, entry: AuditEntry, recorded: bool) -> Option<AuditEntry> {
         let mut state = self.lock();
         let kind = (key.to_owned(), entry.action.clone());
         if state.runs(&kind, entry.at) {
-            // Two of the same commit may both have been the first.
+            // Two facts of the same commit may both have been the first.
             if let (Some(same), false) = (state.running.get_mut(&kind), recorded) {
                 same.more += 1;
                 same.last = entry;
             }
             return None;
         }
-        // What cannot be watched has its own rows.
+        // A kind for which there is no room gets its own rows.
         if state.running.len() >= THROTTLE_ENTRIES && !state.running.contains_key(&kind) {
             return (!recorded).then_some(entry);
         }
@@ -117,7 +117,7 @@ impl Denials {
         state.running.insert(kind, RunOfDenials { since: entry.at, last: entry, more }).and_then(summary)
     }
 
-    /// Ends the minutes that are over, or all of them: the rows to record.
+    /// Ends the minutes that are over, or all of them. Returns the rows to write.
     pub fn take(&self, now: Micros, all: bool) -> Vec<AuditEntry> {
         let mut state = self.lock();
         let mut ended = Vec::new();
@@ -187,7 +187,7 @@ mod tests {
         let denials = Denials::default();
         let mut rows = 0;
         for second in 0..3600 {
-            // A hundred kinds again and again, each seen in every minute.
+            // A hundred kinds in turn, each seen in every minute.
             rows += note_of(&denials, &format!("credential {}", second % 100), second).len();
             rows += denials.take(Micros(second * Micros::SECOND), false).len();
         }

@@ -1,5 +1,6 @@
-//! Where a key is used from: the fingerprints that aX clients send. A signal and no gate, for they can be forged; kept
-//! in memory and written with the last uses of credentials (aX contract, section 6).
+//! The fingerprints that aX clients send, which show where a key is used. They are a signal and no access check,
+//! because they can be forged. They are kept in memory and written with the last uses of credentials (aX contract,
+//! section 6).
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -14,14 +15,14 @@ use crate::time::Micros;
 
 /// The header of a client's fingerprint.
 const X_AX_FP: HeaderName = HeaderName::from_static("x-ax-fp");
-/// The header of the mark of the key a client holds.
+/// The header with the mark of the key that a client holds.
 const X_AX_FP_TOKEN: HeaderName = HeaderName::from_static("x-ax-fp-token");
-/// Hex digits of a fingerprint.
+/// The number of hex digits of a fingerprint.
 const FINGERPRINT: usize = 24;
-/// Hex digits of a key's mark.
+/// The number of hex digits of a key's mark.
 const MARK: usize = 16;
 
-/// What a request's fingerprint tells.
+/// What is unexpected in a request's fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surprise {
     /// The client was not seen with this credential before.
@@ -40,12 +41,12 @@ impl Surprise {
     }
 }
 
-/// What is known of the credential of a request.
+/// The known fingerprints of a request's credential.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownFingerprints<'a> {
-    /// Its id.
+    /// The credential's id.
     pub credential_id: &'a str,
-    /// Its key's mark, where it has one.
+    /// The mark of its key, if it has one.
     pub mark: Option<&'a str>,
     /// The fingerprints on disk, as a JSON array.
     pub stored: &'a str,
@@ -65,7 +66,7 @@ struct RecentFingerprints {
     events: u32,
 }
 
-/// A header of exactly so many hex digits, in lower case; anything else is ignored.
+/// The value of a header with exactly `digits` hex digits, in lower case; any other value is ignored.
 fn hex(head: &Head, name: &HeaderName, digits: usize) -> Option<String> {
     let mut all = head.headers.get_all(name).iter();
     let (Some(value), None) = (all.next(), all.next()) else { return None };
@@ -74,22 +75,23 @@ fn hex(head: &Head, name: &HeaderName, digits: usize) -> Option<String> {
 }
 
 impl Fingerprints {
-    /// Nothing noted yet.
+    /// An empty collection with this policy.
     pub fn new(policy: impl Into<Watched<FingerprintPolicy>>) -> Self {
         Self { policy: policy.into(), recent: Mutex::default() }
     }
 
-    /// True if a request says where it comes from.
+    /// True if a request has a fingerprint header.
     pub fn are_in(head: &Head) -> bool {
         head.headers.contains_key(&X_AX_FP) || head.headers.contains_key(&X_AX_FP_TOKEN)
     }
 
-    /// True if a surprise refuses the request.
+    /// True if an unexpected fingerprint refuses the request.
     pub fn denies(&self) -> bool {
         self.policy.now() == FingerprintPolicy::Deny
     }
 
-    /// Compares a request with what is known of its credential. The surprise, and whether it is worth an event still.
+    /// Compares a request with the known fingerprints of its credential. Returns the surprise, and whether the audit
+    /// still takes an event for it today.
     pub fn note(&self, head: &Head, known: KnownFingerprints<'_>, now: Micros) -> Option<(Surprise, bool)> {
         let mark = hex(head, &X_AX_FP_TOKEN, MARK);
         if let (Some(sent), Some(expected)) = (mark, known.mark)
@@ -125,7 +127,7 @@ impl Fingerprints {
         recent.entry(credential_id.to_owned()).or_default().count(now)
     }
 
-    /// Takes what is to be written, by credential.
+    /// Takes the fingerprints to be written, by credential.
     pub fn take(&self, now: Micros) -> Vec<(String, Vec<String>)> {
         let mut recent = lock(&self.recent);
         let taken = recent
@@ -137,7 +139,7 @@ impl Fingerprints {
         taken
     }
 
-    /// Puts back what could not be written.
+    /// Puts back fingerprints that could not be written.
     pub fn put_back(&self, untaken: Vec<(String, Vec<String>)>) {
         let mut recent = lock(&self.recent);
         for (id, values) in untaken {
@@ -146,8 +148,8 @@ impl Fingerprints {
     }
 }
 
-/// Makes room for a credential if it must: who makes many credentials pushes out those with nothing to write and events
-/// left, which lose no more than their count. So nobody's many hide another's surprise.
+/// Makes room for a credential if needed. It drops credentials that have nothing to write and have not used up their
+/// events; they lose only their count. So who makes many credentials cannot hide another credential's surprise.
 fn has_room(recent: &mut HashMap<String, RecentFingerprints>, credential_id: &str) -> bool {
     if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(credential_id) {
         recent.retain(|_, one| !one.new.is_empty() || one.events > EVENTS_A_DAY);

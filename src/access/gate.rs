@@ -33,7 +33,7 @@ use crate::secret::{Kind, SecretHash};
 use crate::store::{Store, audit};
 use crate::time::Clock;
 
-/// Lets requests in or turns them away.
+/// Admits or refuses requests.
 pub struct Gate {
     lookup: CredentialLookup,
     record: Arc<CallRecord>,
@@ -41,13 +41,13 @@ pub struct Gate {
     failed_logins: Throttle,
     notifications: Throttle,
     tripwires: Tripwires,
-    /// What principals may write.
+    /// What principals have written, and may write.
     allowance: Arc<Allowance>,
-    /// Backups that are asked for.
+    /// The rate of requested backups.
     pub backups: Throttle,
-    /// Checks of the database that are asked for.
+    /// The rate of requested database checks.
     pub checks: Throttle,
-    /// What becomes of a credential on another agent's socket.
+    /// What happens to a credential that arrives over another agent's socket.
     bind_credentials: Watched<BindCredentials>,
     /// The keys that sign short-lived tokens.
     pub keys: Arc<SigningKeys>,
@@ -57,17 +57,17 @@ pub struct Gate {
     pub used_from: Arc<UsedFrom>,
 }
 
-/// What may be exchanged, and whom it stands for.
+/// A credential that may be exchanged, and the principal it stands for.
 pub struct Exchanger {
-    /// The principal behind it; of an enrollment, its issuer.
+    /// The principal behind it; for an enrollment, its issuer.
     pub caller: Caller,
-    /// Its hash, to read it again where it is used.
+    /// The credential's hash, to read it again when it is used.
     pub hash: SecretHash,
 }
 
-/// Who wants a request sent on.
+/// Who asks to send a request on to an agent.
 pub enum Sender {
-    /// A user; the handler asks for its role.
+    /// A user; the handler checks its role.
     User(Box<Caller>),
     /// The holder of an external key of this agent.
     Key {
@@ -77,7 +77,7 @@ pub enum Sender {
 }
 
 impl Gate {
-    /// A gate that goes by these settings.
+    /// A gate with these settings.
     pub fn new(store: Arc<Store>, config: &Arc<LiveConfig>, keys: SigningKeys, clock: Arc<Clock>) -> Self {
         let keys = Arc::new(keys);
         let fingerprints = Fingerprints::new(config.watch(|now| now.ax.fingerprint_policy));
@@ -102,15 +102,15 @@ impl Gate {
         }
     }
 
-    /// Says who is told when a decoy is used.
+    /// Sets the function that is called when a decoy is used.
     pub fn on_touch(&self, told: OnTouch) {
         self.tripwires.tell(told);
     }
 
-    /// The caller of a route.
+    /// Returns the caller of a route.
     ///
     /// # Errors
-    /// 401, 429 or 403, or the store's.
+    /// 401, 403 or 429, or a store error.
     pub fn admit(&self, head: &Head, need: &Need) -> Result<Caller, ApiError> {
         let admitted = self.admit_to(head, need);
         if need.dialect == Dialect::Mcp { admitted.map_err(|refusal| challenge::put(refusal, head)) } else { admitted }
@@ -125,14 +125,14 @@ impl Gate {
 
     fn pass(&self, head: &Head, need: &Need, caller: Caller, audience: Audience) -> Result<Caller, ApiError> {
         let caller = self.pass_as(head, need, caller)?;
-        // A class that is refused has been told by now.
+        // A refused class has been recorded by now.
         authorize::audience(&caller, &audience, need).map_err(|refusal| self.denied(head, &caller, need, refusal))?;
         authorize::scope_and_role(&caller, need).map_err(|refusal| self.denied(head, &caller, need, refusal))?;
         Ok(caller)
     }
 
-    /// Checks whether a caller that one route has admitted may call another one within the same request. It counts as no
-    /// request of its own.
+    /// Checks whether a caller that one route has admitted may call another one within the same request. This does not
+    /// count as another request.
     ///
     /// # Errors
     /// 403, or 429 for too many notifications.
@@ -141,13 +141,13 @@ impl Gate {
             self.throttle_notifications(head, caller)?;
         }
         let judged = authorize::class(caller, need).and_then(|()| authorize::scope_and_role(caller, need));
-        // A page asks for things that its reader may not see, so such a refusal is not an attempt.
+        // A page asks for things that its reader may not see, so such a refusal is not recorded as an attempt.
         judged.map_err(
             |refusal| if head.method == Method::GET { refusal } else { self.denied(head, caller, need, refusal) },
         )
     }
 
-    /// Channel, throttle, bookkeeping, class.
+    /// Checks the channel, counts and records the request, and checks the class.
     fn pass_as(&self, head: &Head, need: &Need, caller: Caller) -> Result<Caller, ApiError> {
         self.check_channel(head, &caller, need)?;
         self.throttle(head, &caller)?;
@@ -159,11 +159,11 @@ impl Gate {
         Ok(caller)
     }
 
-    /// The caller, if the data in memory allows the request. `None` decides nothing: call [`Gate::admit`]. Who is let in
-    /// by this is to be [counted](Gate::count).
+    /// Returns the caller if the data in memory allows the request. `None` decides nothing: call [`Gate::admit`]. A
+    /// request that this admits must be [counted](Gate::count).
     pub fn admit_known(&self, head: &Head, need: &Need) -> Option<Caller> {
         let caller = self.lookup.cached(head)?;
-        // Where it comes from, and a second credential, is looked at with more time.
+        // A fingerprint, a foreign channel or a second credential needs the full check.
         let plain = authorize::is_own_channel(head, &caller) && !Fingerprints::are_in(head);
         if !plain || head.headers.contains_key(&X_AGENT_API_KEY) {
             return None;
@@ -172,13 +172,14 @@ impl Gate {
         Some(caller)
     }
 
-    /// Counts a request that was let in by what is known. `None`: it is to be refused with more words.
+    /// Counts a request that [`Gate::admit_known`] admitted. `None`: [`Gate::admit`] must decide, and says why it
+    /// refuses.
     pub fn count(&self, head: &Head, caller: &Caller) -> Option<()> {
         self.requests.take(caller.account(), head.arrived).ok()?;
         self.record.note(head, caller).ok()
     }
 
-    /// Whether a caller that was admitted earlier would be admitted now; for streams, which outlast their request.
+    /// True if a caller that was admitted earlier would be admitted now; for streams, which outlast their request.
     pub fn is_still_good(&self, caller: &Caller, action: Action) -> bool {
         match self.lookup.find_again(caller) {
             Ok(now) => now.is_some_and(|now| authorize::may(&now, action)),
@@ -189,18 +190,18 @@ impl Gate {
         }
     }
 
-    /// What a request to the exchange presents: a key, or an agent's own token.
+    /// Returns what a request to the exchange presents: a key, or an agent's own token.
     ///
     /// # Errors
-    /// 401 `invalid_credential` or 429; 422 `class_not_allowed` for what is a credential and no key.
+    /// 401 `invalid_credential` or 429; 422 `class_not_allowed` for a user's token, which is no key.
     pub fn exchanger(&self, head: &Head, need: &Need) -> Result<Exchanger, ApiError> {
         self.exchanger_of(head, need, presented(head))
     }
 
-    /// The same for what a form presents.
+    /// As [`Gate::exchanger`], for the credential in a form.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Gate::exchanger`].
     pub fn exchanger_of_text(&self, head: &Head, need: &Need, text: &str) -> Result<Exchanger, ApiError> {
         self.exchanger_of(head, need, secret_of(text)).inspect_err(|refusal| {
             if refusal.code == codes::INVALID_CREDENTIAL {
@@ -234,25 +235,25 @@ impl Gate {
         Ok(found)
     }
 
-    /// The principal behind a request to a route whose handler has the credential judged ([`Gate::exchanger`],
-    /// [`Gate::sender`]), before its body is read. A request to be sent on counts twice in its rate then.
+    /// Returns the principal behind a request, before its body is read, for a route whose handler checks the credential
+    /// ([`Gate::exchanger`], [`Gate::sender`]). A request to be sent on then counts twice in its rate.
     ///
     /// # Errors
-    /// Those of the two.
+    /// Those of [`Gate::exchanger`] or [`Gate::sender`].
     pub fn vouch(&self, head: &Head, need: &Need) -> Result<String, ApiError> {
         match need.dialect {
             Dialect::Agentex => match self.sender(head, need)? {
                 Sender::User(caller) => Ok(caller.principal_key()),
                 Sender::Key { agent_id } => Ok(format!("agent:{agent_id}")),
             },
-            // A client of these routes may prove itself in the form.
+            // A client of these routes may authenticate in the form.
             Dialect::OAuth if presented(head) == Presented::Nothing => Ok(head.peer.key()),
             Dialect::OAuth => Ok(self.admit(head, need)?.principal_key()),
             _ => Ok(self.exchanging(head, need, presented(head))?.0.principal_key()),
         }
     }
 
-    /// The user behind a token shown in a body, to open a session.
+    /// Returns the user behind a token in a body, to open a session.
     ///
     /// # Errors
     /// 401, 429, or 403 `user_token_required`.
@@ -265,8 +266,8 @@ impl Gate {
         Ok(caller)
     }
 
-    /// The user whom a one-time link logs in; `found`: what the link was made with, `None` for a dead one, which counts
-    /// as a failed login of the peer.
+    /// Returns the user that a one-time link logs in. `found` is the credential that the link was made with, or `None`
+    /// for a dead link, which counts as a failed login of the peer.
     ///
     /// # Errors
     /// `link_invalid` or 429.
@@ -285,10 +286,10 @@ impl Gate {
         Ok(caller)
     }
 
-    /// Who is behind a live credential of this kind, for what is presented in a form and stands for it.
+    /// Returns the caller behind a live credential of this kind, for a secret in a form that stands for the credential.
     ///
     /// # Errors
-    /// `rate_limited`, `wrong_channel`, or the store's.
+    /// `rate_limited`, `wrong_channel`, or a store error.
     pub fn behind(&self, head: &Head, need: &Need, id: &str, kind: Kind) -> Result<Option<Caller>, ApiError> {
         let Some(caller) = self.lookup.behind(head, id, kind)? else { return Ok(None) };
         self.check_channel(head, &caller, need)?;
@@ -296,10 +297,10 @@ impl Gate {
         Ok(Some(caller))
     }
 
-    /// What a token is good for that a service was shown; `None`: for nothing. A decoy is noticed.
+    /// Returns what a token that a service received is good for; `None` if for nothing. A decoy is reported.
     ///
     /// # Errors
-    /// The store's.
+    /// A store error.
     pub fn standing(&self, head: &Head, need: &Need, text: &str) -> Result<Option<Standing>, ApiError> {
         let found = self.lookup.standing(head, text)?;
         if found.is_none() {
@@ -308,15 +309,15 @@ impl Gate {
         Ok(found)
     }
 
-    /// What the refresh token of this grant is good for.
+    /// Returns what the refresh token of this grant is good for.
     ///
     /// # Errors
-    /// The store's.
+    /// A store error.
     pub fn standing_of_grant(&self, head: &Head, id: &str) -> Result<Option<Standing>, ApiError> {
         Ok(self.lookup.standing_of_grant(head, id)?)
     }
 
-    /// Counts a request of a registered program.
+    /// Counts a request of a registered program (OAuth client).
     ///
     /// # Errors
     /// `rate_limited`.
@@ -326,16 +327,16 @@ impl Gate {
             .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))
     }
 
-    /// A secret of the token endpoint that is not good counts as a failed login of the peer: the refusal, or 429.
+    /// Counts a bad secret at the token endpoint as a failed login of the peer. Returns `refusal`, or 429.
     pub fn failed(&self, head: &Head, need: &Need, refusal: ApiError) -> ApiError {
         let told = self.refuse_credential(head, need, Bad::Dead);
         if told.code == codes::RATE_LIMITED { told } else { refusal }
     }
 
-    /// The user of the session that a page is opened with, where there is one.
+    /// Returns the user of the session that a page is opened with, if there is one.
     ///
     /// # Errors
-    /// `rate_limited`, or the store's.
+    /// `rate_limited`, or a store error.
     pub fn viewer(&self, head: &Head) -> Result<Option<Caller>, ApiError> {
         let Some(caller) = self.lookup.session_of(head)? else { return Ok(None) };
         self.throttle(head, &caller)?;
@@ -345,10 +346,10 @@ impl Gate {
         Ok(Some(caller))
     }
 
-    /// Who wants a request sent on to an agent. A key passes only where it is the agent's own and external.
+    /// Returns who asks to send a request on to an agent. A key passes only if it is the agent's own external key.
     ///
     /// # Errors
-    /// `two_credentials`, 401, 403 or 429, or the store's.
+    /// `two_credentials`, 401, 403 or 429, or a store error.
     pub fn sender(&self, head: &Head, need: &Need) -> Result<Sender, ApiError> {
         if let Some(caller) = self.lookup.external_key(head).map_err(|why| self.turn_away(head, need, why))? {
             let caller = self.pass(head, need, caller, Audience::Api)?;
@@ -364,22 +365,22 @@ impl Gate {
         Ok(Sender::User(Box::new(caller)))
     }
 
-    /// A key of another agent: refused as if there were no such key.
+    /// The refusal for a key of another agent: the same as for an unknown key.
     pub fn refuse_sender(&self, head: &Head, need: &Need) -> ApiError {
         self.refuse_credential(head, need, Bad::Dead)
     }
 
-    /// Records that a caller was denied, aggregated.
+    /// Records that a caller was denied; denials are aggregated.
     pub fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
         self.record.deny_caller(caller, action, head);
     }
 
-    /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
+    /// Watches an admitted call, so that a refusal by its handler is recorded as well.
     pub fn watch(&self, caller: &Caller, action: Action, head: &Head) -> CallWatch {
         CallWatch::new(Arc::clone(&self.record), Arc::clone(&self.allowance), caller, action, head)
     }
 
-    /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
+    /// Writes what is due: uses of credentials and counts of denials. `all`: also of the minutes that still run.
     pub fn flush(&self, all: bool) {
         self.record.flush(all);
     }
@@ -394,7 +395,7 @@ impl Gate {
         refusal
     }
 
-    /// The answer where nobody was found, recorded where a credential was tried.
+    /// The refusal of a request without a valid credential. It is recorded if a credential was tried.
     fn turn_away(&self, head: &Head, need: &Need, why: NotFound) -> ApiError {
         self.tripwires.look(head, need.action);
         match why {
@@ -403,7 +404,7 @@ impl Gate {
             NotFound::Frozen { credential_id, agent_id } => {
                 let actor = audit::Actor { name: format!("agent:{agent_id}"), id: Some(format!("agent:{agent_id}")) };
                 self.record.deny(&credential_id, actor, need.action, head);
-                // A known credential: no failed try of the peer's, and bounded by its principal's own rate.
+                // The credential is valid, so this is no failed login of the peer. The agent's own rate bounds it.
                 match self.requests.take(&format!("agent:{agent_id}"), head.arrived) {
                     Ok(()) => super::refusal::frozen(),
                     Err(seconds) => ApiError::new(codes::RATE_LIMITED).retry_after(seconds),
@@ -416,7 +417,7 @@ impl Gate {
         }
     }
 
-    /// A credential that is not good: 401, or 429 once this peer has failed too often.
+    /// A bad credential: 401, or 429 once this peer has failed too often.
     fn refuse_credential(&self, head: &Head, need: &Need, bad: Bad) -> ApiError {
         let peer = head.peer.key();
         let actor = format!("peer:{peer}");
@@ -430,7 +431,7 @@ impl Gate {
     }
 
     fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
-        // On the operator's socket nobody's token can use up what the operator has.
+        // On the operator's socket, tokens count per principal, so they cannot use up the operator's own rate.
         let taken = match caller.credential_id() {
             Some(_) => self.requests.take(caller.account(), head.arrived),
             None => self.requests.take(&head.peer.key(), head.arrived),

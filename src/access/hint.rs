@@ -1,5 +1,5 @@
-//! What a refused agent is told to do: the body that it posts to `/api/requests` to ask for what it lacks (requests
-//! contract, section 2). Nothing stands in it that the refusal does not tell, and there is none on a 404.
+//! What a refused agent is told to do: the body that it posts to `/api/requests` to ask for the missing right (requests
+//! contract, section 2). It contains nothing that the refusal does not say, and a 404 has none.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,14 @@ use crate::rest::action::Action;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 
-/// For how long a hint asks.
+/// The seconds for which a hint asks.
 const SECONDS: i64 = 3600;
-/// The field of an error that has it.
+/// The field of an error that holds the hint.
 const REQUEST: &str = "request";
 
-/// A refusal for want of a scope.
+/// Adds the hint to a refusal for lack of a scope.
 pub(super) fn of_scope(caller: &Caller, action: Action, refusal: ApiError) -> ApiError {
-    // Who may not even ask is not sent to ask, and no scope makes an agent an admin.
+    // An agent that may not even ask gets no hint to ask, and no scope makes an agent an admin.
     if caller.agent_id().is_none() || matches!(action, Action::RequestsCreate | Action::RequestsDecide) {
         return refusal;
     }
@@ -27,7 +27,7 @@ pub(super) fn of_scope(caller: &Caller, action: Action, refusal: ApiError) -> Ap
     refusal.with(REQUEST, body)
 }
 
-/// A refusal for want of a role on `resource`, as `agent:ID` or `space:ID`.
+/// Adds the hint to a refusal for lack of a role on `resource`, which is `agent:ID` or `space:ID`.
 pub(super) fn of_role(caller: &Caller, resource: &str, role: &str, refusal: ApiError) -> ApiError {
     if caller.agent_id().is_none() {
         return refusal;
@@ -39,7 +39,7 @@ pub(super) fn of_role(caller: &Caller, resource: &str, role: &str, refusal: ApiE
     refusal.with(REQUEST, body)
 }
 
-/// The same refusal about what the caller called so: what it was resolved to would tell whether there is such a thing.
+/// Replaces the resource in a hint with the name that the caller used: the resolved id would reveal that it exists.
 #[must_use]
 pub fn as_named(mut refusal: ApiError, resource: &str) -> ApiError {
     if refusal.code == codes::SPACE_FORBIDDEN
@@ -50,7 +50,7 @@ pub fn as_named(mut refusal: ApiError, resource: &str) -> ApiError {
     refusal
 }
 
-/// A refusal of an agent that says no way of its own: a person is asked to do it.
+/// Adds a hint to a refusal of an agent that has none yet: ask a person to do it.
 pub(super) fn of_the_rest(caller_is_agent: bool, action: &str, refusal: &mut ApiError) {
     let is_refusal = refusal.code == codes::FORBIDDEN || refusal.code == codes::SPACE_FORBIDDEN;
     if caller_is_agent && is_refusal && !refusal.extra.contains_key(REQUEST) {

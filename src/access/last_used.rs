@@ -23,12 +23,12 @@ impl LastUsed {
         }
     }
 
-    /// Takes all uses noted since the last call.
+    /// Takes all uses recorded since the last call.
     pub fn take(&self) -> Vec<(String, Micros)> {
         std::mem::take(&mut *lock(&self.0)).into_iter().collect()
     }
 
-    /// Puts uses back that could not be written.
+    /// Puts back uses that could not be written.
     pub fn put_back(&self, uses: Vec<(String, Micros)>) {
         let mut present = lock(&self.0);
         for (id, at) in uses {

@@ -1,25 +1,25 @@
-//! Access: who calls, and may they. Only this room can make a [`Caller`], so no handler runs unchecked. Each part uses
-//! only those before it:
+//! Access control: who calls, and what they may do. Only this room can make a [`Caller`], so no handler runs unchecked.
+//! Each part uses only those before it:
 //!
-//! 1. [`scopes`] - what a credential is for
+//! 1. [`scopes`] - what a credential may do
 //! 2. [`tokens`] - keys, and the short-lived tokens they sign
-//! 3. `fingerprints` - where credentials are used
-//! 4. `caller` - who a request comes from
+//! 3. `fingerprints` - the clients that use a credential
+//! 4. `caller` - the principal behind a request
 //! 5. `hint` - what a refused agent may ask for
-//! 6. `role` - what a caller is to an agent
-//! 7. `refusal` - how each refusal is called
-//! 8. [`lookup`] - who is behind a credential
-//! 9. `challenge` - what a 401 of the MCP endpoint asks for
-//! 10. `authorize` - what a caller may
-//! 11. `throttle` - how often
-//! 12. `allowance` - how much may be written
-//! 13. `denials` - refusals, counted
-//! 14. `last_used` - uses, collected
+//! 6. `role` - the caller's role on an agent
+//! 7. `refusal` - the code of each refusal
+//! 8. [`lookup`] - the principal behind a credential
+//! 9. `challenge` - the challenge in a 401 of the MCP endpoint
+//! 10. `authorize` - whether a caller may call a route
+//! 11. `throttle` - request rates
+//! 12. `allowance` - rows and bytes that a principal may write
+//! 13. `denials` - counted refusals
+//! 14. `last_used` - when credentials were last used
 //! 15. [`presence`] - which agents were seen lately
 //! 16. `used_from` - from where people's credentials were last used
-//! 17. `record` - what is kept of calls
-//! 18. [`held`] - what lives in memory for minutes
-//! 19. `tripwire` - decoys that are used
+//! 17. `record` - what is recorded of calls
+//! 18. [`secret_map`] - values that are held in memory for minutes
+//! 19. `tripwire` - uses of decoys
 //! 20. `gate` - the whole check
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.

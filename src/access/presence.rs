@@ -7,22 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::threads::lock;
 use crate::time::Micros;
 
-/// Seconds for which an agent counts as online after it was seen.
+/// Seconds for which an agent counts as online after it was last seen.
 pub const ONLINE: i64 = 120;
 
-/// A sighting within this of the one before says nothing new.
+/// Microseconds after a sighting in which the next one is not a new version.
 const GRAIN: i64 = Micros::SECOND;
 
-/// Agents that are kept without a look whether they are still there.
+/// Up to this many agents are kept without a check whether they still exist.
 const FEW: usize = 1024;
 
-/// The same as a number of hours.
+/// [`HOURS`] as an `i64`.
 const DAY: i64 = HOURS as i64;
 
 /// Microseconds of an hour.
 const HOUR: i64 = 3_600 * Micros::SECOND;
 
-/// Hours whose calls are counted.
+/// The number of past hours whose calls are counted.
 pub const HOURS: usize = 24;
 
 /// When agents were last seen in this run of the daemon, to the second, and how often in each of the last hours.
@@ -35,17 +35,17 @@ pub struct Presence {
 #[derive(Debug, Default)]
 struct SeenAgents {
     by_id: HashMap<String, AgentActivity>,
-    /// How many there were after the last look for those that are gone.
+    /// How many agents were left after the last check for purged ones.
     kept: usize,
 }
 
-/// What was seen of an agent.
+/// The activity of one agent.
 #[derive(Debug, Clone, Copy)]
 struct AgentActivity {
     last: Micros,
     /// The newest hour in which it called.
     newest: i64,
-    /// Calls in that hour and in those before it, each at its number modulo [`HOURS`].
+    /// The calls in that hour and in those before it, each at the index of its hour modulo [`HOURS`].
     calls: [u32; HOURS],
 }
 
@@ -58,7 +58,7 @@ impl AgentActivity {
         usize::try_from(hour.rem_euclid(DAY)).unwrap_or(0)
     }
 
-    /// Counts a call. After the clock went back it counts in that earlier hour, if the hour is still kept.
+    /// Counts a call. After the clock went back, the call counts in the earlier hour if that hour is still kept.
     fn count(&mut self, at: Micros) {
         let hour = Self::hour(at);
         for passed in (self.newest + 1..=hour).rev().take(HOURS) {
@@ -71,7 +71,7 @@ impl AgentActivity {
         }
     }
 
-    /// The calls of the last hours, the oldest first, the running one last.
+    /// The calls of each of the last hours, the oldest first, the running one last.
     fn hours(&self, now: Micros) -> [u32; HOURS] {
         let mut wanted = Self::hour(now) - DAY;
         std::array::from_fn(|_| {
@@ -83,7 +83,7 @@ impl AgentActivity {
 }
 
 impl Presence {
-    /// Notes that an agent was seen. Only agents with a live credential are; those that are gone since are
+    /// Records that an agent was seen. Only agents with a live credential are recorded; purged ones are
     /// [forgotten](Presence::forget).
     pub fn note(&self, agent_id: &str, at: Micros) {
         let mut seen = lock(&self.seen);
@@ -104,28 +104,30 @@ impl Presence {
         self.version.fetch_add(1, Ordering::Release);
     }
 
-    /// Grows with every sighting that says something new. What is read after this call is at least this new.
+    /// Returns a number that grows with every sighting that changes something. Data read after this call is at least
+    /// this new.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// When an agent was last seen.
+    /// Returns when an agent was last seen.
     pub fn last_seen(&self, agent_id: &str) -> Option<Micros> {
         lock(&self.seen).by_id.get(agent_id).map(|seen| seen.last)
     }
 
-    /// An agent's calls in each of the last hours of this run, the oldest first, the running one last.
+    /// Returns an agent's calls in each of the last hours of this run, the oldest first, the running one last.
     pub fn calls(&self, agent_id: &str, now: Micros) -> [u32; HOURS] {
         lock(&self.seen).by_id.get(agent_id).map_or([0; HOURS], |seen| seen.hours(now))
     }
 
-    /// All that were seen, if there are twice as many as after the last look: some of them may be gone.
+    /// Returns the ids of all agents seen, if there are twice as many as after the last check: some of them may be
+    /// purged.
     pub fn crowd(&self) -> Option<Vec<String>> {
         let seen = lock(&self.seen);
         (seen.by_id.len() >= (seen.kept * 2).max(FEW)).then(|| seen.by_id.keys().cloned().collect())
     }
 
-    /// Forgets agents that are gone: ids are never used twice. The others were looked at.
+    /// Forgets the agents in `gone`, and remembers that the others were checked. Ids are never used twice.
     pub fn forget(&self, gone: &[String]) {
         let mut seen = lock(&self.seen);
         for agent_id in gone {
@@ -135,7 +137,7 @@ impl Presence {
         seen.kept = seen.by_id.len();
     }
 
-    /// True if an agent was seen within [`ONLINE`] seconds.
+    /// True if an agent was seen within the last [`ONLINE`] seconds.
     pub fn is_online(&self, agent_id: &str, now: Micros) -> bool {
         self.last_seen(agent_id).is_some_and(|at| now.0 - at.0 <= ONLINE * Micros::SECOND)
     }
@@ -161,7 +163,7 @@ mod tests {
             presence.note(&format!("a{n}"), Micros(START));
             if let Some(crowd) = presence.crowd() {
                 assert!(crowd.len() <= 2 * FEW + 20, "{}", crowd.len());
-                // Every hundredth of them stays.
+                // Every hundredth of them still exists.
                 let gone: Vec<String> = crowd.into_iter().filter(|id| !id.ends_with("00")).collect();
                 presence.forget(&gone);
                 looks += 1;
@@ -181,7 +183,7 @@ mod tests {
         assert_eq!((old[0], old[5], old.iter().sum::<u32>()), (1, 1, 2));
         assert_eq!(hours(&[0, 5 * HOUR], 24 * HOUR).iter().sum::<u32>(), 1);
         assert_eq!(hours(&[0, 5 * HOUR], 500 * HOUR).iter().sum::<u32>(), 0);
-        // A day of silence leaves nothing of before in the hours that come round again.
+        // After a day without calls, no old calls are left in the reused places.
         assert_eq!(hours(&[0, 0, 24 * HOUR], 24 * HOUR).iter().sum::<u32>(), 1);
         assert_eq!(hours(&[0, 0, 30 * HOUR], 30 * HOUR).iter().sum::<u32>(), 1);
         // The clock goes back.

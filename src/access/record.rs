@@ -1,4 +1,5 @@
-//! What is kept of calls: uses of credentials and denials, both collected first, so that nobody wears out the disk.
+//! The record of calls: uses of credentials and denials. Both are collected in memory first, so that nobody can wear
+//! out the disk.
 
 use std::sync::Arc;
 
@@ -20,14 +21,14 @@ use crate::secret::redacted;
 use crate::store::{Store, agents, audit, credentials};
 use crate::time::Micros;
 
-/// What was seen of calls and is not on disk yet.
+/// The observations of calls that are not on disk yet.
 pub(super) struct CallRecord {
     store: Arc<Store>,
     last_used: LastUsed,
     denials: Denials,
-    /// What the same principal does again and again, for the audit.
+    /// Facts that the same principal repeats, for the audit.
     repeats: Denials,
-    /// Where credentials were used.
+    /// The fingerprints of clients that used credentials.
     pub(super) fingerprints: Fingerprints,
     /// Which agents were seen lately.
     pub(super) presence: Arc<Presence>,
@@ -36,7 +37,7 @@ pub(super) struct CallRecord {
 }
 
 impl CallRecord {
-    /// Nothing seen yet.
+    /// A record with nothing in it yet.
     pub(super) fn new(store: Arc<Store>, fingerprints: Fingerprints) -> Self {
         Self {
             store,
@@ -49,12 +50,13 @@ impl CallRecord {
         }
     }
 
-    /// Notes that a credential was used, and nothing else of the request.
+    /// Records that a credential was used, and nothing else about the request.
     pub(super) fn used(&self, credential_id: &str) {
         self.last_used.note(credential_id, Micros::now());
     }
 
-    /// Notes that the credential was used, by whom and from where.
+    /// Records that the credential was used, by whom and from where. Refuses the request if its fingerprint is
+    /// unexpected and the policy says deny.
     pub(super) fn note(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
         let Some(known) = caller.fingerprints() else { return Ok(()) };
         let now = Micros::now();
@@ -80,17 +82,17 @@ impl CallRecord {
         if denies { Err(ApiError::new(codes::FINGERPRINT_MISMATCH).with_status(403)) } else { Ok(()) }
     }
 
-    /// Records a denial, aggregated.
+    /// Records a denial; denials are aggregated.
     pub(super) fn deny(&self, key: &str, actor: audit::Actor, action: Action, head: &Head) {
         self.record(self.denials.note(key, entry(actor, action, head)));
     }
 
-    /// Records that a caller was denied, aggregated.
+    /// Records that a caller was denied; denials are aggregated.
     pub(super) fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
         self.deny(&key_of(caller), caller.audited(), action, head);
     }
 
-    /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
+    /// Writes what is due: uses of credentials and counts of denials. `all`: also of the minutes that still run.
     pub(super) fn flush(&self, all: bool) {
         self.forget_gone_agents();
         self.record(self.denials.take(Micros::now(), all));
@@ -113,7 +115,7 @@ impl CallRecord {
         }
     }
 
-    /// Agents come and go, and what was seen of those that were purged goes as well.
+    /// Forgets the presence of purged agents, so that the table stays bounded.
     fn forget_gone_agents(&self) {
         let Some(crowd) = self.presence.crowd() else { return };
         match self.store.lookup(|conn| agents::gone_of(conn, crowd)) {
@@ -137,7 +139,7 @@ impl CallRecord {
     }
 }
 
-/// What an admitted call is recorded as if its handler refuses it.
+/// The audit entry to record if the handler of an admitted call refuses it.
 pub struct CallWatch {
     record: Arc<CallRecord>,
     allowance: Arc<Allowance>,
@@ -147,7 +149,7 @@ pub struct CallWatch {
 }
 
 impl CallWatch {
-    /// Watches over an admitted call.
+    /// Begins to watch an admitted call.
     pub(super) fn new(
         record: Arc<CallRecord>,
         allowance: Arc<Allowance>,
@@ -159,23 +161,23 @@ impl CallWatch {
         Self { record, allowance, key: key_of(caller), entry: entry(caller.audited(), action, head), is_agent }
     }
 
-    /// What principals may write.
+    /// The allowance that the call's writes are charged to.
     pub fn allowance(&self) -> &Allowance {
         &self.allowance
     }
 
-    /// True if this fact was recorded in the running minute: the next is counted instead.
+    /// True if this fact was already recorded in the running minute, so that the next one is only counted.
     pub fn is_repeat(&self, key: &str, entry: &audit::AuditEntry) -> bool {
         self.record.repeats.is_running(key, &entry.action, entry.at)
     }
 
-    /// Notes facts that are on disk by now, each with whether it has a row of its own.
+    /// Records facts that are on disk by now. The flag says whether the fact has an audit row of its own.
     pub fn settle(&self, facts: Vec<(String, audit::AuditEntry, bool)>) {
         let due = facts.into_iter().filter_map(|(key, entry, own)| self.record.repeats.settle(&key, entry, own));
         self.record.record(due.collect());
     }
 
-    /// Records the refusal if it is one for want of rights: a role, a grant or a scope. It tells an agent what to do then.
+    /// Records a refusal for lack of rights (403): a role, a grant or a scope. It tells an agent what to do next.
     pub fn saw(&self, error: &mut ApiError) {
         hint::of_the_rest(self.is_agent, &self.entry.action, error);
         if error.status() == StatusCode::FORBIDDEN {
@@ -185,7 +187,7 @@ impl CallWatch {
     }
 }
 
-/// What denials are counted by: the credential; on the operator's socket, which needs none, the principal.
+/// The key that denials are counted by: the credential, or the principal on the operator's socket, which needs none.
 fn key_of(caller: &Caller) -> String {
     caller.credential_id().map_or_else(|| caller.actor(), str::to_owned)
 }

@@ -24,17 +24,17 @@ impl AgentRole {
     /// The role that a grant on an agent gives.
     ///
     /// # Errors
-    /// `Other` for a role that there is not on an agent.
+    /// [`StoreError::Other`] for a role that agents do not have.
     pub(super) fn granted(role: Option<GrantRole>) -> store::Result<Option<Self>> {
         let other = |unknown: UnknownWord| StoreError::Other(format!("the role of a grant: {unknown}"));
         role.map(|role| role.slug().parse()).transpose().map_err(other)
     }
 }
 
-/// The caller's role on an agent; `None` if it may not even see it.
+/// Returns the caller's role on an agent; `None` if it may not even see it.
 ///
 /// # Errors
-/// The store's.
+/// Any [`StoreError`].
 pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Result<Option<AgentRole>> {
     if !caller.may_touch(agent_id) {
         return Ok(None);
@@ -47,10 +47,10 @@ pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Res
     Ok(AgentRole::granted(granted)?.max(own))
 }
 
-/// Lets the caller pass if it has at least `needed` on the agent.
+/// Checks that the caller has at least the role `needed` on the agent.
 ///
 /// # Errors
-/// `agent_not_found` if it may not see the agent, `forbidden` if its role is too small, or the store's.
+/// `agent_not_found` if it may not see the agent, `forbidden` if its role is too low, or a [`StoreError`].
 pub fn require(conn: &Connection, caller: &Caller, agent_id: &str, needed: AgentRole) -> Result<(), ApiError> {
     match role_on(conn, caller, agent_id)? {
         None => Err(codes::AGENT_NOT_FOUND.into()),
@@ -63,12 +63,12 @@ pub fn require(conn: &Connection, caller: &Caller, agent_id: &str, needed: Agent
     }
 }
 
-/// Lets the caller pass if it may create agents: admins, and whoever holds `creator`.
+/// Checks that the caller may create agents: admins, and whoever holds `creator`.
 ///
 /// # Errors
-/// `create_not_allowed`, or the store's.
+/// `create_not_allowed`, or a [`StoreError`].
 pub fn may_create(conn: &Connection, caller: &Caller) -> Result<(), ApiError> {
-    // A key for certain agents is none for new ones.
+    // A key that is restricted to certain agents may not create new ones.
     if caller.only_agents().is_some() {
         return Err(codes::CREATE_NOT_ALLOWED.into());
     }

@@ -1,5 +1,5 @@
-//! What lives in memory for minutes and is found by a secret: login links, codes, requests to log in. Only the secret's
-//! hash is here. A restart forgets everything: the person clicks again.
+//! Values that are held in memory for minutes and found by a secret: login links, codes, login requests. Only the
+//! secret's hash is held. A restart forgets everything: the person clicks again.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -8,18 +8,19 @@ use std::time::{Duration, Instant};
 use crate::secret::SecretHash;
 use crate::threads::lock;
 
-/// Bounds of what is held.
+/// The limits of a [`SecretMap`].
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
-    /// How long one is held.
+    /// How long a value is held.
     pub life: Duration,
-    /// How many there are at the most.
+    /// The most values in the map.
     pub most: usize,
-    /// How many of them one owner has; one more ends its oldest.
+    /// The most values of one owner; one more removes its oldest.
     pub of_owner: usize,
 }
 
-/// Values by the hash of their secret. An owner is whoever had them made: a principal, or a peer without a credential.
+/// Values by the hash of their secret. The owner is who had the value made: a principal, or a peer without a
+/// credential.
 #[derive(Debug)]
 pub struct SecretMap<T> {
     room: Room,
@@ -33,20 +34,21 @@ struct SecretEntry<T> {
     made: Instant,
 }
 
-/// There is no room, and nobody has taken more of it than who asks.
+/// The map is full, and no owner has more values than the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
 impl<T: Clone> SecretMap<T> {
-    /// Nothing yet.
+    /// An empty map.
     pub fn new(room: Room) -> Self {
         Self { room, all: Mutex::default() }
     }
 
-    /// Holds a value. The owner's oldest makes room, or the oldest of the owner that has the most.
+    /// Adds a value. If there is no room, the owner's oldest value is removed, or the oldest of the owner that has the
+    /// most.
     ///
     /// # Errors
-    /// [`Full`].
+    /// [`Full`] if no owner has more values than this one.
     pub fn put(&self, hash: SecretHash, owner: &str, value: T, now: Instant) -> Result<(), Full> {
         let mut all = lock(&self.all);
         all.retain(|_, entry| now.saturating_duration_since(entry.made) < self.room.life);
@@ -65,26 +67,26 @@ impl<T: Clone> SecretMap<T> {
         Ok(())
     }
 
-    /// The value, which stays.
+    /// Returns the value and keeps it.
     pub fn look(&self, hash: &SecretHash, now: Instant) -> Option<T> {
         let all = lock(&self.all);
         all.get(hash).filter(|e| now.saturating_duration_since(e.made) < self.room.life).map(|e| e.value.clone())
     }
 
-    /// The value, which goes: a second one who asks gets nothing.
+    /// Returns the value and removes it, so that a second caller gets nothing.
     pub fn take(&self, hash: &SecretHash, now: Instant) -> Option<T> {
         let entry = lock(&self.all).remove(hash)?;
         (now.saturating_duration_since(entry.made) < self.room.life).then_some(entry.value)
     }
 
-    /// Changes the value in its place. What `change` says; `None` if there is no such value.
+    /// Changes the value in place. Returns the result of `change`; `None` if there is no such value.
     pub fn change<R>(&self, hash: &SecretHash, now: Instant, change: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut all = lock(&self.all);
         let entry = all.get_mut(hash)?;
         (now.saturating_duration_since(entry.made) < self.room.life).then(|| change(&mut entry.value))
     }
 
-    /// The values that are like this, each with its hash and the time it has left.
+    /// Returns the values that match `like`, each with its hash and the time it has left.
     pub fn list(&self, now: Instant, like: impl Fn(&T) -> bool) -> Vec<(SecretHash, T, Duration)> {
         let all = lock(&self.all);
         let left = |e: &SecretEntry<T>| self.room.life.checked_sub(now.saturating_duration_since(e.made));
@@ -92,17 +94,17 @@ impl<T: Clone> SecretMap<T> {
         good.filter_map(|(hash, e)| Some((*hash, e.value.clone(), left(e).filter(|l| !l.is_zero())?))).collect()
     }
 
-    /// Forgets the values that are like this.
+    /// Removes the values that match `like`.
     pub fn forget(&self, like: impl Fn(&T) -> bool) {
         lock(&self.all).retain(|_, entry| !like(&entry.value));
     }
 
-    /// How many are held.
+    /// The number of values held.
     pub fn len(&self) -> usize {
         lock(&self.all).len()
     }
 
-    /// True if nothing is held.
+    /// True if no values are held.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -148,7 +150,7 @@ mod tests {
         assert_eq!(held.len(), 5);
         let later = now + Duration::from_secs(1);
         assert_eq!(held.look(&hash(100), later), Some(100));
-        // The room is full: the new one comes in at the cost of who has the most.
+        // The map is full: the new value replaces one of the owner that has the most.
         held.put(hash(200), "new", 200, later).unwrap();
         assert_eq!((held.len(), held.look(&hash(46), later), held.look(&hash(100), later)), (5, None, Some(100)));
     }

@@ -1,5 +1,5 @@
-//! Spaces are walls: who is in a space, and as what (workspace contract, section 1). Every route that touches something
-//! of a space asks here, and nowhere else.
+//! Who is a member of a space, and in which role (workspace contract, section 1). Spaces are walls: every route that
+//! touches something in a space checks it here, and nowhere else.
 
 use rusqlite::Connection;
 
@@ -22,10 +22,10 @@ closed_set! {
     }
 }
 
-/// The caller's role in a space at this time; `None` if it is no member, or if there is no such space.
+/// Returns the caller's role in a space at this time; `None` if it is no member, or if there is no such space.
 ///
 /// # Errors
-/// The store's.
+/// Any store error.
 pub fn space_role_on(
     conn: &Connection,
     caller: &Caller,
@@ -52,7 +52,7 @@ fn role_of_user(conn: &Connection, user_id: &str, space_id: &str, now: Micros) -
     granted(conn, &Grantee::User(user_id.to_owned()), space_id, now)
 }
 
-/// The role of an agent in the space it lives in: it may write there, as far as its owner may.
+/// The role of an agent in the space it lives in: at most editor, and at most its owner's role.
 fn role_at_home(conn: &Connection, owner: &User, space_id: &str, now: Micros) -> store::Result<Option<SpaceRole>> {
     let of_owner = match owner.role {
         Role::Admin => Some(SpaceRole::Owner),
@@ -62,16 +62,19 @@ fn role_at_home(conn: &Connection, owner: &User, space_id: &str, now: Micros) ->
 }
 
 fn granted(conn: &Connection, grantee: &Grantee, space_id: &str, now: Micros) -> store::Result<Option<SpaceRole>> {
-    // A role that there is not in a space is no right.
+    // A role that spaces do not have gives no right.
     let role = grants::role_of(conn, grantee, &On::space(space_id), now)?;
     Ok(role.and_then(|role| role.slug().parse().ok()))
 }
 
-/// Lets the caller pass if it has at least `needed` in the space.
+/// Checks that the caller has at least the role `needed` in the space.
 ///
 /// # Errors
-/// For who is no member, the same whether there is such a space or not: `space_not_found` where `needed` is viewer,
-/// `space_forbidden` where it is more. `forbidden` for a member whose role is too small. Or the store's.
+/// - `space_not_found` if the caller is no member and `needed` is viewer.
+/// - `space_forbidden` if the caller is no member and `needed` is more. Both are the same whether the space exists or
+///   not.
+/// - `forbidden` for a member whose role is too low.
+/// - A store error.
 pub fn require_space(conn: &Connection, caller: &Caller, space_id: &str, needed: SpaceRole) -> Result<(), ApiError> {
     match space_role_on(conn, caller, space_id, Micros::now())? {
         None if needed == SpaceRole::Viewer => Err(codes::SPACE_NOT_FOUND.into()),
@@ -85,11 +88,11 @@ pub fn require_space(conn: &Connection, caller: &Caller, space_id: &str, needed:
     }
 }
 
-/// Lets the caller, an owner, pass if its role has no end of its own: a role for a time cannot be passed on, or what it
+/// Checks that the role of the caller, who is an owner, has no end. A temporary role cannot be passed on, or what it
 /// gave would outlast it.
 ///
 /// # Errors
-/// `forbidden`, or the store's.
+/// `forbidden`, or a store error.
 pub fn require_lasting(conn: &Connection, caller: &Caller, on: &On) -> Result<(), ApiError> {
     const EVER: Micros = Micros(i64::MAX);
     let lasts = match on {
@@ -103,10 +106,10 @@ pub fn require_lasting(conn: &Connection, caller: &Caller, on: &On) -> Result<()
     Err(ApiError::new(codes::FORBIDDEN).detail("The caller's own role has an end; such a role cannot be passed on."))
 }
 
-/// The space a caller works in where nothing is said: an agent's own, a user's default.
+/// Returns the id of the space that a caller works in if a request names none: an agent's own, a user's default.
 ///
 /// # Errors
-/// The store's.
+/// Any store error.
 pub fn default_space(conn: &Connection, caller: &Caller) -> store::Result<String> {
     match caller.principal() {
         Principal::Agent { space_id, .. } => Ok(space_id.clone()),
@@ -114,7 +117,8 @@ pub fn default_space(conn: &Connection, caller: &Caller) -> store::Result<String
     }
 }
 
-/// The id of the space that a request names, or of the caller's default one, where the caller has at least `needed`.
+/// Returns the id of the space that a request names, or of the caller's default one, if the caller has at least
+/// `needed` there.
 ///
 /// # Errors
 /// Those of [`require_space`].

@@ -1,4 +1,4 @@
-//! Rates: fixed windows of 60 s or an hour, counted in memory (DESIGN D17).
+//! Rate limits: fixed windows of 60 s or an hour, counted in memory (DESIGN D17).
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use crate::threads::lock;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Counts events by key and says when a key has used up its share of the window.
+/// Counts events by key and reports when a key has used up its share of the window.
 #[derive(Debug)]
 pub struct Throttle {
     per_window: Watched<u64>,
@@ -26,12 +26,12 @@ struct EventCount {
 }
 
 impl Throttle {
-    /// A throttle of so many events a minute and key; 0 switches it off.
+    /// A throttle of `per_minute` events for each key; 0 switches it off.
     pub fn new(per_minute: impl Into<Watched<u64>>) -> Self {
         Self { per_window: per_minute.into(), window: MINUTE, counts: Mutex::default() }
     }
 
-    /// A throttle of so many events an hour and key; 0 switches it off.
+    /// A throttle of `per_hour` events for each key; 0 switches it off.
     pub fn hourly(per_hour: impl Into<Watched<u64>>) -> Self {
         Self { per_window: per_hour.into(), window: HOUR, counts: Mutex::default() }
     }

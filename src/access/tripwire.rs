@@ -1,5 +1,5 @@
-//! Tripwires at the gate: a decoy that is presented is refused like an unknown credential, and somebody is told. What is
-//! told and to whom is not this room's business.
+//! Tripwires: a decoy credential that somebody presents is refused like an unknown one and reported. Other rooms decide
+//! how it is reported, and to whom.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,20 +13,20 @@ use crate::store::tripwires::{self, Tripwire};
 /// A use of a decoy.
 #[derive(Debug, Clone)]
 pub struct Touch {
-    /// Which.
+    /// The decoy that was used.
     pub wire: Tripwire,
-    /// From where, as limits are counted.
+    /// The peer that used it, in the form that rate limits count by.
     pub peer: String,
-    /// For what.
+    /// The action of the route.
     pub action: Action,
-    /// In which request.
+    /// The request's id.
     pub request_id: String,
 }
 
-/// Who is told of a use. Quick: the refusal waits for it.
+/// The function that is called with each use of a decoy. It must be quick: the refusal waits for it.
 pub type OnTouch = Box<dyn Fn(Touch) + Send + Sync>;
 
-/// Looks at what is refused.
+/// Looks for decoys in refused requests.
 pub(super) struct Tripwires {
     store: Arc<Store>,
     told: OnceLock<OnTouch>,
@@ -41,14 +41,14 @@ impl Tripwires {
         let _ = self.told.set(told);
     }
 
-    /// Looks at every secret in a request's headers, whether its route would take it or not.
+    /// Checks every secret in a request's headers, whether its route would accept it or not.
     pub(super) fn look(&self, head: &Head, action: Action) {
         for hash in bearer::all_secrets(head) {
             self.look_at(&hash, head, action);
         }
     }
 
-    /// Looks at a secret that stood elsewhere.
+    /// Checks a secret from elsewhere in the request.
     pub(super) fn look_at_text(&self, text: &str, head: &Head, action: Action) {
         if let Ok((_, hash)) = secret::recognise(text) {
             self.look_at(&hash, head, action);

@@ -1,5 +1,5 @@
-//! From where people's credentials were last used: the peer and the client, in memory only. A box has seldom more than a
-//! few. After very many all are forgotten: those in use are noted again with their next request.
+//! From where people's credentials were last used: the peer and the client, in memory only. A box seldom has more than
+//! a few. When the table is full, all are forgotten; those in use are recorded again with their next request.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,25 +12,26 @@ use crate::limits::THROTTLE_ENTRIES;
 use crate::rest::head::{Head, Peer};
 use crate::threads::lock;
 
-/// Characters of a client's name that are kept.
+/// The most characters of a client's name that are kept.
 const CLIENT: usize = 40;
-/// What browsers call themselves, behind the name of another that all of them give first.
+/// The names of browsers in their `User-Agent`. All of them start with the name of another browser, so the order
+/// matters.
 const BROWSERS: [&str; 5] = ["Edg", "OPR", "Firefox", "Chrome", "Safari"];
 
-/// The places of this run of the daemon, by credential.
+/// The last known origins of this run of the daemon, by credential.
 #[derive(Debug, Default)]
 pub struct UsedFrom(Mutex<HashMap<String, KnownOrigin>>);
 
 #[derive(Debug)]
 struct KnownOrigin {
     peer: Peer,
-    /// Of the header that names the client: it is read again only when it is another.
+    /// The hash of the `User-Agent`: the header is parsed again only when the hash changes.
     mark: u64,
     client: String,
 }
 
 impl UsedFrom {
-    /// Notes where a credential is used.
+    /// Records from where a credential is used.
     pub(super) fn note(&self, credential_id: &str, head: &Head) {
         let mark = mark(&head.headers);
         let mut places = lock(&self.0);
@@ -45,7 +46,8 @@ impl UsedFrom {
         places.insert(credential_id.to_owned(), KnownOrigin::of(head, mark));
     }
 
-    /// Where a credential was last used: the address and the client's name. `None` if it was not used in this run.
+    /// Returns where a credential was last used: the address and the client's name. `None` if it was not used in this
+    /// run.
     pub fn last(&self, credential_id: &str) -> Option<String> {
         lock(&self.0).get(credential_id).map(KnownOrigin::told)
     }
@@ -67,7 +69,7 @@ impl KnownOrigin {
     }
 }
 
-/// True if it is the same place: a process is not one.
+/// True if both are the same place; different processes on the box's own socket count as the same.
 fn same(a: &Peer, b: &Peer) -> bool {
     matches!((a, b), (Peer::Unix { .. }, Peer::Unix { .. })) || a == b
 }
@@ -78,7 +80,7 @@ fn mark(headers: &HeaderMap) -> u64 {
     hasher.finish()
 }
 
-/// The client's name: a browser's own, else the first word of what it calls itself.
+/// The client's name: the browser's, or else the first word of the `User-Agent`.
 fn client(headers: &HeaderMap) -> String {
     let Some(text) = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()) else { return String::new() };
     let browser = BROWSERS

@@ -2,8 +2,8 @@
 
 use super::engine::api_route::ApiRoute;
 
-/// All routes. A route that is not here does not exist: the router, `GET /api`, `/openapi.json`, the tables in the
-/// documentation and the coverage test are made from this.
+/// Returns all routes. A route that is not here does not exist: the router, `GET /api`, `/openapi.json`, the tables in
+/// the documentation and the coverage test are made from this table.
 pub fn routes() -> &'static [&'static [ApiRoute]] {
     TABLES
 }

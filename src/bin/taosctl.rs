@@ -1,4 +1,4 @@
-//! `taosctl`: the command line. What it does is in `taosd::ctl`.
+//! `taosctl`: the command line. The code is in `taosd::ctl`.
 
 #![warn(clippy::disallowed_macros)]
 

@@ -1,4 +1,4 @@
-//! Bodies: a request's on its way out, an answer's on its way into memory or to where it is written.
+//! Bodies: sending that of a request, and reading that of a reply into memory or into a sink.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use super::error::ClientError;
 use super::http::{ClientRequest, Direction, Progress, Sink};
 use crate::threads::lock;
 
-/// What comes of it by then.
+/// Runs `work`, with [`ClientError::Deadline`] if it is not done by `deadline`.
 pub(super) async fn by<T>(
     deadline: Instant,
     work: impl Future<Output = Result<T, ClientError>>,
@@ -21,7 +21,7 @@ pub(super) async fn by<T>(
     timeout_at(deadline.into(), work).await.unwrap_or(Err(ClientError::Deadline))
 }
 
-/// What an answer may have, where it goes, and who is told how far it is.
+/// The limits of a reply's body, its sink, and the callback for its progress.
 pub(super) struct Limit {
     pub deadline: Instant,
     bytes: usize,
@@ -61,7 +61,7 @@ pub(super) async fn collect(mut incoming: Incoming, limit: &Limit) -> Result<Vec
     Ok(body)
 }
 
-/// Writes the body to where it goes, piece by piece; what is left of it for memory is nothing.
+/// Writes the body to the sink, piece by piece. Returns an empty body.
 pub(super) async fn pour(
     mut incoming: Incoming,
     limit: &Limit,
@@ -82,10 +82,10 @@ pub(super) async fn pour(
     Ok(Vec::new())
 }
 
-/// Bytes of a request's body that are handed over at once.
+/// The bytes of a request's body that are passed on at once, if its progress is reported.
 const PIECE: usize = 64 * 1024;
 
-/// A request's body on its way out.
+/// The body of a request, for hyper.
 pub(super) struct Outgoing {
     rest: Bytes,
     total: u64,

@@ -1,4 +1,4 @@
-//! An HTTP receiver that settings or users name: its URL, taken apart, and the secret that it shares with us.
+//! An HTTP server that settings or users name: its parsed URL, and the secret that it shares with the daemon.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,26 +7,26 @@ use super::http::{self, ClientRequest, Response, Target};
 use super::tls::Trust;
 use crate::secret::Plaintext;
 
-/// Where notifications are delivered.
+/// The server at a URL: a receiver of notifications, or a node.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Whether TLS is spoken.
+    /// Whether the URL is `https`.
     pub tls: bool,
-    /// The URL's host.
+    /// The host of the URL, without brackets.
     pub host: String,
-    /// Its port.
+    /// The port; by default 443 with TLS, else 80.
     pub port: u16,
-    /// Its path and query.
+    /// The path and the query.
     pub path: String,
-    /// What deliveries are signed with, or the receiver's own token.
+    /// The key that signs deliveries, or the receiver's own token.
     pub secret: Plaintext,
 }
 
 impl Endpoint {
-    /// Reads a URL `http://HOST[:PORT][/PATH]`, or the same with `https`.
+    /// Parses a URL `http://HOST[:PORT][/PATH]`, or the same with `https`.
     ///
     /// # Errors
-    /// What is wrong with it, as the end of a sentence that begins with its name.
+    /// The fault, as the end of a sentence that begins with the setting's name.
     pub fn parse(url: &str, secret: Plaintext) -> std::result::Result<Self, String> {
         let uri: hyper::Uri = url.parse().map_err(|_| "is not a URL".to_owned())?;
         let host = uri.host().map(|host| host.trim_matches(['[', ']'])).unwrap_or_default();
@@ -46,7 +46,7 @@ impl Endpoint {
         Ok(Self { tls, host: host.to_owned(), port, path, secret })
     }
 
-    /// The `Host` header's value.
+    /// The value of the `Host` header.
     pub fn authority(&self) -> String {
         match self.host.parse() {
             Ok(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
@@ -54,10 +54,10 @@ impl Endpoint {
         }
     }
 
-    /// The first address of its host.
+    /// Resolves the host to its first address.
     ///
     /// # Errors
-    /// The name has none.
+    /// [`ClientError::Unreachable`] if the name has no address.
     pub fn resolve(&self) -> Result<SocketAddr, ClientError> {
         match Target::resolve(&self.host, self.port)? {
             Target::Tcp(address) => Ok(address),
@@ -65,10 +65,10 @@ impl Endpoint {
         }
     }
 
-    /// Sends a request to one of its addresses.
+    /// Sends a request to one address of the host.
     ///
     /// # Errors
-    /// As [`http::call`].
+    /// The errors of [`http::call`], and [`ClientError::Tls`].
     pub fn call(
         &self,
         address: SocketAddr,

@@ -1,5 +1,5 @@
-//! Sends requests on to other servers without holding a thread for each: one thread with an event loop of its own
-//! carries them all (DESIGN D2). How one request is sent is the client's matter.
+//! Sends requests to other servers without blocking a thread for each: one thread with its own event loop sends them
+//! all (DESIGN D2). The HTTP client sends each single request.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,20 +11,20 @@ use super::error::ClientError;
 use super::http::{self, ClientRequest, Response, Target};
 use crate::threads::lock;
 
-/// What is told of an job when it has ended. Runs on the forwarder's thread: it must be quick.
+/// Called with the result when a job has ended. Runs on the forwarder's thread, so it must be quick.
 type AfterForward = Box<dyn FnOnce(Result<Response, ClientError>) + Send>;
-/// A request, where it goes and what happens then.
+/// The target, the request, and the function to call afterwards.
 type ForwardJob = (Target, ClientRequest, AfterForward);
-/// How many places each holder has.
+/// The number of used places of each holder.
 type PlacesTaken = Arc<Mutex<HashMap<String, usize>>>;
 
-/// The thread that carries requests; it ends with this.
+/// The thread that sends requests. It ends when this is dropped.
 pub struct Forwarder {
     jobs: mpsc::UnboundedSender<ForwardJob>,
     taken: PlacesTaken,
 }
 
-/// A place among the requests to one server; it is free again when this goes.
+/// One of the places for requests of one key, released on drop.
 pub struct ForwardSlot {
     key: String,
     taken: PlacesTaken,
@@ -34,14 +34,14 @@ impl Forwarder {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where there is no thread or event loop to be had.
+    /// An I/O error if the system refuses a thread or an event loop.
     pub fn start() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (jobs, mut orders) = mpsc::unbounded_channel::<ForwardJob>();
         std::thread::Builder::new().name("forwarder".into()).spawn(move || {
             runtime.block_on(async move {
                 while let Some((target, request, then)) = orders.recv().await {
-                    // What is sent at once is bounded by the places of each holder.
+                    // The places of each holder limit how many requests run at once.
                     tokio::spawn(async move { then(http::send(&target, request).await) });
                 }
             });
@@ -49,7 +49,7 @@ impl Forwarder {
         Ok(Self { jobs, taken: Arc::default() })
     }
 
-    /// A place among the `most` requests that may be on their way for `key`; `None` if all are taken.
+    /// Takes one of `most` places for requests of `key`; `None` if all are in use.
     pub fn place(&self, key: &str, most: usize) -> Option<ForwardSlot> {
         let mut taken = lock(&self.taken);
         let count = taken.entry(key.to_owned()).or_default();
@@ -60,14 +60,15 @@ impl Forwarder {
         Some(ForwardSlot { key: key.to_owned(), taken: Arc::clone(&self.taken) })
     }
 
-    /// Sends a request; `then` is told the answer, or why there is none, by the request's own deadline.
+    /// Sends a request. Calls `then` with the reply, or with the reason why there is none, by the request's own
+    /// deadline.
     pub fn send(
         &self,
         target: Target,
         request: ClientRequest,
         then: impl FnOnce(Result<Response, ClientError>) + Send + 'static,
     ) {
-        // The thread ends only with this forwarder.
+        // The thread ends only with this forwarder, so the receiver exists.
         let _ = self.jobs.send((target, request, Box::new(then)));
     }
 }

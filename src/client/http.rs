@@ -1,8 +1,8 @@
-//! A small blocking HTTP/1 client over a Unix socket or plain TCP: one function, [`call`]. It serves the container
-//! drivers, `taosctl`, forwarding, health checks and webhooks (DESIGN D2).
+//! A small blocking HTTP/1 client over a Unix socket, plain TCP or TLS: [`call`] and [`call_over_tls`]. It serves the
+//! container drivers, `taosctl`, forwarding, health checks and webhooks (DESIGN D2).
 //!
-//! One call is one connection: nothing is pooled, no redirect is followed, no proxy or environment variable is read,
-//! and one absolute deadline covers connecting, sending and receiving. Streams (SSE) do not belong here.
+//! One call is one connection. The client pools nothing, follows no redirect, and reads no proxy or environment
+//! variable. One absolute deadline covers connecting, sending and receiving. It is not for streams (SSE).
 
 pub use super::error::ClientError;
 use std::fmt;
@@ -22,10 +22,10 @@ use super::body::{Limit, Outgoing, by, collect, pour};
 use super::io::ClientIo;
 use super::tls::Trust;
 
-/// The limit on an answer's body where the caller names none: 4 MiB.
+/// The default limit of a reply's body: 4 MiB.
 pub const DEFAULT_MAX_RESPONSE: usize = 4 * 1024 * 1024;
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A Unix stream socket at this path.
@@ -35,10 +35,10 @@ pub enum Target {
 }
 
 impl Target {
-    /// The first address of `host:port`, asking the system's resolver (which has no deadline of its own).
+    /// Resolves `host:port` to its first address, by the system's resolver (which has no deadline of its own).
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`] where the name has no address.
+    /// [`ClientError::Unreachable`] if the name has no address.
     pub fn resolve(host: &str, port: u16) -> Result<Self, ClientError> {
         let mut addresses = (host, port).to_socket_addrs().map_err(ClientError::Unreachable)?;
         let none = || ClientError::Unreachable(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
@@ -55,7 +55,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// A request: built with [`ClientRequest::new`] and the `with_` methods. `Debug` shows no header value and no body, since
+/// A request, made by [`ClientRequest::new`] and the `with_` methods. `Debug` shows no header value and no body, since
 /// either may be a secret.
 #[derive(Clone)]
 pub struct ClientRequest {
@@ -70,14 +70,14 @@ pub struct ClientRequest {
     connect: Option<Duration>,
 }
 
-/// Where the body of a good answer is written as it comes.
+/// The destination of a successful reply's body, written as it arrives.
 pub type Sink = Arc<Mutex<dyn Write + Send>>;
 
-/// Told how many bytes of a body have passed, and of how many, where that is known: of the request's on its way out, of
-/// the answer's on its way in.
+/// Called with the number of bytes of a body that have passed, and the total if it is known: for the request's body
+/// while it is sent, for the reply's body while it arrives.
 pub type Progress = Arc<dyn Fn(Direction, u64, Option<u64>) + Send + Sync>;
 
-/// Which way a body goes.
+/// The direction of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// To the server.
@@ -87,7 +87,7 @@ pub enum Direction {
 }
 
 impl ClientRequest {
-    /// A request for `path` (with its query, already percent-encoded) that must be answered in full by `deadline`.
+    /// Makes a request for `path` (with its query, already percent-encoded) whose complete reply is due by `deadline`.
     pub fn new(method: &str, path: impl Into<String>, deadline: Instant) -> Self {
         let (method, path) = (method.to_owned(), path.into());
         Self {
@@ -117,14 +117,14 @@ impl ClientRequest {
         self.with_header("content-type", content_type)
     }
 
-    /// Sets the body; its content type, if any, is among the headers already.
+    /// Sets the body. Its content type, if it has one, is already among the headers.
     #[must_use]
     pub fn with_raw_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// Sets how many bytes of body an answer may have.
+    /// Sets the limit of the reply's body, in bytes.
     #[must_use]
     pub fn with_max_response(mut self, bytes: usize) -> Self {
         self.max_response = bytes;
@@ -138,39 +138,41 @@ impl ClientRequest {
         self
     }
 
-    /// Has somebody told how far the bodies are.
+    /// Sets a function that is called with the progress of the bodies.
     #[must_use]
     pub fn with_progress(mut self, progress: Progress) -> Self {
         self.progress = Some(progress);
         self
     }
 
-    /// Has the body of a good answer (200 to 299) written to `sink` as it comes, however long it is: the answer's own body
-    /// is empty then. The deadline is that of the answer's head; from there on each piece has `pause`.
+    /// Writes the body of a successful reply (200 to 299) to `sink` as it arrives, however long it is. The returned
+    /// body is empty then. The deadline counts only for the reply's head; each later piece of the body may take
+    /// `pause`.
     #[must_use]
     pub fn with_sink(mut self, sink: Sink, pause: Duration) -> Self {
         self.sink = Some((sink, pause));
         self
     }
 
-    /// Gives the connection, TLS included, so long; [`ClientError::Unreachable`] past that, as nothing was sent.
+    /// Limits the time to connect, TLS included. After it the error is [`ClientError::Unreachable`], since nothing was
+    /// sent.
     #[must_use]
     pub fn with_connect_patience(mut self, patience: Duration) -> Self {
         self.connect = Some(patience);
         self
     }
 
-    /// When it must have been answered.
+    /// The time by which the complete reply is due.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Its path, with the query.
+    /// The path, with the query.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Its body.
+    /// The body.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
@@ -215,24 +217,24 @@ fn host_of(target: &Target) -> Result<HeaderValue, ClientError> {
     }
 }
 
-/// An answer, whatever its status: 500 is an answer too.
+/// A reply with any status, also 500.
 #[derive(Clone)]
 pub struct Response {
     /// The status code, 200 to 599.
     pub status: u16,
-    /// The body, complete, no longer than the request allowed.
+    /// The complete body, no longer than the request allows.
     pub body: Vec<u8>,
     headers: HeaderMap,
 }
 
 impl Response {
-    /// The first header of this name, in any case, if it is there and plain text.
+    /// The first header with this name, in any case, if it exists and is plain text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Every header in the order it came; those that are not plain text are left out.
+    /// All headers in the order of the reply, without those that are not plain text.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
     }
@@ -244,18 +246,18 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Sends one request and waits for the whole answer. Blocks the calling thread until the request's deadline at most.
+/// Sends one request and waits for the complete reply. Blocks the calling thread, at most until the request's deadline.
 ///
 /// # Errors
-/// See [`ClientError`]; an answer with any status is `Ok`.
+/// See [`ClientError`]. A reply with any status is `Ok`.
 pub fn call(target: &Target, request: ClientRequest) -> Result<Response, ClientError> {
     run(send(target, request))
 }
 
-/// Like [`call`], over TLS: to this address, as to the server of this name.
+/// Like [`call`], over TLS to this address. `host` is the name of the server.
 ///
 /// # Errors
-/// As there.
+/// See [`ClientError`]. A reply with any status is `Ok`.
 pub fn call_over_tls(
     address: SocketAddr,
     host: &str,
@@ -282,7 +284,7 @@ pub fn call_over_tls(
     run(work)
 }
 
-/// The same for asynchronous code: resolves by the request's deadline. Nothing of it is left then.
+/// Like [`call`], for asynchronous code: it resolves by the request's deadline, and nothing runs on after that.
 pub(crate) async fn send(target: &Target, request: ClientRequest) -> Result<Response, ClientError> {
     let limit = Limit::of(&request);
     let request = request.into_hyper(target)?;
@@ -300,7 +302,8 @@ pub(crate) async fn send(target: &Target, request: ClientRequest) -> Result<Resp
     }
 }
 
-/// A runtime for one call costs two file descriptors and some microseconds, which is less than a connection does.
+/// Runs one call on a runtime of its own. This costs two file descriptors and some microseconds, less than a
+/// connection.
 fn run<T>(work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
     if tokio::runtime::Handle::try_current().is_ok() {
         return Err(ClientError::Unusable(io::Error::other("a blocking call inside asynchronous code")));
@@ -316,7 +319,7 @@ where
     let answered = by(limit.deadline, async {
         let (mut sender, connection) =
             http1::handshake(ClientIo(stream)).await.map_err(|error| ClientError::from_hyper(&error))?;
-        // The sender and the body report what goes wrong on the connection; the task ends with the call.
+        // The sender and the body report the errors of the connection. The task ends with the call.
         let task = ConnectionTask(tokio::spawn(connection));
         let answer = sender.send_request(request).await.map_err(|error| ClientError::from_hyper(&error))?;
         Ok((task, answer))
@@ -331,7 +334,7 @@ where
     Ok(Response { status: head.status.as_u16(), body, headers: head.headers })
 }
 
-/// The task of a connection: it goes with the call, be that answered, refused or late.
+/// The task of a connection. It ends with the call, whatever the result is.
 struct ConnectionTask(tokio::task::JoinHandle<hyper::Result<()>>);
 
 impl Drop for ConnectionTask {

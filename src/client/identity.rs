@@ -1,5 +1,5 @@
-//! Who the daemon is to a server that asks for a client certificate: a key (0600) and a self-signed certificate in a folder
-//! of their own, made at first need. They are in no database and in no backup.
+//! The daemon's identity for servers that ask for a client certificate: a key (0600) and a self-signed certificate in a
+//! folder of their own, made when first needed. They are in no database and in no backup.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 const KEY_FILE: &str = "client.key";
 const CERTIFICATE_FILE: &str = "client.crt";
-/// Bytes of each file.
+/// The most bytes of each file.
 const FILE_BYTES: u64 = 16 * 1024;
 
 /// A key and its certificate.
@@ -27,11 +27,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Those of a folder, which are made if they are not there.
+    /// Opens the key and the certificate of a folder. Creates them if they do not exist.
     ///
     /// # Errors
-    /// A file cannot be made or read, others may have read the key, or it is not a key of taosd's. A key is never
-    /// replaced.
+    /// An I/O error if a file cannot be made or read, others may have read the key, or it is not a key of taosd. A key
+    /// is never replaced.
     pub fn open(folder: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let place = folder.join(CERTIFICATE_FILE);
@@ -40,7 +40,7 @@ impl Identity {
             None => {
                 let made = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(io::Error::other)?;
                 let pem = Zeroizing::new(made.serialize_pem().into_bytes());
-                // The certificate of a key that is gone is of no use.
+                // The certificate of a lost key is useless.
                 remove(&place)?;
                 write(folder, KEY_FILE, &pem, 0o600)?;
                 pem
@@ -59,12 +59,12 @@ impl Identity {
         Ok(Self { certificate, key, place })
     }
 
-    /// Where the certificate is, for a person who has a server trust it.
+    /// The path of the certificate, for a person who makes a server trust it.
     pub fn place(&self) -> &Path {
         &self.place
     }
 
-    /// Both, as TLS takes them.
+    /// Both parts in the form for TLS.
     pub(super) fn parts(&self) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         (self.certificate.clone(), self.key.clone_key())
     }
@@ -109,19 +109,20 @@ fn remove(place: &Path) -> io::Result<()> {
     }
 }
 
-/// A key in PEM, as TLS takes it and as it signs.
+/// Parses a PEM key into the form for TLS and the form that signs.
 fn key_in(pem: &[u8]) -> Result<(PrivateKeyDer<'static>, KeyPair), String> {
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| "it is not a key in PEM")?;
     let pair = KeyPair::try_from(&key).map_err(|_| "it is not a key of taosd's")?;
     Ok((key, pair))
 }
 
-/// A certificate of this key for a client, signed by the key itself.
+/// A client certificate for this key, signed by the key itself.
 fn self_signed(key: &KeyPair) -> Result<Certificate, rcgen::Error> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "taosd");
-    // The whole of a small board's life, whatever its clock says; 9999-12-31 is RFC 5280's "no end" (4.1.2.5).
+    // Valid for the whole life of a small board, whatever its clock says; 9999-12-31 is RFC 5280's "no end" (section
+    // 4.1.2.5).
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(9999, 12, 31);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

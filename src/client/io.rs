@@ -1,5 +1,5 @@
-//! The client's bridge between tokio's sockets and hyper's own I/O traits. It copies through a buffer on the stack,
-//! which costs a `memcpy` and spares `unsafe`.
+//! Adapts tokio's sockets to hyper's I/O traits for the client. It copies through a buffer on the stack, which costs a
+//! `memcpy` and avoids `unsafe`.
 
 use std::io;
 use std::pin::Pin;
@@ -8,10 +8,10 @@ use std::task::{Context, Poll, ready};
 use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes moved by one read: what one call to the kernel may bring.
+/// The most bytes of one read from the kernel.
 const CHUNK: usize = 8 * 1024;
 
-/// A tokio stream in the shape hyper reads from and writes to.
+/// A tokio stream with hyper's traits.
 pub(crate) struct ClientIo<T>(pub(crate) T);
 
 impl<T: AsyncRead + Unpin> hyper::rt::Read for ClientIo<T> {

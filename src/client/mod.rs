@@ -1,4 +1,4 @@
-//! Requests to others: one HTTP request, forwarding, relaying bytes.
+//! Requests to other servers: single HTTP requests, forwarding, and relaying of bytes.
 
 mod body;
 pub mod endpoint;

@@ -1,5 +1,5 @@
-//! Carries TCP connections to Unix sockets, byte for byte: what a proxy device is where the container runtime has none.
-//! It knows nothing of HTTP; limits and timeouts are the edge's, at the other end.
+//! Relays TCP connections to Unix sockets, byte for byte, like a proxy device, which not every container runtime has.
+//! It knows nothing of HTTP; the edge at the other end has the limits and timeouts.
 
 use std::io;
 use std::net::TcpListener;
@@ -14,31 +14,31 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::AbortHandle;
 
-/// Connections open at once through one way.
+/// The most connections of one relay handle at once.
 const MAX_CONNECTIONS: usize = 64;
-/// The pause after a failed accept, such as one for want of file descriptors.
+/// The pause after a failed accept, such as one without a free file descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// One thread that carries for any number of ways. Dropping it ends them all.
+/// One thread that relays for any number of listeners. Dropping it ends them all.
 pub struct Relay {
     runtime: Handle,
     _until_dropped: oneshot::Sender<()>,
 }
 
-/// One way from a listener to a socket. Dropping it closes the listener and its connections, and waits until that is
-/// done, so that the address is free again.
+/// One listener that is relayed to a socket. Dropping it closes the listener and its connections, and waits until that
+/// is done, so that the address is free again.
 pub struct RelayHandle {
     task: AbortHandle,
     closed: Receiver<()>,
 }
 
-/// How long a closing way is waited for.
+/// How long a drop waits for the close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 impl Drop for RelayHandle {
     fn drop(&mut self) {
         self.task.abort();
-        // The sender is dropped, and nothing ever sent: the error is what is waited for.
+        // Nothing is ever sent: this waits for the error after the sender is dropped.
         let _ = self.closed.recv_timeout(CLOSE_WAIT);
     }
 }
@@ -47,22 +47,22 @@ impl Relay {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where the system gives no thread or no file descriptor.
+    /// An I/O error if the system refuses a thread or a file descriptor.
     pub fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (sender, dropped) = oneshot::channel::<()>();
         thread::Builder::new().name("relay".to_owned()).spawn(move || {
-            // Ends with the sender: either way it is time to go.
+            // Ends when the sender is dropped, which comes as an error.
             let _ = runtime.block_on(dropped);
         })?;
         Ok(Self { runtime: handle, _until_dropped: sender })
     }
 
-    /// Carries what comes to `listener` to the socket at `path`, which is looked up anew for each connection.
+    /// Relays the connections of `listener` to the socket at `path`, which is opened again for each connection.
     ///
     /// # Errors
-    /// Where the listener cannot be watched.
+    /// An I/O error if the listener cannot be watched.
     pub fn carry(&self, listener: TcpListener, path: &Path) -> io::Result<RelayHandle> {
         listener.set_nonblocking(true)?;
         let _inside = self.runtime.enter();
@@ -73,10 +73,10 @@ impl Relay {
     }
 }
 
-/// `_open` comes first because arguments are dropped from the last to the first: it outlives the listener.
+/// `_open` is the first argument, because arguments are dropped from the last to the first: it outlives the listener.
 async fn accept(_open: Sender<()>, listener: tokio::net::TcpListener, path: PathBuf) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    // Ends its connections together with the listener.
+    // Dropping this ends the connections together with the listener.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let Ok((mut inside, _)) = listener.accept().await else {
@@ -87,7 +87,7 @@ async fn accept(_open: Sender<()>, listener: tokio::net::TcpListener, path: Path
         let path = path.clone();
         connections.spawn(async move {
             let _place = place;
-            // A failure on either side ends both, which is all that the other side needs to see.
+            // A failure on either side closes both, and the other side needs to see no more than that.
             if let Ok(mut outside) = UnixStream::connect(path).await {
                 let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
             }

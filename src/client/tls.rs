@@ -1,4 +1,4 @@
-//! TLS for outgoing requests: whose certificates are trusted. There is no way to trust none or all.
+//! TLS for outgoing requests: the trusted certificates. There is no way to trust none or all.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -16,26 +16,26 @@ use tokio_rustls::client::TlsStream;
 use super::error::ClientError;
 use super::identity::Identity;
 
-/// Certificates in one file that are read.
+/// The most certificates that are read from one file.
 const CERTIFICATES: usize = 1000;
 
-/// Bytes of a file of certificates.
+/// The most bytes of a file of certificates.
 const FILE_BYTES: u64 = 1024 * 1024;
 
-/// How one server is told from all others.
+/// The rule that identifies one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pin {
-    /// Its certificate has this SHA-256, whatever name and dates are in it.
+    /// The SHA-256 of its certificate, whatever name and dates the certificate has.
     Fingerprint([u8; 32]),
-    /// Its certificate is one of these, or one of these has signed it for its name.
+    /// Its certificate is one of these, or is signed by one of these for the server's name.
     Certificates(Vec<CertificateDer<'static>>),
 }
 
 impl Pin {
-    /// The certificates in a PEM file.
+    /// Reads the certificates of a PEM file.
     ///
     /// # Errors
-    /// It cannot be read, is too long, or holds none.
+    /// The fault, if the file cannot be read, is too long, or has no certificate.
     pub fn of_file(path: &Path) -> Result<Self, String> {
         let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let meta = std::fs::metadata(path).map_err(|error| told(&error))?;
@@ -46,10 +46,10 @@ impl Pin {
         Self::of_pem(&pem).map_err(|error| told(&error))
     }
 
-    /// The certificates in a text in PEM, the first 1000 of them.
+    /// Reads the first 1000 certificates of a PEM text.
     ///
     /// # Errors
-    /// It holds none, or one that cannot be read.
+    /// The fault, if it has no certificate, or one that cannot be read.
     pub fn of_pem(pem: &[u8]) -> Result<Self, String> {
         let all = CertificateDer::pem_slice_iter(pem).take(CERTIFICATES);
         let all: Vec<_> = all.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
@@ -69,11 +69,11 @@ impl Pin {
     }
 }
 
-/// Accepts the pinned server and no other. That it has the key of its certificate is checked as always.
+/// Accepts only the pinned server. As always, the handshake checks that the server has the key of its certificate.
 #[derive(Debug)]
 struct Pinned {
     pin: Pin,
-    /// Those that may have signed its certificate.
+    /// Checks certificates that one of the pinned ones has signed.
     authorities: Option<Arc<WebPkiServerVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -131,15 +131,15 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// Which certificate authorities are trusted.
+/// The certificate authorities or the one server that are trusted.
 #[derive(Clone)]
 pub struct Trust(Arc<ClientConfig>);
 
 impl Trust {
-    /// Those that this system trusts; read once, at the first use.
+    /// Trusts the authorities of this system, which are read once, at the first use.
     ///
     /// # Errors
-    /// It has none.
+    /// The fault, if it has none.
     pub fn system() -> Result<Self, String> {
         static SYSTEM: OnceLock<Result<Trust, String>> = OnceLock::new();
         SYSTEM.get_or_init(Self::read_system).clone()
@@ -158,10 +158,10 @@ impl Trust {
         Self::of(roots)
     }
 
-    /// The authorities in a PEM file, and no others.
+    /// Trusts the authorities in a PEM file, and no others.
     ///
     /// # Errors
-    /// It cannot be read, or holds none.
+    /// The fault, if the file cannot be read or has no certificate.
     pub fn of_file(path: &Path) -> Result<Self, String> {
         let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let mut roots = RootCertStore::empty();
@@ -176,10 +176,10 @@ impl Trust {
         Self::of(roots)
     }
 
-    /// One server alone, which is shown this identity.
+    /// Trusts only this server, and presents this identity to it.
     ///
     /// # Errors
-    /// The identity's key is not one that TLS takes.
+    /// The fault, if TLS does not accept the identity's key.
     pub fn of_server(pin: &Pin, identity: &Identity) -> Result<Self, String> {
         let provider = Arc::new(crypto::ring::default_provider());
         let (certificate, key) = identity.parts();
@@ -202,7 +202,7 @@ impl Trust {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Speaks TLS on a connection, as with the server of this name.
+    /// Starts TLS on a connection, with the server of this name.
     pub(super) async fn connect(&self, host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>, ClientError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| ClientError::Invalid("the host".to_owned()))?;
         let connected = TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await;
@@ -242,7 +242,7 @@ mod tests {
         (dir, identity)
     }
 
-    /// A server that answers one client which shows the certificate of `known`, and who else comes in vain.
+    /// A server that replies to clients with the certificate of `known`, and to no others.
     fn server(own: &Identity, known: &Identity) -> SocketAddr {
         let provider = Arc::new(crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
@@ -273,7 +273,7 @@ mod tests {
     fn ask(at: SocketAddr, pin: &Pin, as_whom: &Identity) -> Result<u16, ClientError> {
         let request = ClientRequest::new("GET", "/", Instant::now() + Duration::from_secs(20));
         let trust = Trust::of_server(pin, as_whom).unwrap();
-        // The name is in no certificate: the pin alone decides.
+        // No certificate has this name, so only the pin decides.
         call_over_tls(at, "shed.lan", &trust, request).map(|answer| answer.status)
     }
 
@@ -289,7 +289,7 @@ mod tests {
         for wrong in [Pin::Fingerprint([0; 32]), Pin::of_file(other.place()).unwrap(), Pin::Certificates(Vec::new())] {
             assert!(matches!(ask(at, &wrong, &mine), Err(ClientError::Tls(_))), "{wrong:?}");
         }
-        // The server turns away whom it does not know.
+        // The server refuses a client that it does not know.
         assert!(ask(at, &pin, &other).is_err());
     }
 

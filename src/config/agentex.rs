@@ -1,13 +1,13 @@
-//! The table `[agentex]`: what the Agentex dialect leaves to the operator.
+//! The table `[agentex]`: the operator's settings for the Agentex dialect.
 
 use super::source::Sources;
 
 /// The table `[agentex]` of `taosd.toml`; in the environment `TAOSD_AGENTEX_<KEY>`.
 #[derive(Debug, Clone)]
 pub struct Agentex {
-    /// `health_checks`: whether agents are asked for their health.
+    /// `health_checks`: whether the daemon checks the health of agents.
     pub health_checks: bool,
-    /// `health_interval`: seconds between two rounds, 1 to 3600.
+    /// `health_interval`: seconds between two rounds of health checks, 1 to 3600.
     pub health_interval: u64,
 }
 

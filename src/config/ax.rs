@@ -1,13 +1,13 @@
-//! The table `[ax]`: what the aX dialect leaves to the operator.
+//! The table `[ax]`: the operator's settings for the aX dialect.
 
 use super::source::Sources;
 
-/// What a client's new fingerprint does (aX contract, section 6).
+/// The effect of a new fingerprint of a client (aX contract, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FingerprintPolicy {
-    /// It is told in the audit.
+    /// It is recorded in the audit.
     Warn,
-    /// The request is refused as well.
+    /// It is recorded in the audit, and the request is refused.
     Deny,
 }
 
@@ -20,7 +20,7 @@ pub(super) const POLICIES: [(&str, FingerprintPolicy); 2] =
 pub struct Ax {
     /// `fingerprint_policy`: `warn` or `deny`.
     pub fingerprint_policy: FingerprintPolicy,
-    /// `max_agent_pats`: active keys of one agent at the most, 1 to 100.
+    /// `max_agent_pats`: the most active keys of one agent, 1 to 100.
     pub max_agent_pats: u64,
 }
 

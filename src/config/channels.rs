@@ -1,5 +1,5 @@
-//! `[[channel]]`: channels that the operator sets, for all admins or for one user. Their tokens are read from files: a
-//! secret in `taosd.toml` would be read by more people than need it.
+//! `[[channel]]`: channels that the operator sets, for all admins or for one user. Their tokens are in files of their
+//! own, because more people read `taosd.toml` than should know the tokens.
 
 use std::path::{Path, PathBuf};
 
@@ -14,35 +14,35 @@ use crate::secret::Plaintext;
 use crate::store::channels::{ChannelEvent, ChannelKind};
 use crate::store::notifications::Level;
 
-/// Channels at the most.
+/// The most channels.
 const MOST: usize = 16;
-/// Bytes of a token.
+/// The most bytes of a token.
 const TOKEN_BYTES: usize = 1024;
 
 /// A channel of `taosd.toml`.
 #[derive(Debug)]
 pub struct ConfiguredChannel {
-    /// The id: the same as long as kind, address and user are.
+    /// The id: it stays the same while kind, URL and user stay the same.
     pub id: String,
-    /// What it speaks.
+    /// The protocol of the receiver.
     pub kind: ChannelKind,
-    /// Where it is.
+    /// The URL of the receiver.
     pub url: String,
-    /// Where its host is, for people: the rest of the address may be a secret.
+    /// Scheme and host of the URL, for people: the rest of the URL may be a secret.
     pub place: String,
-    /// What its receiver wants to see.
+    /// The token that the receiver requires.
     pub token: Option<Plaintext>,
-    /// Where that was read from.
+    /// The file of the token.
     pub token_file: Option<PathBuf>,
-    /// Whose certificates are trusted, where not the system's authorities are.
+    /// The certificates to trust instead of the system's authorities.
     pub trust: Option<Trust>,
-    /// Where they were read from.
+    /// The file of these certificates.
     pub ca_file: Option<PathBuf>,
-    /// What it is told of; everything if empty.
+    /// The events that are sent there; all if empty.
     pub events: Vec<ChannelEvent>,
-    /// The least urgent that it is told of.
+    /// The lowest level that is sent there.
     pub min_level: Level,
-    /// The one user whose notifications go there; `None`: those of the admins.
+    /// The user whose notifications are sent there; `None` for those of the admins.
     pub user: Option<String>,
 }
 
@@ -101,7 +101,7 @@ fn read(mut table: Table) -> Result<ConfiguredChannel, String> {
     Ok(ConfiguredChannel { id, kind, url, place, token, token_file, trust, ca_file, events, min_level, user })
 }
 
-/// An id in the form of all ids, made of what the channel is.
+/// An id in the form of all ids, derived from kind, URL and user.
 fn id(kind: ChannelKind, url: &str, user: Option<&str>) -> String {
     let whole = format!("{kind}\0{url}\0{}", user.unwrap_or(""));
     let mut bytes = [0; 16];

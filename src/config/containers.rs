@@ -1,4 +1,4 @@
-//! Settings about containers: which runtime, what an agent's socket lets through, what may be deployed.
+//! Settings about containers: the runtime, the check of credentials on an agent's socket, deployments.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use super::source::shown;
 use super::{Flags, Origin};
 use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Runtime, RuntimeOptions, SocketPlaces};
 
-/// What happens to a credential of one agent that comes over another agent's socket (DESIGN D14).
+/// How to treat a credential of one agent on another agent's socket (DESIGN D14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindCredentials {
-    /// It is refused and audited.
+    /// The request is refused and audited.
     Deny,
-    /// It is let through with a line in the log.
+    /// The request is accepted, with a line in the log.
     Warn,
-    /// It is let through.
+    /// The request is accepted.
     Off,
 }
 
-/// The words for what happens to such a credential.
+/// The words of [`BindCredentials`].
 pub(super) const BINDINGS: [(&str, BindCredentials); 3] =
     [("deny", BindCredentials::Deny), ("warn", BindCredentials::Warn), ("off", BindCredentials::Off)];
 
@@ -33,28 +33,28 @@ pub(super) const RUNTIMES: [(&str, Choice); 5] = [
     ("none", Choice::Only(Runtime::None)),
 ];
 
-/// A framework that agents may be deployed with.
+/// A framework that agents can be deployed with.
 #[derive(Debug, Clone)]
 pub struct Framework {
-    /// The image its containers are made of.
+    /// The image of its containers.
     pub image: Option<ImageName>,
-    /// Environment of its processes.
+    /// The environment of its processes.
     pub env: Vec<(EnvKey, EnvValue)>,
 }
 
-/// A folder of the host's below which a deployment may mount, and whose deployments.
+/// A folder of the box below which deployments may mount, and for whose agents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountRoot {
     /// The folder.
     pub path: PathBuf,
-    /// Whose agents may have a folder below it, by username, beside those of admins; `*` for everybody's.
+    /// The users whose agents may mount below it, by username, besides admins; `*` for all users.
     pub users: Vec<String>,
-    /// If any are named, these agents alone.
+    /// If not empty, only these agents may mount below it, by name; `*` for all agents.
     pub agents: Vec<String>,
 }
 
 impl MountRoot {
-    /// True if an agent of this name and owner may have a folder below it.
+    /// True if an agent with this owner and name may mount below it.
     pub fn is_open_to(&self, owner: &str, owner_is_admin: bool, agent: &str) -> bool {
         let names = |list: &[String], name: &str| list.iter().any(|one| one == name || one == "*");
         (owner_is_admin || names(&self.users, owner)) && (self.agents.is_empty() || names(&self.agents, agent))
@@ -64,13 +64,13 @@ impl MountRoot {
 /// Settings about containers.
 #[derive(Debug, Clone)]
 pub struct ContainerSettings {
-    /// Which runtime, and where it is looked for.
+    /// The container runtime and its socket.
     pub runtime: RuntimeOptions,
-    /// What an agent's socket lets through.
+    /// How to treat another agent's credential on an agent's socket.
     pub bind_credentials: BindCredentials,
-    /// Folders of the host's below which a deployment may mount; none by default.
+    /// Folders of the box below which deployments may mount; none by default.
     pub mount_roots: Vec<MountRoot>,
-    /// The image of a deployment that names none.
+    /// The image of deployments that name none.
     pub image: Option<ImageName>,
     /// The frameworks, by name.
     pub frameworks: BTreeMap<String, Framework>,
@@ -104,7 +104,7 @@ impl ContainerSettings {
     }
 }
 
-/// The runtime that the flag names.
+/// The runtime named by the flag `--containers`.
 fn given(flags: &Flags, sources: &mut Sources) -> Option<Choice> {
     let text = flags.containers.as_ref()?;
     sources.flag("containers.runtime", "--containers");
@@ -132,7 +132,7 @@ fn mount_roots(sources: &mut Sources) -> Vec<MountRoot> {
     roots
 }
 
-/// `"/path"` or `{ path = "/path", users = ["ann"], agents = ["coder"] }`.
+/// Parses `"/path"` or `{ path = "/path", users = ["ann"], agents = ["coder"] }`.
 fn mount_root(value: Value) -> Result<MountRoot, String> {
     let mut table = match value {
         Value::Text(path) => return absolute(path).map(|path| MountRoot { path, users: vec![], agents: vec![] }),
@@ -182,7 +182,7 @@ fn frameworks(sources: &mut Sources) -> BTreeMap<String, Framework> {
     found
 }
 
-/// Lines like `NAME = "value"`.
+/// Reads a table with lines like `NAME = "value"`.
 fn env(sources: &mut Sources, path: &[&str]) -> Vec<(EnvKey, EnvValue)> {
     let Some((value, origin)) = sources.take(path, "") else { return Vec::new() };
     let Value::Table(table) = value else {
@@ -196,7 +196,7 @@ fn env(sources: &mut Sources, path: &[&str]) -> Vec<(EnvKey, EnvValue)> {
         match (EnvKey::parse(&key), value) {
             (Ok(key), Some(value)) => env.push((key, value)),
             (Err(why), _) => sources.wrong(&place, format_args!("{}: {why}", shown(&key))),
-            // The value may be a secret.
+            // The error does not show the value: it may be a secret.
             (_, None) => sources.wrong(&place, format_args!("{}: a value must be a text on one line", shown(&key))),
         }
     }

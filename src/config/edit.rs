@@ -1,12 +1,12 @@
-//! Adding a table to the text of `taosd.toml` and taking one out: every other line stays as a person wrote it.
+//! Adds a table to the text of `taosd.toml`, or removes one. All other lines stay as a person wrote them.
 
 use toml::Table;
 use toml::de::DeTable;
 
-/// The text with the table `[outer.name]` at its end.
+/// The text with the table `[outer.name]` added at its end.
 ///
 /// # Errors
-/// The text is no TOML, or has that table. A sentence for a person.
+/// A sentence for a person: the text is not TOML, has that table already, or cannot be extended line by line.
 pub fn with_table(text: &str, outer: &str, name: &str, entries: &[(&str, &str)]) -> Result<String, String> {
     let mut wanted = values(text)?;
     if inner(&wanted, outer, name).is_some() {
@@ -23,7 +23,7 @@ pub fn with_table(text: &str, outer: &str, name: &str, entries: &[(&str, &str)])
     checked(changed, &wanted)
 }
 
-/// The table `[outer.name]` alone.
+/// The text of the table `[outer.name]` alone.
 pub fn table_text(outer: &str, name: &str, entries: &[(&str, &str)]) -> String {
     let line = |(key, value): &(&str, &str)| format!("{key} = {}\n", toml::Value::from(*value));
     format!("[{outer}.{name}]\n{}", entries.iter().map(line).collect::<String>())
@@ -32,7 +32,8 @@ pub fn table_text(outer: &str, name: &str, entries: &[(&str, &str)]) -> String {
 /// The text without the table `[outer.name]`.
 ///
 /// # Errors
-/// The text is no TOML, has no such table, or has it in a way that cannot be taken out line by line.
+/// A sentence for a person: the text is not TOML, has no such table, or writes it in a way that cannot be removed line
+/// by line.
 pub fn without_table(text: &str, outer: &str, name: &str) -> Result<String, String> {
     let mut wanted = values(text)?;
     if inner(&wanted, outer, name).is_none() {
@@ -72,7 +73,7 @@ fn inner<'a>(all: &'a Table, outer: &str, name: &str) -> Option<&'a toml::Value>
     all.get(outer)?.as_table()?.get(name)
 }
 
-/// The first byte of the table's heading.
+/// The byte position of the line with the table's header. `None` if the table has no header line of its own.
 fn line_of_table(text: &str, outer: &str, name: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let tables = document.get_ref().get(outer)?.get_ref().as_table()?;
@@ -81,7 +82,7 @@ fn line_of_table(text: &str, outer: &str, name: &str) -> Option<usize> {
     text.get(start..at)?.trim_start().starts_with('[').then_some(start)
 }
 
-/// The text, if it says what is wanted and nothing else.
+/// Returns the text if it means exactly what is wanted.
 fn checked(text: String, wanted: &Table) -> Result<String, String> {
     if values(&text).as_ref() == Ok(wanted) { Ok(text) } else { Err(by_hand()) }
 }
@@ -119,7 +120,7 @@ mod tests {
         assert_eq!(with_table("nodes = {}\n", "nodes", "shed", ENTRIES).unwrap_err(), by_hand());
         assert!(with_table("a = ", "nodes", "shed", ENTRIES).unwrap_err().contains("not TOML"));
         assert!(without_table("a = 1\n", "nodes", "shed").unwrap_err().contains("there is no"));
-        // A text of several lines that looks like a heading.
+        // A multi-line string that contains a line like a table header.
         let tricky = "[nodes.shed]\nurl = \"\"\"\n[x]\n\"\"\"\n";
         assert_eq!(without_table(tricky, "nodes", "shed").unwrap_err(), by_hand());
     }

@@ -1,4 +1,4 @@
-//! Reading `taosd.toml`: at most so many bytes of a regular file, and of each value the line it stands on.
+//! Reads `taosd.toml`: at most 256 KiB of a regular file, with the line number of each key.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,10 +8,10 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Bytes of the file.
+/// The most bytes of the file.
 const FILE_BYTES: u64 = 256 * 1024;
 
-/// What a key of the file holds.
+/// The value of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Text(String),
@@ -19,11 +19,11 @@ pub(super) enum Value {
     Switch(bool),
     List(Vec<Value>),
     Table(Table),
-    /// What no key takes: a fraction, a date, a number beyond 64 bits.
+    /// A value that no key accepts: a float, a date, a number beyond 64 bits.
     Other,
 }
 
-/// A value and the line its key stands on.
+/// A value and the line number of its key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
     pub(super) line: usize,
@@ -33,13 +33,13 @@ pub(super) struct Node {
 /// A table, by key.
 pub(super) type Table = BTreeMap<String, Node>;
 
-/// Reads a file's text.
+/// Reads the text of a file.
 ///
 /// # Errors
-/// Why it cannot be read, without the file's name.
+/// A text why the file cannot be read, without the file's name.
 pub(super) fn read(path: &Path) -> Result<String, String> {
     let told = |error: std::io::Error| error.to_string();
-    // Looked at before it is opened: opening a pipe would wait for whoever writes it.
+    // Checked before opening: opening a pipe would wait for a writer.
     if !std::fs::metadata(path).map_err(told)?.is_file() {
         return Err("is not a regular file".into());
     }
@@ -54,8 +54,8 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
     })
 }
 
-/// What can be made of a text, and what is wrong with it by line, one for a line: the first error of a line makes the
-/// next ones.
+/// Parses as much of a text as possible. Returns the table, and the syntax errors by line. Only the first error of a
+/// line is returned, because it causes the others.
 pub(super) fn parse(text: &str) -> (Table, BTreeMap<usize, String>) {
     let (document, errors) = DeTable::parse_recoverable(text);
     let lines = LineStarts::of(text);
@@ -67,7 +67,7 @@ pub(super) fn parse(text: &str) -> (Table, BTreeMap<usize, String>) {
     (table(document.get_ref(), &lines), wrong)
 }
 
-/// Where lines begin.
+/// The byte positions at which lines begin.
 struct LineStarts(Vec<usize>);
 
 impl LineStarts {
@@ -75,7 +75,7 @@ impl LineStarts {
         Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 
-    /// The line of a byte, from 1.
+    /// The line number of a byte, from 1.
     fn at(&self, byte: usize) -> usize {
         self.0.partition_point(|start| *start <= byte)
     }

@@ -1,33 +1,33 @@
-//! Every key of `taosd.toml` but the limits, which are in [`Limits::KEYS`]: its variable, flag and default, and whether a
-//! reload applies it. The check for unknown keys and the documentation use this list.
+//! Every key of `taosd.toml` except the limits, which are in [`Limits::KEYS`]: its variable, flag and default, and
+//! whether a reload applies it. The check for unknown keys and the documentation use this list.
 
 use crate::limits::Limits;
 
-/// One key.
+/// One key of `taosd.toml`.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingKey {
-    /// Its table, empty for the top of the file. `NAME` stands for any name.
+    /// Its table; empty for the top of the file. `NAME` stands for any name.
     pub table: &'static str,
-    /// The key; `NAME` stands for any.
+    /// The key; `NAME` stands for any name.
     pub name: &'static str,
-    /// Its variable in the environment, empty where there is none.
+    /// Its environment variable; empty if it has none.
     pub env: &'static str,
-    /// Its flag, empty where there is none.
+    /// Its flag; empty if it has none.
     pub flag: &'static str,
-    /// What it is where nothing is set, in words.
+    /// Its default, in words.
     pub default: &'static str,
-    /// A value, as TOML.
+    /// An example value, as TOML.
     pub example: &'static str,
-    /// What it does, for people.
+    /// The meaning of the key, for people.
     pub about: &'static str,
-    /// Whether a reload takes it up; otherwise a restart does.
+    /// True if a reload applies it; otherwise it needs a restart.
     pub reloads: bool,
 }
 
 const TOP: SettingKey =
     SettingKey { table: "", name: "", env: "", flag: "", default: "", example: "", about: "", reloads: true };
 
-/// Every key but the limits, in the order of the documentation.
+/// Every key except the limits, in the order of the documentation.
 pub const KEYS: &[SettingKey] = &[
     SettingKey {
         name: "data_dir",
@@ -442,26 +442,26 @@ pub const KEYS: &[SettingKey] = &[
     },
 ];
 
-/// Limits that a reload does not take up.
+/// Limits that only a restart applies.
 pub const LIMITS_AT_START: &[&str] = &["workers"];
-/// What every variable begins with.
+/// The prefix of every environment variable of the daemon.
 pub(super) const PREFIX: &str = "TAOSD_";
-/// The variable that names the file.
+/// The variable with the path of the file.
 pub(super) const FILE_VARIABLE: &str = "TAOSD_CONFIG";
-/// What the project's own tests and build read; the daemon does not.
+/// Prefixes of variables that only the project's own tests and build read.
 const OTHERS_VARIABLES: [&str; 2] = ["TAOSD_TEST_", "TAOSD_CI_"];
 
-/// The variable of a limit.
+/// The environment variable of a limit.
 pub fn variable(limit: &str) -> String {
     format!("{PREFIX}{}", limit.to_uppercase())
 }
 
-/// True for a table that holds tables, each of any name.
+/// True if the table contains tables of any name, such as `nodes`.
 pub(super) fn holds_tables(table: &str) -> bool {
     KEYS.iter().any(|key| key.table.strip_suffix(".NAME") == Some(table))
 }
 
-/// The tables at the top of the file.
+/// The names of the tables at the top of the file.
 pub(super) fn tables() -> Vec<&'static str> {
     let mut all: Vec<&str> = KEYS.iter().filter_map(|key| key.table.split('.').next()).collect();
     all.retain(|table| !table.is_empty());
@@ -469,14 +469,14 @@ pub(super) fn tables() -> Vec<&'static str> {
     all
 }
 
-/// True if a reload takes up this setting, named as in [`super::Setting::key`].
+/// True if a reload applies this setting, named as in [`super::Setting::key`].
 pub(super) fn reloads(setting: &str) -> bool {
     let full =
         |key: &SettingKey| if key.table.is_empty() { key.name.into() } else { format!("{}.{}", key.table, key.name) };
     !LIMITS_AT_START.contains(&setting) && KEYS.iter().filter(|key| !key.reloads).all(|key| full(key) != setting)
 }
 
-/// True if the daemon reads this variable, or it is none of its own.
+/// True if the daemon reads this variable, or the variable does not concern the daemon.
 pub(super) fn is_known_variable(name: &str) -> bool {
     name == FILE_VARIABLE
         || !name.starts_with(PREFIX)

@@ -1,38 +1,38 @@
-//! The settings in force. A reload puts new ones in their place; whoever needs a setting reads it when it is needed and
-//! keeps no copy. What is set at the start for good is kept by [`Config::adopt`].
+//! The settings in force. A reload replaces them. Code reads a setting when it needs it and keeps no copy.
+//! [`Config::adopt`] keeps the settings that only a restart can change.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Config;
 
-/// The settings in force, shared by all.
+/// The settings in force, shared by all threads.
 #[derive(Debug)]
 pub struct LiveConfig(RwLock<Arc<Config>>);
 
 impl LiveConfig {
-    /// These settings, until others are put in their place.
+    /// Starts with these settings.
     pub fn new(config: Config) -> Self {
         Self(RwLock::new(Arc::new(config)))
     }
 
-    /// All settings as they are now; what is done with them is done with one state of them.
+    /// All settings as they are now. Use one such state for one piece of work.
     pub fn now(&self) -> Arc<Config> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// One value, for where every request comes by.
+    /// Reads one value without copying the `Arc`, for code that every request runs.
     pub fn read<T>(&self, pick: impl FnOnce(&Config) -> T) -> T {
         pick(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A value that is read afresh whenever it is asked for.
+    /// Makes a value that is read again each time it is used.
     pub fn watch<T>(self: &Arc<Self>, pick: impl Fn(&Config) -> T + Send + Sync + 'static) -> Watched<T> {
         let live = Arc::clone(self);
         Watched(Box::new(move || live.read(&pick)))
     }
 
-    /// Puts these settings in force.
+    /// Replaces the settings in force.
     pub fn put(&self, config: Config) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }

@@ -1,18 +1,18 @@
-//! What is logged: levels, and `target=level` pairs. `env_filter` takes any word for a target, so that `inof` would
-//! silence everything; here a target is one that writes lines.
+//! The log filter: levels, and `target=level` pairs. `env_filter` accepts any word as a target, so the typing error
+//! `inof` would silence everything. Here only targets that write lines are accepted.
 
 use super::source::Sources;
 use super::source::{Origin, shown};
 
-/// What is logged where nothing is said.
+/// The default filter.
 const DEFAULT: &str = "info";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-/// Those whose errors must be heard: the programs and their parts.
+/// The targets that must not be silenced completely: the two programs and their modules.
 const OWN: [&str; 2] = ["taosd", "taosctl"];
-/// The others that write lines: the access log, and libraries.
+/// The other targets that write lines: the access log, and libraries.
 const OTHERS: [&str; 8] = ["access", "hyper", "mio", "r2d2", "rusqlite", "rustls", "tokio", "want"];
 
-/// What is wrong with a filter.
+/// Returns the error of a filter, if it has one.
 fn problem(text: &str) -> Option<String> {
     if let Err(error) = env_filter::Builder::new().try_parse(text) {
         return Some(error.to_string());
@@ -38,7 +38,7 @@ fn problem(text: &str) -> Option<String> {
         .then(|| "no line of taosd's own would be written, not even an error; begin with a level, such as info".into())
 }
 
-/// The parts between commas, without the search text that may follow a slash.
+/// The directives between the commas, without the regular expression that may follow a slash.
 fn directives(text: &str) -> impl Iterator<Item = &str> {
     text.split('/').next().unwrap_or(text).split(',').map(str::trim).filter(|part| !part.is_empty())
 }
@@ -47,8 +47,8 @@ fn is_level(word: &str) -> bool {
     LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
 }
 
-/// The filter that `RUST_LOG` asks for. Other programs read it too: where it says nothing that fits, `info` holds for
-/// everything it does not name.
+/// The log filter from `RUST_LOG`. Other programs read this variable too. If none of its directives is valid here,
+/// `info` applies to everything that it does not name.
 pub fn filter(rust_log: Option<&str>) -> String {
     match rust_log {
         None | Some("") => DEFAULT.to_owned(),
@@ -57,7 +57,7 @@ pub fn filter(rust_log: Option<&str>) -> String {
     }
 }
 
-/// The setting. `RUST_LOG` stands between the environment's own variable and the file, as it was there first.
+/// Reads the setting. `RUST_LOG` comes after `TAOSD_LOG` and before the file, because it existed first.
 pub(super) fn from_sources(sources: &mut Sources) -> String {
     let set = sources.text(&["log"], "TAOSD_LOG");
     if let Some((text, origin)) = &set

@@ -1,5 +1,5 @@
-//! What can be set: `taosd.toml`, `TAOSD_<KEY>` in the environment, flags; a flag beats the environment, which beats the
-//! file (DESIGN section 3). Unknown keys refuse the start, and a reload.
+//! The settings: `taosd.toml`, `TAOSD_<KEY>` in the environment, and flags. A flag overrides the environment, which
+//! overrides the file (DESIGN section 3). With an unknown key the daemon refuses to start or to reload.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -45,58 +45,58 @@ use crate::http::edge::check::split_host;
 use crate::limits::Limits;
 use source::Sources;
 
-/// Where the daemon listens when nothing is said.
+/// The address to listen on by default.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6969);
-/// What systemd-timesyncd touches whenever it sets the clock.
+/// The file that systemd-timesyncd touches whenever it sets the clock.
 const TIME_SYNC_FILE: &str = "/run/systemd/timesync/synchronized";
-/// Bytes a Unix socket's path may have (unix(7): 108 with the final NUL).
+/// The most bytes of a Unix socket's path (unix(7): 108 with the final NUL).
 const SOCKET_PATH_BYTES: usize = 107;
 
-/// Models by name, each with the hosts that serve it; `None` where no table is set and nothing is checked.
+/// Models by name, each with the hosts that serve it. `None` if no table is set, so that models are not checked.
 pub type Models = Option<BTreeMap<String, Vec<String>>>;
 
 /// The daemon's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where everything is kept.
+    /// The data directory.
     pub data_dir: PathBuf,
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
     /// The operator's Unix socket.
     pub socket: PathBuf,
-    /// Names for this machine that a browser may use, beside its own.
+    /// Names of this machine that a browser may use, besides its own.
     pub allowed_hosts: Vec<String>,
-    /// Hosts that users' channels may name though they are not public.
+    /// Hosts that users' channels may use although they are not public.
     pub channel_hosts: Vec<String>,
     /// Channels that the operator sets.
     pub channels: Arc<Vec<ConfiguredChannel>>,
-    /// What is logged, as a filter of `env_filter`.
+    /// The log filter, in the syntax of `env_filter`.
     pub log: String,
     /// Every bound.
     pub limits: Limits,
-    /// Which models there are, and where.
+    /// The known models and their hosts.
     pub models: Models,
     /// The container runtime, and what may be deployed.
     pub containers: ContainerSettings,
-    /// Where what outlives a restart but not a reboot is kept: the signing keys.
+    /// The directory for files that survive a restart but not a reboot: the signing keys.
     pub runtime_dir: PathBuf,
-    /// Other machines that agents may be deployed on.
+    /// Other machines on which agents can be deployed.
     pub nodes: Arc<Vec<NodeSettings>>,
-    /// What the aX dialect leaves to the operator.
+    /// The operator's settings for the aX dialect.
     pub ax: Ax,
-    /// What the Agentex dialect leaves to the operator.
+    /// The operator's settings for the Agentex dialect.
     pub agentex: Agentex,
-    /// What spaces and the agents in them may hold.
+    /// The bounds of spaces and of the agents in them.
     pub workspace: Workspace,
-    /// Where people reach the box.
+    /// The address at which people reach the box.
     pub public_url: Option<PublicUrl>,
-    /// What the authorization server leaves to the operator.
+    /// The operator's settings for the authorization server.
     pub oauth: OAuth,
-    /// What agents ask people for.
+    /// Settings for the requests that agents make to people.
     pub requests: Requests,
-    /// Where notifications are delivered as well.
+    /// The webhook that also receives notifications.
     pub webhook: Option<Arc<WebhookSettings>>,
-    /// The file that is touched whenever a time server sets the clock.
+    /// The file that changes whenever a time server sets the clock.
     pub time_sync_file: PathBuf,
     new_box: bool,
     flags: Flags,
@@ -104,7 +104,7 @@ pub struct Config {
     origins: BTreeMap<String, Origin>,
 }
 
-/// What the command line says; `None` leaves it to the environment and the file.
+/// The flags of the command line. If one is `None` or empty, the environment and the file decide.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
     /// `--config`.
@@ -122,53 +122,53 @@ pub struct Flags {
 }
 
 impl Config {
-    /// Reads the process's environment and the file that `flags` or `TAOSD_CONFIG` names.
+    /// Reads the process's environment and the file named by `flags` or `TAOSD_CONFIG`.
     ///
     /// # Errors
-    /// Every setting that cannot be used.
+    /// [`ConfigError`] with every setting that cannot be used.
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
         let (sources, file) = Sources::of_process(flags.config.as_deref());
         Self::from_sources(flags, file, sources)
     }
 
-    /// Reads everything again from where it came from.
+    /// Reads all settings again from the same sources.
     ///
     /// # Errors
-    /// Every setting that cannot be used.
+    /// [`ConfigError`] with every setting that cannot be used.
     pub fn read_again(&self) -> Result<Self, ConfigError> {
         Self::load(&Flags { config: self.file.clone(), ..self.flags.clone() })
     }
 
-    /// The same, to make an empty box where one was lost.
+    /// The same settings, with the choice whether to make an empty box if the old one was lost.
     #[must_use]
     pub fn with_new_box(self, new_box: bool) -> Self {
         Self { new_box, ..self }
     }
 
-    /// Whether an empty box is to be made where one was lost.
+    /// Whether to make an empty box if the old one was lost.
     pub fn new_box(&self) -> bool {
         self.new_box
     }
 
-    /// Whether `RUST_LOG` alone would have silenced the daemon.
+    /// Returns a warning if `RUST_LOG` alone would have silenced the daemon.
     pub fn log_warning(&self) -> Option<String> {
         let ours = self.origins.get("log") == Some(&Origin::Variable("RUST_LOG".to_owned()));
         (ours && self.log.starts_with("info,") && std::env::var("RUST_LOG").is_ok_and(|set| set != self.log))
             .then(|| format!("RUST_LOG: sets no level for taosd, or one that does not exist; {} is used", self.log))
     }
 
-    /// Names for this machine beside its own: `allowed_hosts`, and the one of `public_url`.
+    /// Names of this machine besides its own: `allowed_hosts`, and the host of `public_url`.
     pub fn host_names(&self) -> Vec<String> {
         let public = self.public_url.iter().map(|url| url.authority.clone());
         self.allowed_hosts.iter().cloned().chain(public).collect()
     }
 
-    /// The file that was read, if any was.
+    /// The file that was read, if there is one.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// `new`, with what only a restart can change as it is here.
+    /// Returns `new` with the present values of the settings that only a restart can change.
     pub fn adopt(&self, mut new: Self) -> Self {
         for key in keys::LIMITS_AT_START {
             if let Some(value) = self.limits.get(key) {
@@ -180,7 +180,7 @@ impl Config {
         Self { data_dir, listen, socket, runtime_dir, time_sync_file, new_box, ..new }
     }
 
-    /// Reads the text of a file alone, as on a machine without any variable but a home: for the fuzz targets.
+    /// Reads only the text of a file, with `HOME` as the only environment variable. For the fuzz targets.
     pub(crate) fn of_text(text: &str) -> Result<Self, ConfigError> {
         let env = [("HOME".to_owned(), "/home/taosd".to_owned())].into_iter().collect();
         Self::from_sources(&Flags::default(), None, Sources::new("taosd.toml".into(), text, env))
@@ -225,7 +225,7 @@ impl Config {
     }
 }
 
-/// A path that a flag gives.
+/// Checks a path from a flag.
 fn given(path: &Path, flag: &'static str, sources: &mut Sources) -> PathBuf {
     paths::whole(path).unwrap_or_else(|why| {
         sources.wrong(&Origin::Flag(flag), why);
@@ -311,7 +311,7 @@ fn limits(sources: &mut Sources) -> Limits {
     let mut limits = Limits::default();
     for key in Limits::KEYS {
         if let Some(value) = sources.number(&[key.name], &keys::variable(key.name), key.min, key.max) {
-            // Its bounds have been looked at.
+            // The bounds were checked by `number`.
             let _ = limits.set(key.name, value);
         }
     }
@@ -329,12 +329,12 @@ fn models(sources: &mut Sources) -> Models {
     Some(models)
 }
 
-/// systemd may name several directories, separated by colons; the first is the one to use.
+/// The first of several directories, separated by colons, as systemd may name them.
 pub(crate) fn first_dir(dirs: &str) -> Option<PathBuf> {
     dirs.split(':').next().filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
-/// The data directory where none is named.
+/// The default data directory.
 pub(crate) fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, String> {
     if let Some(dir) = env("STATE_DIRECTORY").and_then(|dirs| first_dir(&dirs)) {
         return paths::of_variable("STATE_DIRECTORY", &dir);

@@ -1,4 +1,4 @@
-//! `[nodes.NAME]`: other machines whose Incus or LXD has agents of this box.
+//! `[nodes.NAME]`: other machines whose Incus or LXD runs agents of this box.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use crate::containers::node::{TrustToken, fingerprint_of};
 use crate::containers::{NodeName, NodeOptions};
 use crate::secret::Plaintext;
 
-/// Nodes at the most: each has threads of its own.
+/// The most nodes: each has threads of its own.
 const MOST: usize = 16;
 
 /// A node of `taosd.toml`.
 #[derive(Debug, Clone)]
 pub struct NodeSettings {
-    /// How it is reached.
+    /// Its address and credentials.
     pub options: Arc<NodeOptions>,
-    /// Its certificate as it was written: a fingerprint, or the path of a file.
+    /// The key `certificate` as written: a fingerprint, or the path of a file.
     pub certificate: Option<String>,
 }
 
@@ -67,7 +67,7 @@ fn node(sources: &mut Sources, name: &str) -> Option<NodeSettings> {
     Some(NodeSettings { options: Arc::new(options), certificate: certificate.map(|(text, _)| text) })
 }
 
-/// A fingerprint, or the path of a file with certificates in PEM.
+/// Parses a fingerprint, or reads the PEM file at a path.
 fn pin(text: &str) -> Result<Pin, String> {
     if let Some(fingerprint) = fingerprint_of(text) {
         return Ok(Pin::Fingerprint(fingerprint));

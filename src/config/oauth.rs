@@ -1,4 +1,4 @@
-//! `public_url` and the table `[oauth]`: under which name people reach the box, and what its authorization server does.
+//! `public_url` and the table `[oauth]`: the public address of the box, and the settings of its authorization server.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use super::source::Sources;
 use super::{Origin, ProtectedResource, TokenAlgorithm, resources, source};
 use crate::http::edge::check::split_host;
 
-/// Schemes of programs that may be redirected to where nothing is set.
+/// The default private schemes in redirect URIs.
 const SCHEMES: &[&str] = &["cursor", "vscode", "vscode-insiders", "windsurf"];
-/// Schemes that never name a program of its own.
+/// Schemes that do not belong to one program and are never accepted.
 const NEVER_SCHEMES: &[&str] = &["http", "https", "javascript", "data", "file", "blob", "about", "vbscript"];
 
-/// The address people reach the daemon at, in most cases through a proxy that speaks TLS.
+/// The address at which people reach the daemon, usually through a proxy that terminates TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     /// Whether it is https.
@@ -21,10 +21,10 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
-    /// Reads `https://box.example.org` or `http://box.lan:6969`: no user, path, query or fragment.
+    /// Parses `https://box.example.org` or `http://box.lan:6969`, without user, path, query or fragment.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A text with what is wrong.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (tls, rest) = match text.split_once("://") {
             Some(("https", rest)) => (true, rest),
@@ -35,7 +35,7 @@ impl PublicUrl {
         let Some((host, port)) = split_host(&authority) else {
             return Err("must hold a host and nothing else, such as https://box.example.org");
         };
-        // Browsers leave the scheme's own port out of `Host`.
+        // Browsers omit the scheme's default port in `Host`.
         let own = if tls { 443 } else { 80 };
         let authority = if port == Some(own) { host.to_owned() } else { authority };
         Ok(Self { tls, authority })
@@ -51,11 +51,11 @@ impl fmt::Display for PublicUrl {
 /// The table `[oauth]` of `taosd.toml`; in the environment `TAOSD_OAUTH_<KEY>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuth {
-    /// `enabled`: whether there is an authorization server at all.
+    /// `enabled`: whether the authorization server is on.
     pub enabled: bool,
-    /// `insecure_http`: whether it is offered off loopback without TLS.
+    /// `insecure_http`: whether it also serves names other than loopback without TLS.
     pub insecure_http: bool,
-    /// `access_ttl`: seconds an access token lives.
+    /// `access_ttl`: the lifetime of an access token in seconds.
     pub access_ttl: u64,
     /// `refresh_idle_days`: days after which an unused grant ends.
     pub refresh_idle_days: u64,
@@ -63,11 +63,11 @@ pub struct OAuth {
     pub refresh_days: u64,
     /// `register`: whether programs may register themselves.
     pub register: bool,
-    /// `registrations_per_minute`: of a peer; 0 switches the rate off.
+    /// `registrations_per_minute`: registrations of one peer; 0 switches the rate off.
     pub registrations_per_minute: u64,
-    /// `redirect_schemes`: private schemes of programs that may be redirected to.
+    /// `redirect_schemes`: private schemes that programs may use in redirect URIs.
     pub redirect_schemes: Vec<String>,
-    /// `[[resources]]`: other services that tokens may be made for.
+    /// `[[oauth.resources]]`: other services that the daemon issues tokens for.
     pub resources: Vec<ProtectedResource>,
 }
 
@@ -103,12 +103,12 @@ impl OAuth {
         }
     }
 
-    /// True if tokens for a service are signed with ES256.
+    /// True if tokens for at least one service are signed with ES256.
     pub fn needs_es256(&self) -> bool {
         self.resources.iter().any(|resource| resource.alg == TokenAlgorithm::Es256)
     }
 
-    /// The service of this address, with or without a slash at the end.
+    /// Finds a service by its URI, with or without a slash at the end.
     pub fn resource(&self, uri: &str) -> Option<&ProtectedResource> {
         let uri = uri.strip_suffix('/').unwrap_or(uri);
         self.resources.iter().find(|resource| resource.uri == uri)
@@ -133,7 +133,7 @@ fn schemes(sources: &mut Sources) -> Vec<String> {
     list
 }
 
-/// `public_url`.
+/// Reads `public_url`.
 pub(super) fn public_url(sources: &mut Sources) -> Option<PublicUrl> {
     let (text, origin): (String, Origin) = sources.text(&["public_url"], "TAOSD_PUBLIC_URL")?;
     match PublicUrl::parse(&text) {

@@ -1,12 +1,12 @@
-//! Which texts are paths for a setting: whole ones. What a shell would have made whole is not done here, and a path that
-//! depends on the working directory is another one at the next start.
+//! Checks the paths in settings: they must be absolute. The daemon does not expand `~` or variables as a shell does. A
+//! relative path would name another place if the working directory differs at the next start.
 
 use std::path::{Path, PathBuf};
 
-/// Takes a whole path.
+/// Accepts an absolute path.
 ///
 /// # Errors
-/// What is wrong with it and what to write instead, as a sentence for the person who set it.
+/// A sentence for the person who set it: what is wrong, and what to write instead.
 pub fn whole(path: &Path) -> Result<PathBuf, String> {
     let text = path.to_string_lossy();
     let shown = super::source::shown(&text);
@@ -29,10 +29,10 @@ pub fn whole(path: &Path) -> Result<PathBuf, String> {
     Err(format!("{shown} depends on the working directory; write an absolute path, such as {instead}"))
 }
 
-/// A path that a variable of the environment holds, and the variable's name with what is wrong.
+/// Accepts an absolute path from an environment variable.
 ///
 /// # Errors
-/// As [`whole`].
+/// The error of [`whole`], with the name of the variable.
 pub fn of_variable(name: &str, path: &Path) -> Result<PathBuf, String> {
     whole(path).map_err(|why| format!("{name}: {why}"))
 }

@@ -1,4 +1,4 @@
-//! The table `[requests]`: what agents ask people for (requests contract).
+//! The table `[requests]`: settings for the requests that agents make to people (requests contract).
 
 use super::source::Sources;
 use crate::limits::REQUEST_LIFE;
@@ -6,7 +6,7 @@ use crate::limits::REQUEST_LIFE;
 /// The table `[requests]` of `taosd.toml`; in the environment `TAOSD_REQUESTS_<KEY>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requests {
-    /// Seconds in which a request can be decided that names no time of its own.
+    /// Seconds in which a request can be decided if it names no time itself.
     pub ttl: i64,
 }
 

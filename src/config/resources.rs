@@ -1,4 +1,5 @@
-//! `[[oauth.resources]]`: other services on the box that access tokens may be made for (OAuth contract, section 7).
+//! `[[oauth.resources]]`: other services on the box that the daemon issues access tokens for (OAuth contract, section
+//! 7).
 
 use super::Origin;
 use super::file::{Table, Value};
@@ -6,11 +7,11 @@ use super::source::Sources;
 use super::source::shown;
 use crate::closed_set::closed_set;
 
-/// Resources at the most.
+/// The most resources.
 const MOST: usize = 64;
-/// Characters of a resource's URI.
+/// The most characters of a resource's URI.
 const URI_CHARS: usize = 256;
-/// Words that a program can be given; those of the aX dialect.
+/// The scope words that a program can have; those of the aX dialect.
 pub const WORDS: &[&str] = &[
     "messages",
     "tasks",
@@ -31,26 +32,26 @@ pub const WORDS: &[&str] = &[
 ];
 
 closed_set! {
-    /// What tokens are signed with (RFC 7518, RFC 8037).
+    /// The signature algorithms of tokens (RFC 7518, RFC 8037).
     pub enum TokenAlgorithm {
         EdDsa "EdDSA" "Ed25519.";
         Es256 "ES256" "ECDSA with P-256 and SHA-256.";
     }
 }
 
-/// A service that tokens may be made for.
+/// A service that the daemon issues tokens for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtectedResource {
-    /// `uri`: what programs name as `resource`, and the audience of its tokens; without a slash at the end.
+    /// `uri`: the `resource` that programs name, and the audience of the tokens; without a slash at the end.
     pub uri: String,
-    /// `scopes`: the words that its tokens may hold.
+    /// `scopes`: the scope words that its tokens may have.
     pub scopes: Vec<String>,
-    /// `alg`: what its tokens are signed with.
+    /// `alg`: the signature algorithm of its tokens.
     pub alg: TokenAlgorithm,
 }
 
 impl ProtectedResource {
-    /// The words of these that its tokens may hold.
+    /// Returns those of the words that its tokens may have.
     pub fn narrowed<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
         words.into_iter().filter(|word| self.scopes.iter().any(|own| own == word)).collect()
     }
@@ -129,7 +130,8 @@ fn scopes(table: &mut Table) -> Result<Vec<String>, String> {
     list.into_iter().map(word).collect()
 }
 
-/// An absolute address with a host, as RFC 8707 asks for it; a user or a query would have no use here.
+/// True for an absolute URI with a host, as RFC 8707 requires. User and query are refused because they are of no use
+/// here.
 fn is_uri(uri: &str) -> bool {
     let rest = uri.strip_prefix("https://").or_else(|| uri.strip_prefix("http://"));
     let plain = |b: u8| b.is_ascii_graphic() && !br#"@?#\"'<>`{}|^*"#.contains(&b);

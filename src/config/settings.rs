@@ -1,4 +1,4 @@
-//! The settings as a list, for people and for telling what a reload changes. What may be a secret is never in it.
+//! The settings as a list, for people and for showing what a reload changes. The list contains no secrets.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,24 +11,24 @@ use crate::limits::Limits;
 /// One setting in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// Its whole name: `ax.max_agent_pats`.
+    /// Its full name, such as `ax.max_agent_pats`.
     pub key: String,
-    /// Its value as TOML; of a secret a stand-in.
+    /// Its value as TOML; a placeholder for a secret.
     pub value: String,
-    /// Where it was set.
+    /// The source of the value.
     pub origin: Origin,
-    /// What differs whenever the value does, for values that are not shown.
+    /// A hash that changes when the value changes, for values that are not shown.
     mark: Option<blake3::Hash>,
 }
 
-/// A setting that two configurations do not agree on.
+/// A setting whose values in two configurations differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Its whole name.
+    /// Its full name.
     pub key: String,
-    /// What it was and what it is to be, for people.
+    /// The old and the new value, for people.
     pub text: String,
-    /// Whether a reload takes it up.
+    /// True if a reload applies it.
     pub reloads: bool,
 }
 
@@ -52,7 +52,7 @@ fn mount_root(root: &MountRoot) -> String {
     format!("{{ path = {}, users = {}, agents = {} }}", path(&root.path), names(&root.users), names(&root.agents))
 }
 
-/// The word for a value; every value has one.
+/// The word for a value. Every value has one.
 fn word<T: PartialEq>(words: &[(&str, T)], value: &T) -> String {
     quoted(words.iter().find(|(_, known)| known == value).map_or("", |(word, _)| *word))
 }
@@ -134,7 +134,7 @@ impl Config {
         add("oauth.resources", list(&oauth.resources, resource));
     }
 
-    /// What may be a secret.
+    /// The settings that may contain a secret.
     fn hidden(&self) -> Vec<Setting> {
         let mut all = Vec::new();
         let mut add = |key: String, at: &str, value: String, secret: &[&str]| {
@@ -173,7 +173,7 @@ impl Config {
         all
     }
 
-    /// An origin for people.
+    /// An origin as text for people.
     pub fn place(&self, origin: &Origin) -> String {
         match (origin, &self.file) {
             (Origin::Default, _) => "default".into(),
@@ -184,7 +184,7 @@ impl Config {
         }
     }
 
-    /// What `new` has otherwise.
+    /// The settings that have another value in `new`.
     pub fn differences(&self, new: &Self) -> Vec<Difference> {
         let by_key = |config: &Self| -> BTreeMap<String, Setting> {
             config.settings().into_iter().map(|setting| (setting.key.clone(), setting)).collect()

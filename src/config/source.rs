@@ -1,5 +1,5 @@
-//! Where a key may be set, read in the order of precedence. What is wrong is collected: a person mends all of it at
-//! once.
+//! The sources of a key, read in the order of precedence. Errors are collected, so that a person can correct all of
+//! them at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -10,25 +10,25 @@ use super::file::{self, Node, Table, Value};
 use super::{keys, paths, suggestions};
 use crate::limits::in_bounds;
 
-/// Problems that are listed; a file may hold thousands.
+/// The most errors listed; a file may have thousands.
 const PROBLEMS: usize = 50;
-/// Characters of a name from outside that are repeated.
+/// The most characters shown of a name from outside.
 const NAME_CHARS: usize = 64;
 
-/// Where a setting's value comes from.
+/// The source of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nothing was set.
+    /// The default.
     Default,
-    /// A line of the file.
+    /// A line of the file, from 1.
     Line(usize),
-    /// A variable of the environment.
+    /// An environment variable, by name.
     Variable(String),
-    /// A flag.
+    /// A flag, such as `--listen`.
     Flag(&'static str),
 }
 
-/// Settings that cannot be used: a sentence each for the person who set them.
+/// The settings that cannot be used: one sentence each for the person who set them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     problems: Vec<String>,
@@ -36,12 +36,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// Each problem with its place, 50 at the most.
+    /// The first 50 problems, each with its place.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
 
-    /// How many there are, those that are not listed included.
+    /// The number of problems, including those that are not listed.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -61,30 +61,30 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// The environment as it is read here.
+/// The environment variables by name.
 pub(super) type Environment = BTreeMap<String, String>;
 
-/// The settings that are being read.
+/// The sources while they are read. A key that was read is taken out of the file's table.
 pub(super) struct Sources {
-    /// The file's name, empty where there is none.
+    /// The file's name; empty if there is none.
     file_name: String,
     file: Table,
     env: Environment,
-    /// Where each key was set.
+    /// The source of each key.
     pub(super) origins: BTreeMap<String, Origin>,
-    /// By line of the file, 0 for the rest; in the order found.
+    /// The problems in the order found, each with its line in the file; 0 for those outside the file.
     problems: Vec<(usize, String)>,
-    /// Lines that are not TOML: what else is wrong there follows from that.
+    /// Lines that are not valid TOML. Other problems on these lines follow from that and are not noted.
     broken: BTreeSet<usize>,
 }
 
-/// A name from outside as it may be shown.
+/// A name from outside, shortened and escaped for display.
 pub(super) fn shown(name: &str) -> String {
     name.chars().take(NAME_CHARS).flat_map(char::escape_debug).collect()
 }
 
 impl Sources {
-    /// The process's environment and the file `path` names, or else `TAOSD_CONFIG`.
+    /// Reads the process's environment, and the file at `path` or else at `TAOSD_CONFIG`.
     pub(super) fn of_process(path: Option<&Path>) -> (Self, Option<PathBuf>) {
         let mut sources = Self::new(String::new(), "", Environment::new());
         for (name, value) in env::vars_os().filter(|(_, value)| !value.is_empty()) {
@@ -96,7 +96,7 @@ impl Sources {
             }
         }
         let path = path.map(Path::to_owned).or_else(|| sources.file_in_environment());
-        // A reload must find it again, wherever the daemon has gone to meanwhile.
+        // Absolute, so that a reload finds the file even if the working directory has changed.
         let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
         if let Some(path) = &path {
             sources.file_name = path.display().to_string();
@@ -116,7 +116,7 @@ impl Sources {
         Some(path)
     }
 
-    /// These texts.
+    /// Makes sources from these texts.
     pub(super) fn new(file_name: String, text: &str, env: Environment) -> Self {
         let mut sources = Self {
             file_name,
@@ -139,12 +139,12 @@ impl Sources {
         }
     }
 
-    /// A variable of the environment.
+    /// The value of an environment variable.
     pub(super) fn var(&self, name: &str) -> Option<String> {
         self.env.get(name).cloned()
     }
 
-    /// Notes what is wrong with what stands somewhere.
+    /// Notes a problem with the value from `origin`.
     pub(super) fn wrong(&mut self, origin: &Origin, why: impl fmt::Display) {
         let (line, text) = match origin {
             Origin::Line(line) if self.broken.contains(line) => return,
@@ -156,12 +156,12 @@ impl Sources {
         self.problems.push((line, text));
     }
 
-    /// Notes that a flag decides, whatever else is set.
+    /// Notes that a flag sets the key, whatever the other sources say.
     pub(super) fn flag(&mut self, key: &str, flag: &'static str) {
         self.origins.insert(key.to_owned(), Origin::Flag(flag));
     }
 
-    /// Takes a key out of the file, and its value there or in the environment, which beats the file.
+    /// Takes a key out of the file and returns its value. The environment variable overrides the file.
     pub(super) fn take(&mut self, path: &[&str], variable: &str) -> Option<(Value, Origin)> {
         let in_file = take_from(&mut self.file, path).map(|node| (node.value, Origin::Line(node.line)));
         let in_env = self.var(variable).map(|text| (Value::Text(text), Origin::Variable(variable.to_owned())));
@@ -170,7 +170,7 @@ impl Sources {
         Some(found)
     }
 
-    /// The line of a table, where it is one.
+    /// The line of a table; `None` if the key is not a table.
     pub(super) fn table_line(&self, name: &str) -> Option<usize> {
         self.file.get(name).filter(|node| matches!(node.value, Value::Table(_))).map(|node| node.line)
     }
@@ -210,7 +210,7 @@ impl Sources {
         Some(path)
     }
 
-    /// A list of texts; in the environment separated by commas.
+    /// Takes a list of texts; in the environment they are separated by commas.
     pub(super) fn list(&mut self, path: &[&str], variable: &str) -> Option<(Vec<String>, Origin)> {
         let (value, origin) = self.take(path, variable)?;
         let text = |value: Value| if let Value::Text(text) = value { Some(text) } else { None };
@@ -230,7 +230,7 @@ impl Sources {
         }
     }
 
-    /// A number within its bounds.
+    /// Takes a number within its bounds.
     pub(super) fn number(&mut self, path: &[&str], variable: &str, min: u64, max: u64) -> Option<u64> {
         let (value, origin) = self.take(path, variable)?;
         let number = match value {
@@ -245,7 +245,7 @@ impl Sources {
         checked.map_err(|why| self.wrong(&origin, why)).ok()
     }
 
-    /// On or off.
+    /// Takes `true` or `false`.
     pub(super) fn switch(&mut self, path: &[&str], variable: &str) -> Option<bool> {
         let (value, origin) = self.take(path, variable)?;
         let on = match value {
@@ -259,7 +259,7 @@ impl Sources {
         on
     }
 
-    /// One of a few words.
+    /// Takes one of these words.
     pub(super) fn word<T: Copy>(&mut self, path: &[&str], variable: &str, words: &[(&str, T)]) -> Option<T> {
         let (text, origin) = self.text(path, variable)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meant)| *meant);
@@ -270,7 +270,8 @@ impl Sources {
         found
     }
 
-    /// What is left is unknown. All that was wrong, if anything was.
+    /// Notes every key and variable that is left as unknown. Returns the origins of all keys, or the collected
+    /// problems.
     pub(super) fn finish(mut self) -> Result<BTreeMap<String, Origin>, ConfigError> {
         for variable in self.env.keys().filter(|name| !keys::is_known_variable(name)).cloned().collect::<Vec<_>>() {
             let meant = suggestions::for_variable(&variable);
@@ -312,13 +313,13 @@ impl Sources {
 
     fn unknown(&mut self, table: &str, heading: &str, key: &str, line: usize) {
         let place = if table.is_empty() { String::new() } else { format!(" in [{}]", shown(heading)) };
-        // Looking for the name that is meant takes time, and so many are no slips of the pen.
+        // The search for a similar name takes time, and a file with so many problems does not have typing errors only.
         let meant = if self.problems.len() < PROBLEMS { suggestions::for_key(table, key) } else { String::new() };
         self.wrong(&Origin::Line(line), format_args!("unknown key {}{place}{meant}", shown(key)));
     }
 }
 
-/// A key as it is shown: `ax.max_agent_pats`.
+/// A key as shown to people: `ax.max_agent_pats`.
 fn name(path: &[&str]) -> String {
     shown(&path.join("."))
 }

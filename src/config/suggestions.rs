@@ -1,14 +1,14 @@
-//! "Did you mean …?" for a key or a variable that nobody reads.
+//! "Did you mean ...?" for an unknown key or variable.
 
 use super::keys::{FILE_VARIABLE, KEYS, PREFIX, tables, variable};
 use crate::limits::Limits;
 
-/// The suggestion for a variable that nobody reads; empty if no name is like it.
+/// The suggestion for an unknown variable; empty if no name is similar.
 pub(super) fn for_variable(name: &str) -> String {
     let limits = Limits::KEYS.iter().map(|key| variable(key.name));
     let others = KEYS.iter().map(|key| key.env.to_owned()).filter(|env| !env.is_empty());
     let all: Vec<String> = limits.chain(others).chain([FILE_VARIABLE.to_owned()]).collect();
-    // All begin with the prefix, so it does not count as likeness.
+    // All names begin with the prefix, so it does not count as similarity.
     let ends = all.iter().filter_map(|known| known.strip_prefix(PREFIX));
     let near = nearest(name.strip_prefix(PREFIX).unwrap_or(name), ends);
     did_you_mean(near.map(|end| format!("{PREFIX}{end}")))
@@ -20,8 +20,8 @@ fn names_in(table: &str) -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter(move |key| key.table == table && key.name != "NAME").map(|key| key.name).chain(limits)
 }
 
-/// The suggestion for an unknown key of a table; a table's own name counts as a key of the top. Empty if no name is like
-/// it.
+/// The suggestion for an unknown key of a table; empty if no name is similar. At the top of the file the names of
+/// tables count as keys.
 pub(super) fn for_key(table: &str, key: &str) -> String {
     let own = names_in(table).chain(if table.is_empty() { tables() } else { Vec::new() });
     if let Some(near) = nearest(key, own) {
@@ -31,7 +31,7 @@ pub(super) fn for_key(table: &str, key: &str) -> String {
             near.into()
         }));
     }
-    // A key below a table's heading belongs to that table, which is easily overlooked.
+    // A key below a table header belongs to that table. A person easily overlooks this.
     if let Some(near) = nearest(key, names_in("").filter(|_| !table.is_empty())) {
         return format!("; {near} belongs to the top of the file, before the first [table]");
     }
@@ -45,9 +45,9 @@ fn did_you_mean(near: Option<String>) -> String {
     near.map_or_else(String::new, |near| format!("; did you mean {near}?"))
 }
 
-/// The name most like this one, if any is like it at all.
+/// The most similar name, if one is similar enough.
 fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Comparing costs the product of the lengths, and no name is longer than this.
+    // The cost of the comparison is the product of the lengths, and no known name is longer than this.
     if name.len() > 64 {
         return None;
     }

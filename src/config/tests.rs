@@ -1,4 +1,4 @@
-//! The daemon's settings from texts: precedence, defaults, and every way to get one wrong.
+//! Tests of the daemon's settings from texts: precedence, defaults, and errors.
 
 use proptest::prelude::*;
 
@@ -125,7 +125,7 @@ fn nodes_have_names_of_their_own_and_are_few() {
     let many: String = (0..17).map(|n| block(&format!("n{n}"))).collect();
     let error = load(&Flags::default(), &many, &env).unwrap_err().to_string();
     assert!(error.contains("at most 16"), "{error}");
-    // What is wrong with a token is not told: it is a secret.
+    // The error does not show the token, because it is a secret.
     let error = load(&Flags::default(), "[nodes.shed]\nurl = 'https://h'\ntoken = 'hunter2'", &env).unwrap_err();
     assert!(!error.to_string().contains("hunter2"), "{error}");
     let error = load(&Flags::default(), &format!("{}tokn = 'x'", block("shed")), &env).unwrap_err();
@@ -154,7 +154,7 @@ fn the_log_filter_comes_from_its_own_variable_then_rust_log_then_the_file() {
 }
 
 proptest! {
-    /// A mistake is told with its place; nothing panics, and what is taken is within its bounds.
+    /// An error names its place, nothing panics, and an accepted value is within its bounds.
     #[test]
     fn any_file_is_taken_or_told_what_is_wrong(
         lines in proptest::collection::vec(

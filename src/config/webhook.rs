@@ -1,5 +1,5 @@
-//! The table `[webhook]`: a URL, and a file that holds the secret deliveries are signed with. A secret in `taosd.toml`
-//! would be read by more people than need it.
+//! The table `[webhook]`: a URL, and a file with the secret that signs deliveries. The secret is in a file of its own,
+//! because more people read `taosd.toml` than should know the secret.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,15 @@ use super::{Origin, file, paths};
 use crate::client::endpoint::Endpoint;
 use crate::secret::Plaintext;
 
-/// Bytes of the secret.
+/// The bounds of the secret's length in bytes.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=1024;
 
-/// Where notifications are delivered as well.
+/// The webhook that also receives notifications.
 #[derive(Debug)]
 pub struct WebhookSettings {
-    /// The receiver.
+    /// The receiver, with the secret.
     pub endpoint: Endpoint,
-    /// Where its secret was read from.
+    /// The file of the secret.
     pub secret_file: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! The table `[workspace]`: what the spaces of the box, and the agents in them, may hold (workspace contract, section 5).
+//! The table `[workspace]`: bounds of the spaces of the box and of the agents in them (workspace contract, section 5).
 
 use super::source::Sources;
 
@@ -26,9 +26,9 @@ macro_rules! workspace {
 }
 
 workspace! {
-    /// Messages a space keeps.
+    /// Messages that a space keeps.
     messages_per_space "TAOSD_WORKSPACE_MESSAGES_PER_SPACE" = 100_000, 100, 100_000_000;
-    /// Bytes of messages a space keeps.
+    /// Bytes of messages that a space keeps.
     message_bytes_per_space "TAOSD_WORKSPACE_MESSAGE_BYTES_PER_SPACE" = 256 * 1024 * 1024, 64 * 1024, 1 << 40;
     /// Days a message is kept.
     message_days "TAOSD_WORKSPACE_MESSAGE_DAYS" = 365, 1, 36_500;
@@ -42,8 +42,8 @@ workspace! {
     upload_bytes "TAOSD_WORKSPACE_UPLOAD_BYTES" = 1024 * 1024 * 1024, 1024, 1 << 40;
     /// Tasks of a space that are neither done nor cancelled.
     open_tasks "TAOSD_WORKSPACE_OPEN_TASKS" = 10_000, 1, 1_000_000;
-    /// Bytes that one agent may add a day.
+    /// Bytes that one agent may add per day.
     agent_bytes_per_day "TAOSD_WORKSPACE_AGENT_BYTES_PER_DAY" = 64 * 1024 * 1024, 1024, 1 << 40;
-    /// Rows that one agent may add a day.
+    /// Rows that one agent may add per day.
     agent_rows_per_day "TAOSD_WORKSPACE_AGENT_ROWS_PER_DAY" = 10_000, 1, 100_000_000;
 }

@@ -1,4 +1,4 @@
-//! Which of a container's addresses it is shown with.
+//! Chooses the address of a container that is shown.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! The ways in which a runtime can be away, and the command that mends each.
+//! The ways in which a runtime can be away, and the command that repairs each.
 
 use std::io::ErrorKind;
 
@@ -9,21 +9,21 @@ use super::Runtime;
 pub enum Away {
     /// It is not installed, or its socket is not there.
     Absent,
-    /// Its socket is there, and nobody answers on it.
+    /// Its socket exists and nothing answers on it.
     Refusing,
-    /// Its socket is there, and the daemon's user may not use it.
+    /// Its socket exists and the daemon's user may not use it.
     Denied,
-    /// It takes the request and does not answer.
+    /// It accepts the request and does not reply.
     Hanging,
-    /// It answered at first, and then no more.
+    /// It replied at first, and then stopped.
     Lost,
 }
 
 impl Away {
-    /// All of them, as `away` of an answer says them.
+    /// The words of all ways, as in the field `away` of a reply.
     pub const WORDS: [&'static str; 5] = ["absent", "refusing", "denied", "hanging", "lost"];
 
-    /// From the error of a connection that was not made.
+    /// Classifies the error of a connection that failed.
     pub(super) fn of(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::NotFound | ErrorKind::NotADirectory => Self::Absent,
@@ -32,7 +32,7 @@ impl Away {
         }
     }
 
-    /// The word used in answers.
+    /// The word used in replies.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Away {
         }
     }
 
-    /// What is the matter, as a sentence for people.
+    /// The fault, as a sentence for people.
     #[must_use]
     pub fn about(self, runtime: Runtime) -> String {
         let name = runtime.title();
@@ -58,7 +58,7 @@ impl Away {
         }
     }
 
-    /// What is the matter with a node, as the end of a sentence for people.
+    /// The fault of a node, as the end of a sentence for people.
     #[must_use]
     pub fn about_node(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl Away {
         }
     }
 
-    /// The command that mends it on a Debian box.
+    /// The command that repairs it on a Debian box.
     #[must_use]
     pub fn mend(self, runtime: Runtime) -> &'static str {
         match (runtime, self) {

@@ -1,5 +1,5 @@
-//! Which runtime this host has. A socket that is there decides, whether or not it answers: a runtime that is down
-//! is a failure to report, never the absence of one.
+//! Finds the runtime of this box. An existing socket decides, even if nothing answers on it: a runtime that is down is
+//! a failure to report, not a missing runtime.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use super::{Away, ClassicLxc, Driver, Error, IncusLxd, NoRuntime, Runtime};
 /// What the operator chose (`--containers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Choice {
-    /// The first that is there: Incus, LXD, classic LXC.
+    /// The first one found: Incus, LXD, classic LXC.
     #[default]
     Auto,
-    /// This one and no other.
+    /// This runtime and no other.
     Only(Runtime),
 }
 
@@ -35,12 +35,12 @@ impl FromStr for Choice {
     }
 }
 
-/// Where runtimes are looked for.
+/// The places in which runtimes are searched.
 #[derive(Debug, Clone)]
 pub struct SocketPlaces {
-    /// Sockets of Incus, first one first.
+    /// Sockets of Incus, in order of preference.
     pub incus: Vec<PathBuf>,
-    /// Sockets of LXD, first one first.
+    /// Sockets of LXD, in order of preference.
     pub lxd: Vec<PathBuf>,
     /// The folder of classic LXC's containers.
     pub lxc_path: PathBuf,
@@ -59,37 +59,37 @@ impl Default for SocketPlaces {
     }
 }
 
-/// What decides which driver is used.
+/// The settings that choose the driver.
 #[derive(Debug, Clone, Default)]
 pub struct RuntimeOptions {
     /// The operator's choice.
     pub choice: Choice,
-    /// The operator's socket (`--containers-socket`); with `lxc`, the folder of the containers. With `auto`, the
-    /// runtime behind it is told by its path: Incus where that contains `incus`, else LXD.
+    /// The operator's socket (`--containers-socket`); with `lxc`, the folder of the containers. With `auto`, its path
+    /// tells the runtime: Incus if it contains `incus`, else LXD.
     pub socket: Option<PathBuf>,
-    /// Where to look otherwise.
+    /// The places to search if the operator names no socket.
     pub places: SocketPlaces,
 }
 
-/// The host's runtime, found when it is first needed. While there is none, each call looks again, so a runtime that
-/// is installed later needs no restart of the daemon.
+/// The runtime of this box, found when it is first needed. While there is none, each call searches again, so the daemon
+/// needs no restart when a runtime is installed.
 pub struct Containers {
     options: RuntimeOptions,
     found: Mutex<Option<Arc<dyn Driver>>>,
 }
 
 impl Containers {
-    /// Nothing is looked at yet.
+    /// Makes one that has not searched yet.
     #[must_use]
     pub fn new(options: RuntimeOptions) -> Self {
         Self { options, found: Mutex::new(None) }
     }
 
-    /// The driver of this host's runtime; [`NoRuntime`] where it has none. It costs a few `stat` calls at most: whether
-    /// the runtime answers is for the calls to show.
+    /// Returns the driver of this box's runtime, [`NoRuntime`] if it has none. This costs a few `stat` calls at most.
+    /// It does not check that the runtime answers.
     ///
     /// # Errors
-    /// [`Error::RuntimeUnavailable`] where the one that was chosen is not there.
+    /// [`Error::RuntimeUnavailable`] if the operator's choice is not there.
     pub fn driver(&self) -> Result<Arc<dyn Driver>, Error> {
         let mut found = lock(&self.found);
         if let Some(driver) = found.as_ref() {
@@ -156,7 +156,7 @@ fn lxc(options: &RuntimeOptions) -> Option<Arc<dyn Driver>> {
     if is_there(path) { Some(Arc::new(driver)) } else { None }
 }
 
-/// Only "no such file" counts as absent: what may not be looked at may be there.
+/// Only "no such file" means absent: a path that the daemon may not inspect may exist.
 fn is_there(path: &Path) -> bool {
     let absent = |error: &std::io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
     !path.symlink_metadata().is_err_and(|error| absent(&error))

@@ -1,4 +1,5 @@
-//! The one error type of the container drivers. It tells "the runtime says there is none" from every way of not knowing.
+//! The one error type of the container drivers. It separates "the runtime says that there is no such container" from
+//! every failure to find out.
 
 use std::fmt;
 
@@ -18,12 +19,12 @@ pub enum Runtime {
     Lxd,
     /// Classic LXC, by its tools.
     Lxc,
-    /// This host has none, or the operator wants none.
+    /// This box has none, or the operator wants none.
     None,
 }
 
 impl Runtime {
-    /// The word used in configuration, answers and log lines.
+    /// The word used in configuration, replies and log lines.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,7 +35,7 @@ impl Runtime {
         }
     }
 
-    /// Its name as people write it.
+    /// The name as people write it.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -52,51 +53,53 @@ impl fmt::Display for Runtime {
     }
 }
 
-/// Why a call on a container failed. After `Deadline` and `InvalidResponse` its effect is unknown: read the state again.
+/// Why a call on a container failed. After `Deadline` and `InvalidResponse` its effect is unknown: read the state
+/// again.
 ///
-/// Messages come from the runtime, are cut to 500 bytes, carry no control characters and no secret; they belong in
-/// the log.
+/// Messages come from the runtime. They are cut to 500 bytes, without control characters and secrets, and are for the
+/// log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The runtime itself said that there is no such container. No failure ever reads like this.
+    /// The runtime itself said that there is no such container. No other failure becomes this error.
     #[error("there is no container {0}")]
     NotFound(String),
     /// The name is taken by another container.
     #[error("there is a container {0} already")]
     AlreadyExists(String),
-    /// No runtime here, or it cannot be reached. Nothing was done, unless it is [`Away::Lost`].
+    /// There is no runtime, or it cannot be reached. Nothing was done, unless it is [`Away::Lost`].
     #[error("the container runtime {runtime} is unavailable: {reason}")]
     RuntimeUnavailable {
-        /// The runtime that was looked for.
+        /// The kind of runtime that was wanted.
         runtime: Runtime,
-        /// In which way it is away.
+        /// The way in which it is away.
         away: Away,
         /// Why it cannot be used.
         reason: String,
-        /// The node that it is on; `None`: this box.
+        /// The node that it is on; `None` for this box.
         node: Option<String>,
     },
-    /// The image is not among those that the runtime has.
+    /// The runtime has no such image.
     #[error("there is no image {image}")]
     NoImage {
         /// The image that was asked for.
         image: String,
-        /// Those there are, in order; at most [`Error::IMAGES`].
+        /// The images that it has, sorted; at most [`Error::IMAGES`].
         known: Vec<String>,
     },
-    /// The deadline came first.
+    /// The deadline passed before the call was done.
     #[error("the container runtime {0} did not finish before the deadline")]
     Deadline(Runtime),
-    /// The caller did not want it any more. What was done of it is to be read again.
+    /// The caller cancelled the call. Read the state again to see what was done.
     #[error("the call was called off")]
     Cancelled,
-    /// The runtime, or the driver before asking it, declined: the request or the container's state does not allow it.
+    /// The runtime, or the driver before it asked, refused: the request or the container's state does not allow the
+    /// call.
     #[error("the container runtime refused: {0}")]
     Refused(String),
     /// The runtime tried and did not succeed.
     #[error("the container runtime failed: {0}")]
     Failed(String),
-    /// The runtime's answer makes no sense, or it ended in the middle.
+    /// The runtime's reply cannot be read or is incomplete.
     #[error("the container runtime gave an unreadable answer: {0}")]
     InvalidResponse(String),
 }
@@ -130,7 +133,7 @@ impl From<Error> for ApiError {
     }
 }
 
-/// `container_runtime_unavailable` with the way in which the runtime is away and the command that mends it.
+/// `container_runtime_unavailable` with the way in which the runtime is away and the command that repairs it.
 fn unavailable(runtime: Runtime, away: Away) -> ApiError {
     let mend = away.mend(runtime);
     ApiError::new(codes::CONTAINER_RUNTIME_UNAVAILABLE)
@@ -140,7 +143,7 @@ fn unavailable(runtime: Runtime, away: Away) -> ApiError {
         .with("mend", mend)
 }
 
-/// The same for a node: no command of this box mends it.
+/// The same error for a node, which no command of this box can repair.
 fn node_away(node: &str, away: Away) -> ApiError {
     ApiError::new(codes::CONTAINER_RUNTIME_UNAVAILABLE)
         .detail(format!("The node {node} is away: {}.", away.about_node()))
@@ -150,7 +153,7 @@ fn node_away(node: &str, away: Away) -> ApiError {
 }
 
 impl Error {
-    /// How many images [`Error::NoImage`] names at the most.
+    /// The highest number of images that [`Error::NoImage`] names.
     pub const IMAGES: usize = 20;
 
     pub(super) fn no_image(image: &str, mut known: Vec<String>) -> Self {
@@ -176,7 +179,7 @@ impl Error {
         Self::RuntimeUnavailable { runtime, away, reason, node: None }
     }
 
-    /// The same error, of a runtime on this node.
+    /// The same error with this node as its place.
     #[must_use]
     pub(crate) fn on(self, on: Option<&str>) -> Self {
         match self {
@@ -187,7 +190,7 @@ impl Error {
         }
     }
 
-    /// The same error, told as the way in which the runtime is away, if that is what it shows.
+    /// Turns the error into [`Error::RuntimeUnavailable`], if it shows that the runtime is away.
     #[must_use]
     pub fn as_away(self, driver: &dyn Driver) -> Self {
         let away = |away, why: &Self| Self::unavailable(driver.runtime(), away, why.to_string()).on(driver.node());
@@ -198,12 +201,12 @@ impl Error {
         }
     }
 
-    /// An error of the file system on the host, while doing `what`.
+    /// An error of the host's file system during the step `what`.
     pub(super) fn io(what: &str, error: &std::io::Error) -> Self {
         Self::failed(format!("{what}: {error}"))
     }
 
-    /// The same error with every one of these texts taken out of its message: a runtime may quote what it was sent.
+    /// The same error with these texts removed from its message, since a runtime may quote what it was sent.
     #[must_use]
     pub(super) fn without(self, secrets: &[&str]) -> Self {
         let clean = |message: String| {

@@ -1,27 +1,27 @@
 //! The journal of a container where systemd runs.
 //!
-//! Its files are written by hostile code and their format is binary, so the daemon never reads them. The container's own
-//! `journalctl` does, with the container's rights, inside its name spaces; what comes out is text within bounds, as
-//! untrusted as the console's. The command is fixed but for two numbers, nothing secret is in it, and it gets no input.
+//! Hostile code writes its files and their format is binary, so the daemon never reads them. The container's own
+//! `journalctl` reads them, with the container's rights, inside its name spaces. Its output is text within bounds, as
+//! untrusted as the console's. The command is fixed except for two numbers, contains no secret and gets no input.
 
 use std::time::Instant;
 
 use super::{ContainerName, Driver, Error, LogLimits, Logs};
 
-/// Where a log comes from.
+/// The source of a container's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogSource {
-    /// What was written to its console.
+    /// The output on its console.
     Console,
-    /// What its journal has.
+    /// The journal of its systemd.
     Journal,
 }
 
 impl LogSource {
-    /// The words for them.
+    /// The words of all sources.
     pub const WORDS: &'static [&'static str] = &["console", "journal"];
 
-    /// Its word.
+    /// The word of the source.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,18 +30,19 @@ impl LogSource {
         }
     }
 
-    /// The one of this word.
+    /// The source with this word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Console, Self::Journal].into_iter().find(|source| source.as_str() == word)
     }
 }
 
-/// The end of a log and where it came from. Without a wish it is the journal where there is one, else the console: where
-/// systemd runs, a console holds little but its start. `None` where a journal is wished for and there is none.
+/// Reads the end of a log and says which source it is from. With no `wish` it is the journal if there is one, else the
+/// console: if systemd runs, a console has little more than the start. `None` if the wish is a journal and there is
+/// none.
 ///
 /// # Errors
-/// The driver's.
+/// Any [`Error`] of the driver.
 pub fn read_log(
     driver: &dyn Driver,
     name: &ContainerName,
@@ -60,15 +61,15 @@ pub fn read_log(
     Ok(Some((LogSource::Console, driver.logs(name, limits, deadline)?)))
 }
 
-/// Where a system that systemd has booted is known by (sd_booted(3)).
+/// The folder that exists if systemd has booted the system (`sd_booted(3)`).
 pub(super) const BOOTED: &str = "/run/systemd/system";
-/// What the command exits with where there is no `journalctl`.
+/// The exit code of the command if there is no `journalctl`.
 pub(super) const NO_PROGRAM: i64 = 127;
-/// Without colours, pager, host name and hints; times in UTC.
+/// No colours, pager, host name or hints; times in UTC.
 const READ: &str = "journalctl --no-pager --quiet --utc --no-hostname --output=short-iso --lines=\"$1\"";
 
-/// The command that writes the journal's end to this place inside, or to its output. One entry and one byte more than
-/// the limits, so that it shows whether there is more.
+/// The command that writes the end of the journal to the file `place` inside, or to its output. It writes one entry
+/// and one byte more than the limits, which shows whether there is more.
 pub(super) fn command(limits: LogLimits, place: Option<&str>) -> Vec<String> {
     let into = place.map_or_else(String::new, |place| format!(" >{place}"));
     let script = format!(

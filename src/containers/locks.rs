@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{ContainerName, Error, Runtime};
 use crate::threads::Monitor;
 
-/// The containers that somebody is changing.
+/// The containers that a thread is changing now.
 #[derive(Debug)]
 pub(super) struct Locks {
     runtime: Runtime,
@@ -25,7 +25,7 @@ impl Locks {
         Self { runtime, held: Monitor::default() }
     }
 
-    /// Waits until nobody else changes any of these. All are taken at once, so two callers never wait for each other.
+    /// Waits until no other thread changes any of these containers. All are locked at once, so there is no deadlock.
     pub(super) fn lock(&self, names: &[&ContainerName], deadline: Instant) -> Result<LocksGuard<'_>, Error> {
         let mut held = self.held.lock();
         while names.iter().any(|name| held.contains(name)) {

@@ -1,4 +1,4 @@
-//! Names that are safe by construction: what passes here may stand in a path, a URL and an argument list.
+//! Names that are safe by construction: each may be part of a path, a URL and an argument list.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use std::fmt;
 const MAX_NAME: usize = 63;
 const AGENT_PREFIX: &str = "taos-agent-";
 const ARCHIVED_PREFIX: &str = "taos-archived-";
-/// Characters of an archive's id that its container's name carries.
+/// How many characters of an archive's id the name of its container has.
 const ARCHIVE_ID_CHARS: usize = 12;
 
-/// A text that is not the kind of name it should be. It does not repeat the text: that may be hostile.
+/// A text that is not a valid name. The error does not repeat the text, which may be hostile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0}")]
 pub struct InvalidName(pub &'static str);
@@ -19,7 +19,7 @@ pub struct InvalidName(pub &'static str);
 pub struct ContainerName(String);
 
 impl ContainerName {
-    /// Takes the text as it is, or refuses it.
+    /// Checks the text and keeps it unchanged.
     ///
     /// # Errors
     /// [`InvalidName`] for anything outside the rule above.
@@ -36,14 +36,14 @@ impl ContainerName {
     /// The container of a live agent: `taos-agent-<slug>` with `_` written as `-`.
     ///
     /// # Errors
-    /// [`InvalidName`] where the slug does not make a valid name.
+    /// [`InvalidName`] if the slug does not make a valid name.
     pub fn for_agent(slug: &str) -> Result<Self, InvalidName> {
         Self::with_prefix(AGENT_PREFIX, slug)
     }
 
-    /// The container of an archived agent: `taos-archived-` and the last 12 characters of the archive's id that are
-    /// letters or digits, lower-cased. The last, because ids that begin with a time share their first ones. The
-    /// prefixes differ, so it never equals a live agent's.
+    /// The container of an archived agent: `taos-archived-` and the last 12 letters or digits of the archive's id, in
+    /// lower case. It uses the last ones because ids that begin with a time share their first ones. The prefixes
+    /// differ, so the name never equals a live agent's.
     ///
     /// # Errors
     /// [`InvalidName`] for an id with fewer than 12 such characters, or with others than `[A-Za-z0-9_-]`.
@@ -70,7 +70,7 @@ impl ContainerName {
         &self.0
     }
 
-    /// Whether it is a name this daemon gives: of an agent or of an archived one.
+    /// Whether it is a name that this daemon gives, for a live agent's container or an archived one's.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.0.starts_with(AGENT_PREFIX) || self.0.starts_with(ARCHIVED_PREFIX)
@@ -83,15 +83,15 @@ impl fmt::Display for ContainerName {
     }
 }
 
-/// The name of a snapshot: the same rule as a container's.
+/// The name of a snapshot. The rule is that of [`ContainerName`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotName(ContainerName);
 
 impl SnapshotName {
-    /// Takes the text as it is, or refuses it.
+    /// Checks the text and keeps it unchanged.
     ///
     /// # Errors
-    /// [`InvalidName`] for anything outside the rule.
+    /// [`InvalidName`] for anything outside the rule above.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         ContainerName::parse(text).map(Self).map_err(|_| InvalidName("snapshot name"))
     }
@@ -108,7 +108,7 @@ impl SnapshotName {
 pub struct ImageName(String);
 
 impl ImageName {
-    /// Takes the text as it is, or refuses it.
+    /// Checks the text and keeps it unchanged.
     ///
     /// # Errors
     /// [`InvalidName`] for anything outside the rule above.

@@ -1,5 +1,5 @@
-//! Another machine's Incus or LXD: its name, its address, how its certificate is checked; and where a container
-//! is, on this box or on a node.
+//! Another machine's Incus or LXD: its name, its address, how its certificate is checked. Also the place of a
+//! container, on this box or on a node.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use crate::client::endpoint::Endpoint;
 use crate::client::tls::Pin;
 use crate::secret::Plaintext;
 
-/// The longest name of a node.
+/// The longest name of a node, in bytes.
 const MAX_NAME: usize = 32;
-/// The longest name of a group of a cluster's machines.
+/// The longest name of a group of a cluster's machines, in bytes.
 const MAX_GROUP: usize = 64;
 /// The longest trust token, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
-/// Where Incus and LXD listen when nothing is said.
+/// The default port of Incus and LXD.
 const PORT: u16 = 8443;
 
 /// The name of a node: 1 to 32 of `[a-z0-9-]`, a letter first, no `-` last; not `controller`, `cloud` or `auto`.
@@ -25,7 +25,7 @@ const PORT: u16 = 8443;
 pub struct NodeName(String);
 
 impl NodeName {
-    /// Takes the text as it is, or refuses it.
+    /// Checks the text and keeps it unchanged.
     ///
     /// # Errors
     /// [`InvalidName`] for anything outside the rule above.
@@ -48,17 +48,17 @@ impl fmt::Display for NodeName {
     }
 }
 
-/// Where a new container is wanted: `NODE`, or `NODE/@GROUP` where that node is a cluster.
+/// The wanted place of a new container: `NODE`, or `NODE/@GROUP` if that node is a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
     /// The node.
     pub node: NodeName,
-    /// What the cluster is told, `@` included.
+    /// The group of the cluster's machines, with its `@`.
     pub group: Option<String>,
 }
 
 impl Placement {
-    /// Takes the text apart.
+    /// Parses `NODE` or `NODE/@GROUP`.
     ///
     /// # Errors
     /// [`InvalidName`] for anything else.
@@ -76,17 +76,17 @@ impl Placement {
     }
 }
 
-/// Where a container is: `NAME` on this box, `NODE:NAME` on a node, as Incus and LXD write it.
+/// The place of a container: `NAME` on this box, `NODE:NAME` on a node, as Incus and LXD write it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContainerPlace {
-    /// The node; `None`: this box.
+    /// The node; `None` for this box.
     pub node: Option<NodeName>,
     /// The container.
     pub container: ContainerName,
 }
 
 impl ContainerPlace {
-    /// Takes the text apart.
+    /// Parses `NAME` or `NODE:NAME`.
     ///
     /// # Errors
     /// [`InvalidName`] for anything else.
@@ -99,13 +99,13 @@ impl ContainerPlace {
         }
     }
 
-    /// The node of a place, where the text is one on a node.
+    /// Returns the node of a place in this form; `None` for a place on this box.
     #[must_use]
     pub fn node_in(text: &str) -> Option<NodeName> {
         NodeName::parse(text.split_once(':')?.0).ok()
     }
 
-    /// A container of another name in the same place.
+    /// Returns the place of another container on the same machine.
     #[must_use]
     pub fn with(&self, container: &ContainerName) -> Self {
         Self { node: self.node.clone(), container: container.clone() }
@@ -121,20 +121,20 @@ impl fmt::Display for ContainerPlace {
     }
 }
 
-/// What a server gives to a client that it will trust (`incus config trust add NAME`), once: its own certificate's
-/// fingerprint, its addresses, and a secret.
+/// A token that a server gives once to a client it will trust (`incus config trust add NAME`): the fingerprint of its
+/// certificate, its addresses, and a secret.
 #[derive(Debug)]
 pub struct TrustToken {
     /// The SHA-256 of the server's certificate.
     pub fingerprint: [u8; 32],
-    /// Where the server can be reached, as it believes: `HOST:PORT`.
+    /// The addresses at which the server believes it can be reached: `HOST:PORT`.
     pub addresses: Vec<String>,
-    /// The token as it is redeemed.
+    /// The whole token, as it is redeemed.
     pub text: Plaintext,
 }
 
 impl TrustToken {
-    /// Reads a token: base64 of JSON. What is wrong with it is not told, since it is a secret.
+    /// Parses a token: base64 of JSON. The error does not say what is wrong, since the token is a secret.
     ///
     /// # Errors
     /// [`InvalidName`] for anything else.
@@ -167,26 +167,26 @@ pub fn fingerprint_of(text: &str) -> Option<[u8; 32]> {
     HEXLOWER_PERMISSIVE.decode(text.replace(':', "").as_bytes()).ok()?.try_into().ok()
 }
 
-/// A node as the settings name it.
+/// A node, as the settings describe it.
 #[derive(Debug)]
 pub struct NodeOptions {
     /// Its name.
     pub name: NodeName,
-    /// Its address, as it was written.
+    /// Its address, as in the settings.
     pub url: String,
-    /// The same, taken apart.
+    /// The parsed address.
     pub endpoint: Endpoint,
-    /// What its certificate is checked against.
+    /// What the node's certificate is checked against.
     pub pin: Pin,
-    /// Makes the node trust this box.
+    /// The trust token, which makes the node trust this box.
     pub token: Option<Plaintext>,
 }
 
 impl NodeOptions {
-    /// Reads `https://HOST[:PORT]`; the port is 8443 where none is written.
+    /// Parses `https://HOST[:PORT]`; the default port is 8443.
     ///
     /// # Errors
-    /// What is wrong with it, as the end of a sentence that begins with its name.
+    /// The fault, as the end of a sentence that begins with the setting's name.
     pub fn endpoint(url: &str) -> Result<Endpoint, String> {
         let mut endpoint = Endpoint::parse(url, Plaintext::new(String::new()))?;
         if !endpoint.tls || endpoint.path != "/" {
@@ -207,16 +207,16 @@ impl PartialEq for NodeOptions {
     }
 }
 
-/// What a node has, as it tells it.
+/// The resources of a node, as it reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Capacity {
-    /// Bytes of memory.
+    /// The memory, in bytes.
     pub memory: u64,
-    /// Bytes of it that are in use.
+    /// The memory in use, in bytes.
     pub memory_used: u64,
-    /// Processors.
+    /// The number of processors.
     pub cores: u64,
-    /// Processes that want to run, on the average of the last minute; not every server tells it.
+    /// The load average of the last minute, in processes; `None` if the server does not report it.
     pub load: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! The driver of a host without containers: it has none to list, and says why it cannot do more.
+//! The driver of a box without containers: it lists none, and every other call says why it fails.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

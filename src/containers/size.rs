@@ -1,8 +1,8 @@
 //! Sizes as people and runtimes write them: `512MiB`, `2G`, `500MB`, `1024`.
 
-/// Reads a size into bytes: digits, then nothing or `B`, or one of `K M G T P` (optionally with `B`: powers of 1000,
-/// with `iB`: powers of 1024), which is how LXD reads `limits.memory`. A bare letter is a power of 1024 here, as in
-/// `memory_limit` of the deploy route. `None` for anything else and for more than 64 bits.
+/// Parses a size into bytes: digits, then nothing or `B`, or one of `K M G T P` (with `B`: powers of 1000, with `iB`:
+/// powers of 1024), as LXD reads `limits.memory`. A letter alone is a power of 1024 here, as in `memory_limit` of the
+/// deploy route. `None` for anything else and for more than 64 bits.
 #[must_use]
 pub fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();

@@ -1,4 +1,4 @@
-//! Making other programs' output safe to keep and to show: consoles and messages are written by untrusted code.
+//! Makes other programs' output safe to keep and to show: untrusted code writes consoles and messages.
 
 /// The end of a console log, within bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,21 +7,21 @@ pub struct Logs {
     pub text: String,
     /// How many lines `text` has.
     pub lines: usize,
-    /// Whether there was more before them.
+    /// Whether the log has earlier lines.
     pub truncated: bool,
 }
 
 /// How much of a console log to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogLimits {
-    /// Lines at most.
+    /// The most lines.
     pub lines: usize,
-    /// Bytes at most.
+    /// The most bytes.
     pub bytes: usize,
 }
 
-/// Cuts a log to its last lines. `more` says that the bytes are themselves only the end of the log, and so may begin
-/// within a line, which is left out.
+/// Returns the last lines of a log. `more` says that the bytes are only the end of the log: the first line may be cut,
+/// so it is left out.
 pub(crate) fn tail(raw: &[u8], more: bool, limits: LogLimits) -> Logs {
     let whole = raw.iter().position(|&b| b == b'\n').filter(|_| more).map_or(0, |end| end + 1);
     let raw = &raw[whole..];

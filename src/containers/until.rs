@@ -1,28 +1,28 @@
-//! How long a call may take, and who may call it off before it is done.
+//! The deadline of a call, and the caller's way to cancel it earlier.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A deadline, and a question that is asked from time to time: is this still wanted?
+/// A deadline, and optionally a function that is called from time to time to ask if the call is still wanted.
 #[derive(Clone, Copy)]
 pub struct Until<'a> {
-    /// When the call ends at the latest.
+    /// The latest time at which the call ends.
     pub deadline: Instant,
     unwanted: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 impl<'a> Until<'a> {
-    /// The longest time between two questions.
+    /// The longest time between two of these questions.
     pub(super) const LOOK: Duration = Duration::from_secs(1);
 
-    /// The same deadline, and an end as soon as `unwanted` says true. It is asked about once a second, on the calling
-    /// thread.
+    /// The same deadline, but the call ends as soon as `unwanted` returns true. It is called about once a second, on
+    /// the calling thread.
     #[must_use]
     pub fn unless(self, unwanted: &'a (dyn Fn() -> bool + Sync)) -> Self {
         Self { unwanted: Some(unwanted), ..self }
     }
 
-    /// Asks.
+    /// Whether the caller has cancelled the call.
     pub(super) fn is_cancelled(&self) -> bool {
         self.unwanted.is_some_and(|unwanted| unwanted())
     }

@@ -1,4 +1,4 @@
-//! Validated values that go into a container: environment, paths, files, mounts and what a new container is made of.
+//! Validated values that go into a container: environment, paths, files, mounts and the description of a new container.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub const MAX_FILE: usize = 1024 * 1024;
 pub struct EnvKey(String);
 
 impl EnvKey {
-    /// Takes the text as it is, or refuses it.
+    /// Checks the text and keeps it unchanged.
     ///
     /// # Errors
     /// [`InvalidName`] for anything outside the rule above.
@@ -38,16 +38,16 @@ impl EnvKey {
 }
 
 /// The value of an environment variable, which may be a secret: `Debug` does not show it and the memory is wiped on
-/// drop. 1 byte to 8 KiB, no control characters, no blank at either end, so that it means the same in every runtime's
-/// configuration.
+/// drop. 1 byte to 8 KiB, no control characters, no blank at either end, so that every runtime's configuration reads it
+/// alike.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EnvValue(Zeroizing<String>);
 
 impl EnvValue {
-    /// Takes the text as it is, or refuses it.
+    /// Checks the text and keeps it unchanged.
     ///
     /// # Errors
-    /// [`InvalidName`] for anything outside the rule above; an empty value is no value.
+    /// [`InvalidName`] for anything outside the rule above, also for an empty value.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let fits = (1..=MAX_ENV_VALUE).contains(&text.len())
             && text.trim().len() == text.len()
@@ -55,7 +55,7 @@ impl EnvValue {
         if fits { Ok(Self(Zeroizing::new(text.to_owned()))) } else { Err(InvalidName("environment value")) }
     }
 
-    /// The value itself.
+    /// Returns the value in plain text.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -71,20 +71,20 @@ impl fmt::Debug for EnvValue {
 /// One change to a container's environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvChange {
-    /// Which variable.
+    /// The name of the variable.
     pub key: EnvKey,
     /// Its new value; `None` removes it.
     pub value: Option<EnvValue>,
 }
 
-/// What a container's configuration says of one variable. The value itself never leaves the driver.
+/// The state of one variable in a container's configuration. The value itself never leaves the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnvState {
     /// It is not set.
     Absent,
-    /// It is set and the caller's test holds.
+    /// It is set and the caller's test accepts it.
     Matches,
-    /// It is set to something else.
+    /// It is set to another value.
     Differs,
 }
 
@@ -93,7 +93,7 @@ pub enum EnvState {
 pub struct ContainerPath(String);
 
 impl ContainerPath {
-    /// Takes the text as it is, or refuses it.
+    /// Checks the text and keeps it unchanged.
     ///
     /// # Errors
     /// [`InvalidName`] for anything outside the rule above.
@@ -111,7 +111,7 @@ impl ContainerPath {
         &self.0
     }
 
-    /// The folder it lies in (empty for the root folder) and its last part.
+    /// Splits it into its folder (empty for the root folder) and its last part.
     pub(super) fn split(&self) -> (&str, &str) {
         self.0.rsplit_once('/').unwrap_or(("", &self.0))
     }
@@ -125,9 +125,9 @@ impl ContainerPath {
 /// A file to write into a container. Missing folders are made with mode 0755, owned by the file's owner.
 #[derive(Clone)]
 pub struct FileSpec {
-    /// Where.
+    /// Where the file is written.
     pub path: ContainerPath,
-    /// Everything the file holds, up to [`MAX_FILE`] bytes. May be a secret.
+    /// The whole content of the file, up to [`MAX_FILE`] bytes. May be a secret.
     pub content: Zeroizing<Vec<u8>>,
     /// Permission bits, such as `0o400`.
     pub mode: u32,
@@ -138,7 +138,7 @@ pub struct FileSpec {
 }
 
 impl FileSpec {
-    /// A file of root's that only root may read (0400): what a secret is.
+    /// A file for a secret: owned by root, and only root may read it (0400).
     #[must_use]
     pub fn secret(path: ContainerPath, content: &[u8]) -> Self {
         Self { path, content: Zeroizing::new(content.to_vec()), mode: 0o400, uid: 0, gid: 0 }
@@ -151,7 +151,7 @@ impl fmt::Debug for FileSpec {
     }
 }
 
-/// A folder of the host's that a container sees.
+/// A folder of the host that a container sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// The folder on the host: absolute, UTF-8, no control characters.
@@ -162,32 +162,32 @@ pub struct Mount {
     pub read_only: bool,
 }
 
-/// What a new container is made of. It is not started.
+/// The description of a new container. It is not started.
 #[derive(Debug, Clone)]
 pub struct CreateSpec {
-    /// What its root file system is copied from.
+    /// The image that its root file system is copied from.
     pub image: ImageName,
     /// Text kept with the container and shown in [`ContainerState::owner`](super::ContainerState::owner): the agent's
     /// id, 1 to 64 of `[A-Za-z0-9_-]`. It survives a rename.
     pub owner: String,
-    /// Memory it may use, in bytes.
+    /// Its memory limit, in bytes.
     pub memory_bytes: Option<u64>,
-    /// Processors it may use.
+    /// Its processor limit, in whole processors.
     pub cpus: Option<u32>,
     /// Size of its root disk in bytes; a storage without quotas ignores it. Classic LXC refuses it.
     pub root_bytes: Option<u64>,
-    /// Environment of its processes.
+    /// The environment of its processes.
     pub env: Vec<(EnvKey, EnvValue)>,
-    /// Folders of the host's that it sees.
+    /// The host's folders that it sees.
     pub mounts: Vec<Mount>,
     /// The host's Unix socket behind the container's `127.0.0.1:6969`.
     pub proxy_socket: Option<PathBuf>,
-    /// Which machines of a cluster may have it, as the cluster's own word for them.
+    /// The machines of a cluster that may run it, in the cluster's own notation.
     pub group: Option<String>,
 }
 
 impl CreateSpec {
-    /// A container of this image for this owner, with no limits, environment or devices yet.
+    /// Describes a container of this image for this owner, with no limits, environment or devices yet.
     #[must_use]
     pub fn new(image: ImageName, owner: &str) -> Self {
         Self {
@@ -203,7 +203,7 @@ impl CreateSpec {
         }
     }
 
-    /// The rules that hold in every runtime.
+    /// Checks the rules that every runtime has.
     pub(super) fn check(&self) -> Result<(), super::Error> {
         let owner_fits = (1..=64).contains(&self.owner.len())
             && self.owner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
@@ -217,7 +217,7 @@ impl CreateSpec {
     }
 }
 
-/// A path on the host as it may stand in a runtime's configuration.
+/// Checks a host path before it goes into a runtime's configuration: absolute, UTF-8, no control characters.
 pub(super) fn host_path(path: &std::path::Path) -> Result<&str, super::Error> {
     let fits = |text: &&str| text.starts_with('/') && text.len() <= MAX_PATH && !text.contains(char::is_control);
     path.to_str().filter(fits).ok_or_else(|| super::Error::refused("a path on the host is not absolute plain text"))

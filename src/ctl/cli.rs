@@ -8,7 +8,7 @@ use super::verbs::entry;
 use super::{completion, examples, nouns};
 use crate::say;
 
-/// Seconds an answer may take where `--timeout` says nothing. A repeat under the same key may be held for 10.
+/// The default of `--timeout` in seconds. The server may hold a repeated request with the same key for 10 seconds.
 const TIMEOUT: &str = "30";
 
 /// The command.

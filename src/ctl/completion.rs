@@ -1,4 +1,4 @@
-//! `taosctl completion`: scripts for shells, and what they ask for while a person types.
+//! `taosctl completion`: completion scripts for shells, and the suggestions that the scripts ask for.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,12 +12,12 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::say;
 
-/// The verb's name.
+/// The name of the command.
 pub(super) const NAME: &str = "completion";
-/// What a script sets when it asks; its value is the shell.
+/// The variable that a script sets when it asks for suggestions; its value is the shell.
 const ASKED: &str = "TAOSCTL_COMPLETE";
 
-/// The verb.
+/// Builds the command for clap.
 pub(super) fn command() -> Command {
     let shell = Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell));
     Command::new(NAME).about("Print a shell's completion script").arg(shell.help("The shell")).after_help(
@@ -26,7 +26,7 @@ pub(super) fn command() -> Command {
     )
 }
 
-/// The script of the shell that was asked for.
+/// Returns the script of the shell on the command line.
 pub(super) fn run(matches: &ArgMatches) -> Result<Output, Failure> {
     let shell = matches.get_one::<Shell>("shell").copied().unwrap_or(Shell::Bash).to_string();
     script(&shell).map(Output::text)
@@ -35,23 +35,23 @@ pub(super) fn run(matches: &ArgMatches) -> Result<Output, Failure> {
 /// The script of a shell.
 ///
 /// # Errors
-/// There is no such shell.
+/// [`Failure::Usage`] if there is no completion for this shell.
 pub fn script(shell: &str) -> Result<String, Failure> {
     let unknown = || Failure::usage(format!("There is no completion for {shell}."), "Use bash, zsh or fish.");
     let shells = Shells::builtins();
-    // Into memory first: writing to a closed pipe makes the generator panic.
+    // Writes into memory first: the generator panics when it writes to a closed pipe.
     let mut script = Vec::new();
     let completer = shells.completer(shell).ok_or_else(unknown)?;
     completer.write_registration(ASKED, "taosctl", "taosctl", "taosctl", &mut script).map_err(Failure::Output)?;
     Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
-/// What a shell's script has asked for; the exit code. `None` where none asks.
+/// Prints the suggestions if a completion script asks for them, and returns the exit code. Otherwise returns `None`.
 pub(super) fn offer(whole: fn() -> Command, args: &[OsString]) -> Option<u8> {
     let shell = env::var(ASKED).ok().filter(|shell| !shell.is_empty())?;
     let shells = Shells::builtins();
     let completer = shells.completer(&shell)?;
-    // Before `--` stands this program, after it what was typed.
+    // The words before `--` are this program, the words after it are the typed command line.
     let typed = args.iter().position(|arg| arg == "--").map_or(args.len(), |at| at + 1);
     let mut offered = Vec::new();
     let mut command = grammar::with_verbs_first(whole());

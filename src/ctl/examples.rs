@@ -1,4 +1,4 @@
-//! What every help shows at its end: two commands to copy. They stand in `examples.txt`, and a test runs each.
+//! The end of every help: two example commands to copy. They are in `examples.txt`, and a test runs each.
 
 use clap::Command;
 use clap::builder::StyledStr;
@@ -6,16 +6,17 @@ use clap::builder::StyledStr;
 /// A command's words, then its examples, each on a line that begins with two blanks.
 const TEXT: &str = include_str!("examples.txt");
 
-/// Columns of a line of an example: a terminal's, less the two blanks before it.
+/// The columns of an example: a terminal's 80, less the two blanks before it.
 const ROOM: usize = 78;
-/// Where an example may go on on the next line.
+/// The places where an example may continue on the next line.
 const BREAKS: [&str; 3] = [" | ", " && ", " --"];
-/// Columns that its further lines are indented beyond the first.
+/// The additional indent of the next lines, in columns.
 const INDENT: usize = 4;
-/// What goes between its lines.
+/// The text between two lines of one example.
 const FOLD: &str = " \\\n      ";
 
-/// The examples of a command, by its words after `taosctl`; of a noun those of its first verbs.
+/// The examples of a command, by its words after `taosctl`. A noun without own examples has the first ones of its
+/// verbs, at most two.
 fn of(path: &str, below: &[String]) -> Vec<&'static str> {
     let path = if path.is_empty() { "taosctl" } else { path };
     let own = written(path);
@@ -27,7 +28,7 @@ fn of(path: &str, below: &[String]) -> Vec<&'static str> {
 }
 
 fn written(path: &str) -> Vec<&'static str> {
-    // The older nouns stand below the family of tokens too.
+    // The older nouns `keys` and `credentials` are also commands below `tokens`.
     let path = path
         .strip_prefix("tokens ")
         .filter(|rest| rest.starts_with("keys") || rest.starts_with("cred"))
@@ -37,18 +38,18 @@ fn written(path: &str) -> Vec<&'static str> {
     lines.map_while(|line| line.strip_prefix("  ")).map(shown).collect()
 }
 
-/// An example without what only the test reads of it.
+/// An example without the comment, which is for the test only.
 fn shown(line: &'static str) -> &'static str {
     line.split_once("  #").map_or(line, |(command, _)| command)
 }
 
-/// An example that is too wide for a terminal on several lines, which a shell reads as one.
+/// Splits an example that is too wide for a terminal into several lines, which a shell reads as one command.
 fn folded(example: &str) -> String {
     let mut out = String::new();
     let (mut rest, mut room) = (example, ROOM);
     while rest.len() > room {
         let breaks = BREAKS.iter().filter_map(|before| rest[..room - 1].rfind(before));
-        // Between any two words only where none of them may stand in quotes.
+        // Breaks between any two words only if the example has no quotes.
         let blank = || rest[..room - 1].rfind(' ').filter(|_| !example.contains(['"', '\'']));
         let Some(at) = breaks.max().filter(|at| *at > 0).or_else(blank) else { break };
         out.push_str(&rest[..at]);
@@ -58,7 +59,7 @@ fn folded(example: &str) -> String {
     out + rest
 }
 
-/// Every command with its examples in its help.
+/// Adds the examples to the help of every command.
 pub(super) fn dress(command: Command) -> Command {
     below("", command)
 }

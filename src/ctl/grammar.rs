@@ -1,5 +1,5 @@
-//! Words in the order that other command lines have them: `get agents`, `describe agent atlas`, `start atlas`, `help
-//! agents`. They are put into the order that ours has, before clap reads them.
+//! Words in the order of other command lines: `get agents`, `describe agent atlas`, `start atlas`, `help agents`. They
+//! are put into the order of `taosctl` before clap parses them.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use clap::Command;
 
 use super::habits::word_after;
 
-/// A verb that stands before its noun, and what ours is called.
+/// Verbs before a noun, each with the verb of `taosctl`.
 const BEFORE_A_NOUN: &[(&str, &str)] = &[
     ("add", "create"),
     ("cancel", "cancel"),
@@ -28,7 +28,7 @@ const BEFORE_A_NOUN: &[(&str, &str)] = &[
     ("wait", "wait"),
 ];
 
-/// A verb that is about agents where no noun is named.
+/// Verbs that mean agents if no noun follows, each with the verb of `taosctl`.
 const OF_AGENTS: &[(&str, &str)] = &[
     ("create", "create"),
     ("delete", "delete"),
@@ -56,14 +56,15 @@ const OF_AGENTS: &[(&str, &str)] = &[
     ("view", "get"),
 ];
 
-/// Lists that are a command of their own: what people call them, and the commands that list, make and delete an entry.
+/// Lists that are commands of their own: the words that people use, and the commands that list, create and delete an
+/// entry.
 const LISTS: &[(&[&str], [&str; 3])] = &[
     (&["backups", "backup"], ["backups", "backup", ""]),
     (&["files", "file"], ["files", "upload", "delete-file"]),
     (&["audit"], ["audit", "", ""]),
 ];
 
-/// Words that others have for what ours calls otherwise.
+/// Words of other command lines, and the words of `taosctl`.
 const ELSEWHERE: &[(&str, &[&str])] = &[
     ("cluster-info", &["status"]),
     ("config", &["box", "settings"]),
@@ -71,16 +72,16 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("settings", &["box", "settings"]),
 ];
 
-/// The words that may stand first beside the commands themselves.
+/// The words that may be first, besides the commands themselves.
 pub(super) fn first_words() -> impl Iterator<Item = &'static str> {
     BEFORE_A_NOUN.iter().chain(OF_AGENTS).map(|(word, _)| *word).chain(ELSEWHERE.iter().map(|(word, _)| *word))
 }
 
-/// The command with the verbs that may stand first as commands of their own, hidden: what a shell completes.
+/// Adds the verbs that may be first as hidden commands, for the completion in shells.
 pub(super) fn with_verbs_first(mut whole: Command) -> Command {
     let below = |whole: &Command, noun: &str, verb: &str, name: &str| {
         let verb = whole.find_subcommand(noun)?.find_subcommand(verb)?.clone();
-        // Without its aliases, which are verbs of their own here.
+        // The aliases are removed, because they are verbs of their own here.
         Some(verb.alias(None::<&str>).name(name.to_owned()).hide(true))
     };
     for (theirs, ours) in OF_AGENTS {
@@ -114,7 +115,8 @@ pub(super) fn command_of(args: &[OsString], whole: &Command) -> String {
     words.join(" ")
 }
 
-/// `get backups`, `backups ls` and `backup create` as `backups` and `backup`: those are commands without verbs.
+/// Rewrites `get backups`, `backups ls` and `backup create` to `backups` and `backup`, which are commands without
+/// verbs.
 fn of_list(args: &[OsString], at: usize) -> Option<Vec<OsString>> {
     let next = word_after(args, at + 1)?;
     let (first, second) = (args[at].to_str()?, args[next].to_str()?);
@@ -140,7 +142,7 @@ fn of_list(args: &[OsString], at: usize) -> Option<Vec<OsString>> {
     Some(args)
 }
 
-/// `tasks close TASK` as the change of its status that it is.
+/// Rewrites `tasks close TASK` to an update of the task's status.
 fn of_done(args: &[OsString], at: usize) -> Option<Vec<OsString>> {
     let next = word_after(args, at + 1)?;
     let is = |at: usize, words: &[&str]| args[at].to_str().is_some_and(|word| words.contains(&word));
@@ -153,7 +155,8 @@ fn of_done(args: &[OsString], at: usize) -> Option<Vec<OsString>> {
     Some(args)
 }
 
-/// `VERB NOUN NAME` and `VERB NOUN/NAME` as `NOUN VERB NAME`; `ours` is what we call the verb at `at`.
+/// Rewrites `VERB NOUN NAME` and `VERB NOUN/NAME` to `NOUN VERB NAME`. `ours` is the `taosctl` verb for the word at
+/// `at`.
 fn of_verb_first(args: &[OsString], at: usize, ours: &str, whole: &Command) -> Option<Vec<OsString>> {
     let next = word_after(args, at + 1)?;
     let text = args[next].to_str()?;
@@ -161,7 +164,7 @@ fn of_verb_first(args: &[OsString], at: usize, ours: &str, whole: &Command) -> O
     let found = whole.find_subcommand(noun).filter(|found| found.has_subcommands())?;
     let names_one = name.is_some() || word_after(args, next + 1).is_some();
     let verb = if ours == "get" && !names_one { "list" } else { ours };
-    // A noun may call it otherwise.
+    // Some nouns use `show` for `get`, or `rm` for `delete`.
     let verb = [verb, if verb == "get" { "show" } else { "rm" }]
         .into_iter()
         .find(|verb| found.find_subcommand(verb).is_some())
@@ -176,7 +179,7 @@ fn of_verb_first(args: &[OsString], at: usize, ours: &str, whole: &Command) -> O
     Some(args)
 }
 
-/// The arguments in our order.
+/// Puts the arguments into the order of `taosctl`.
 pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsString> {
     let Some(at) = word_after(&args, 1) else { return args };
     let Some(word) = args[at].to_str().map(str::to_owned) else { return args };
@@ -186,7 +189,7 @@ pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsSt
         return in_our_order(args, whole);
     }
     if word == "download" {
-        // Its own flag of that name came before the global one.
+        // The command had a flag of this name before there was a global one.
         for arg in args.iter_mut().skip(at) {
             if arg == "-o" || arg == "--output" {
                 *arg = "--save-as".into();

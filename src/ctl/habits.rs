@@ -1,15 +1,15 @@
-//! What people type out of habit who know `gh`, `incus` or `kubectl`, as ours has it. It is put into our words before
-//! anything else is read; a command line that is ours already stays as it is.
+//! Translates what users of `gh`, `incus` or `kubectl` type out of habit into the words of `taosctl`. This happens
+//! before any other parsing. A command line in the words of `taosctl` does not change.
 
 use std::ffi::OsString;
 
 use clap::Command;
 
-/// Global flags that are followed by a value.
+/// Global flags that take a value.
 const VALUED: [&str; 9] =
     ["--url", "--token", "--token-file", "--profile", "--idempotency-key", "--timeout", "--output", "-o", "--fields"];
 
-/// Words at the beginning, and ours for them.
+/// Words at the beginning, and their translation.
 const PHRASES: &[(&[&str], &[&str])] = &[
     (&["approve"], &["requests", "approve"]),
     (&["browse"], &["open"]),
@@ -49,7 +49,7 @@ const PHRASES: &[(&[&str], &[&str])] = &[
     (&["top"], &["status"]),
 ];
 
-/// What others call a noun of ours.
+/// Nouns of other command lines, and the nouns of `taosctl`.
 const NOUNS: &[(&str, &str)] = &[
     ("event", "audit"),
     ("events", "audit"),
@@ -68,17 +68,17 @@ const NOUNS: &[(&str, &str)] = &[
     ("secrets", "tokens"),
 ];
 
-/// Verbs that list with nothing behind the noun.
+/// Verbs that list if no word follows the noun.
 const LISTING: [&str; 3] = ["get", "list", "ls"];
-/// Verbs that stand before a noun and what it is about.
+/// Verbs that are followed by a noun and a name.
 const BEFORE: [&str; 7] = ["create", "delete", "describe", "edit", "rm", "show", "view"];
-/// First words after which `agent/NAME` is an agent's name.
+/// First words after which `agent/NAME` is the name of an agent.
 const ABOUT_AGENTS: [&str; 17] = [
     "agent", "agents", "delete", "describe", "edit", "export", "get", "info", "log", "logs", "pause", "restart",
     "resume", "rm", "show", "start", "stop",
 ];
 
-/// The next argument that is a word and no flag, nor a flag's value.
+/// The index of the next argument, at or after `from`, that is neither a flag nor the value of a flag.
 pub(super) fn word_after(args: &[OsString], from: usize) -> Option<usize> {
     let mut skip = false;
     for (at, arg) in args.iter().enumerate().skip(from) {
@@ -94,7 +94,7 @@ pub(super) fn word_after(args: &[OsString], from: usize) -> Option<usize> {
     None
 }
 
-/// The arguments in our words.
+/// Translates the arguments into the words of `taosctl`.
 pub(super) fn in_our_words(mut args: Vec<OsString>) -> Vec<OsString> {
     let Some(first) = word_after(&args, 1) else { return args };
     flags(&mut args, first);
@@ -109,7 +109,7 @@ fn text(args: &[OsString], at: usize) -> &str {
     args.get(at).and_then(|arg| arg.to_str()).unwrap_or_default()
 }
 
-/// Flags that others spell otherwise.
+/// Translates flags with other names.
 fn flags(args: &mut Vec<OsString>, first: usize) {
     let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
     let second = word_after(args, first + 1).unwrap_or(first);
@@ -136,7 +136,7 @@ fn flags(args: &mut Vec<OsString>, first: usize) {
             "--with-token" if is_login => args[at] = "--token-file=-".into(),
             "-s" | "--shell" if is_completion => drop(args.remove(at)),
             "--client" if is_version => drop(args.remove(at)),
-            // gh names the fields behind --json.
+            // gh has the names of the fields after `--json`.
             "--json" if are_fields(&next) => args[at] = "--fields".into(),
             one => {
                 if let Some(fields) = one.strip_prefix("--json=").map(|fields| format!("--fields={fields}")) {
@@ -166,7 +166,7 @@ fn nouns(args: &mut [OsString], first: usize) {
     }
     let Some(second) = word_after(args, first + 1) else { return };
     let verb = text(args, first);
-    // `delete pod` is about an agent of that name.
+    // `delete pod` deletes an agent with the name `pod`.
     let is_noun = LISTING.contains(&verb) || (BEFORE.contains(&verb) && word_after(args, second + 1).is_some());
     if let Some(noun) = ours(text(args, second)).filter(|_| is_noun) {
         args[second] = noun.into();
@@ -187,21 +187,21 @@ fn phrases(args: &mut Vec<OsString>, first: usize) {
     }
 }
 
-/// `agent/atlas` as `atlas`, where only an agent can be meant.
+/// Rewrites `agent/atlas` to `atlas`, if it can only be an agent.
 fn slashes(args: &mut [OsString], first: usize) {
     if !ABOUT_AGENTS.contains(&text(args, first)) {
         return;
     }
     for at in first + 1..args.len() {
         let name = ["agent/", "agents/"].iter().find_map(|kind| text(args, at).strip_prefix(kind)).map(str::to_owned);
-        // It may be the value of a flag.
+        // The argument may be the value of a flag.
         if let Some(name) = name.filter(|name| !name.is_empty() && !text(args, at - 1).starts_with("--")) {
             args[at] = name.into();
         }
     }
 }
 
-/// Command lines whose words are in another order.
+/// Translates command lines whose words are in another order.
 fn whole(args: &mut Vec<OsString>, first: usize) {
     let rest = &args[first..];
     let words: Vec<String> = rest.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -228,7 +228,7 @@ fn whole(args: &mut Vec<OsString>, first: usize) {
     args.splice(first.., ours);
 }
 
-/// What stands at a place of the command line may also be given as a flag: `tasks create --title 'Sweep the floor'`.
+/// Accepts a positional argument as a flag, such as in `tasks create --title 'Sweep the floor'`.
 pub(super) fn places(mut args: Vec<OsString>, whole: &Command) -> Vec<OsString> {
     let (mut command, mut from) = (whole, 1);
     while let Some(next) = word_after(&args, from)

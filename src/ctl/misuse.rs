@@ -1,5 +1,5 @@
-//! A command line that clap refuses: what is wrong with it, what was probably meant, and the command that shows how to
-//! use it.
+//! Command lines that clap refuses: prints what is wrong, what the user probably meant, and the command that shows the
+//! help.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -12,16 +12,16 @@ use super::core::next;
 use super::grammar;
 use crate::say;
 
-/// Where clap names `--help` without the command it belongs to.
+/// The start of clap's hint to use `--help`, which does not name the command.
 const CLAPS_HINT: &str = "For more information, try";
-/// How alike a word must be to be what was meant, of 1.
+/// How similar a word must be to be suggested, from 0 to 1.
 const ALIKE: f64 = 0.8;
-/// What other tools call running a program in a container, which is not ours to do.
+/// The words of other tools for running a program in a container, which taosctl does not do.
 const RUNS_PROGRAMS: [&str; 5] = ["attach", "console", "exec", "shell", "ssh"];
 const PROGRAMS: &str = "  tip: programs in a container are run by its runtime: incus exec CONTAINER -- bash.\n       \
     taosctl agents containers names the containers.";
 
-/// What other tools do and taosd does not, or not in one command; and what comes nearest.
+/// Commands of other tools that taosctl does not have, or not as one command, each with the nearest alternative.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("api", "every route is listed at /docs; a token and curl call it: taosctl docs getting-started."),
     ("copy", "taosctl agents export NAME writes what taosctl agents import FILE makes an agent of."),
@@ -32,15 +32,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("snapshot", "taosctl backup saves what taosd keeps; incus snapshot create CONTAINER saves a container."),
 ];
 
-/// Prints what is wrong, or the help and version that were asked for. The exit code.
+/// Prints what is wrong, or the requested help or version. Returns the exit code.
 pub(super) fn print(error: &clap::Error) -> u8 {
-    // Without a verb the help itself is the answer.
+    // Without a verb, the help is the right output.
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return say::clap("taosctl", error);
     }
     let text = say::of_clap(error, io::stderr().is_terminal());
     let text = text.split(CLAPS_HINT).next().unwrap_or(&text).trim_end();
-    // Clap says of every unknown flag how it could be a value, which nobody meant who typed one.
+    // Clap suggests for every unknown flag to pass it as a value, which nobody means.
     let parts: Vec<&str> = text.split("\n\n").filter(|part| !part.contains("to pass '")).collect();
     let text = parts.join("\n\n");
     let first = text.lines().next().unwrap_or_default();
@@ -49,7 +49,7 @@ pub(super) fn print(error: &clap::Error) -> u8 {
         Some(word) => match (ELSEWHERE.iter().find(|(theirs, _)| *theirs == word), meant(error, word)) {
             (Some((_, tip)), _) => format!("{first}\n\n  tip: {tip}"),
             (None, Some(meant)) => format!("{first}\n\n  tip: a similar command exists: '{meant}'"),
-            // What clap finds alike is not.
+            // Clap's own suggestion is not similar enough.
             (None, None) => {
                 parts.iter().filter(|part| !part.starts_with("  tip: ")).copied().collect::<Vec<_>>().join("\n\n")
             }
@@ -60,7 +60,7 @@ pub(super) fn print(error: &clap::Error) -> u8 {
     2
 }
 
-/// The same as a failure like any other.
+/// The clap error as a [`Failure`].
 pub(super) fn failure(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
     let detail =
@@ -70,7 +70,7 @@ pub(super) fn failure(error: &clap::Error) -> Failure {
     Failure::usage(detail, "Run the command with --help to see what it takes.")
 }
 
-/// The word that stands where a command should.
+/// The unknown word in the place of a command.
 fn typed(error: &clap::Error) -> Option<&str> {
     match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(typed)) => Some(typed),
@@ -78,8 +78,8 @@ fn typed(error: &clap::Error) -> Option<&str> {
     }
 }
 
-/// The command that is most like what was typed. Clap knows commands, but not the verbs that may stand first; and it
-/// names everything that is a little alike.
+/// The command that is most similar to the typed word. Clap does not know the verbs that may be first, and it suggests
+/// words of little similarity.
 fn meant(error: &clap::Error, typed: &str) -> Option<String> {
     let claps = match error.get(ContextKind::SuggestedSubcommand) {
         Some(ContextValue::Strings(words)) => words.as_slice(),
@@ -88,13 +88,13 @@ fn meant(error: &clap::Error, typed: &str) -> Option<String> {
     let is_first = next::help() == "taosctl --help";
     let verbs = grammar::first_words().filter(|_| is_first).map(str::to_owned);
     let alike = |word: String| (strsim::jaro_winkler(typed, &word), word);
-    // A verb of agents alone is no tip for itself.
+    // A verb that is valid for agents only must not be suggested for itself.
     let others = claps.iter().cloned().chain(verbs).filter(|word| word != typed);
     let best = others.map(alike).max_by(|(a, _), (b, _)| a.total_cmp(b));
     best.filter(|(likeness, _)| *likeness >= ALIKE).map(|(_, word)| word)
 }
 
-/// Whether a command line that clap refuses asks for output that programs read.
+/// True if a command line that clap refuses asks for a format for programs.
 pub(super) fn wants_json(args: &[OsString]) -> bool {
     let mut words = args.iter().filter_map(|arg| arg.to_str()).take_while(|word| *word != "--").peekable();
     let is_machine = |word: &str| word.parse::<Format>().is_ok_and(Format::is_machine);

@@ -1,22 +1,22 @@
 //! `taosctl`: one command line for the daemon's routes.
 //!
-//! Each room uses only those before it:
+//! A module uses only the modules before it:
 //!
-//! 1. [`core`] - what every command uses
+//! 1. [`core`] - tools that every command uses
 //! 2. [`show`] - tables and texts
-//! 3. [`login`] - where it connects, and as whom
-//! 4. [`verbs`] - how a verb becomes requests
-//! 5. `nouns` - one file a noun
-//! 6. `habits` - the words of other command lines
-//! 7. `grammar` - the order of words
-//! 8. `completion` - scripts for shells
-//! 9. `examples` - what every help shows at its end
+//! 3. [`login`] - which server to use, and with which credential
+//! 4. [`verbs`] - turns a verb into requests
+//! 5. `nouns` - one file per noun
+//! 6. `habits` - translates the words of other command lines
+//! 7. `grammar` - puts words into the order of `taosctl`
+//! 8. `completion` - completion scripts for shells
+//! 9. `examples` - the examples at the end of every help
 //! 10. `cli` - the whole command
-//! 11. `misuse` - a command line that cannot be read
+//! 11. `misuse` - command lines that cannot be parsed
 //!
-//! A noun is one file in [`nouns`]: it names its verbs, the route each calls and how the reply is shown. Flags come from
-//! the route table, so that the command line and the daemon cannot drift apart. What does not belong here: anything the
-//! daemon decides. The command line checks types, the daemon checks values.
+//! A noun is one file in [`nouns`]. It names its verbs, the route of each, and how the reply is shown. Flags come from
+//! the route table, so the command line always matches the daemon. The command line checks types; all other checks and
+//! decisions are in the daemon.
 
 mod cli;
 mod completion;
@@ -42,7 +42,7 @@ use crate::say::complain;
 use login::context::Context;
 use verbs::entry;
 
-/// Runs one command: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 unreachable.
+/// Runs one command. Exit codes: 0 ok, 1 refused by the server, 2 wrong usage or no valid login, 3 unreachable.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     if let Some(offered) = completion::offer(cli::command, &args) {
@@ -73,15 +73,16 @@ fn fail(failure: &Failure, told: fn(&Failure) -> String) -> ExitCode {
     ExitCode::from(failure.exit_code())
 }
 
-/// The completion script of a shell: it asks `taosctl` while a person types.
+/// The completion script of a shell. It calls `taosctl` for suggestions while a person types.
 ///
 /// # Errors
-/// There is no such shell.
+/// [`Failure::Usage`] if there is no completion for this shell.
 pub fn completion_script(shell: &str) -> Result<String, core::failure::Failure> {
     completion::script(shell)
 }
 
-/// The ids of the routes that some command calls: for the test that every route has a command or a reason for none.
+/// The ids of the routes that a command calls. For the test that every route has a command, or a reason why it has
+/// none.
 pub fn routes_with_a_command() -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     entry::collect_routes(nouns::ALL, &mut found);
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn every_empty_list_names_the_next_command() {
         let all = super::verbs::entry::verbs(super::nouns::ALL);
-        // There is no box without an audit and settings.
+        // The audit and the settings of a box are never empty.
         let silent =
             all.iter().filter(|verb| !matches!(verb.route, "audit_list" | "box_settings") && !verb.names_the_next());
         let silent: Vec<&str> = silent.map(|verb| verb.route).collect();

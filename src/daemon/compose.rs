@@ -1,4 +1,4 @@
-//! The composition root: opens the store, makes the keys, starts the threads and hands every part to those that use it.
+//! The composition root: opens the store, makes the keys, starts the threads and passes every part to its users.
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,21 +37,21 @@ use crate::threads::Periodic;
 use crate::time::{Clock, Micros};
 use crate::ui;
 
-/// Why the application cannot start.
+/// The reasons why the application cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory cannot be used.
+    /// The data directory cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The first records cannot be written.
     #[error("the first records could not be written: {0}")]
     Store(#[from] StoreError),
-    /// A file or thread cannot be had.
+    /// A file cannot be opened or a thread cannot be started; the text names it.
     #[error("{0}: {1}")]
     Io(String, io::Error),
 }
 
-/// Names what could not be had.
+/// Adds the name of the missing file or thread to an error.
 fn having<T>(what: &str, result: io::Result<T>) -> Result<T, StartError> {
     result.map_err(|error| StartError::Io(what.to_owned(), error))
 }
@@ -59,7 +59,7 @@ fn having<T>(what: &str, result: io::Result<T>) -> Result<T, StartError> {
 /// Builds the application with all of its parts.
 ///
 /// # Errors
-/// [`StartError`].
+/// Any [`StartError`].
 pub(super) fn app(config: Config) -> Result<App, StartError> {
     let live = Arc::new(LiveConfig::new(config));
     let config = live.now();
@@ -164,7 +164,8 @@ fn endings(store: &Arc<Store>, clock: &Arc<Clock>, streams: &Arc<Streams>) -> Re
     Ok(Arc::new(having("the thread that ends requests", endings)?))
 }
 
-/// Has those told who look at what was committed. Weakly: the store must not hold what holds the store.
+/// Calls the parts that react to commits. With a weak reference: the streams hold the store, so the store must not hold
+/// the streams.
 fn tell_of_commits(store: &Store, streams: &Arc<Streams>, endings: &Endings) {
     let (streams, nudge) = (Arc::downgrade(streams), endings.nudge());
     store.on_commit(move || {
@@ -186,7 +187,7 @@ fn open_store(config: &Config) -> Result<Arc<Store>, StartError> {
     Ok(Arc::new(store))
 }
 
-/// Writes what the first start needs and tidies up after the last run.
+/// Writes the first records at the first start, and removes the leftovers of the last run.
 fn prepare(store: &Arc<Store>) -> Result<(), StartError> {
     first_start::prepare(store)?;
     let released = store.write(|conn: &Connection| -> store::Result<usize> {
@@ -196,7 +197,7 @@ fn prepare(store: &Arc<Store>) -> Result<(), StartError> {
     match released {
         Ok(0) => {}
         Ok(count) => log::info!("released {count} idempotency keys of a run that ended in the middle"),
-        // A read-only disk is no reason not to serve reads.
+        // On a read-only disk the daemon can still serve reads.
         Err(error) => log::error!("reservations of the last run could not be released: {error}"),
     }
     sweeper::drop_unfinished_uploads(store);
@@ -248,7 +249,7 @@ fn signing_keys(store: &Store, config: &Config) -> Result<SigningKeys, StartErro
     having(&runtime_dir.display().to_string(), keys)
 }
 
-/// The key that signs the head of the audit. On a read-only disk there is none, and the rest is still worth serving.
+/// The key that signs the audit head. On a read-only disk there is none, but the daemon can still serve the rest.
 fn box_key(data_dir: &Path) -> Option<Arc<BoxKey>> {
     match BoxKey::open(data_dir) {
         Ok(key) => Some(Arc::new(key)),
@@ -263,7 +264,7 @@ fn jobs(store: &Arc<Store>, clock: &Arc<Clock>, live: &Arc<LiveConfig>) -> Resul
     let config = live.now();
     let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
     let roots = live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
-    // No request has been served yet: what is open was left by the last run.
+    // No request has been served yet, so every open operation is from the last run.
     let cut = store.lookup(operations::open)?;
     let settings = JobSettings {
         runtime: config.containers.runtime.clone(),
@@ -284,7 +285,8 @@ pub(super) struct DataUpkeep {
 }
 
 impl DataUpkeep {
-    /// Starts the threads. `backup_is_fresh`: whether the copy was that of the database before the store opened.
+    /// Starts the threads. `backup_is_fresh`: whether the last backup had all changes of the database before the store
+    /// was opened.
     pub(super) fn start(app: &App, backup_is_fresh: bool) -> Result<Self, StartError> {
         let expiry = Expiry(app.notifier());
         let (store, gate) = (Arc::clone(&app.store), Arc::clone(&app.gate));
@@ -302,8 +304,8 @@ impl DataUpkeep {
     }
 }
 
-/// The threads that look at containers, agents and the edge. They run while requests are served. The watchdog ends
-/// first.
+/// The threads that watch containers, agents and the edge. They run while requests are served. The watchdog ends first,
+/// because fields are dropped in order.
 pub(super) struct ServingUpkeep {
     _watchdog: Periodic,
     _reconciler: Periodic,

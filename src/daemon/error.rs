@@ -1,4 +1,4 @@
-//! Why the daemon does not start.
+//! The errors of the daemon and its commands.
 
 use std::io::{self};
 
@@ -6,7 +6,7 @@ use super::compose::StartError;
 use crate::config::ConfigError;
 use crate::store::{OpenError, StoreError};
 
-/// Why the daemon failed; each error has its exit code (DESIGN section 3).
+/// Why the daemon or a command failed; each error has its exit code (DESIGN section 3).
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// A setting cannot be used.
@@ -15,16 +15,16 @@ pub enum DaemonError {
     /// The application cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A listener or thread cannot be had.
+    /// A file, listener or thread is not available; the text names it.
     #[error("{0}: {1}")]
     Io(String, io::Error),
-    /// It was done, and stdout could not be written.
+    /// The command succeeded, but stdout could not be written.
     #[error("{0}the output could not be written: {1}")]
     Output(String, io::Error),
     /// A database is damaged.
     #[error("{0}")]
     Damaged(String),
-    /// It cannot be done.
+    /// The command failed for another reason.
     #[error("{0}")]
     Failed(String),
 }

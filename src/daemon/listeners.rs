@@ -1,4 +1,4 @@
-//! The daemon's doors: its own listeners, or those the service manager hands over (systemd's socket activation).
+//! The daemon's listeners: its own, or those that the service manager passes (systemd's socket activation).
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -16,9 +16,9 @@ use crate::access;
 use crate::config::Config;
 use crate::http::edge::Listeners;
 
-/// What the daemon listens on.
+/// The open listeners, their addresses, and the operator's socket.
 pub struct Doors {
-    /// For the edge.
+    /// The listeners for the edge.
     pub listeners: Listeners,
     /// The addresses of the TCP listeners.
     pub addresses: Vec<SocketAddr>,
@@ -28,12 +28,12 @@ pub struct Doors {
 
 /// The file of the operator's socket.
 pub struct OperatorSocket {
-    /// `None` where the service manager made it and will remove it.
+    /// `None` if the service manager made the file and will remove it.
     own: Option<PathBuf>,
 }
 
 impl OperatorSocket {
-    /// Removes the file, if it is the daemon's own.
+    /// Removes the file, if the daemon made it.
     pub fn close(self) {
         let Some(path) = self.own else { return };
         if let Err(error) = fs::remove_file(&path) {
@@ -42,10 +42,10 @@ impl OperatorSocket {
     }
 }
 
-/// Opens them. Listeners that were handed over take the place of those the settings name, TCP and Unix each.
+/// Opens the listeners. Passed TCP listeners replace those in the settings; so does a passed Unix socket.
 ///
 /// # Errors
-/// [`DaemonError::Io`]: an address is taken, or what was handed over is no listener of these kinds.
+/// [`DaemonError::Io`] if an address is in use, or if a passed descriptor is not a listener of these kinds.
 pub fn open(config: &Config) -> Result<Doors, DaemonError> {
     let Handed { mut tcp, operator } = handed_over().map_err(|e| DaemonError::Io("socket activation".into(), e))?;
     if tcp.is_empty() {
@@ -72,7 +72,8 @@ struct Handed {
     operator: Option<UnixListener>,
 }
 
-/// What the service manager handed over (sd_listen_fds(3)): any number of TCP listeners and at most one Unix socket.
+/// The listeners that the service manager passed (sd_listen_fds(3)): any number of TCP listeners and at most one Unix
+/// socket.
 fn handed_over() -> io::Result<Handed> {
     let mut fds = ListenFd::from_env();
     let mut handed = Handed::default();
@@ -97,8 +98,8 @@ fn keep_from_children(listener: &impl AsFd) -> io::Result<()> {
     Ok(fcntl_setfd(listener, FdFlags::CLOEXEC)?)
 }
 
-/// Binds the operator's socket, 0660 and of group `taosd` where there is one. A file left by a daemon that was killed
-/// goes; one that answers belongs to somebody.
+/// Binds the operator's socket with mode 0660 and group `taosd`, if that group exists. Replaces the file of a daemon
+/// that was killed. Fails if another process answers on it.
 fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     match UnixStream::connect(path) {
         Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "another process answers there")),

@@ -1,4 +1,4 @@
-//! The log: `env_logger`, with secrets cut out of its lines, inside a wrapper whose filter a reload may change.
+//! The log: `env_logger` with secrets cut out of its lines, in a wrapper whose filter a reload can change.
 
 use std::env;
 use std::io::Write;
@@ -33,16 +33,16 @@ impl Log for Reloadable {
     fn flush(&self) {}
 }
 
-/// Sends log lines to stderr, as `RUST_LOG` says; `info` if it says nothing.
+/// Starts logging to stderr with the filter from `RUST_LOG`; `info` by default.
 pub fn init() {
     let filter = log_filter(env::var("RUST_LOG").ok().as_deref());
     let logger = LOGGER.get_or_init(|| Reloadable(RwLock::new(Arc::new(build(&filter)))));
-    // Fails where there is a logger already, which may stay.
+    // This fails if there is a logger already. Then that one stays.
     let _ = log::set_logger(logger);
     set(&filter);
 }
 
-/// Filters as this says from now on: levels, and `module=level` pairs. What cannot be understood is `info`.
+/// Changes the filter: levels, and `module=level` pairs. A filter that cannot be parsed becomes `info`.
 pub fn set(filter: &str) {
     let Some(logger) = LOGGER.get() else { return };
     let new = build(filter);
@@ -52,12 +52,12 @@ pub fn set(filter: &str) {
 
 fn build(filter: &str) -> Logger {
     let mut builder = Builder::new();
-    // env_logger prints what it does not understand, and that may panic; so it gets only what the filter understands.
+    // env_logger prints its parse errors, which may panic. So it gets only filters that can be parsed.
     match env_filter::Builder::new().try_parse(filter) {
         Ok(_) => builder.parse_filters(filter),
         Err(_) => builder.filter_level(LevelFilter::Info),
     };
-    // The journal puts its own time before each line.
+    // The journal adds its own time to each line.
     let with_time = env::var_os("JOURNAL_STREAM").is_none();
     builder.format(move |line, record| {
         let time = if with_time { format!("{} ", Micros::now().millis()) } else { String::new() };

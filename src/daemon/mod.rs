@@ -1,4 +1,4 @@
-//! The daemon's life: start, serve, stop. The binaries only parse their arguments and come here.
+//! The life of the daemon: start, serve, stop. The binaries only parse their arguments and call this module.
 
 pub mod cli;
 mod compose;
@@ -29,16 +29,16 @@ use crate::say;
 pub use compose::StartError;
 use compose::{DataUpkeep, ServingUpkeep};
 
-/// Serves until SIGTERM or SIGINT; reads the settings again on SIGHUP.
+/// Serves until SIGTERM or SIGINT. Reads the settings again on SIGHUP.
 ///
 /// # Errors
-/// [`DaemonError`], before the ready line.
+/// Any [`DaemonError`] of the start.
 pub fn serve(config: Config) -> Result<(), DaemonError> {
-    // Whatever this process makes is its owner's alone; the socket gets its own mode.
+    // Only the owner may use the files that this process makes. The socket gets its own mode.
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| DaemonError::Io("signals".into(), e))?;
     logger::set(&config.log);
-    // Before the store opens: an open database always looks changed.
+    // This must run before the store opens: an open database always looks changed.
     let backup_is_fresh = backups::is_fresh(&config.data_dir);
     let app = Arc::new(compose::app(config)?);
     let config = app.config.now();
@@ -68,9 +68,9 @@ pub fn serve(config: Config) -> Result<(), DaemonError> {
     Ok(())
 }
 
-/// Has signals stop the daemon or read the settings again, on a thread that never ends.
+/// Starts a thread that handles signals: they stop the daemon or reload the settings. The thread never ends.
 fn answer_signals(mut signals: Signals, handle: edge::Handle, app: &Arc<App>) -> Result<(), DaemonError> {
-    // Whatever this thread held would keep the store open.
+    // A strong reference in this thread would keep the store open.
     let app = Arc::downgrade(app);
     let answer = move || {
         let mut stopping = false;
@@ -87,7 +87,7 @@ fn answer_signals(mut signals: Signals, handle: edge::Handle, app: &Arc<App>) ->
                     stopping = true;
                     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
                     log::info!("stopping");
-                    // Before the stop begins: what this holds must not outlive it.
+                    // This must run before the stop begins: this reference must not outlive the stop.
                     if let Some(app) = app.upgrade() {
                         app.streams.close();
                     }
@@ -100,7 +100,7 @@ fn answer_signals(mut signals: Signals, handle: edge::Handle, app: &Arc<App>) ->
     thread.map(drop).map_err(|e| DaemonError::Io("the signal thread".into(), e))
 }
 
-/// Closes the store and brings the copy up to date.
+/// Closes the store and brings the automatic backup up to date.
 fn close(app: Arc<App>, config: &Config) {
     let keeps_a_copy = app.config.read(|now| now.limits.backup_interval > 0);
     let covered = app.backups.read().covered == Some(app.store.version());
@@ -114,8 +114,8 @@ fn close(app: Arc<App>, config: &Config) {
     }
 }
 
-/// How a person starts `taosctl` here: by its name if a shell finds it, else by its path beside this program. And what
-/// builds it where `cargo run` has built only this program.
+/// The command that starts `taosctl` here: its name if it is in `PATH`, otherwise its path next to this program. Also
+/// returns the command that builds it, if `cargo run` has built only this program.
 fn taosctl() -> (String, Option<&'static str>) {
     const NAME: &str = "taosctl";
     let found =
@@ -134,11 +134,11 @@ fn taosctl() -> (String, Option<&'static str>) {
     }
 }
 
-/// Prints the line that says that the daemon is ready to answer.
+/// Prints the ready line and tells the service manager that the daemon is ready.
 fn announce(config: &Config, addresses: &[SocketAddr]) {
     let address = addresses.first().map_or_else(|| "-".to_owned(), ToString::to_string);
     let (data, socket) = (config.data_dir.display(), config.socket.display());
-    // Nobody may be reading; that is no reason not to serve.
+    // The daemon also serves if nobody reads its output.
     let _ = say::out(&format!("taosd listening on http://{address} data={data} socket={socket}\n"));
     if io::stdout().is_terminal() {
         let (taosctl, builds) = taosctl();

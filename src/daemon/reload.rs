@@ -1,5 +1,5 @@
-//! SIGHUP: the settings are read again. A reload changes what can be changed while the daemon runs and names what needs
-//! a restart; with any error in them the settings stay as they were.
+//! SIGHUP: reads the settings again. A reload applies the settings that can change while the daemon runs, and logs
+//! which ones need a restart. If there is any error, all settings stay as they were.
 
 use crate::api::App;
 use crate::config::Difference;
@@ -8,10 +8,10 @@ use crate::jobs::events::channels::configure as configure_channels;
 use crate::store::audit::AuditEntry;
 use crate::time::Micros;
 
-/// Characters of the changed keys' names in the audit.
+/// The most characters of the changed keys' names in the audit.
 const NAMES: usize = 256;
 
-/// Reads the settings again and tells the service manager, the log and the audit what became of it.
+/// Reads the settings again and reports the result to the service manager, the log and the audit.
 pub fn reload(app: &App) {
     let mut begin = vec![sd_notify::NotifyState::Reloading];
     begin.extend(sd_notify::NotifyState::monotonic_usec_now().ok());
@@ -50,7 +50,7 @@ fn read_again(app: &App) -> String {
     }
 }
 
-/// The operator's channels are those of the file now.
+/// Applies the operator's channels of the file.
 fn channels(app: &App) {
     let channels = std::sync::Arc::clone(&app.config.now().channels);
     app.store.submit(
@@ -63,7 +63,7 @@ fn channels(app: &App) {
     );
 }
 
-/// A service that takes ES256 has keys from now on, published before one signs.
+/// Makes ES256 keys if a service needs them now. They are published before one signs.
 fn keys(app: &App) {
     let needed = app.config.read(|now| now.oauth.needs_es256());
     if let Err(error) = if needed { app.gate.keys.need_es256(Micros::now().0 / Micros::SECOND) } else { Ok(()) } {
@@ -71,7 +71,7 @@ fn keys(app: &App) {
     }
 }
 
-/// A row in the audit; the names of the settings alone, whose values the log has.
+/// Writes an audit row with the names of the settings only. Their values are in the log.
 fn record(app: &App, taken: &[Difference]) {
     let names = taken.iter().map(|change| change.key.as_str()).collect::<Vec<_>>().join(",");
     let entry = AuditEntry::new(
@@ -80,7 +80,7 @@ fn record(app: &App, taken: &[Difference]) {
         format!("settings:{}", names.chars().take(NAMES).collect::<String>()),
         "-",
     );
-    // Not waited for: a disk that hangs must not hold up the next signal.
+    // Does not wait for the write: a hanging disk must not delay the next signal.
     app.store.submit(
         move |conn| crate::store::audit::append(conn, &entry),
         |written| {

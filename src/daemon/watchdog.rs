@@ -1,4 +1,4 @@
-//! The service manager's watchdog: told that the daemon works for as long as it does (systemd.service(5), WatchdogSec).
+//! The service manager's watchdog: the daemon reports to it for as long as it works (systemd.service(5), WatchdogSec).
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -8,15 +8,15 @@ use crate::api::App;
 use crate::http::edge::{self, Worker};
 use crate::threads::Periodic;
 
-/// How long the edge may take to answer.
+/// How long the edge may take to reply.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// From when on a worker counts as stuck.
+/// A worker that is busy for at least this long counts as stuck.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// Starts the thread if `WATCHDOG_USEC` asks for it: two signs of life in each of its periods.
+/// Starts the thread if `WATCHDOG_USEC` is set. It sends two heartbeats in each watchdog period.
 ///
 /// # Errors
-/// Where there is no thread to be had.
+/// The operating system cannot start a thread.
 pub fn start(app: &Arc<App>, edge: edge::Handle) -> io::Result<Periodic> {
     let Some(period) = sd_notify::watchdog_enabled() else { return Ok(Periodic::default()) };
     let app = Arc::downgrade(app);
@@ -30,9 +30,9 @@ pub fn start(app: &Arc<App>, edge: edge::Handle) -> io::Result<Periodic> {
     })
 }
 
-/// What a restart would mend. A full or failing disk is not among it: `/readyz` tells that.
+/// Returns a problem that a restart would solve. A full or failing disk is not one: `/readyz` reports that.
 fn trouble(app: &Weak<App>, edge: &edge::Handle) -> Option<&'static str> {
-    // Once the application has gone the daemon is stopping.
+    // If the application is gone, the daemon is stopping.
     let app = app.upgrade()?;
     if !app.store.writer_is_alive() {
         return Some("the writer has ended");

@@ -1,5 +1,5 @@
-//! The access log: one line a request on stderr, written by a thread of its own so that a slow reader of the log never
-//! holds the runtime thread. No query, no header and no body is ever in it.
+//! The access log: one line per request on stderr. A thread of its own writes it, so that a slow reader of the log
+//! never blocks the runtime thread. It never contains a query, a header or a body.
 
 use std::fmt::Write as _;
 use std::io;
@@ -11,26 +11,27 @@ use crate::rest::head::Head;
 use crate::secret::redacted;
 use crate::threads::Monitor;
 
-/// Bytes of lines that may wait; further lines are counted and dropped.
+/// The most bytes of waiting lines. Further lines are counted and dropped.
 const WAITING: usize = 1024 * 1024;
-/// Bytes of the buffers that are kept from one write to the next.
+/// The bytes of buffers that are kept after a write.
 const KEPT: usize = 64 * 1024;
-/// How long the thread rests after a write. Under load it finds many lines then, and nobody has to wake it for one.
+/// The pause of the thread after a write. Under load it then finds many lines at once, and does not have to be woken
+/// for each.
 const REST: Duration = Duration::from_millis(5);
-/// Characters of a path that are shown.
+/// The most characters of a path that are shown.
 const PATH: usize = 256;
 
-/// How long the end waits for a reader that takes no more.
+/// How long the drop waits for a reader that is stuck.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The log's front; dropping it waits a moment until the last line is written.
+/// The access log. Its drop waits a moment for the last line to be written.
 #[derive(Debug)]
 pub struct AccessLog {
     lines: Option<Arc<LineQueue>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What waits to be written.
+/// The lines that wait to be written.
 type LineQueue = Monitor<LogBuffer>;
 
 #[derive(Debug, Default)]
@@ -44,7 +45,7 @@ impl AccessLog {
     /// Starts the thread, if the log level asks for the lines (target `access`, level info).
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// An I/O error if the system refuses a thread.
     pub fn start() -> io::Result<Self> {
         if !log::log_enabled!(target: "access", log::Level::Info) {
             return Ok(Self { lines: None, thread: None });
@@ -57,7 +58,7 @@ impl AccessLog {
         Ok(Self { lines: Some(lines), thread: Some(thread) })
     }
 
-    /// Queues a line; never waits for the reader of the log. `from` is the peer's key.
+    /// Queues a line. Never waits for the reader of the log. `from` is the peer's key.
     pub fn line(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration) {
         let Some(lines) = &self.lines else { return };
         let mut waiting = lines.lock();
@@ -90,10 +91,10 @@ fn write_line(text: &mut String, head: &Head, from: &str, status: u16, bytes: u6
     for part in ["access ", &head.request_id, " ", from, " ", head.method.as_str(), " "] {
         text.push_str(part);
     }
-    // What is cut off in the middle of a secret still shows its beginning: cut the secret first.
+    // A cut in the middle of a secret would still show its start, so the secret is redacted first.
     let start = head.raw_path.get(..2 * PATH).unwrap_or(&head.raw_path);
     text.extend(redacted(start).chars().filter(char::is_ascii_graphic).take(PATH));
-    // Numbers go past the formatting machinery, which costs more than the rest of the line.
+    // Numbers avoid the formatting machinery, which costs more than the rest of the line.
     let mut digits = itoa::Buffer::new();
     let tenths = u64::try_from(took.as_micros() / 100).unwrap_or(u64::MAX);
     for (before, number) in [(" ", u64::from(status)), (" ", bytes), (" ", tenths / 10), (".", tenths % 10)] {
@@ -116,7 +117,7 @@ fn write_lines(lines: &LineQueue, to: &mut impl io::Write) {
         if lost > 0 {
             let _ = writeln!(text, "access log: {lost} lines were dropped, stderr is read too slowly");
         }
-        // Nobody is left to be told if stderr is gone.
+        // If stderr is gone, there is no place to report this.
         let _ = to.write_all(text.as_bytes());
         if closed {
             return;

@@ -1,11 +1,11 @@
 //! The pool: a fixed number of threads that run synchronous work for the runtime thread.
 //!
-//! Submitting never blocks: a full queue refuses. What the work is, the pool does not know.
+//! Submitting never blocks: a full queue refuses. The pool does not know what the work is.
 //!
-//! Waking a thread costs more than most of the work. So one awake worker is left to drain the queue by itself, and
-//! another is woken only when work has waited for [`PATIENCE`]; and answers are signalled to the runtime thread when
-//! the queue is empty or enough have gathered, not one by one. [`Pool::watch`] makes sure that neither thrift lasts
-//! longer than a few milliseconds when a piece of work turns out to be slow.
+//! Waking a thread costs more than most of the work. So the pool saves wake-ups in two ways. One awake worker drains
+//! the queue alone, and another is woken only when work has waited for [`PATIENCE`]. Results are signalled to the
+//! runtime thread when the queue is empty or enough results are ready, not one by one. [`Pool::watch`] makes sure that
+//! slow work delays neither for longer than a few milliseconds.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
-/// How long work waits behind a busy worker before another is woken.
+/// How long work waits for a busy worker before another one is woken.
 const PATIENCE: Duration = Duration::from_millis(1);
-/// Answers gathered before the runtime thread is told in any case.
+/// The number of ready results that always wakes the runtime thread.
 const BATCH: usize = 16;
 
 /// The work panicked, with this message.
@@ -33,17 +33,17 @@ pub struct Panicked(pub String);
 #[derive(Debug, PartialEq, Eq)]
 pub struct PoolFull;
 
-/// What came of a piece of work.
+/// The result of a piece of work.
 pub type PoolAnswer<T> = Result<T, Panicked>;
 
-/// What a worker is doing.
+/// The state of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Worker {
-    /// Waits for work.
+    /// It waits for work.
     Idle,
-    /// Has been at one piece of work for this long.
+    /// It has worked on one piece of work for this long.
     Busy(Duration),
-    /// Its thread has ended although the pool has not.
+    /// Its thread has ended although the pool is open.
     Dead,
 }
 
@@ -59,16 +59,16 @@ struct PoolJob<T> {
     to: oneshot::Sender<PoolAnswer<T>>,
 }
 
-/// An answer and who waits for it.
+/// A result and its receiver.
 type PendingAnswer<T> = (oneshot::Sender<PoolAnswer<T>>, PoolAnswer<T>);
 
 struct PoolQueue<T> {
     jobs: VecDeque<PoolJob<T>>,
     /// Workers that wait on the condition.
     idle: usize,
-    /// Workers that were woken and have not taken a job yet; one at a time is enough, it wakes the next.
+    /// Workers that were woken and have not taken a job yet. One at a time is enough, since it wakes the next one.
     waking: usize,
-    /// When a job was last taken.
+    /// The time when a job was last taken.
     taken: Instant,
     open: bool,
 }
@@ -85,7 +85,7 @@ struct Inner<T> {
     states: Arc<States>,
 }
 
-/// What the workers are doing, readable from any thread.
+/// The states of the workers, readable from any thread.
 #[derive(Debug)]
 pub struct States {
     started: Instant,
@@ -95,7 +95,7 @@ pub struct States {
 
 #[derive(Debug, Default)]
 struct PoolState {
-    /// Milliseconds after `started` plus one; 0 while idle.
+    /// Milliseconds after `started`, plus one; 0 while idle.
     busy_since: AtomicU64,
     dead: AtomicBool,
 }
@@ -105,7 +105,7 @@ impl States {
         u64::try_from(moment.duration_since(self.started).as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
-    /// One entry a worker.
+    /// Returns one state per worker.
     pub fn workers(&self) -> Vec<Worker> {
         let now = self.at(Instant::now());
         let state = |w: &PoolState| match (w.dead.load(Ordering::Relaxed), w.busy_since.load(Ordering::Relaxed)) {
@@ -116,7 +116,7 @@ impl States {
         self.workers.iter().map(state).collect()
     }
 
-    /// Jobs that wait for a worker.
+    /// Returns the number of jobs that wait for a worker.
     pub fn queued(&self) -> u64 {
         self.queued.load(Ordering::Relaxed)
     }
@@ -126,7 +126,7 @@ impl<T: Send + 'static> Pool<T> {
     /// Starts all threads.
     ///
     /// # Errors
-    /// The system gives no thread; those already made end.
+    /// An I/O error if the system refuses a thread; the threads that exist already end.
     pub fn start(workers: usize, capacity: usize) -> io::Result<Self> {
         let states = Arc::new(States {
             started: Instant::now(),
@@ -159,26 +159,26 @@ impl<T: Send + 'static> Pool<T> {
         Ok(pool)
     }
 
-    /// How many threads there are.
+    /// The number of threads.
     pub fn workers(&self) -> usize {
         self.threads.len()
     }
 
-    /// Lets so many jobs wait from now on.
+    /// Sets how many jobs may wait.
     pub fn set_capacity(&self, capacity: usize) {
         self.inner.capacity.store(capacity, Ordering::Relaxed);
     }
 
-    /// Queues work; the answer comes through the receiver once [`Pool::deliver`] runs. Work whose receiver is
-    /// dropped before a worker takes it is never started.
+    /// Queues work. The result comes through the receiver while [`Pool::deliver`] runs. If the receiver is dropped
+    /// before a worker takes the work, it never starts.
     ///
     /// # Errors
-    /// [`PoolFull`], at once.
+    /// [`PoolFull`] if the queue is full.
     pub fn submit(&self, work: Box<dyn FnOnce() -> T + Send>) -> Result<oneshot::Receiver<PoolAnswer<T>>, PoolFull> {
         let mut queue = lock(&self.inner.queue);
         let capacity = self.inner.capacity.load(Ordering::Relaxed);
         if queue.jobs.len() >= capacity {
-            // Those whose client has gone need not keep others out.
+            // Jobs whose client has gone must not keep others out.
             queue.jobs.retain(|job| !job.to.is_closed());
             if queue.jobs.len() >= capacity {
                 return Err(PoolFull);
@@ -187,12 +187,12 @@ impl<T: Send + 'static> Pool<T> {
         Ok(self.push(queue, work))
     }
 
-    /// Queues the rest of work that has begun, however many jobs wait; there is at most one a connection.
+    /// Queues the rest of work that has started, however many jobs wait. A connection has at most one.
     pub fn resume(&self, work: Box<dyn FnOnce() -> T + Send>) -> oneshot::Receiver<PoolAnswer<T>> {
         self.push(lock(&self.inner.queue), work)
     }
 
-    /// The same where the answer is waited for already. From any thread.
+    /// Like [`Pool::resume`], if a receiver waits for the result already. From any thread.
     pub fn resume_for(&self, to: oneshot::Sender<PoolAnswer<T>>, work: Box<dyn FnOnce() -> T + Send>) {
         self.push_for(to, lock(&self.inner.queue), work);
     }
@@ -223,7 +223,7 @@ impl<T: Send + 'static> Pool<T> {
         }
     }
 
-    /// Hands answers to those who wait for them; runs for ever on the runtime thread.
+    /// Passes results to their receivers. Runs forever on the runtime thread.
     pub async fn deliver(&self) {
         let mut batch = Vec::new();
         loop {
@@ -236,8 +236,7 @@ impl<T: Send + 'static> Pool<T> {
         }
     }
 
-    /// Looks after work that waits behind slow work; runs for ever on the runtime thread. Costs nothing while there
-    /// is nothing to look after.
+    /// Handles work that waits behind slow work. Runs forever on the runtime thread. Costs nothing while no work waits.
     pub async fn watch(&self) {
         loop {
             self.inner.watch.notified().await;
@@ -245,7 +244,7 @@ impl<T: Send + 'static> Pool<T> {
                 tokio::time::sleep(PATIENCE).await;
                 if !self.inner.look() {
                     self.inner.watching.store(false, Ordering::SeqCst);
-                    // Work that another thread queued in between is looked after as well.
+                    // This covers work that another thread queued in between.
                     if !self.inner.look() {
                         break;
                     }
@@ -255,13 +254,13 @@ impl<T: Send + 'static> Pool<T> {
         }
     }
 
-    /// What the workers are doing.
+    /// Returns the states of the workers.
     pub fn states(&self) -> Arc<States> {
         Arc::clone(&self.inner.states)
     }
 
-    /// Drops what has not started and waits until `until` for what has, but long enough for idle threads to end;
-    /// false if something still runs.
+    /// Drops work that has not started, and waits for running work until `until`, but long enough for idle threads to
+    /// end. Returns false if any work still runs.
     pub fn close(&self, until: Instant) -> bool {
         self.end();
         let until = until.max(Instant::now() + Duration::from_millis(100));
@@ -292,7 +291,7 @@ impl<T> Drop for Pool<T> {
 }
 
 impl<T> Inner<T> {
-    /// Wakes a worker if one is `needed` and none is on its way.
+    /// Wakes a worker if one is `needed` and none is waking up already.
     fn wake_one(&self, mut queue: MutexGuard<'_, PoolQueue<T>>, needed: bool) {
         let wake = needed && !queue.jobs.is_empty() && queue.idle > 0 && queue.waking == 0;
         queue.waking += usize::from(wake);
@@ -302,8 +301,8 @@ impl<T> Inner<T> {
         }
     }
 
-    /// The next job and when it was taken; `None` when the pool is closed. `untold` answers of this worker are still
-    /// to be signalled.
+    /// Returns the next job and the time it was taken; `None` when the pool is closed. `untold` is the number of this
+    /// worker's results that are not signalled yet.
     fn next(&self, untold: &mut usize) -> Option<(PoolJob<T>, Instant)> {
         let mut queue = lock(&self.queue);
         loop {
@@ -351,15 +350,15 @@ impl<T> Inner<T> {
         }
     }
 
-    /// Tells the runtime thread that there are answers.
+    /// Wakes the runtime thread because results are ready.
     fn signal(&self) {
         if !self.signalled.swap(true, Ordering::SeqCst) {
             self.deliver.notify_one();
         }
     }
 
-    /// Wakes a worker for overdue work and signals answers that wait for a busy worker; true if there is anything
-    /// to look at again.
+    /// Wakes a worker for overdue work, and signals results that a busy worker has not signalled. True if another look
+    /// is needed.
     fn look(&self) -> bool {
         let queue = lock(&self.queue);
         let overdue = queue.jobs.front().is_some_and(|next| next.queued.elapsed() >= PATIENCE);
@@ -395,7 +394,7 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future);
     }
 
-    /// Polls the delivery beside the answer.
+    /// Polls the delivery together with the result.
     async fn answer<T: Send + 'static>(pool: &Pool<T>, mut rx: oneshot::Receiver<PoolAnswer<T>>) -> PoolAnswer<T> {
         let mut deliver = std::pin::pin!(pool.deliver());
         std::future::poll_fn(|cx| {

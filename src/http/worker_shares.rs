@@ -1,7 +1,7 @@
-//! WorkerShares: how many workers one principal may hold at once, so that whatever it asks for, others are served.
+//! Limits how many workers one principal may use at once, so that others are always served.
 //!
-//! A principal holds half of the workers at the most, and more than one only while another worker is free of it: the
-//! last one is for those who hold none. Who waits for a place holds no worker and stands in nobody's way.
+//! A principal uses at most half of the workers, and more than one only while another worker stays free: the last one
+//! is for principals that use none. A request that waits for a place uses no worker and blocks no other principal.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -21,21 +21,21 @@ pub struct WorkerShares {
 
 #[derive(Debug, Default)]
 struct WorkerPlaces {
-    /// How many each principal holds; nobody with none is in here.
+    /// The number of places of each principal; principals without a place are not in the map.
     held: HashMap<u64, usize>,
     total: usize,
     waiting: VecDeque<(u64, Waiter)>,
 }
 
-/// Who waits for a place.
+/// A request that waits for a place.
 enum Waiter {
-    /// Somebody who is told.
+    /// The receiver gets the place.
     Told(oneshot::Sender<WorkerPlace>),
-    /// Work that is queued with its place; closed when nobody wants it any more.
+    /// The work is queued with its place. The sender is closed when nobody wants it any more.
     Queued(oneshot::Sender<()>, QueueWork),
 }
 
-/// Queues work with its place. Quick; from any thread.
+/// Queues work with its place. Must be quick; from any thread.
 pub type QueueWork = Box<dyn FnOnce(WorkerPlace) + Send>;
 
 impl Waiter {
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Waiter {
     }
 }
 
-/// A place on the pool; given back on drop.
+/// A place on the pool, released on drop.
 #[derive(Debug)]
 pub struct WorkerPlace {
     shares: Arc<WorkerShares>,
@@ -68,26 +68,26 @@ pub struct WorkerPlace {
 }
 
 impl WorkerShares {
-    /// The number that stands for a principal, or for a peer that has none.
+    /// The number for a principal, or for a peer without one.
     pub fn key(&self, name: &str) -> u64 {
         self.keys.hash_one(name)
     }
 
-    /// WorkerShares of a pool of so many workers.
+    /// The shares of a pool with this number of workers.
     pub fn new(workers: usize) -> Arc<Self> {
         Arc::new(Self { workers, keys: RandomState::new(), places: Mutex::default() })
     }
 
-    /// A place, if the principal may have one now.
+    /// Takes a place; `None` if the principal may not have one now.
     pub fn enter(self: &Arc<Self>, principal: u64) -> Option<WorkerPlace> {
         let mut places = self.places();
         places.take(principal, self.workers).then(|| self.place(principal))
     }
 
-    /// A place, or what will give one; dropped, it waits no more.
+    /// Takes a place, or waits for one. Dropping the receiver ends the wait.
     ///
     /// # Errors
-    /// The wait, if the principal may not have a place now.
+    /// The receiver of a later place, if the principal may not have one now.
     pub fn enter_or_wait(self: &Arc<Self>, principal: u64) -> Result<WorkerPlace, oneshot::Receiver<WorkerPlace>> {
         let mut places = self.places();
         if places.take(principal, self.workers) {
@@ -98,8 +98,8 @@ impl WorkerShares {
         Err(wait)
     }
 
-    /// Queues work as soon as the principal may have a place, straight from whoever gives one back: no other thread is
-    /// woken in between. What is returned is held for as long as the work is wanted.
+    /// Queues work as soon as the principal may have a place, directly on the thread that releases one, without waking
+    /// another thread. Keep the returned receiver as long as the work is wanted.
     pub fn enter_later(self: &Arc<Self>, principal: u64, queue: QueueWork) -> oneshot::Receiver<()> {
         let (wanted, keep) = oneshot::channel();
         let mut places = self.places();
@@ -116,14 +116,14 @@ impl WorkerShares {
         WorkerPlace { shares: Arc::clone(self), principal }
     }
 
-    /// Nothing that can panic runs under this lock.
+    /// No code that can panic runs under this lock.
     fn places(&self) -> MutexGuard<'_, WorkerPlaces> {
         lock(&self.places)
     }
 }
 
 impl WorkerPlaces {
-    /// Takes a place, if the principal may have one.
+    /// Takes a place, if the principal may have one. Returns whether it did.
     fn take(&mut self, principal: u64, workers: usize) -> bool {
         let may = self.may(principal, workers);
         if may {
@@ -150,7 +150,7 @@ impl WorkerPlaces {
         }
     }
 
-    /// The first who waits and may have a place now, which is taken.
+    /// Takes a place for the first waiter that may have one now, and removes it from the queue.
     fn next(&mut self, workers: usize) -> Option<(u64, Waiter)> {
         self.waiting.retain(|(_, waiter)| !waiter.is_gone());
         let at = self.waiting.iter().position(|(principal, _)| self.may(*principal, workers))?;
@@ -165,7 +165,7 @@ impl Drop for WorkerPlace {
         let mut places = self.shares.places();
         places.give_back(self.principal);
         while let Some((principal, waiter)) = places.next(self.shares.workers) {
-            // Given outside the lock: a place that nobody takes any more comes back here.
+            // The lock is released first: a place that nobody takes comes back to this function.
             drop(places);
             waiter.give(self.shares.place(principal));
             places = self.shares.places();

@@ -1,4 +1,4 @@
-//! `taosd check --head`: whether a database's audit goes on from a head that was told once.
+//! `taosd check --head`: checks whether the audit of a database continues from an audit head that was printed earlier.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,13 @@ use crate::daemon::DaemonError;
 use crate::jobs::upkeep::audit_head::SignedHead;
 use crate::store::{self, CheckFinding, audit_head, meta};
 
-/// Bytes of a file with a head; a log may be long.
+/// Bytes of a file with a head. A log file can be long.
 const MAX_FILE: u64 = 64 << 20;
 
-/// Reads what `--head` names: the head itself, or a file that holds it.
+/// Reads the argument of `--head`: the head itself, or a file that contains it.
 ///
 /// # Errors
-/// There is no head in it.
+/// The argument or the file contains no head, or the file cannot be read or is larger than 64 MiB.
 pub fn asked(argument: &str) -> Result<SignedHead, DaemonError> {
     let none = |what: &str| {
         DaemonError::Failed(format!(
@@ -34,7 +34,7 @@ pub fn asked(argument: &str) -> Result<SignedHead, DaemonError> {
     SignedHead::find(&String::from_utf8_lossy(&bytes)).ok_or_else(|| none(argument))
 }
 
-/// What holding a head against the database finds. The box's key lies in the data directory, or beside the file.
+/// Compares a head with the database. The box's key is expected in the data directory.
 pub fn look(path: &Path, data_dir: &Path, head: &SignedHead) -> Vec<CheckFinding> {
     let finding = |name, result| CheckFinding { name, result };
     let told = |error: store::StoreError| Err(error.to_string());

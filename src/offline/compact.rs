@@ -1,4 +1,4 @@
-//! `taosd compact`: makes the database as small as what it holds, with the daemon stopped.
+//! `taosd compact`: shrinks the database to the size of its content, while the daemon is stopped.
 
 use std::fs;
 
@@ -10,11 +10,12 @@ use crate::daemon::DaemonError;
 use crate::jobs::start_up::restore;
 use crate::store::OpenError;
 
-/// Writes the database anew beside its place without what was deleted, and puts that in its place in one step. From
-/// then on it gives space back by itself.
+/// Writes a new database without the deleted rows next to the old one, and replaces the old one in one step. From then
+/// on the database releases free space itself.
 ///
 /// # Errors
-/// The directory is in use (exit code 3), the database is damaged (4), or there is no room (1); nothing has changed then.
+/// The directory is in use (exit code 3), the database is damaged (4), or there is no room (1). In each case nothing
+/// has changed.
 pub fn compact(config: &Config) -> Result<(), DaemonError> {
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let path = database(config);

@@ -1,4 +1,5 @@
-//! The commands of `taosd` other than `serve`: check, backup, restore, operator-token. Each prints what it did.
+//! The commands of `taosd` other than `serve`: check, backup, restore, compact, operator-token, config. Each prints its
+//! result.
 
 mod audit_head;
 mod compact;
@@ -28,17 +29,17 @@ pub fn database(config: &Config) -> PathBuf {
     config.data_dir.join(FILE)
 }
 
-/// `taosd check`: checks a database, even while it is in use, and prints the result. Writes nothing.
+/// `taosd check`: checks a database, even while it is in use, and prints the result. Does not change the database.
 ///
 /// # Errors
-/// [`DaemonError::Damaged`] if anything is wrong with the database; [`DaemonError::Failed`] if there is none, or no room for it
-/// to grow.
+/// [`DaemonError::Damaged`] if the database is damaged; [`DaemonError::Failed`] if there is none, or too little free
+/// space for it to grow.
 pub fn check(config: &Config, file: Option<PathBuf>, head: Option<&str>) -> Result<(), DaemonError> {
     let path = &file.unwrap_or_else(|| database(config));
     there_is(path)?;
     let head = head.map(audit_head::asked).transpose()?;
     match store::recognise(path) {
-        // What is wrong with it is told finding by finding.
+        // The check below lists each kind of damage.
         Ok(()) | Err(OpenError::Damaged(..)) => {}
         Err(error) => return Err(DaemonError::Start(error.into())),
     }
@@ -82,7 +83,7 @@ fn room_beside(path: &Path, min_free: u64) -> Result<String, String> {
 /// `taosd backup`: writes a checked copy of the database, even while it is in use, to the given file.
 ///
 /// # Errors
-/// There is no database, the file is something else, or the store's.
+/// There is no database, `file` is something other than a backup, or the copy failed.
 pub fn backup(config: &Config, file: &Path) -> Result<(), DaemonError> {
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let database = database(config);

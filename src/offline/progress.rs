@@ -1,4 +1,4 @@
-//! How far a copy of a database is, where a person looks at stderr.
+//! The progress bar of a database copy, if stderr is a terminal.
 
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -9,16 +9,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::threads::{Pause, Periodic};
 
-/// Between two looks at the copy.
+/// The time between two looks at the copy.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Shows a bar until it is dropped. Where stderr is no terminal there is none.
+/// Shows a progress bar until it is dropped. Shows nothing if stderr is not a terminal.
 pub(super) struct Copying {
     _looks: Option<Periodic>,
 }
 
 impl Copying {
-    /// Of this database, with what is in its WAL only, into a file of this process in `dir`.
+    /// Shows the progress of a copy of `file`, including its write-ahead log, into a file of this process in `dir`.
     pub(super) fn of(file: &Path, dir: &Path) -> Self {
         let mut wal = file.to_owned().into_os_string();
         wal.push("-wal");
@@ -40,7 +40,7 @@ fn look(bar: &ProgressBar, size: u64, dir: &Path, pause: &Pause) {
     while goes_on {
         goes_on = pause.lasts(LOOK);
         let copy = copy_in(dir).and_then(|copy| fs::metadata(copy).ok());
-        // A copy that is no longer there under its own name is in its place.
+        // The copy has been renamed to its final place if its temporary name is gone.
         if size > 0 && (most >= size || (most > 0 && copy.is_none())) {
             bar.set_message("checking");
         }
@@ -50,12 +50,12 @@ fn look(bar: &ProgressBar, size: u64, dir: &Path, pause: &Pause) {
     bar.finish_and_clear();
 }
 
-/// The directory that a file is or will be in.
+/// The directory of a file, which need not exist yet.
 pub(super) fn dir_of(file: &Path) -> &Path {
     file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The file that this process is writing there: the store names it after the process.
+/// The file in `dir` that this process is writing. The store puts the process id into its name.
 fn copy_in(dir: &Path) -> Option<PathBuf> {
     let own = format!(".{}.", std::process::id());
     let is_own = |path: &PathBuf| {

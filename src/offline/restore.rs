@@ -1,4 +1,4 @@
-//! `taosd restore`: puts a backup in the place of the database and says what became of what.
+//! `taosd restore`: replaces the database with a backup and prints what has changed.
 
 use std::path::Path;
 
@@ -14,21 +14,21 @@ use crate::jobs::start_up::restore::{self, Restored};
 use crate::store::OpenError;
 use crate::store::rights::TakenRight;
 
-/// How a restore is made and told.
+/// How a restore runs and what it prints.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RestoreMode {
-    /// Nothing is changed.
+    /// Change nothing, only print what would change.
     pub dry: bool,
-    /// Told as one JSON object.
+    /// Print one JSON object.
     pub json: bool,
 }
 
-/// Puts a backup in the place of the database, with the daemon stopped. Nothing that was taken since the backup comes
-/// back: of two states of a right the lesser holds.
+/// Replaces the database with a backup, while the daemon is stopped. A right that was taken since the backup stays
+/// taken: of two states of a right the lesser holds.
 ///
 /// # Errors
-/// The directory is in use (exit code 3), the file is no sound database of this program (4), or it cannot be done (1);
-/// nothing has changed then.
+/// The directory is in use (exit code 3), the file is damaged or not a database of this program (4), or the restore
+/// cannot be done (1). In each case nothing has changed.
 pub fn restore(config: &Config, file: &Path, way: RestoreMode) -> Result<(), DaemonError> {
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let shown = Copying::of(file, &config.data_dir);
@@ -99,7 +99,7 @@ fn tell(config: &Config, file: &Path, done: &Restored, dry: bool) -> String {
     text
 }
 
-/// A text from a backup as it may stand in a terminal.
+/// A text from a backup, safe to print on a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

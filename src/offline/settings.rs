@@ -1,4 +1,4 @@
-//! `taosd config`: the settings as a start would read them, looked at before it is one.
+//! `taosd config`: shows and checks the settings as a start would read them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::config::{Config, Origin, Setting};
 
-/// `taosd config check`: what was read from where, and what a start would put up with. That a setting cannot be used was
-/// told before there was a [`Config`].
+/// `taosd config check`: the settings by source, and warnings about settings that a start accepts. A setting that
+/// cannot be used was reported before there was a [`Config`].
 pub fn check(config: &Config) -> String {
     let file = match config.file() {
         Some(file) => format!("{}: {}", file.display(), keys(config, |origin| matches!(origin, Origin::Line(_)))),
@@ -22,14 +22,14 @@ pub fn check(config: &Config) -> String {
     )
 }
 
-/// The keys that were set in one way.
+/// The keys that were set in one way, such as by flags.
 fn keys(config: &Config, is_one: impl Fn(&Origin) -> bool) -> String {
     let settings = config.settings();
     let keys: Vec<_> = settings.iter().filter(|one| is_one(&one.origin)).map(|one| one.key.as_str()).collect();
     if keys.is_empty() { "nothing set".into() } else { keys.join(", ") }
 }
 
-/// `taosd config show`: every setting in force, with its place.
+/// `taosd config show`: every setting in force, with its source.
 pub fn show(config: &Config) -> String {
     let line = |setting: &Setting| {
         let set = format!("{} = {}", setting.key, setting.value);
@@ -38,7 +38,7 @@ pub fn show(config: &Config) -> String {
     config.settings().iter().map(line).collect()
 }
 
-/// What is no reason not to start, but hardly meant.
+/// Warnings about settings that do not prevent a start but are probably a mistake.
 fn warnings(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(config.log_warning());

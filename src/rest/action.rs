@@ -1,13 +1,13 @@
-//! Every action a route can need, in one list: what scopes are matched against and what the documentation's table is
-//! made from.
+//! Every action that a route can need, in one list. Scopes are matched against it, and the documentation's table is
+//! made from it.
 
 use crate::closed_set::closed_set;
 
-/// A closed set whose members may have a flag: `(admin)` asks for the role as well.
+/// Declares a closed set whose members may have a flag: `(admin)` also requires the role admin.
 macro_rules! actions {
     ($( $name:ident $slug:literal $(($flag:ident))? $about:literal; )*) => {
         closed_set! {
-            /// What a credential needs a scope for. All dialects share the list.
+            /// An action that a credential needs a scope for. All dialects share the list.
             pub enum Action { $( $name $slug $about; )* }
         }
 
@@ -141,7 +141,7 @@ actions! {
 }
 
 impl Action {
-    /// True for what every credential may do, whatever its scopes.
+    /// True for an action that every credential may do, whatever its scopes.
     pub fn is_implied(self) -> bool {
         matches!(self, Self::AuthWhoami | Self::AuthLogout | Self::McpUse | Self::OauthConsent)
     }

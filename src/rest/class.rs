@@ -1,41 +1,41 @@
-//! The classes of token that the aX dialect tells apart (aX contract, sections 3 and 5).
+//! The classes of tokens in the aX dialect (aX contract, sections 3 and 5).
 
 use super::action::Action;
 
-/// What a short-lived token is for.
+/// The class of a short-lived token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// A user at work.
+    /// A user's token for ordinary work (`user_access`).
     User,
-    /// A user who manages agents and credentials.
+    /// A user's token for managing agents and credentials (`user_admin`).
     Admin,
-    /// An agent at work.
+    /// An agent's token (`agent_access`).
     Agent,
-    /// Not a token's class: a key presented as it is, on the one route that takes keys.
+    /// Not a class of token: a key itself, on the one route that accepts keys.
     Key,
-    /// Not a token's class either: the one route that also takes a short-lived token from its query.
+    /// Not a class of token either: marks the one route that also accepts a short-lived token in its query.
     InQuery,
 }
 
-/// Routes for users at work.
+/// Routes for `user_access`.
 pub const UA: &[Class] = &[Class::User];
-/// Management routes.
+/// Routes for `user_admin`: the management routes.
 pub const AD: &[Class] = &[Class::Admin];
-/// Routes for users and agents at work.
+/// Routes for `user_access` and `agent_access`.
 pub const UA_AG: &[Class] = &[Class::User, Class::Agent];
-/// Routes for agents at work.
+/// Routes for `agent_access`.
 pub const AG: &[Class] = &[Class::Agent];
-/// The route for users and agents at work that also takes their token from its query.
+/// The route for `user_access` and `agent_access` that also accepts the token in its query.
 pub const UA_AG_IN_QUERY: &[Class] = &[Class::User, Class::Agent, Class::InQuery];
-/// Routes for users at work and for management.
+/// Routes for `user_access` and `user_admin`.
 pub const UA_AD: &[Class] = &[Class::User, Class::Admin];
 /// Routes for every token.
 pub const ALL: &[Class] = &[Class::User, Class::Admin, Class::Agent];
-/// The route that also takes a key as it is.
+/// The route that also accepts a key itself.
 pub const WITH_KEY: &[Class] = &[Class::User, Class::Admin, Class::Agent, Class::Key];
 
 impl Class {
-    /// The class of this name.
+    /// The class of token with this name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::User, Self::Admin, Self::Agent].into_iter().find(|class| class.as_str() == name)
     }
@@ -51,13 +51,13 @@ impl Class {
         }
     }
 
-    /// Seconds a token of this class lives at the most.
+    /// The longest lifetime of a token of this class, in seconds.
     pub fn lifetime(self) -> i64 {
         if self == Self::Admin { 300 } else { 900 }
     }
 
-    /// What a caller of this class needs a scope for where the route needs `action`. An agent may not change agents,
-    /// only its own profile.
+    /// The action that a caller of this class needs a scope for on a route that needs `action`. An agent may not change
+    /// agents, only its own profile.
     pub fn action(self, action: Action) -> Action {
         match (self, action) {
             (Self::Agent, Action::AgentsUpdate) => Action::AgentsProfile,

@@ -1,27 +1,28 @@
-//! Every error code the daemon can answer with, in one table: status, what it means, how to fix it.
+//! Every error code that the daemon can reply with, in one table: its status, its meaning and its fix.
 //!
-//! A code always has the same status and the same `fix`; what is particular to a case goes into `detail`. The page
-//! `docs/agents/errors.md` is generated from this table, one heading a code.
+//! A code always has the same status and the same `fix`; `detail` has the particulars of a case. The page
+//! `docs/agents/errors.md` is generated from this table, with one heading per code.
 
 use super::error::Dialect;
 
 /// A stable error code.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code {
-    /// The slug a client switches on.
+    /// The slug that a client compares.
     pub slug: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// When it happens: one sentence for people, the first part of the documentation.
+    /// When it happens, as one sentence for people: the first part of the documentation.
     pub about: &'static str,
-    /// What to do: one imperative sentence.
+    /// The remedy, as one imperative sentence.
     pub fix: &'static str,
-    /// The page that explains it, where a recipe fits better than the list of codes.
+    /// The page that explains it, if a recipe fits better than the list of codes.
     pub doc: Option<&'static str>,
 }
 
 impl Code {
-    /// The status in a dialect: OAuth has one of its own for what it shares with others (RFC 6749, section 5.2).
+    /// The status in a dialect. OAuth has another one for some codes that it shares with the others (RFC 6749, section
+    /// 5.2).
     pub fn status_in(&self, dialect: Dialect) -> u16 {
         match dialect {
             Dialect::OAuth if self == INVALID_REQUEST || self == INVALID_SCOPE => 400,
@@ -37,7 +38,7 @@ impl Code {
         }
     }
 
-    /// The same for a caller of this dialect: a join shares codes with OAuth, and has a page of its own.
+    /// The same path for a caller of this dialect. Joins share codes with OAuth, but have a page of their own.
     pub fn doc_url_in(&self, dialect: Dialect) -> String {
         match dialect {
             Dialect::Taos if OF_JOINS.contains(&self) => "/docs/agents/recipes/joining#fetch-the-key".to_owned(),
@@ -46,7 +47,7 @@ impl Code {
     }
 }
 
-/// Errors that OAuth and joins share: a program waits for a person's decision.
+/// Codes that OAuth and joins share: a program waits for a person's decision.
 const OF_JOINS: &[&Code] = &[AUTHORIZATION_PENDING, SLOW_DOWN, ACCESS_DENIED, EXPIRED_TOKEN];
 
 macro_rules! codes {
@@ -65,7 +66,7 @@ macro_rules! codes {
 }
 
 codes! {
-    // What the edge refuses.
+    // Refusals of the edge.
     BAD_REQUEST 400 "bad_request" "The request is not well-formed HTTP."
         "Send a well-formed HTTP/1.1 request with one Host header." ;
     INVALID_PATH 400 "invalid_path" "The path has dot segments, empty segments, backslashes, control characters or broken percent-escapes."
@@ -95,7 +96,7 @@ codes! {
     HOST_NOT_ALLOWED 403 "host_not_allowed" "The Host header is not a name of this machine, and the request has no valid credential in a header."
         "Use one of this machine's names, send a valid credential in a header, or add the name to allowed_hosts in taosd.toml." ;
 
-    // What every route may refuse.
+    // Refusals of every route.
     NOT_FOUND 404 "not_found" "There is no such path."
         "List the routes with GET /api." in "getting-started#discover" ;
     METHOD_NOT_ALLOWED 405 "method_not_allowed" "The path exists, but not with this method."
@@ -436,7 +437,7 @@ codes! {
         "Open /docs and follow the links." ;
 }
 
-/// The code of this slug.
+/// Finds the code with this slug.
 pub fn by_slug(slug: &str) -> Option<&'static Code> {
     ALL.iter().copied().find(|code| code.slug == slug)
 }

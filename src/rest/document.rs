@@ -1,4 +1,4 @@
-//! A document that stays the same while the daemon runs: made once, compressed once, told by its `ETag`.
+//! A document that does not change while the daemon runs. It is made and compressed once, and has an `ETag`.
 
 use std::io::Write;
 
@@ -10,7 +10,7 @@ use hyper::http::StatusCode;
 
 use super::reply::{Reply, tag_of};
 
-/// A document in its two forms.
+/// A document in plain and in compressed form.
 #[derive(Debug)]
 pub struct Document {
     content_type: &'static str,
@@ -33,7 +33,7 @@ impl Representation {
 }
 
 impl Document {
-    /// A document of this type; the type is a literal and a valid header value.
+    /// Makes a document. `content_type` is a literal and must be a valid header value.
     pub fn new(content_type: &'static str, text: String) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         // Writing into memory does not fail.
@@ -41,7 +41,8 @@ impl Document {
         Self { content_type, plain: Representation::new(text.into()), gzip: Representation::new(gzip) }
     }
 
-    /// The reply to a request with these headers: compressed where it takes that, 304 where it has the document.
+    /// The reply to a request with these headers: compressed if the client accepts gzip, 304 if it has the document
+    /// already.
     pub fn reply(&self, request: &HeaderMap) -> Reply {
         let zipped = !self.gzip.bytes.is_empty() && takes_gzip(request);
         let form = if zipped { &self.gzip } else { &self.plain };
@@ -55,10 +56,10 @@ impl Document {
     }
 }
 
-/// The header of a gzip file that names neither a time nor a system (RFC 1952, section 2.3).
+/// The header of a gzip file without a time or a system (RFC 1952, section 2.3).
 pub(crate) const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// Whether a request takes gzip (RFC 9110, section 12.5.3); one that says nothing gets the plain form.
+/// Whether a request accepts gzip (RFC 9110, section 12.5.3). Without `Accept-Encoding` the answer is no.
 pub(crate) fn takes_gzip(request: &HeaderMap) -> bool {
     let codings = || request.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
     let weight = |wanted: &str| {

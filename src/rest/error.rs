@@ -1,8 +1,8 @@
-//! The one error type of the HTTP surface, and how each dialect shows it (DESIGN D10).
+//! The one error type of the HTTP interface, and its form in each dialect (DESIGN D10).
 //!
-//! Policy: a handler fails with an [`ApiError`] built from a [`Code`]. `detail` is written for the client and names
-//! only what the client sent or may see. Causes (SQL, I/O, a panic's text) never go into it: they are logged with the
-//! request id where they happen, and the client gets [`codes::INTERNAL`] or one of the storage codes.
+//! Policy: a handler fails with an [`ApiError`] made from a [`Code`]. `detail` is for the client and names only what
+//! the client sent or may see. It never has causes (SQL, I/O, the text of a panic): they are logged with the request id
+//! where they happen, and the client gets [`codes::INTERNAL`] or one of the storage codes.
 
 use std::borrow::Cow;
 
@@ -17,10 +17,10 @@ use crate::store::StoreError;
 
 use super::field::MISSING;
 
-/// What the Agentex clients call a refused input, beside the status.
+/// The code of the Agentex clients for a refused input, in addition to the status.
 const UNPROCESSABLE: u32 = 10_422;
 
-/// Which clients a route speaks to; decides the shape of its errors.
+/// The family of clients that a route is for. It decides the form of its errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// The daemon's own.
@@ -51,28 +51,28 @@ impl Dialect {
     }
 }
 
-/// An error as a client will see it.
+/// An error, as a client sees it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}: {detail}", code.slug)]
 pub struct ApiError {
-    /// The code, with status, fix and page.
+    /// The code, with its status, fix and page.
     pub code: &'static Code,
-    /// What went wrong in this case.
+    /// What went wrong in this case, as a sentence.
     pub detail: String,
-    /// Fields beside the envelope's own.
+    /// Additional fields of the envelope.
     pub extra: Map<String, Value>,
-    /// Headers that go with the status.
+    /// Additional headers of the reply.
     pub headers: Vec<(HeaderName, String)>,
-    /// The status where it is not the code's own: the aX contract gives some codes a second one.
+    /// The status, if it is not the code's own: the aX contract gives some codes a second one.
     pub other_status: Option<u16>,
-    /// Close the connection after the reply.
+    /// Whether the connection is closed after the reply.
     pub close: bool,
-    /// What happened inside; for the log, never for the client.
+    /// The inner cause, for the log and never for the client.
     pub cause: Option<String>,
 }
 
 impl ApiError {
-    /// The error `code`; its detail is the code's own description until [`ApiError::detail`] sets another.
+    /// Makes an error of this code. Its detail is the code's description until [`ApiError::detail`] sets another.
     pub fn new(code: &'static Code) -> Self {
         let headers = match code.status {
             401 => vec![(WWW_AUTHENTICATE, "Bearer".to_owned())],
@@ -91,14 +91,14 @@ impl ApiError {
         }
     }
 
-    /// Says what went wrong in this case.
+    /// Sets the detail: what went wrong in this case.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
         self
     }
 
-    /// Adds a field beside the envelope's own.
+    /// Adds a field to the envelope.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.extra.insert(key.to_owned(), value.into());
@@ -119,7 +119,7 @@ impl ApiError {
         self.header(RETRY_AFTER, seconds.max(1).to_string())
     }
 
-    /// Sets another status than the code's own, where the contract has one for this place.
+    /// Sets another status than the code's own, if the contract has one for this case.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.other_status = Some(status);
@@ -136,7 +136,7 @@ impl ApiError {
         self
     }
 
-    /// `limit_reached`: there are as many of these as one holder may have.
+    /// `limit_reached`: one holder already has the maximum number of these.
     pub fn limit_reached(what: &str, most: u64) -> Self {
         Self::new(codes::LIMIT_REACHED).detail(format!("There are {most} {what}, which is the maximum."))
     }
@@ -154,7 +154,7 @@ impl ApiError {
         Self::new(codes::VALIDATION_ERROR).detail(detail).with("fields", fields)
     }
 
-    /// What a refused input is called in a dialect.
+    /// Translates the codes of refused input into those of a dialect.
     #[must_use]
     pub fn in_dialect(mut self, dialect: Dialect) -> Self {
         if dialect == Dialect::Ax {
@@ -176,7 +176,7 @@ impl ApiError {
         self
     }
 
-    /// The status where the dialect has none of its own for the code.
+    /// The status in every dialect that has none of its own for the code.
     pub fn status(&self) -> StatusCode {
         self.status_in(Dialect::Taos)
     }
@@ -187,7 +187,8 @@ impl ApiError {
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The body in a dialect's shape. It echoes what was sent, so secrets that were put where none belong are cut.
+    /// The body in a dialect's format. It may repeat what the client sent, so anything that looks like a secret is cut
+    /// out.
     pub fn envelope(&self, dialect: Dialect) -> Value {
         let mut body = self.told(dialect);
         cut_secrets(&mut body);
@@ -205,7 +206,7 @@ impl ApiError {
         }
         let mut body = Map::new();
         match dialect {
-            // A page of the console is made from this one.
+            // A page of the console is made from this body.
             Dialect::Taos | Dialect::OAuth | Dialect::Html | Dialect::Mcp => {
                 body.insert("error".into(), json!(self.code.slug));
                 body.insert("detail".into(), json!(self.detail));
@@ -242,7 +243,7 @@ impl ApiError {
         Value::Object(body)
     }
 
-    /// The detail as Agentex clients know it: of a refused input, every bad field.
+    /// The detail in the form of the Agentex clients: for a refused input, all bad fields.
     fn message(&self) -> String {
         let fields = self.extra.get("fields").and_then(Value::as_array);
         let Some(fields) = fields.filter(|_| self.code == codes::VALIDATION_ERROR) else { return self.detail.clone() };
@@ -253,13 +254,13 @@ impl ApiError {
         told.collect::<Vec<_>>().join("; ")
     }
 
-    /// The reply in a dialect's shape.
+    /// The reply in a dialect's format.
     pub fn reply(&self, dialect: Dialect) -> Reply {
         let mut reply = Reply::json(self.status_in(dialect), &self.envelope(dialect));
         for (name, value) in &self.headers {
             reply = reply.with(name.clone(), value);
         }
-        // The SDK repeats these by itself, and nothing would have changed.
+        // The SDK retries these by itself, which would not change the result.
         if dialect == Dialect::Agentex
             && matches!(self.status().as_u16(), 409 | 501)
             && self.code != codes::IDEMPOTENCY_IN_FLIGHT
@@ -271,13 +272,13 @@ impl ApiError {
     }
 }
 
-/// A text in the characters that RFC 6749 leaves to `error_description`.
+/// Replaces the characters that RFC 6749 does not allow in `error_description`.
 fn described(detail: &str) -> String {
     let plain = |c: char| if (' '..='~').contains(&c) && c != '\\' { c } else { '?' };
     detail.chars().map(|c| if c == '"' { '\'' } else { plain(c) }).collect()
 }
 
-/// Cuts what looks like a secret out of every text.
+/// Cuts everything that looks like a secret out of every text.
 fn cut_secrets(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -302,7 +303,7 @@ impl From<StoreError> for ApiError {
             StoreError::TooSlow(_) => codes::READ_TOO_SLOW,
             StoreError::Exists(_) | StoreError::Constraint(_) | StoreError::Other(_) => codes::INTERNAL,
         };
-        // What is slow is the question's fault, and its statement is in the log already.
+        // The slow read is the fault of the request, and its statement is in the log already.
         let cause = (code.slug != codes::READ_TOO_SLOW.slug).then(|| error.to_string());
         Self { cause, ..Self::new(code) }
     }

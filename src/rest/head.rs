@@ -1,4 +1,4 @@
-//! The head of a request as the edge hands it on: checked, decoded once, without any body.
+//! The head of a request, as the edge passes it on: checked, decoded once, without the body.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
@@ -6,21 +6,21 @@ use std::time::Instant;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
 use hyper::http::Method;
 
-/// Who is at the other end of a connection. Limits and failed logins count per [`Peer::key`].
+/// The other end of a connection. Limits and failed logins are counted by [`Peer::key`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// A TCP peer.
     Ip(IpAddr),
-    /// A process on this host, on the operator's socket, by its kernel credentials.
+    /// A process on this box, connected to the operator's socket, with its credentials from the kernel.
     Unix {
         /// Effective user id.
         uid: u32,
         /// Effective group id.
         gid: u32,
-        /// Process id at connect time; 0 where the kernel gives none.
+        /// Process id at connect time; 0 if the kernel gives none.
         pid: u32,
     },
-    /// An agent's container, on the socket that belongs to it alone.
+    /// An agent's container, connected to the agent's own socket.
     Agent {
         /// The agent's id.
         id: String,
@@ -28,7 +28,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// What limits are counted by: the address (IPv6: its /64), the uid, or the agent.
+    /// The key that limits are counted by: the address (for IPv6 its /64), the uid, or the agent.
     pub fn key(&self) -> String {
         match self {
             Self::Ip(IpAddr::V4(v4)) => v4.to_string(),
@@ -50,7 +50,7 @@ impl Peer {
     }
 }
 
-/// The header of Agentex clients' credentials.
+/// The header with the credential of Agentex clients.
 pub const X_AGENT_API_KEY: HeaderName = HeaderName::from_static("x-agent-api-key");
 
 /// A request's head.
@@ -60,22 +60,22 @@ pub struct Head {
     pub method: Method,
     /// The path as sent, still percent-encoded, without the query.
     pub raw_path: String,
-    /// The path's segments, each decoded once; a trailing slash leaves no empty last segment.
-    /// Kept free of control characters. `.`, `..`, `/` and `\\` stand in a segment only where they were sent in
-    /// percent-encoding and the route declares the segment free text.
+    /// The path's segments, each decoded once; a trailing slash adds no empty segment. They contain no control
+    /// characters. `.`, `..`, `/` and `\\` are possible only if they were sent percent-encoded and the route declares
+    /// the segment free text.
     pub segments: Vec<String>,
     /// The query as sent, without `?`; empty if there is none.
     pub query: String,
     /// All header fields.
     pub headers: HeaderMap,
-    /// Who is calling, as far as the connection tells.
+    /// The caller, as far as the connection identifies it.
     pub peer: Peer,
-    /// Over TCP: the Host is none of this machine's names. A browser that was tricked may send such a request, so it
-    /// counts for nothing but what a browser does not add by itself: a verified credential in a header.
+    /// Over TCP: the `Host` is not a name of this box. A tricked browser may send such a request, so only a credential
+    /// that a browser does not add by itself counts: a verified one in a header.
     pub foreign_host: bool,
-    /// The id that the reply and the log carry: the client's where it is well formed, else our own.
+    /// The id in the reply and the log: the client's if it is well-formed, else a new one.
     pub request_id: String,
-    /// When the head was complete.
+    /// The time at which the head was complete.
     pub arrived: Instant,
 }
 
@@ -90,7 +90,7 @@ impl Head {
         }
     }
 
-    /// True if the head carries anything that could be a credential.
+    /// True if the head has anything that could be a credential.
     pub fn names_a_credential(&self) -> bool {
         self.headers.contains_key(AUTHORIZATION)
             || self.headers.contains_key(COOKIE)

@@ -1,5 +1,5 @@
-//! Texts in pages. An agent's text is never markup, and what a reader could not see, or what would swap the order of what
-//! he reads, is shown as a symbol.
+//! Escapes texts for pages. An agent's text is never markup, and characters that are invisible or change the order of
+//! others are shown as symbols.
 
 use std::fmt::{self, Write};
 
@@ -7,7 +7,7 @@ use askama::filters::Escaper;
 
 use super::text::is_hidden;
 
-/// Escapes markup and shows what cannot be seen.
+/// Escapes markup and makes hidden characters visible.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shown;
 
@@ -28,15 +28,15 @@ impl Escaper for Shown {
     }
 }
 
-/// What stands in a page for a character.
+/// The replacement of a character in a page.
 enum Instead {
     Text(&'static str),
     Picture(char),
-    /// Its number.
+    /// Its number in hexadecimal.
     Code,
 }
 
-/// `None`: the character stands for itself.
+/// The replacement of a character; `None` if it needs none.
 fn symbol(c: char) -> Option<Instead> {
     Some(match c {
         '<' => Instead::Text("&lt;"),
@@ -48,7 +48,7 @@ fn symbol(c: char) -> Option<Instead> {
         '\0'..='\u{1f}' => Instead::Picture(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')),
         '\u{7f}' => Instead::Picture('\u{2421}'),
         '\u{80}'..='\u{9f}' => Instead::Code,
-        // Scripts and pictures need the joiners, and they change no order.
+        // Scripts and emoji need the joiners, and they do not change the order.
         '\u{200c}' | '\u{200d}' => return None,
         c if is_hidden(c) => Instead::Code,
         _ => return None,

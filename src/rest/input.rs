@@ -1,4 +1,4 @@
-//! What a handler is given: the request, checked against its route.
+//! The input of a handler: the request, checked against its route.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -20,30 +20,31 @@ use super::router::Params;
 use super::tags::{self, Tags};
 use crate::closed_set::UnknownWord;
 
-/// Checked fields, read by their declarations, so that a mistyped name does not compile. A field that was not sent, or was null, is absent.
+/// Checked fields, read by their declarations, so that a mistyped name does not compile. A field that was not sent, or
+/// was null, is absent.
 #[derive(Debug, Clone, Default)]
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Fields that were checked before.
+    /// Wraps fields that were checked before.
     pub fn new(fields: Map<String, Value>) -> Self {
         Self(fields)
     }
 
-    /// The text of a field that the route declares as required: the check has seen that it is there.
+    /// The text of a field that the route declares as required; empty if it is absent.
     pub fn required(&self, field: &Field) -> &str {
         self.text(field).unwrap_or_default()
     }
 
-    /// A text.
+    /// The text of a field.
     pub fn text(&self, field: &Field) -> Option<&str> {
         self.value(field)?.as_str()
     }
 
-    /// A word of a closed set; `None` if it was not sent.
+    /// The word of a closed set; `None` if the field is absent.
     ///
     /// # Errors
-    /// `validation_failed` for a word that the set does not have.
+    /// `validation_error` for a word that is not in the set.
     pub fn word<T: FromStr<Err = UnknownWord>>(&self, field: &Field) -> Result<Option<T>, ApiError> {
         let name = field.name;
         let parse = |word: &str| {
@@ -52,32 +53,32 @@ impl Fields {
         self.0.get(name).and_then(Value::as_str).map(parse).transpose()
     }
 
-    /// A whole number.
+    /// The whole number of a field.
     pub fn integer(&self, field: &Field) -> Option<i64> {
         self.value(field)?.as_i64()
     }
 
-    /// True or false.
+    /// The boolean of a field.
     pub fn flag(&self, field: &Field) -> Option<bool> {
         self.value(field)?.as_bool()
     }
 
-    /// A list of texts.
+    /// The list of texts of a field.
     pub fn texts(&self, field: &Field) -> Option<Vec<&str>> {
         Some(self.value(field)?.as_array()?.iter().filter_map(Value::as_str).collect())
     }
 
-    /// Whatever was sent.
+    /// The JSON value of a field.
     pub fn value(&self, field: &Field) -> Option<&Value> {
         self.0.get(field.name)
     }
 
-    /// An object.
+    /// The fields of an object.
     pub fn object(&self, field: &Field) -> Option<Self> {
         self.value(field)?.as_object().cloned().map(Self)
     }
 
-    /// A list of objects; empty if it was not sent.
+    /// The fields of each object of a list; empty if the list is absent.
     pub fn objects(&self, field: &Field) -> Vec<Self> {
         let list = self.value(field).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_object).cloned().map(Self).collect()
@@ -89,24 +90,24 @@ impl Fields {
     }
 }
 
-/// A request as its handler sees it.
+/// A request for its handler.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// The head.
+    /// The head of the request.
     pub head: Arc<Head>,
-    /// The route's dialect.
+    /// The dialect of the route.
     pub dialect: Dialect,
-    /// The path's parameters, in order.
+    /// The path parameters, in order.
     pub params: Params,
-    /// The query.
+    /// The query parameters.
     pub query: Fields,
-    /// The body's fields.
+    /// The fields of the body; empty for a raw body.
     pub body: Fields,
-    /// Bytes of the body.
+    /// The length of the body, in bytes.
     pub body_bytes: usize,
-    /// The body as it came, of a route that takes it raw; empty otherwise.
+    /// The unchanged body, if the route takes it raw; empty otherwise.
     pub raw: Bytes,
-    /// Bytes of a list's page at the most, where that is less than the daemon's own bound.
+    /// The limit of a list's page in bytes, if it is lower than the daemon's own.
     pub page_bytes: Option<usize>,
 }
 
@@ -114,7 +115,7 @@ impl Input {
     /// Checks query and body against the route.
     ///
     /// # Errors
-    /// 415, 400 `invalid_json` or 422 with every bad field.
+    /// 415, 406 (MCP only), 400 `invalid_json`, or 422 with every bad field.
     pub fn new<P, C, A>(
         head: Arc<Head>,
         route: &Route<P, C, A>,
@@ -144,12 +145,12 @@ impl Input {
         Ok(Self { dialect, head, params, query, body, body_bytes: sent, raw, page_bytes: None })
     }
 
-    /// Checks what the head says of query and body, before the body is read. The query's fields.
+    /// Checks the query and the body's headers, before the body is read. Returns the query's fields.
     ///
     /// # Errors
-    /// 415, or 422 with every bad parameter.
+    /// 415, 406 (MCP only), or 422 with every bad parameter.
     pub fn check_head<P, C, A>(head: &Head, route: &Route<P, C, A>) -> Result<Map<String, Value>, ApiError> {
-        // What is sent on to an agent is the agent's to read, compressed or not: the header goes with it.
+        // The agent reads a forwarded body, compressed or not, and its header is forwarded too.
         if !matches!(route.answer.1, Answer::Foreign) {
             check_coding(head)?;
         }
@@ -159,7 +160,7 @@ impl Input {
             }
             return Ok(Map::new());
         }
-        // Monitors and caches add parameters of their own to what anyone may read.
+        // Monitors and caches add parameters of their own to requests for public routes.
         let is_open = route.action().is_none() && route.method == Method::GET;
         let unknown = if is_open { Unknown::Ignored } else { unknown_fields(route.dialect) };
         let query = field::check_query(route.query, &head.query, unknown)
@@ -170,15 +171,15 @@ impl Input {
         Ok(query)
     }
 
-    /// The path's parameter at this place; the route's path says there is one.
+    /// The path parameter at this index; empty if the route's path does not have one.
     pub fn param(&self, at: usize) -> &str {
         self.params.get(at).map_or("", String::as_str)
     }
 
-    /// Compares `If-Match`, where it was sent, with a record's present revision (RFC 9110, section 13.1.1).
+    /// Compares `If-Match`, if it was sent, with the current revision of a record (RFC 9110, section 13.1.1).
     ///
     /// # Errors
-    /// `precondition_failed`.
+    /// `precondition_failed` if no tag is the current revision or the header is malformed.
     pub fn if_match(&self, revision: i64) -> Result<(), ApiError> {
         let lines = self.head.headers.get_all(IF_MATCH);
         let detail = match tags::matches(lines.iter().map(|line| line.to_str().unwrap_or("")), revision) {
@@ -189,19 +190,19 @@ impl Input {
         Err(ApiError::new(codes::PRECONDITION_FAILED).detail(detail).with("revision", revision))
     }
 
-    /// The value of a header that stands once.
+    /// The value of a header that is sent exactly once and is visible ASCII.
     pub fn header(&self, name: &HeaderName) -> Option<&str> {
         self.head.header(name)
     }
 }
 
-/// What a field or parameter is that a dialect's routes do not know: the aX and Agentex clients send more than they
-/// were told to.
+/// Returns how a dialect treats undeclared fields and parameters. The aX and Agentex clients send more than their
+/// contracts say.
 fn unknown_fields(dialect: Dialect) -> Unknown {
     if dialect == Dialect::Taos { Unknown::Refused } else { Unknown::Ignored }
 }
 
-/// True if a body is looked at: one that is, and one that must not be there.
+/// True if the body is checked: it must be JSON, or it must be empty.
 fn takes_body<P, C, A>(route: &Route<P, C, A>) -> bool {
     matches!(route.body, BodyKind::Json(_)) || unknown_fields(route.dialect) == Unknown::Refused
 }
@@ -210,7 +211,7 @@ fn not_json() -> ApiError {
     codes::UNSUPPORTED_MEDIA_TYPE.into()
 }
 
-/// What the head of an MCP request says: JSON comes, and JSON may be answered.
+/// Checks the head of an MCP request: its body is JSON, and its client accepts JSON.
 fn check_mcp_media(head: &Head) -> Result<(), ApiError> {
     if !head.headers.contains_key(CONTENT_TYPE) {
         return Err(not_json());
@@ -219,7 +220,7 @@ fn check_mcp_media(head: &Head) -> Result<(), ApiError> {
     if accepts(head, "application/json") { Ok(()) } else { Err(codes::NOT_ACCEPTABLE.into()) }
 }
 
-/// True if the `Accept` headers do not exclude this media type; without any, everything is accepted.
+/// True if the `Accept` headers allow this media type; without such a header, every type is allowed.
 pub fn accepts(head: &Head, media: &str) -> bool {
     let mut ranges = head.headers.get_all(ACCEPT).iter().flat_map(|line| line.to_str().unwrap_or("").split(','));
     let mut any = false;
@@ -229,7 +230,7 @@ pub fn accepts(head: &Head, media: &str) -> bool {
         let mut parts = range.split(';').map(str::trim);
         let named = parts.next().unwrap_or("").to_ascii_lowercase();
         let wanted = named == "*/*" || named == media || named.strip_suffix("/*") == Some(kind);
-        // A weight of nothing is a refusal (RFC 9110, section 12.4.2).
+        // A weight of 0 is a refusal (RFC 9110, section 12.4.2).
         wanted && !parts.any(|part| part.to_ascii_lowercase().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
     });
     fits || !any
@@ -240,7 +241,7 @@ fn has_length(head: &Head) -> bool {
     head.header(&CONTENT_LENGTH).is_some_and(|length| length.bytes().any(|digit| digit != b'0'))
 }
 
-/// What the head says of the body's type: JSON.
+/// Checks that the head announces a JSON body or none.
 fn check_media(head: &Head) -> Result<(), ApiError> {
     if head.headers.contains_key(CONTENT_TYPE) {
         if !is_json(head.header(&CONTENT_TYPE).unwrap_or("")) {
@@ -252,7 +253,7 @@ fn check_media(head: &Head) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// No body is compressed, whatever kind the route takes: nothing here would unpack it.
+/// Refuses a compressed body, whatever kind the route takes, since the daemon decompresses none.
 fn check_coding(head: &Head) -> Result<(), ApiError> {
     if !has_length(head) && !head.headers.contains_key(TRANSFER_ENCODING) {
         return Ok(());

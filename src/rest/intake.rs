@@ -1,58 +1,59 @@
-//! Bodies that are taken piece by piece: the edge reads a piece, a pool thread takes it, and where a piece has to be
-//! written first, nobody holds a thread meanwhile.
+//! Bodies that are processed piece by piece: the edge reads a piece, a pool thread takes it. If a piece has to be
+//! written first, no thread waits for that.
 
 use hyper::body::Bytes;
 use tokio::sync::oneshot;
 
 use super::service::Outcome;
 
-/// Takes a body. Dropped before its end, it undoes what it has done: the client has gone, or was refused.
+/// The receiver of a body. If it is dropped before the end, it undoes its work: the client has gone, or was refused.
 pub trait Intake: Send {
     /// Takes the next piece. On a pool thread.
     fn piece(self: Box<Self>, bytes: Bytes) -> IntakeStep;
 
-    /// The body is complete. On a pool thread.
+    /// Ends the body, which is complete now. On a pool thread.
     fn end(self: Box<Self>) -> Outcome;
 }
 
-/// What came of a piece.
+/// The result of a piece.
 pub enum IntakeStep {
-    /// The next one, please.
+    /// Send the next piece.
     More(Box<dyn Intake>),
-    /// It is being worked on; nobody waits on a thread.
+    /// The result comes later; no thread waits for it.
     Later(Later),
-    /// What else comes does not matter: this is the outcome.
+    /// The request has this outcome, whatever else the client sends.
     Ended(Outcome),
 }
 
-/// What is made of what was said.
+/// A function that wraps a later result.
 type AfterIntake = Box<dyn FnOnce(IntakeStep) -> IntakeStep + Send>;
 
-/// What another thread will say of a piece.
+/// The result of a piece that another thread will give.
 pub struct Later {
     said: oneshot::Receiver<IntakeStep>,
     then: Option<AfterIntake>,
 }
 
-/// Says what came of a piece; dropping it says nothing, and the request fails.
+/// Gives the result of a piece. If it is dropped without one, the request fails.
 pub struct Sayer(oneshot::Sender<IntakeStep>);
 
-/// A wait for what another thread says, and who says it.
+/// Creates a result that comes later, and the handle that gives it.
 pub fn later() -> (Sayer, Later) {
     let (sayer, later) = oneshot::channel();
     (Sayer(sayer), Later { said: later, then: None })
 }
 
 impl Sayer {
-    /// Says it, from any thread.
+    /// Gives the result, from any thread.
     pub fn say(self, taken: IntakeStep) {
-        // Where the client has gone, the intake is dropped here.
+        // If the client has gone, this drops the intake.
         let _ = self.0.send(taken);
     }
 }
 
 impl Later {
-    /// The same, with `then` made of what is said. It runs on the runtime's thread: it wraps, and does no work.
+    /// Passes the result through `then` too. This runs on the runtime thread, so `then` must only wrap it and do no
+    /// work.
     #[must_use]
     pub fn then(self, then: impl FnOnce(IntakeStep) -> IntakeStep + Send + 'static) -> Self {
         let before = self.then;
@@ -63,7 +64,7 @@ impl Later {
         Self { said: self.said, then: Some(Box::new(both)) }
     }
 
-    /// What was said; `None` if nobody will. Runtime thread only.
+    /// Waits for the result; `None` if the [`Sayer`] was dropped. Runtime thread only.
     pub(crate) async fn said(self) -> Option<IntakeStep> {
         let taken = self.said.await.ok()?;
         Some(match self.then {

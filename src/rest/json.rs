@@ -1,5 +1,5 @@
-//! Reading a JSON body strictly: UTF-8, no key twice, nested at most [`limits::JSON_DEPTH`] deep (RFC 8259, with the
-//! stricter choices of the taOS contract).
+//! Parses JSON bodies strictly: UTF-8, no duplicate keys, nested at most [`limits::JSON_DEPTH`] deep (RFC 8259, with
+//! the stricter choices of the taOS contract).
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde_json::{Map, Number, Value};
 use super::text;
 use crate::limits;
 
-/// Reads one JSON value and nothing after it.
+/// Parses exactly one JSON value.
 ///
 /// # Errors
-/// What is wrong and where, in words that repeat no value of the body.
+/// The fault and its place, in words without any value of the body.
 pub fn parse(bytes: &[u8]) -> Result<Value, String> {
     let bytes = text::without_bom(bytes);
     let mut reader = serde_json::Deserializer::from_slice(bytes);

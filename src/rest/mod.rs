@@ -1,4 +1,4 @@
-//! The types for routes, requests and replies. This room has no handlers, no sockets and no SQL.
+//! The types for routes, requests and replies. This module has no handlers, no sockets and no SQL.
 
 pub(crate) mod action;
 pub mod class;

@@ -1,4 +1,4 @@
-//! A reply as handlers make it. The edge adds what every reply carries and writes it.
+//! The reply of a handler. The edge adds the headers of every reply and sends it.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,31 +10,31 @@ use hyper::header::{
 use hyper::http::StatusCode;
 use serde::Serialize;
 
-/// What is sent after the head.
+/// The body of a reply.
 #[derive(Debug)]
 pub enum Body {
     /// A complete body; its length becomes `Content-Length`.
     Bytes(Bytes),
     /// A stream that lives on the runtime thread and costs no pool thread.
     Stream(super::stream::StreamBody),
-    /// A body of known length that is fetched piece by piece, as fast as the client takes it.
+    /// A body of known length that is fetched piece by piece, at the client's speed.
     Pulled(Pulled),
 }
 
-/// Where a body comes from that is never whole in memory.
+/// The source of a body that is never whole in memory.
 pub trait BodySource: Send {
-    /// The next piece, never empty; `None` at the end. On a pool thread.
+    /// Returns the next piece, never empty; `None` at the end. On a pool thread.
     ///
     /// # Errors
-    /// What stands in the way; the reply is cut off there.
+    /// Any I/O error; the reply ends there.
     fn next(&mut self) -> std::io::Result<Option<Bytes>>;
 }
 
 /// A body that is fetched piece by piece.
 pub struct Pulled {
-    /// Its length; `Content-Length` says it.
+    /// The length of the body in bytes, for `Content-Length`.
     pub length: u64,
-    /// Where it comes from.
+    /// The source of the pieces.
     pub source: Arc<Mutex<dyn BodySource>>,
 }
 
@@ -44,34 +44,35 @@ impl std::fmt::Debug for Pulled {
     }
 }
 
-/// What decides a reply, beside its caller, its path and its query: while that is unchanged, the same reply is due again.
+/// What a reply depends on, besides its caller, path and query. While this is unchanged, the same reply can be sent
+/// again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decided {
     /// The database, and which grants and credentials have ended.
     ByDatabase,
-    /// That, and which agents were seen lately.
+    /// The same, and which agents were seen lately.
     ByPresence,
 }
 
-/// Headers that a reply has room for from the start: its own, those that the edge adds, and none to move for them.
+/// The number of headers that a reply has room for: its own and those of the edge, so that the map does not grow.
 const HEADERS: usize = 12;
 
-/// Bytes of a content's hash in its `ETag`.
+/// The bytes of a content hash in an `ETag`.
 const TAG_BYTES: usize = 16;
 
-/// A tag without the mark of a weak one: `If-None-Match` does not tell them apart.
+/// Removes the mark of a weak tag: `If-None-Match` ignores the difference.
 fn strong(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
 }
 
-/// The `ETag` of a content in these parts.
+/// The `ETag` of a content that consists of these parts.
 pub(crate) fn tag_of(parts: &[&[u8]]) -> HeaderValue {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(part);
     }
     let tag = HEXLOWER.encode(&hasher.finalize().as_bytes()[..TAG_BYTES]);
-    // Hex digits between quotes may always stand in a header.
+    // Hex digits in quotes are always a valid header value.
     HeaderValue::from_str(&format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
@@ -80,13 +81,13 @@ pub(crate) fn tag_of(parts: &[&[u8]]) -> HeaderValue {
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
-    /// Headers beyond those every reply carries.
+    /// Headers beyond those of every reply.
     pub headers: HeaderMap,
     /// The body.
     pub body: Body,
-    /// Close the connection after this reply.
+    /// Whether the connection is closed after this reply.
     pub close: bool,
-    /// What decides it, where it may be given again; `None`: it is made anew for every request.
+    /// What the reply depends on, if it can be sent again; `None` if every request gets a new one.
     pub decided: Option<Decided>,
 }
 
@@ -104,7 +105,7 @@ impl Reply {
 
     /// A JSON reply with this status.
     pub fn json(status: StatusCode, value: &impl Serialize) -> Self {
-        // Most replies fit: growing from nothing would copy them several times.
+        // Most replies fit, so the buffer does not have to grow and be copied.
         let mut bytes = Vec::with_capacity(1024);
         match serde_json::to_writer(&mut bytes, value) {
             Ok(()) => Self::typed(status, "application/json", bytes),
@@ -120,8 +121,8 @@ impl Reply {
         Self::json(StatusCode::OK, value)
     }
 
-    /// A reply of any content type; `content_type` is a literal and must be a valid header value. JSON is not for
-    /// caches (taOS contract, section 1), wherever it is served.
+    /// A reply of any content type. `content_type` is a literal and must be a valid header value. JSON is never cached
+    /// (taOS contract, section 1).
     pub fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let mut reply = Self::empty(status);
         reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -132,8 +133,8 @@ impl Reply {
         reply
     }
 
-    /// Adds a header. A value that is not visible ASCII, space or tab turns the reply into a bare 500: it would
-    /// be a way to write headers of one's own choice.
+    /// Adds a header. A value with anything but visible ASCII, space or tab turns the reply into a bare 500, since it
+    /// could inject other headers.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: &str) -> Self {
         match HeaderValue::from_str(value) {
@@ -148,25 +149,25 @@ impl Reply {
         }
     }
 
-    /// Says what decides this reply, so that it may be given again to the same caller.
+    /// Sets what this reply depends on, so that it can be sent again to the same caller.
     #[must_use]
     pub fn decided(mut self, by: Decided) -> Self {
         self.decided = Some(by);
         self
     }
 
-    /// Adds a hash of the content as `ETag`, where the body is in memory and has none.
+    /// Adds a hash of the content as `ETag`, if the body is in memory and has no tag yet.
     pub fn tag(&mut self) {
         let Body::Bytes(body) = &self.body else { return };
         if self.headers.contains_key(ETAG) {
             return;
         }
-        // Two pages may have the same rows and not the same next page.
+        // Two pages can have the same rows and different next pages.
         let tag = tag_of(&[body, self.headers.get(LINK).map_or(b"", HeaderValue::as_bytes)]);
         self.headers.insert(ETAG, tag);
     }
 
-    /// 304 in the place of a reply whose `ETag` the request names in `If-None-Match` (RFC 9110, section 13.1.2).
+    /// Turns the reply into a 304 if the request has its `ETag` in `If-None-Match` (RFC 9110, section 13.1.2).
     #[must_use]
     pub fn unless_known(self, request: &HeaderMap) -> Self {
         let (Some(tag), true) = (self.headers.get(ETAG), request.contains_key(IF_NONE_MATCH)) else { return self };
@@ -181,11 +182,11 @@ impl Reply {
         reply
     }
 
-    /// Bytes of the body that are in memory; 0 for a stream.
+    /// The bytes of the body in memory; 0 for a stream or a fetched body.
     pub fn bytes(&self) -> usize {
         match &self.body {
             Body::Bytes(bytes) => bytes.len(),
-            // Its pieces are read as they are sent.
+            // The pieces are read when they are sent.
             Body::Pulled(_) | Body::Stream(_) => 0,
         }
     }

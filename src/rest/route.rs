@@ -1,4 +1,4 @@
-//! What a route is. The table itself stands with the handlers, in `api`.
+//! The type of a route. The table itself is with the handlers, in `api`.
 
 use hyper::http::Method;
 
@@ -9,71 +9,71 @@ use super::error::Dialect;
 use super::field::Field;
 use super::tool::Tool;
 
-/// The name of a path's parameter that is free text: its segment may hold a slash, a backslash and dots, if they are sent
-/// in percent-encoding.
+/// The path parameter that is free text: its segment may contain a slash, a backslash and dots, if they are sent
+/// percent-encoded.
 pub const FREE_TEXT: &str = "{context_key}";
 
-/// What a repeat of the request does.
+/// The effect of repeating a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// Safe by itself.
+    /// A repeat is safe without a key.
     Safe,
-    /// Takes an `Idempotency-Key`.
+    /// The route accepts an `Idempotency-Key`.
     Key,
-    /// The reply carries a secret: nothing is stored, a key is ignored.
+    /// The reply contains a secret: it is not stored, and a key is ignored.
     Secret,
 }
 
-/// What a route takes as body.
+/// The body that a route takes.
 #[derive(Debug, Clone, Copy)]
 pub enum BodyKind {
-    /// None; an empty one is tolerated.
+    /// No body; an empty one is accepted.
     None,
-    /// Any bytes, with any query: both are the handler's alone.
+    /// Any bytes, with any query: only the handler checks them.
     Raw,
-    /// The same; the API document says that they are of this content type and have these fields.
+    /// Like `Raw`, but the API document names their content type and fields.
     RawOf(&'static str, &'static [Field]),
-    /// `multipart/form-data`, taken piece by piece as it comes: never whole in memory.
+    /// `multipart/form-data`, processed piece by piece as it arrives, never whole in memory.
     Multipart(&'static [Field]),
-    /// A JSON object with these fields; may be left out if none is required.
+    /// A JSON object with these fields. It may be missing if no field is required.
     Json(&'static [Field]),
 }
 
-/// What a route answers when all is well.
+/// The successful reply of a route.
 #[derive(Debug, Clone, Copy)]
 pub enum Answer {
     /// An object with these fields.
     Object(&'static [Field]),
-    /// An object with these fields, and its revision as `ETag`.
+    /// An object with these fields, with its revision as `ETag`.
     Tagged(&'static [Field]),
-    /// An object with these fields, and the path of what was made as `Location`.
+    /// An object with these fields, with the path of the new record as `Location`.
     Made(&'static [Field]),
-    /// This one; who asks for HTML is sent to another page.
+    /// This reply; a client that asks for HTML is redirected to another page.
     OrSeeOther(&'static Answer),
-    /// This one, which stays the same while the daemon runs.
+    /// This reply, which does not change while the daemon runs.
     Fixed(&'static Answer),
-    /// An object with these fields: 201 where it was made, 200 where it was there before.
+    /// An object with these fields: 201 if it is new, 200 if it existed.
     Upsert(&'static [Field]),
-    /// A bare array of objects with these fields, paged by number.
+    /// A bare array of objects with these fields, with numbered pages.
     Array(&'static [Field]),
-    /// A text in JSON.
+    /// A JSON string.
     Text,
-    /// Whatever another server answers.
+    /// The reply of another server, unchanged.
     Foreign,
-    /// A bare array of objects with these fields, paged by `Link`.
+    /// A bare array of objects with these fields, with pages linked by `Link`.
     List(&'static [Field]),
     /// No body.
     Empty,
-    /// No body; or with 200 an object with these fields, where there is something to tell.
+    /// No body, or with 200 an object with these fields if there is something to return.
     EmptyOr(&'static [Field]),
     /// Text of one of these content types.
     Other(&'static [&'static str]),
-    /// This one, or text of one of these content types where the request asks for it.
+    /// This reply, or text of one of these content types if the request asks for it.
     Or(&'static Answer, &'static [&'static str]),
 }
 
 impl Answer {
-    /// Whether it is a page, or one for who asks for HTML: then a refusal may be a page as well.
+    /// Whether the reply may be a page, at least for a client that asks for HTML. Then a refusal may be a page too.
     pub fn may_be_page(&self) -> bool {
         match self {
             Self::Other(types) => types.contains(&"text/html"),
@@ -83,50 +83,50 @@ impl Answer {
     }
 }
 
-/// Who may call a route. There is no default: a route that names no action cannot be written.
+/// Who may call a route. There is no default: every route has to name its access.
 pub enum Access<Public, Checked, AtOnce> {
     /// Anybody.
     Public(Public),
-    /// Whoever's scopes cover the action.
+    /// Callers whose scopes cover the action.
     Action(Action, Checked),
-    /// Whoever's token is of one of these classes and covers the action.
+    /// Callers whose token has one of these classes and covers the action.
     Class(&'static [Class], Action, Checked),
-    /// Whoever presents a credential; the handler has the access layer judge it. The action is what the audit says.
+    /// Callers with any credential, which the handler passes to the access layer. The action is for the audit.
     Bearer(Action, Public),
-    /// The same, where the caller alone makes the reply: answered without a trip to the pool when the credential is
-    /// known from a moment ago.
+    /// Like `Bearer`, if the reply depends only on the caller. It is sent without the pool if the credential was
+    /// checked a moment ago.
     AtOnce(Action, AtOnce),
 }
 
-/// What a route needs.
+/// The requirements of a route.
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
     /// The action that a scope must cover.
     pub action: Action,
-    /// The classes of token it takes; none: it does not tell them apart.
+    /// The classes of tokens it accepts; empty if it does not distinguish them.
     pub classes: &'static [Class],
-    /// How its refusals are called.
+    /// The dialect of its refusals.
     pub dialect: Dialect,
 }
 
-/// One row of the table. The types are those of the handlers: of a public route, of one that is checked, of one that is
-/// answered at once.
+/// One row of the route table. The type parameters are the handlers' types: of a public route, of a checked one, and of
+/// one that replies at once.
 pub struct Route<Public: 'static, Checked: 'static, AtOnce: 'static> {
     /// The method.
     pub method: Method,
-    /// The path: `{name}` stands for one segment, a last `{name...}` for all the rest.
+    /// The path: `{name}` is one segment, and `{name...}` at the end is all the rest.
     pub path: &'static str,
-    /// Which clients it speaks to.
+    /// The family of clients it is for.
     pub dialect: Dialect,
     /// Who may call it, and the handler.
     pub access: Access<Public, Checked, AtOnce>,
     /// The unique name of the operation, `noun_verb`.
     pub id: &'static str,
-    /// What it does, in a few words.
+    /// A title of a few words.
     pub title: &'static str,
-    /// What else to know.
+    /// More about it, for the documentation.
     pub about: &'static str,
-    /// What a repeat does.
+    /// The effect of repeating the request.
     pub repeat: Repeat,
     /// The query parameters.
     pub query: &'static [Field],
@@ -134,13 +134,13 @@ pub struct Route<Public: 'static, Checked: 'static, AtOnce: 'static> {
     pub body: BodyKind,
     /// An example of the body; the first is shown in `/openapi.json`.
     pub example: &'static str,
-    /// Status and shape of the answer.
+    /// The status and form of the successful reply.
     pub answer: (u16, Answer),
-    /// The codes it can answer with, beyond those every route has.
+    /// The codes it can reply with, without those of every route.
     pub errors: &'static [&'static Code],
     /// The page that explains it, below `/docs/agents/`.
     pub doc: &'static str,
-    /// What it is as a tool of MCP clients; `None`: it is none.
+    /// Its description as a tool for MCP clients; `None` if it is not a tool.
     pub tool: Option<Tool>,
 }
 
@@ -154,12 +154,12 @@ impl<P, C, A> Route<P, C, A> {
         }
     }
 
-    /// What the access check asks of a caller; `None` for a public route.
+    /// The requirements that the access check has for a caller; `None` for a public route.
     pub fn need(&self) -> Option<Need> {
         Some(Need { action: self.action()?, classes: self.classes(), dialect: self.dialect })
     }
 
-    /// The classes of token it takes; none if it does not tell them apart.
+    /// The classes of tokens it accepts; empty if it does not distinguish them.
     pub fn classes(&self) -> &'static [Class] {
         match self.access {
             Access::Class(classes, ..) => classes,
@@ -167,8 +167,8 @@ impl<P, C, A> Route<P, C, A> {
         }
     }
 
-    /// Whether its reply has a hash of the content as `ETag`, and 304 for who has it. A record's revision is for
-    /// `If-Match` alone: it does not count what a record tells of its token.
+    /// Whether its reply has a hash of the content as `ETag`, with 304 for a client that has it. A record's revision is
+    /// only for `If-Match`, since it does not count changes of the record's token.
     pub fn is_tagged(&self) -> bool {
         if matches!(self.answer.1, Answer::Fixed(_)) {
             return true;

@@ -1,4 +1,4 @@
-//! From method and path to a route.
+//! Finds the route of a request by method and path.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,16 @@ use hyper::http::Method;
 
 use super::route::{FREE_TEXT, Route};
 
-/// The values of a path's parameters, in the order of the path.
+/// The values of the path parameters, in the order of the path.
 pub type Params = Vec<String>;
 
-/// What a lookup ends in.
+/// The result of a lookup.
 pub enum RouteMatch<P: 'static, C: 'static, A: 'static> {
-    /// This route, with its parameters.
+    /// The route, with its parameters.
     Route(&'static Route<P, C, A>, Params),
-    /// The path is known, the method is not: these are (HEAD and OPTIONS included).
+    /// The path exists, but not with this method: these are its methods (HEAD and OPTIONS included).
     OtherMethod(BTreeSet<&'static str>),
-    /// No such path.
+    /// There is no such path.
     Nothing,
 }
 
@@ -34,7 +34,7 @@ struct PathEntry<P: 'static, C: 'static, A: 'static> {
 
 /// All paths, by their number of segments; literal segments win over parameters.
 pub struct Router<P: 'static, C: 'static, A: 'static> {
-    /// At the number of their segments.
+    /// The index is the number of segments.
     by_length: Vec<Vec<PathEntry<P, C, A>>>,
     open_ended: Vec<PathEntry<P, C, A>>,
 }
@@ -51,7 +51,7 @@ fn segments(path: &'static str) -> Vec<Segment> {
         .collect()
 }
 
-/// True if the segment of a path at this place is free text.
+/// True if the segment of a path at this index is free text.
 pub fn is_free_text(path: &'static str, at: usize) -> bool {
     segments(path).get(at) == Some(&Segment::FreeText)
 }
@@ -64,7 +64,7 @@ impl<P, C, A> PathEntry<P, C, A> {
         }
         self.segments.iter().zip(path).all(|(segment, given)| match segment {
             Segment::Literal(literal) => literal == given,
-            // Only a route that says so takes a separator inside a segment.
+            // Only a route that declares free text accepts a slash inside a segment.
             Segment::One => !given.contains('/'),
             Segment::FreeText | Segment::Rest => true,
         })
@@ -84,7 +84,7 @@ impl<P, C, A> PathEntry<P, C, A> {
 }
 
 impl<P, C, A> Router<P, C, A> {
-    /// A router over these tables.
+    /// Builds a router over these tables.
     pub fn new(tables: &[&'static [Route<P, C, A>]]) -> Self {
         let mut router = Self { by_length: Vec::new(), open_ended: Vec::new() };
         for route in tables.iter().flat_map(|table| table.iter()) {
@@ -103,7 +103,7 @@ impl<P, C, A> Router<P, C, A> {
             }
         }
         for entries in &mut router.by_length {
-            // The more literal a path begins, the earlier it is tried.
+            // Paths with more literal segments at the start come first.
             entries.sort_by_key(|entry| {
                 entry.segments.iter().map(|s| matches!(s, Segment::One | Segment::FreeText)).collect::<Vec<_>>()
             });
@@ -115,7 +115,8 @@ impl<P, C, A> Router<P, C, A> {
     pub fn find(&self, method: &Method, path: &[String]) -> RouteMatch<P, C, A> {
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let closed = self.by_length.get(path.len()).into_iter().flatten();
-        // The first path that matches decides: a word that stands in a path is never a parameter of another.
+        // The first path that matches decides: if a segment is a literal of one path, it is never a parameter of
+        // another.
         let Some(entry) = closed.chain(&self.open_ended).find(|entry| entry.matches(path)) else {
             return RouteMatch::Nothing;
         };

@@ -1,4 +1,4 @@
-//! What lets a reply come later or in pieces without holding a pool thread: [`Signal`], [`Promise`] and [`StreamBody`].
+//! Replies that come later or in pieces without blocking a pool thread: [`Signal`], [`Promise`] and [`StreamBody`].
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,17 +8,17 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::service::Outcome;
 
-/// Something that may happen: any thread raises it, the runtime thread waits for it.
+/// An event. Any thread raises it, and the runtime thread waits for it.
 #[derive(Debug, Clone, Default)]
 pub struct Signal(Arc<Notify>);
 
 impl Signal {
-    /// A signal nobody has raised.
+    /// A new signal.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Wakes everything that waits now.
+    /// Wakes everything that is waiting now.
     pub fn raise(&self) {
         self.0.notify_waiters();
     }
@@ -28,44 +28,44 @@ impl Signal {
         Wait(Box::pin(Arc::clone(&self.0).notified_owned()))
     }
 
-    /// True while somebody waits for it, or has another hold on it.
+    /// True while something waits for it, or holds another reference to it.
     pub fn is_awaited(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
 }
 
-/// A wait that has begun.
+/// A wait that has started.
 pub struct Wait(std::pin::Pin<Box<tokio::sync::futures::OwnedNotified>>);
 
 impl Wait {
-    /// Resolves when the signal is raised or `until` has come. Runtime thread only.
+    /// Resolves when the signal is raised or `until` is reached. Runtime thread only.
     pub(crate) async fn finished(self, until: Instant) {
         let _ = tokio::time::timeout_at(until.into(), self.0).await;
     }
 }
 
-/// An outcome that is still to come.
+/// An outcome that will come later.
 pub struct Promise(oneshot::Receiver<Outcome>);
 
-/// Keeps a [`Promise`]; dropping it breaks it.
+/// Keeps a [`Promise`] by giving its outcome. Dropping it breaks the promise.
 pub struct Fulfiller(oneshot::Sender<Outcome>);
 
-/// A promise and what keeps it.
+/// Creates a promise and its fulfiller.
 pub fn promise() -> (Fulfiller, Promise) {
     let (fulfiller, promise) = oneshot::channel();
     (Fulfiller(fulfiller), Promise(promise))
 }
 
 impl Fulfiller {
-    /// Keeps the promise, from any thread.
+    /// Gives the outcome, from any thread.
     pub fn keep(self, outcome: Outcome) {
-        // Nobody waits any more where the client has gone.
+        // If the client has gone, no receiver is left.
         let _ = self.0.send(outcome);
     }
 }
 
 impl Promise {
-    /// The outcome; `None` if the promise was broken. Runtime thread only.
+    /// Waits for the outcome; `None` if the promise was broken. Runtime thread only.
     pub(crate) async fn kept(self) -> Option<Outcome> {
         self.0.await.ok()
     }
@@ -87,7 +87,7 @@ impl StreamSender {
         self.0.try_send(chunk.into()).is_ok()
     }
 
-    /// How many chunks can be queued now.
+    /// The number of chunks that can be queued now.
     pub fn room(&self) -> usize {
         self.0.capacity()
     }
@@ -98,7 +98,7 @@ impl StreamSender {
     }
 }
 
-/// A streamed body of at most `capacity` chunks in waiting.
+/// Creates a streamed body with a queue of at most `capacity` chunks.
 pub fn stream(capacity: usize) -> (StreamSender, StreamBody) {
     let (sender, chunks) = mpsc::channel(capacity);
     (StreamSender(sender), StreamBody { chunks })

@@ -1,21 +1,21 @@
-//! Entity tags as `If-Match` carries them (RFC 9110, sections 8.8.3 and 13.1.1). A record's tag is its revision in
-//! double quotes; after a point may stand what else decided its reply.
+//! Entity tags in `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1). A record's tag is its revision in double quotes.
+//! After the revision it may have a point and other facts that its reply depends on.
 
-/// What a precondition says of a record.
+/// The result of comparing an `If-Match` with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tags {
-    /// There is none.
+    /// There is no `If-Match`.
     Absent,
     /// `*`, or one of the tags is the record's.
     Match,
     /// None of the tags is the record's.
     NoMatch,
-    /// Neither `*` nor a list of tags.
+    /// The header is neither `*` nor a list of tags.
     Malformed,
 }
 
-/// Compares the lines of an `If-Match` with a record's revision. Several lines are one list. Comparison is strong: a
-/// weak tag is well-formed and never equal.
+/// Compares the lines of an `If-Match` with a record's revision. Several lines are one list. The comparison is strong:
+/// a weak tag is well-formed but never equal.
 pub fn matches<'a>(lines: impl Iterator<Item = &'a str>, revision: i64) -> Tags {
     let own = revision.to_string();
     let is_own = |tag: &str| tag.split('.').next() == Some(own.as_str());
@@ -52,12 +52,12 @@ pub fn matches<'a>(lines: impl Iterator<Item = &'a str>, revision: i64) -> Tags 
     }
 }
 
-/// What is well-formed, for JSON Schema.
+/// The pattern of a well-formed `If-Match`, for JSON Schema.
 pub const PATTERN: &str = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#;
 
 const BLANK: &[char] = &[' ', '\t'];
 
-/// The tag at the start of a list: whether it is weak, what stands between its quotes, and what follows.
+/// Splits the first tag from a list: whether it is weak, its text, and the rest of the list.
 fn tag(list: &str) -> Option<(bool, &str, &str)> {
     let strong = list.strip_prefix("W/");
     let (tag, rest) = strong.unwrap_or(list).strip_prefix('"')?.split_once('"')?;

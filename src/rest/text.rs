@@ -1,20 +1,19 @@
-//! Small rules for texts from outside: byte order marks, what may be told back, and what a name may be.
+//! Small rules for texts from outside: byte order marks, texts that are quoted back, and names.
 
-/// What editors of some systems put before a text.
+/// The UTF-8 byte order mark, which some editors put at the start of a text.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The bytes without a byte order mark before them.
+/// Removes a byte order mark from the start.
 pub fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(BOM).unwrap_or(bytes)
 }
 
-/// A name from outside, cut and without control characters, to be told back.
+/// Prepares a name from outside for a reply: its first 64 characters, without control characters.
 pub fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// What a name must not be if it is to stand in a path: the edge takes such a path for an attack. The problem, in
-/// words.
+/// Says in words why a name cannot be part of a path; `None` if it can. The edge treats such a path as an attack.
 pub fn segment_problem(name: &str) -> Option<&'static str> {
     line_problem(name).or_else(|| match name {
         "" => Some("must not be empty"),
@@ -24,18 +23,18 @@ pub fn segment_problem(name: &str) -> Option<&'static str> {
     })
 }
 
-/// What a text of one line must not hold. The problem, in words.
+/// Says in words why a text is not one line; `None` if it is.
 pub fn line_problem(text: &str) -> Option<&'static str> {
     text.contains(char::is_control).then_some("must not contain control characters")
 }
 
-/// What a name for people must be: a line with something to be seen. The problem, in words.
+/// Says in words why a name for people is not a line with a visible character; `None` if it is.
 pub fn visible_problem(text: &str) -> Option<&'static str> {
     line_problem(text).or_else(|| text.trim().is_empty().then_some("must have a visible character"))
 }
 
-/// True for a character that a reader cannot see, or that changes the order of what is seen: Unicode's format
-/// characters, fillers, separators of lines, variation selectors beyond the common ones, and tags. Joiners are among them.
+/// True for a character that a reader cannot see, or that changes the order of others: Unicode's format characters,
+/// joiners included, fillers, line separators, variation selectors beyond the common ones, and tags.
 pub fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -44,7 +43,7 @@ pub fn is_hidden(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text without a byte order mark before it.
+/// Removes a byte order mark from the start of a text.
 pub fn without_bom_str(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }

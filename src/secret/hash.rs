@@ -1,4 +1,4 @@
-//! What the store knows of a secret.
+//! The hash and the mark of a secret: all that the store has of it.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ impl SecretHash {
         Self(*blake3::hash(secret.as_bytes()).as_bytes())
     }
 
-    /// A hash as the store keeps it.
+    /// Makes a hash from the stored bytes.
     pub fn from_stored(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -36,7 +36,8 @@ impl fmt::Debug for SecretHash {
 /// Characters of a mark.
 const MARK: usize = 16;
 
-/// The mark of a key: what tells it from others without being of use to anybody else.
+/// The mark of a key: it tells one key from another, and nobody can use it as a key. 16 hexadecimal digits of the key's
+/// SHA-256.
 pub fn token_mark(secret: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))[..MARK].to_owned()
 }

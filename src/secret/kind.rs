@@ -4,7 +4,7 @@ use super::{AgentKey, AgentPat, AgentToken, Malformed, SecretHash, SessionSecret
 use crate::closed_set::closed_set;
 
 closed_set! {
-    /// What a credential is.
+    /// The kinds of credential.
     pub enum Kind {
         AgentToken "agent_token" "An agent's own token, used directly.";
         UserToken "user_token" "A person's or script's token, used directly.";
@@ -17,10 +17,10 @@ closed_set! {
     }
 }
 
-/// The kind that a presented text has by its form, and its hash. An enrollment looks like an agent's PAT.
+/// Recognises the kind of a presented text by its form, and hashes it. An enrollment looks like an agent's PAT.
 ///
 /// # Errors
-/// [`Malformed`] for a text that no kind could have made: it need not be looked up.
+/// [`Malformed`] if the text has the form of no kind, so it need not be looked up.
 pub fn recognise(text: &str) -> Result<(Kind, SecretHash), Malformed> {
     let parsed = if text.starts_with(AgentToken::PREFIX) {
         (Kind::AgentToken, AgentToken::parse(text)?)

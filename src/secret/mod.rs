@@ -1,6 +1,6 @@
 //! Secrets: the kinds the box issues, their text formats, generation and hashing (DESIGN D5).
 //! A plaintext exists only as a [`Plaintext`] on its way to the client that requested it. All other
-//! code uses a [`SecretHash`]. What does not belong here: who may use a secret, and where it is stored.
+//! code uses a [`SecretHash`]. This module does not decide who may use a secret or where it is stored.
 
 mod hash;
 mod kind;
@@ -26,11 +26,11 @@ pub use user_code::UserCode;
 /// A secret as made for a new credential: shown once, stored as its hash.
 #[derive(Debug)]
 pub struct Issued {
-    /// What is shown, once.
+    /// The secret itself, which is shown once.
     pub plaintext: Plaintext,
     /// The public name of the secret: 10 characters of `[A-Za-z0-9]`.
     pub key_id: String,
-    /// What is stored.
+    /// The hash, which is stored.
     pub hash: SecretHash,
 }
 

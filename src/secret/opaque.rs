@@ -1,4 +1,4 @@
-//! What the formats share: random bytes, base62 without bias, and `PREFIX` + 43 characters of base64url.
+//! The shared parts of the formats: random bytes, base62 without bias, and `PREFIX` + 43 characters of base64url.
 
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;

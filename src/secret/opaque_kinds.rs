@@ -1,5 +1,5 @@
-//! The secrets of the form `PREFIX` + 43 characters of base64url: 32 random bytes behind a prefix that says their kind.
-//! Those without a prefix never leave a cookie, a link or a form.
+//! The secrets of the form `PREFIX` + 43 characters of base64url: 32 random bytes after a prefix that names the kind.
+//! Secrets without a prefix occur only in a cookie, a link or a form.
 
 use super::{Issued, Malformed, SecretHash, opaque};
 
@@ -9,7 +9,7 @@ macro_rules! opaque_secrets {
         pub struct $name;
 
         impl $name {
-            /// What every secret of this kind starts with.
+            /// The prefix of every secret of this kind.
             pub const PREFIX: &'static str = $prefix;
 
             /// A fresh secret: 32 random bytes.
@@ -17,7 +17,7 @@ macro_rules! opaque_secrets {
                 opaque::generate(Self::PREFIX)
             }
 
-            /// The hash of a well-formed secret of this kind.
+            /// Returns the hash of a well-formed secret of this kind.
             ///
             /// # Errors
             /// [`Malformed`] for any other text.
@@ -29,24 +29,24 @@ macro_rules! opaque_secrets {
 }
 
 opaque_secrets! {
-    /// The credential an agent's container is given as `TAOS_TOKEN`.
+    /// The credential that an agent's container gets as `TAOS_TOKEN`.
     AgentToken "taos_agent_";
     /// The credential of people and scripts.
     UserToken "taos_user_";
     /// The credential that Agentex clients send as `x-agent-api-key`.
     AgentKey "taos_key_";
-    /// What a program that an admin has registered proves itself with.
+    /// The secret with which a registered program authenticates itself.
     ClientSecret "taos_client_";
     /// The value of the session cookie.
     SessionSecret "";
-    // These live in memory alone, for minutes.
-    /// A one-time login link's secret.
+    // The daemon keeps these in memory only, for minutes.
+    /// The secret of a one-time login link.
     LoginLink "";
-    /// The name of a program's request to log in, while a person decides. It gives nothing by itself.
+    /// The id of a program's request to log in, while a person decides. It grants nothing by itself.
     ConsentId "";
-    /// What a program exchanges for its tokens after a person's click.
+    /// The code that a program exchanges for its tokens after a person has consented.
     AuthorizationCode "taos_code_";
-    /// What a program without a browser asks with whether a person has decided.
+    /// The code with which a program without a browser polls for a person's decision.
     DeviceCode "taos_device_";
 }
 

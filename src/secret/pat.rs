@@ -1,7 +1,7 @@
 //! Personal access tokens: `axp_u_KEYID.SECRET` of users, `axp_a_KEYID.SECRET` of agents and enrollments.
 //!
-//! KEYID is 10 and SECRET 49 characters of base62; the last 6 are the CRC-32 of everything before them, so that a typo
-//! is refused without a look into the database (aX contract, section 2).
+//! KEYID is 10 and SECRET 49 characters of base62. The last 6 are the CRC-32 of everything before them, so that a typo
+//! is refused without a database query (aX contract, section 2).
 
 use super::opaque::{self, KEY_ID};
 use super::{Issued, Malformed, SecretHash};
@@ -16,7 +16,7 @@ pub struct UserPat;
 pub struct AgentPat;
 
 impl UserPat {
-    /// What every user's PAT starts with.
+    /// The prefix of every user's PAT.
     pub const PREFIX: &'static str = "axp_u_";
 
     /// A fresh PAT.
@@ -34,7 +34,7 @@ impl UserPat {
 }
 
 impl AgentPat {
-    /// What every agent's PAT and every enrollment token starts with.
+    /// The prefix of every agent's PAT and every enrollment token.
     pub const PREFIX: &'static str = "axp_a_";
 
     /// A fresh PAT.

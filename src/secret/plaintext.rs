@@ -1,10 +1,11 @@
-//! A secret's plaintext, which nothing prints by accident.
+//! The plaintext of a secret, in a type that cannot be printed by accident.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A secret in the clear. `Debug` says nothing, there is no `Display` and no `Serialize`; the memory is wiped on drop.
+/// A secret in plaintext. `Debug` prints no secret, there is no `Display` and no `Serialize`, and the memory is wiped
+/// on drop.
 pub struct Plaintext(Zeroizing<String>);
 
 impl Plaintext {

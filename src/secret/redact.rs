@@ -1,14 +1,14 @@
-//! Cutting secrets out of texts that are kept or told: a client may put one where none belongs, into a path, a query or a
-//! name. Access log, audit, metrics, logs and errors all use this.
+//! Removes secrets from texts that are stored or shown. A client may put a secret into a path, a query or a name.
+//! Access log, audit, metrics, logs and errors all use this.
 
 use std::borrow::Cow;
 
 use data_encoding::BASE64URL_NOPAD;
 
-/// What stands in a text where a secret was.
+/// The text that replaces a secret.
 pub const CUT: &str = "[cut]";
 
-/// What the box's own secrets start with; behind each comes the secret part. A test sends one of each where none belongs.
+/// The prefixes of the box's own secrets; the secret part follows each. A test sends one of each in wrong places.
 pub const PREFIXES: &[&str] = &[
     "taos_agent_",
     "taos_user_",
@@ -23,15 +23,15 @@ pub const PREFIXES: &[&str] = &[
     LOGIN_LINK,
     CONSENT,
 ];
-/// What a one-time login link starts with, behind the name of the box. It stays: only what follows is secret.
+/// The prefix of a one-time login link, after the host. It is not cut: only the rest is secret.
 const LOGIN_LINK: &str = "/login/";
-/// The same of a program's request that waits for a person.
+/// The prefix of the link to a program's login request, which waits for a person. It is not cut either.
 const CONSENT: &str = "/oauth/consent/";
-/// Characters of the longest of them, and some.
+/// Characters of the longest of these three prefixes, and a margin.
 const PREFIX_CHARS: usize = 16;
-/// What every JWT starts with: `{"` in base64url.
+/// The start of every JWT: `{"` in base64url.
 const JWT: &str = "eyJ";
-/// Characters behind a prefix from which on it is taken for a secret, or a part of one.
+/// The fewest characters after a prefix for a secret or a part of one.
 const LEAST: usize = 8;
 
 /// The text without anything that looks like a credential of the box, or like a JWT, percent-encoded ones included.
@@ -40,10 +40,11 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return plain;
     }
-    // What only shows once it is decoded goes with the whole part of the path or query that it stands in.
+    // If a secret appears only after decoding, the whole part of the path or query with it is cut.
     let mut all = String::with_capacity(plain.len());
     let mut found = false;
-    // What stands before, as far as it was left: `/login/`, `/oauth/consent/` and `taos_session=` end where a part does.
+    // The text before this part, as far as it was not cut: the prefixes `/login/`, `/oauth/consent/` and
+    // `taos_session=` end where a part ends.
     let mut before = String::new();
     for part in plain.split_inclusive(['/', '?', '&', '=', ' ', '\'', '"']) {
         before += &decoded(part);
@@ -66,7 +67,7 @@ pub fn has_secret(text: &str) -> bool {
     next(text, 0).is_some()
 }
 
-/// True if something in the text is a credential of this box, as far as its form tells: of JWTs those of its own issuer.
+/// True if the text contains a credential of this box, judged by its form. Only JWTs that the box issued count.
 pub fn has_own_secret(text: &str) -> bool {
     has_own(text) || (text.contains('%') && has_own(&decoded(text)))
 }
@@ -82,19 +83,20 @@ fn has_own(text: &str) -> bool {
     false
 }
 
-/// True unless the token says that somebody else has issued it.
+/// True unless the token names another issuer.
 fn is_ours(token: &str) -> bool {
     let payload = token.split('.').nth(1).unwrap_or("");
     let claims = BASE64URL_NOPAD.decode(payload.as_bytes()).ok();
     let claims: Option<serde_json::Value> = claims.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    // A program's token names the box by its public address.
+    // A token of a program names the box by its public address, so its issuer is not `taosd`. Its own claims identify
+    // it.
     let names_ours =
         |claims: &serde_json::Value| claims.get("token_class").is_some() && claims.get("credential_id").is_some();
     claims.and_then(|claims| Some(claims.get("iss")?.as_str()? == "taosd" || names_ours(&claims))).unwrap_or(true)
 }
 
 fn decoded(text: &str) -> String {
-    // Twice: a client that encodes wrongly may encode again.
+    // Decodes twice, because a faulty client may encode twice.
     let once = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
     percent_encoding::percent_decode_str(&once).decode_utf8_lossy().into_owned()
 }
@@ -109,10 +111,10 @@ fn cut(text: &str) -> Cow<'_, str> {
     if from == 0 { Cow::Borrowed(text) } else { Cow::Owned(all + &text[from..]) }
 }
 
-/// Where the next secret stands, from this byte on.
+/// The start and end of the next secret, in bytes, at or after `from`.
 fn next(text: &str, from: usize) -> Option<(usize, usize)> {
     let rest = &text[from..];
-    // Most paths have no word that is long enough, which is quicker to see than that it has none of the prefixes.
+    // Most paths have no word that is long enough. This check is faster than a search for each prefix.
     if !has_long_word(rest) {
         return None;
     }
@@ -124,7 +126,7 @@ fn next(text: &str, from: usize) -> Option<(usize, usize)> {
     found.chain(token).min().map(|(start, end)| (from + start, from + end))
 }
 
-/// The first place of `prefix` with enough behind it to be a secret, where that is one.
+/// The first place where `prefix` is followed by enough characters for a secret and `is_one` accepts them.
 fn secret(text: &str, prefix: &str, is_one: fn(&str) -> bool) -> Option<(usize, usize)> {
     let mut from = 0;
     loop {
@@ -139,7 +141,7 @@ fn secret(text: &str, prefix: &str, is_one: fn(&str) -> bool) -> Option<(usize, 
     }
 }
 
-/// True if enough characters of a secret stand in a row for there to be one.
+/// True if the text has a word that is long enough for a secret.
 fn has_long_word(text: &str) -> bool {
     text.split(|c| !is_in_secret(c)).any(|word| word.len() >= LEAST)
 }

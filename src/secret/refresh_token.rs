@@ -1,5 +1,5 @@
-//! A program's refresh token: `taos_refresh_HANDLE.SECRET`, 22 and 43 characters of base64url. The handle stays the
-//! grant's through all rotations, so that a token that was replaced long ago is still known for what it is.
+//! A program's refresh token: `taos_refresh_HANDLE.SECRET`, 22 and 43 characters of base64url. All refresh tokens of a
+//! grant have the same handle, so a token that was replaced long ago is still recognised.
 
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
@@ -23,20 +23,20 @@ pub struct PresentedRefresh {
 }
 
 impl RefreshToken {
-    /// What every one starts with.
+    /// The prefix of every refresh token.
     pub const PREFIX: &'static str = "taos_refresh_";
 
-    /// The first of a grant, and the hash of its handle.
+    /// Makes the first token of a grant. Returns it with the hash of its handle.
     pub fn generate() -> (Issued, SecretHash) {
         let bytes = opaque::random::<16>();
         let handle = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
         (Self::with(&handle), SecretHash::of(&handle))
     }
 
-    /// The successor of a token: another secret behind the same handle.
+    /// Makes the next token of a grant: a new secret with the same handle.
     ///
     /// # Errors
-    /// [`Malformed`] if the text is none.
+    /// [`Malformed`] if the text is not a refresh token.
     pub fn successor(text: &str) -> Result<Issued, Malformed> {
         Ok(Self::with(parts(text)?.0))
     }
@@ -46,7 +46,7 @@ impl RefreshToken {
         Issued::of(format!("{}{handle}.{}", Self::PREFIX, secret.as_str()), opaque::random_base62(KEY_ID))
     }
 
-    /// The hashes of a well-formed token.
+    /// Returns the hashes of a well-formed token.
     ///
     /// # Errors
     /// [`Malformed`] for any other text.

@@ -1,5 +1,5 @@
-//! The code that a program shows and a person types: `XXXX-XXXX` of 20 consonants, which make no words (RFC 8628, section
-//! 6.1). It lives for minutes, and few tries are allowed.
+//! The code that a program shows and a person types: `XXXX-XXXX` of 20 consonants, which form no words (RFC 8628,
+//! section 6.1). It is valid for minutes, and few attempts are allowed.
 
 use super::{Issued, Malformed, SecretHash, opaque};
 
@@ -27,7 +27,7 @@ impl UserCode {
         format!("{}-{}", &letters[..HALF], &letters[HALF..])
     }
 
-    /// A code as a person typed it, in the one way that it is written; `None` for what is none.
+    /// Normalises a code that a person typed. Returns `None` if the text is not a code.
     pub fn read(text: &str) -> Option<String> {
         let letters: String = text
             .chars()

@@ -1,4 +1,4 @@
-//! Agents' keys: credentials of Agentex clients, several an agent, told apart by name and type.
+//! The keys of agents, for Agentex clients. An agent may have several, distinguished by name and type.
 
 use rusqlite::{Connection, params};
 
@@ -23,42 +23,42 @@ const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
 pub struct NewAgentKey<'a> {
     /// The id.
     pub id: &'a str,
-    /// AgentKeyRecord id and hash.
+    /// The public name and the hash of the secret.
     pub issued: &'a Issued,
-    /// The agent.
+    /// The agent's id.
     pub agent_id: &'a str,
-    /// Its name.
+    /// The key's name.
     pub name: &'a str,
-    /// What it is for.
+    /// The key's type: internal or external.
     pub key_type: KeyType,
-    /// Its scopes as a JSON array.
+    /// The key's scopes, as a JSON array.
     pub scopes: &'a str,
     /// Who issued it.
     pub maker: &'a Maker,
-    /// When.
+    /// When it was issued.
     pub issued_at: Micros,
 }
 
 record! {
-    /// A live key as told; never its hash.
+    /// A live key as shown to clients, never with its hash.
     pub struct AgentKeyRecord from "credentials" {
         /// The id.
         pub id: String = "id",
-        /// The agent.
+        /// The agent's id.
         pub agent_id: String = "agent_id",
-        /// Its name.
+        /// The key's name.
         pub name: String = "label",
-        /// What it is for.
+        /// The key's type: internal or external.
         pub key_type: KeyType = "key_type",
         /// When it was issued.
         pub issued_at: Micros = "issued_at",
     }
 }
 
-/// Stores a key.
+/// Stores a key. Deletes old dead keys of the agent if there are too many.
 ///
 /// # Errors
-/// `Exists` if the agent has a live one of this name and type.
+/// `StoreError::Exists` if the agent has a live key of this name and type.
 pub fn insert(conn: &Connection, new: &NewAgentKey<'_>) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
@@ -77,18 +77,18 @@ pub fn insert(conn: &Connection, new: &NewAgentKey<'_>) -> Result<()> {
     forget_dead(conn, Of::Agent(new.agent_id), Kind::AgentKey)
 }
 
-/// The live key of this id.
+/// Returns the live key with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<AgentKeyRecord>> {
     AgentKeyRecord::one(conn, &format!("{IS_LIVE} AND id = ?1"), [id])
 }
 
-/// An agent's live key of this name and type.
+/// Returns an agent's live key of this name and type.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: KeyType) -> Result<Option<AgentKeyRecord>> {
     AgentKeyRecord::one(
         conn,
@@ -97,10 +97,10 @@ pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: KeyType)
     )
 }
 
-/// A page of an agent's live keys.
+/// Passes a page of an agent's live keys to `take`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, AgentKeyRecord>) -> Result<()> {
     let columns = [("created_at", "issued_at"), ("name", "label"), ("id", "id")];
     let sql = format!(
@@ -112,18 +112,18 @@ pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, A
     each(&mut statement, params![page.limit, page.offset, agent_id], AgentKeyRecord::read, take)
 }
 
-/// How many live keys an agent has.
+/// Returns the number of live keys of an agent.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count(conn: &Connection, agent_id: &str) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT)?.query_row([agent_id], |row| row.get(0))?)
 }
 
-/// Ends a key at once.
+/// Revokes a live key at once.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn revoke(conn: &Connection, id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(REVOKE)?.execute(params![id, now])?;
     Ok(())

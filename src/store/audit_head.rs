@@ -1,5 +1,5 @@
-//! The head of the audit chain, and whether a head that was told once is still part of it. Whoever can write the file
-//! can cut the chain or make it anew; what was told outside shows it.
+//! The head of the audit chain, and whether an earlier head is still part of the chain. Whoever can write the database
+//! file can shorten the chain or make it anew; a head that was published before reveals this.
 
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -10,21 +10,21 @@ const LAST: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
 const FIRST: &str = "SELECT seq FROM audit ORDER BY seq LIMIT 1";
 const AT: &str = "SELECT hash FROM audit WHERE seq = ?1";
 
-/// The last row's place and hash, and whose chain it is.
+/// The number and hash of the last row, and the installation that the chain belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditHead {
-    /// The place.
+    /// The number of the row.
     pub seq: i64,
     /// The hash, hexadecimal.
     pub hash: String,
-    /// The installation.
+    /// The id of the installation.
     pub install_id: String,
 }
 
-/// The head now; `None` for an empty chain.
+/// Returns the current head; `None` for an empty chain.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn head(conn: &Connection) -> Result<Option<AuditHead>> {
     let last =
         conn.prepare_cached(LAST)?.query_row([], |row| Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?))).optional()?;
@@ -32,10 +32,11 @@ pub fn head(conn: &Connection) -> Result<Option<AuditHead>> {
     Ok(last.map(|(seq, hash)| AuditHead { seq, hash: HEXLOWER.encode(&hash), install_id }))
 }
 
-/// True unless the chain shows that it does not go on from `head`: of another chain, or of a later state of this one.
+/// Returns false if the chain shows that it does not continue from `head`: it is of another chain, or of a later state
+/// of this one. Returns true for a head older than the first row that is kept.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn descends(conn: &Connection, head: &AuditHead) -> Result<bool> {
     let found: Option<[u8; 32]> = conn.query_row(AT, params![head.seq], |row| row.get(0)).optional()?;
     let first: Option<i64> = conn.query_row(FIRST, [], |row| row.get(0)).optional()?;
@@ -45,11 +46,11 @@ pub fn descends(conn: &Connection, head: &AuditHead) -> Result<bool> {
     })
 }
 
-/// Says how many rows have followed a head that was told once, or why the chain does not go on from it. The chain itself
-/// must have been verified.
+/// Returns a text: how many rows have followed an earlier head, or why the chain does not continue from it. The chain
+/// itself must have been verified.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn follows(conn: &Connection, seq: i64, hash: &str) -> Result<std::result::Result<String, String>> {
     let Some(now) = head(conn)? else { return Ok(Err("the audit is empty".into())) };
     if seq > now.seq {

@@ -1,4 +1,4 @@
-//! What has changed, in the order of the commits: triggers keep it, streams of events read it.
+//! The log of changes, in the order of the commits. Triggers write it, and event streams read it.
 
 use rusqlite::{Connection, params};
 
@@ -9,7 +9,7 @@ const AFTER: &str = "SELECT seq, kind, ref FROM changes WHERE seq > ?1 ORDER BY 
 const LAST: &str = "SELECT max(seq) FROM changes";
 
 closed_set! {
-    /// What changed.
+    /// The kind of thing that changed.
     pub enum Changed {
         Request "request" "A request.";
         Operation "operation" "An operation.";
@@ -17,21 +17,21 @@ closed_set! {
     }
 }
 
-/// A change.
+/// A row of the log of changes.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// Its place in the order of all.
+    /// The position in the log.
     pub seq: i64,
-    /// What changed.
+    /// The kind of thing that changed.
     pub kind: Changed,
-    /// Its id.
+    /// The id of the request, operation or agent.
     pub id: String,
 }
 
-/// At most so many changes after a place.
+/// Returns at most `most` changes after the position `seq`, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn after(conn: &Connection, seq: i64, most: u64) -> Result<Vec<Change>> {
     let mut statement = conn.prepare_cached(AFTER)?;
     let rows = statement
@@ -39,10 +39,10 @@ pub fn after(conn: &Connection, seq: i64, most: u64) -> Result<Vec<Change>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The place of the last change; 0 if there was none.
+/// Returns the position of the last change; 0 if there was none.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn last(conn: &Connection) -> Result<i64> {
     Ok(conn.prepare_cached(LAST)?.query_row([], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0))
 }

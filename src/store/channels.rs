@@ -1,4 +1,4 @@
-//! Channels: where people are told, and which notifications are still on their way there.
+//! Channels, which deliver notifications to people, and the notifications that still wait for delivery.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -26,7 +26,7 @@ const FAILED: &str = "UPDATE channels SET failures = failures + 1, last_error = 
 const EXPIRE: &str = "DELETE FROM channel_outbox WHERE queued_at < ?1";
 
 closed_set! {
-    /// What a channel speaks.
+    /// The protocol of a channel.
     pub enum ChannelKind {
         Webhook "webhook" "A signed POST of the notification.";
         Ntfy "ntfy" "A topic of ntfy.";
@@ -36,7 +36,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// What a notification is about, as channels choose.
+    /// The events by which channels choose notifications.
     pub enum ChannelEvent {
         Request "request" "An agent asks for something.";
         Notification "notification" "What agents and users tell.";
@@ -47,33 +47,33 @@ closed_set! {
 }
 
 record! {
-    /// A channel.
+    /// A channel of one user or of all admins.
     pub struct Channel from "channels" {
         /// The id.
         pub id: String = "id",
-        /// Whose; `None`: what the admins are notified of goes there, once.
+        /// The owner's id. `None` for a channel of all admins, which gets what they are notified of, once.
         pub user_id: Option<String> = "user_id",
-        /// Whether it stands in taosd.toml.
+        /// Whether it is set in `taosd.toml`.
         pub configured: bool = "configured",
-        /// What it speaks.
+        /// The protocol.
         pub kind: ChannelKind = "kind",
-        /// What it is told of, as a JSON array; empty for everything.
+        /// The events that are sent, as a JSON array; all if empty.
         pub events: String = "events",
-        /// The least urgent that it is told of.
+        /// The lowest level that is sent.
         pub min_level: Level = "min_level",
         /// When it was made.
         pub created_at: Micros = "created_at",
         /// When it was last changed.
         pub updated_at: Micros = "updated_at",
-        /// Attempts that failed since the last that did not.
+        /// The number of failed attempts since the last success.
         pub failures: i64 = "failures",
-        /// When it was last tried.
+        /// When the last attempt was.
         pub last_attempt_at: Option<Micros> = "last_attempt_at",
-        /// When it last took something.
+        /// When the last success was.
         pub last_success_at: Option<Micros> = "last_success_at",
         /// Why the last attempt failed.
         pub last_error: Option<String> = "last_error",
-        /// Where it is.
+        /// The address that it sends to.
         pub url: String = "url",
         /// Its secret, sealed.
         pub secret: Option<Vec<u8>> = "secret",
@@ -83,7 +83,7 @@ record! {
 /// Stores a new channel.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, one: &Channel) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         one.id,
@@ -99,46 +99,46 @@ pub fn insert(conn: &Connection, one: &Channel) -> Result<()> {
     Ok(())
 }
 
-/// Stores what a channel is now.
+/// Stores the settings of a channel and resets its failures.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn update(conn: &Connection, one: &Channel, now: Micros) -> Result<()> {
     conn.prepare_cached(UPDATE)?.execute(params![one.id, one.url, one.secret, one.events, one.min_level, now])?;
     Ok(())
 }
 
-/// Removes a channel, and what waits for it.
+/// Deletes a channel and what waits for it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete(conn: &Connection, id: &str) -> Result<()> {
     conn.prepare_cached("DELETE FROM channels WHERE id = ?1")?.execute([id])?;
     Ok(())
 }
 
-/// The channel of this id.
+/// Returns the channel with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Channel>> {
     Channel::one(conn, "WHERE id = ?1", [id])
 }
 
-/// The channels of a user, and of an admin those for all admins; there are few.
+/// Returns the channels of a user and, if the user is an admin, those for all admins. There are few.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of_user(conn: &Connection, user_id: &str) -> Result<Vec<Channel>> {
     let mut all = list(conn, OF_USER, &[&user_id])?;
     all.extend(list(conn, OF_ADMINS, &[&user_id])?);
     Ok(all)
 }
 
-/// The channels that something waits for.
+/// Returns the channels that have waiting notifications.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn waiting(conn: &Connection) -> Result<Vec<Channel>> {
     list(conn, WAITING, &[])
 }
@@ -149,10 +149,10 @@ fn list(conn: &Connection, which: &str, values: &[&dyn rusqlite::ToSql]) -> Resu
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Makes the channels of taosd.toml these.
+/// Replaces the channels of `taosd.toml` with `all`. A channel whose id stays keeps what waits for it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn configure(conn: &Connection, all: &[Channel]) -> Result<()> {
     for old in list(conn, "WHERE configured = 1", &[])? {
         if !all.iter().any(|one| one.id == old.id) {
@@ -168,26 +168,26 @@ pub fn configure(conn: &Connection, all: &[Channel]) -> Result<()> {
     Ok(())
 }
 
-/// The oldest notification that waits for a channel.
+/// Returns the id of the oldest notification that waits for a channel.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn head(conn: &Connection, channel_id: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(HEAD)?.query_row([channel_id], |row| row.get(0)).optional()?)
 }
 
-/// How many wait for a channel, up to a thousand.
+/// Returns the number of notifications that wait for a channel, up to 1000.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count(conn: &Connection, channel_id: &str) -> Result<i64> {
     Ok(conn.prepare_cached(COUNT)?.query_row([channel_id], |row| row.get(0))?)
 }
 
-/// Ends a delivery; without an error it was taken.
+/// Ends a delivery, which succeeded if there is no `error`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn done(
     conn: &Connection,
     channel_id: &str,
@@ -203,19 +203,19 @@ pub fn done(
     Ok(())
 }
 
-/// Notes a failed attempt; what waits for the channel waits on.
+/// Records a failed attempt. The notifications stay waiting.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn failed(conn: &Connection, channel_id: &str, error: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(FAILED)?.execute(params![channel_id, now, error])?;
     Ok(())
 }
 
-/// Gives up what came in before a time. How many.
+/// Gives up the notifications that were queued before `before`. Returns their number.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn expire(conn: &Connection, before: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(EXPIRE)?.execute([before])?)
 }

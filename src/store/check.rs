@@ -1,4 +1,4 @@
-//! Checking a database file without writing to it: `taosd check`, and every copy that is made.
+//! Checks of a database file that do not write to it, for `taosd check` and for every copy.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,46 +14,47 @@ use crate::threads::lock;
 
 const SCHEMA: &str = "schema";
 
-/// One thing that was looked at.
+/// The result of one step of a check.
 #[derive(Debug, Clone)]
 pub struct CheckFinding {
-    /// What was looked at.
+    /// The name of the step.
     pub name: &'static str,
     /// What was found, or what is wrong.
     pub result: std::result::Result<String, String>,
 }
 
-/// How often a look asks whether it is still wanted, in steps of SQLite's machine; of the structure, in pages.
+/// How often a check asks whether it is wanted: steps of SQLite's virtual machine, or pages for the structure.
 const STEPS: i32 = 256;
-/// How long a gentle look works between two pauses: the card also has commits to write.
+/// How long a gentle check works between two pauses: the SD card also has commits to write.
 const WORK: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What a look ends in: what was found, or what is wrong.
+/// The result of a step: what was found, or what is wrong.
 type Looked = Result<std::result::Result<String, String>>;
 type CheckStep = fn(&mut Connection) -> Looked;
 
-/// Looks at a database file: identity, schema version, schema, structure, foreign keys, audit chain. What stands in a
-/// schema that is not ours is never run: nothing more is looked at then.
+/// Checks a database file: identity, schema version, schema, structure, foreign keys, audit chain. If the schema is not
+/// taosd's, the check ends there, so that no SQL of that schema ever runs.
 ///
 /// # Errors
-/// Where the file cannot be opened at all.
+/// A [`StoreError`] if the file cannot be opened. Damage, even if it prevents opening, is a finding.
 pub fn check(path: &Path) -> Result<Vec<CheckFinding>> {
     check_while(path, &StillWanted::always())
 }
 
-/// Like [`check`], as long as it is wanted; what was not looked at by then counts as not sound.
+/// Like [`check`], but stops when the check is not `wanted` any more. A step that it stops counts as not sound.
 ///
 /// # Errors
-/// As there.
+/// As [`check`].
 pub(super) fn check_while(path: &Path, wanted: &StillWanted) -> Result<Vec<CheckFinding>> {
     check_telling(path, wanted, &mut |_, _| ())
 }
 
-/// The same beside a daemon at work, with pauses. `told` hears what is looked at next, and what was found so far.
+/// Like [`check`], but with pauses, for a database in use, and only while it is `wanted`. Before each step it calls
+/// `told` with the name of the step and the findings so far.
 ///
 /// # Errors
-/// As there.
+/// As [`check`].
 pub fn check_gently(
     path: &Path,
     wanted: &StillWanted,
@@ -90,7 +91,7 @@ fn check_telling(path: &Path, wanted: &StillWanted, told: TellFindings<'_>) -> R
     let mut findings = Vec::new();
     for (name, look) in checks {
         told(name, &findings);
-        // Anew each time: a look may set one of its own.
+        // Set again for each step, because a step may set a handler of its own.
         let wanted = wanted.clone();
         conn.progress_handler(STEPS, Some(move || !wanted.now()))?;
         let result = look(&mut conn).unwrap_or_else(|error| Err(error.to_string()));
@@ -103,18 +104,18 @@ fn check_telling(path: &Path, wanted: &StillWanted, told: TellFindings<'_>) -> R
     Ok(findings)
 }
 
-/// Looks at one thing more in a database file that [`check`] found sound.
+/// Runs one more read of a database file that [`check`] found sound.
 ///
 /// # Errors
-/// The store's.
+/// Any [`StoreError`].
 pub fn look<T>(path: &Path, at: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     at(&open::reading(path, open::at_rest(path))?)
 }
 
-/// Makes sure that a file at rest is a taosd database of a schema that this daemon knows.
+/// Checks that a file that no daemon uses is a taosd database of a schema version that this daemon knows.
 ///
 /// # Errors
-/// [`OpenError`]: foreign, too new, or not to be read.
+/// [`OpenError::Foreign`], [`OpenError::TooNew`], or the [`OpenError`] of a file that cannot be read.
 pub fn recognise(path: &Path) -> std::result::Result<(), OpenError> {
     open::identify(path)?;
     let failed = |error: StoreError| match error {
@@ -163,33 +164,33 @@ fn chain(conn: &mut Connection) -> Looked {
     })
 }
 
-/// Whether a copy is still wanted: asked all the time while it is made.
+/// Whether a copy or a check is still wanted. It is asked all the time during the work.
 #[derive(Clone)]
 pub struct StillWanted(Arc<dyn Fn() -> bool + Send + Sync>);
 
 impl StillWanted {
-    /// However long it takes.
+    /// Wanted however long it takes.
     pub fn always() -> Self {
         Self(Arc::new(|| true))
     }
 
-    /// Until this is set.
+    /// Wanted until `ends` is set.
     pub fn unless(ends: Arc<AtomicBool>) -> Self {
         Self(Arc::new(move || !ends.load(Ordering::Relaxed)))
     }
 
-    /// While this holds. It is asked on the thread that works.
+    /// Wanted while `holds` returns true. It is called on the thread that does the work.
     pub fn as_long_as(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(holds))
     }
 
-    /// For so long.
+    /// Wanted for `time` from now on.
     pub fn within(time: Duration) -> Self {
         let until = Instant::now() + time;
         Self(Arc::new(move || Instant::now() < until))
     }
 
-    /// True while it is.
+    /// Returns true while the work is wanted.
     pub fn now(&self) -> bool {
         (self.0)()
     }

@@ -1,5 +1,5 @@
-//! A statement's conditions, put together from what is asked: what is not asked does not stand in it, so that SQLite can
-//! choose an index for what is.
+//! The conditions of a statement, made from the filters that are set. A filter that is not set adds no condition, so
+//! that SQLite can choose an index for those that are.
 
 use rusqlite::types::Value;
 use rusqlite::{ParamsFromIter, params_from_iter};
@@ -12,7 +12,7 @@ pub(super) struct Clauses {
 }
 
 impl Clauses {
-    /// The next parameter, with this value, as it stands in a statement.
+    /// Adds a value and returns its parameter, such as `?1`.
     pub(super) fn bind(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
         format!("?{}", self.values.len())
@@ -24,7 +24,7 @@ impl Clauses {
         self.text.push_str(condition);
     }
 
-    /// Adds a condition on a value, which stands as `?` in it, where there is one.
+    /// If there is a value, adds a condition in which each `?` stands for it.
     pub(super) fn and_if(&mut self, condition: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             let parameter = self.bind(value);
@@ -32,12 +32,12 @@ impl Clauses {
         }
     }
 
-    /// All of them, with `WHERE` before the first.
+    /// Returns all conditions, with `WHERE` before the first.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// The values, for a statement that has every parameter.
+    /// Returns the values, for a statement that has all the parameters.
     pub(super) fn values(&self) -> ParamsFromIter<&[Value]> {
         params_from_iter(&self.values)
     }

@@ -1,4 +1,4 @@
-//! How the open database is: whether its files are still those that were opened, and whether what is read is sound.
+//! The condition of the open database: whether its files are those that were opened, and whether damage was found.
 
 use std::cell::RefCell;
 use std::fs;
@@ -12,7 +12,7 @@ use super::error::{Result, StoreError};
 use super::open::beside;
 
 thread_local! {
-    /// Damage that a statement of this thread has met since the last [`noting`] began.
+    /// Damage that a statement of this thread has met since the last [`Condition::noting`] began.
     static MET: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -23,22 +23,22 @@ pub fn met_damage(why: &str) {
     });
 }
 
-/// What tells one file from another.
+/// The device and inode of a file, which identify it.
 type FileId = (u64, u64);
 
 /// The condition of one open database.
 #[derive(Debug)]
 pub struct Condition {
-    /// The database, its WAL and the WAL's index. The last two are known once they were seen.
+    /// The database, its WAL and the WAL's index. The last two have an id once they were seen.
     files: Mutex<[(PathBuf, Option<FileId>); 3]>,
     damage: Mutex<Option<String>>,
 }
 
 impl Condition {
-    /// That of the database at `path`, which is there.
+    /// Returns the condition of the database at `path`, which must exist.
     ///
     /// # Errors
-    /// What the system says.
+    /// Any I/O error.
     pub fn new(path: &Path) -> std::io::Result<Self> {
         let found = fs::symlink_metadata(path)?;
         let files = [
@@ -59,15 +59,15 @@ impl Condition {
         result
     }
 
-    /// Notes damage. It lasts as long as the process: whoever has read it may have passed it on.
+    /// Notes damage, for as long as the process lives: a reader may already have passed the damaged data on.
     pub fn note(&self, why: String) {
         lock(&self.damage).get_or_insert(why);
     }
 
-    /// Makes sure that the files are those that were opened.
+    /// Checks that the files are still those that were opened.
     ///
     /// # Errors
-    /// `Gone` with the file that is not there, or is another one.
+    /// [`StoreError::Gone`] with the file that is missing or is another one.
     pub fn in_place(&self) -> Result<()> {
         let mut files = lock(&self.files);
         for (path, known) in files.iter_mut() {
@@ -86,10 +86,10 @@ impl Condition {
         Ok(())
     }
 
-    /// Whether all is well.
+    /// Checks that the files are in place and that no statement has met damage.
     ///
     /// # Errors
-    /// `Gone`, or `Damaged` since some statement met damage.
+    /// [`StoreError::Gone`], or [`StoreError::Damaged`] once a statement has met damage.
     pub fn check(&self) -> Result<()> {
         self.in_place()?;
         match &*lock(&self.damage) {

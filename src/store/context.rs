@@ -1,6 +1,6 @@
-//! Shared context of a space: values by key, each until its end, or for good once it is promoted.
+//! The shared context of a space: values by key. A value expires, unless it is promoted.
 //!
-//! What has expired is not there, whether or not it was swept yet.
+//! An expired value counts as missing, whether or not the sweep has deleted it yet.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -29,7 +29,7 @@ const KEYS: &str =
 const BYTES_OF: &str = "SELECT bytes FROM context WHERE space_id = ?1 AND key = ?2";
 
 record! {
-    /// A value under its key.
+    /// A value and its key.
     pub struct ContextEntry from "context" {
         /// The key.
         pub key: String = "key",
@@ -37,11 +37,11 @@ record! {
         pub value: String = "value",
         /// The space's id.
         pub space_id: String = "space_id",
-        /// For how many seconds it was set; `None` once promoted.
+        /// The seconds that it was set for; `None` once promoted.
         pub ttl: Option<i64> = "ttl",
-        /// When it ends; `None` once promoted.
+        /// When it expires; `None` once promoted.
         pub expires_at: Option<Micros> = "expires_at",
-        /// What it was promoted as.
+        /// The type that it was promoted as; `None` if it was not.
         pub artifact_type: Option<String> = "artifact_type",
         /// Who set it last, by name.
         pub created_by: String = "created_by",
@@ -52,7 +52,7 @@ record! {
     }
 }
 
-/// What is set.
+/// A value to set.
 #[derive(Debug)]
 pub struct NewEntry<'a> {
     /// The space's id.
@@ -61,21 +61,22 @@ pub struct NewEntry<'a> {
     pub key: &'a str,
     /// The value.
     pub value: &'a str,
-    /// Seconds until it ends.
+    /// The seconds until it expires.
     pub ttl: i64,
     /// Who sets it, by name.
     pub created_by: &'a str,
 }
 
-/// Bytes that an entry counts as.
+/// Returns the bytes that an entry counts as: those of its key and its value.
 pub fn bytes_of(key: &str, value: &str) -> u64 {
     (key.len() + value.len()) as u64
 }
 
-/// Sets a key's value; `false`, and nothing set, where the space may hold no more keys or bytes than these. When it ends.
+/// Sets the value of a key and returns when it expires. Returns `None` and sets nothing if the space would hold more
+/// than `most_keys` or `most_bytes`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set(
     conn: &Connection,
     entry: &NewEntry<'_>,
@@ -84,7 +85,7 @@ pub fn set(
     now: Micros,
 ) -> Result<Option<Micros>> {
     if !fits(conn, entry, most_keys, most_bytes)? {
-        // What has expired makes room before anybody is refused.
+        // Expired entries make room before a value is refused.
         sweep(conn, now, crate::limits::SWEEP_BATCH)?;
         if !fits(conn, entry, most_keys, most_bytes)? {
             return Ok(None);
@@ -110,15 +111,15 @@ fn fits(conn: &Connection, entry: &NewEntry<'_>, most_keys: u64, most_bytes: u64
     let held = usage::of(conn, UsageHolder::Space(entry.space_id))?;
     let bytes = held.context_bytes.saturating_sub(there.unwrap_or(0)) + bytes_of(entry.key, entry.value);
     let keys = held.context_keys + u64::from(there.is_none());
-    // One that gets smaller is taken even where a setting was lowered below what is held.
+    // A value that does not grow is accepted even if a setting was lowered below what the space holds.
     let shrinks = there.is_some_and(|old| bytes_of(entry.key, entry.value) <= old);
     Ok(shrinks || (keys <= most_keys && bytes <= most_bytes))
 }
 
-/// The live value under a key.
+/// Returns the live value under a key.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn get(conn: &Connection, space_id: &str, key: &str, now: Micros) -> Result<Option<ContextEntry>> {
     ContextEntry::one(
         conn,
@@ -130,16 +131,16 @@ pub fn get(conn: &Connection, space_id: &str, key: &str, now: Micros) -> Result<
 /// A part of a space's live entries, in the order of their keys.
 #[derive(Debug, Clone, Copy)]
 pub struct ContextRange<'a> {
-    /// What the keys begin with.
+    /// The prefix of the keys.
     pub prefix: &'a str,
-    /// The last key of the part before.
+    /// The last key of the previous part.
     pub after: Option<&'a str>,
 }
 
-/// The live entries of a part, until no more are wanted.
+/// Passes the live entries of a part to `take`, until it wants no more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(
     conn: &Connection,
     space_id: &str,
@@ -158,21 +159,21 @@ pub fn list(
     each(&mut statement, params![space_id, from, end, now], ContextEntry::read, take)
 }
 
-/// The keys of a space's live entries after this one, in order, at most `most`.
+/// Returns at most `most` keys of a space's live entries after the key `after`, in order.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn keys(conn: &Connection, space_id: &str, after: &str, most: u64, now: Micros) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(KEYS)?;
     let keys = statement.query_map(params![space_id, after, now, most], |row| row.get(0))?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The smallest text that is greater than every text with this prefix; `None` if there is none.
+/// Returns the smallest text that is greater than every text with this prefix; `None` if there is none.
 fn successor(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
-        // Surrogates are no characters: the one before them is followed by the one behind them.
+        // Surrogates are not characters, so U+E000 follows U+D7FF.
         let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
         if let Some(next) = next {
             text.push(next);
@@ -182,35 +183,35 @@ fn successor(prefix: &str) -> Option<String> {
     None
 }
 
-/// Keeps a live value for good; false if there is none under this key.
+/// Keeps a live value permanently. Returns false if the key has none.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn promote(conn: &Connection, space_id: &str, key: &str, artifact_type: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(PROMOTE)?.execute(params![space_id, key, artifact_type, now])? > 0)
 }
 
-/// Deletes a key; false if there was no live value under it.
+/// Deletes a key. Returns false if it had no live value.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete(conn: &Connection, space_id: &str, key: &str, now: Micros) -> Result<bool> {
     let mut statement = conn.prepare_cached(DELETE)?;
     Ok(statement.query_row(params![space_id, key, now], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
-/// True if something has expired and is still stored.
+/// Returns true if an expired entry is still stored.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_due(conn: &Connection, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(IS_DUE)?.query_row([now], |row| row.get(0))?)
 }
 
-/// Removes at most `most` of what has expired; how many.
+/// Deletes at most `most` expired entries. Returns their number.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sweep(conn: &Connection, now: Micros, most: u64) -> Result<usize> {
     Ok(conn.prepare_cached(SWEEP)?.execute(params![now, most])?)
 }

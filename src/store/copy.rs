@@ -15,16 +15,16 @@ use super::open::own;
 use super::open::{self, Medium};
 use super::{Result, StoreError, check};
 
-/// How the name of a copy ends that is not in its place yet.
+/// The suffix of the name of a copy that is not in its place yet.
 pub const PART_SUFFIX: &str = ".part";
-/// Pages copied at a time, and the pause between: the card also has commits to write.
+/// Pages copied at a time, and the pause between: the SD card also has commits to write.
 const PAGES: i32 = 512;
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Where a data directory's backups lie; made, 0700, if there is no such directory yet.
+/// Returns the directory of a data directory's backups. Makes it, with mode 0700, if it is missing.
 ///
 /// # Errors
-/// What the system says.
+/// The I/O error as a [`StoreError`].
 pub fn backup_dir(data_dir: &Path) -> Result<PathBuf> {
     let dir = data_dir.join(BACKUPS);
     match DirBuilder::new().mode(0o700).create(&dir) {
@@ -34,14 +34,13 @@ pub fn backup_dir(data_dir: &Path) -> Result<PathBuf> {
     }
 }
 
-/// How often a copy that is being written looks at the clock, in steps of SQLite's machine, and how long it works
-/// between two pauses.
+/// How often a copy looks at the clock, in steps of SQLite's virtual machine, and how long it works between two pauses.
 const STEPS: i32 = 4096;
 const WORK: Duration = Duration::from_millis(10);
 
 type Write = fn(&Path, Medium, &Path, &StillWanted) -> Result<()>;
 
-/// A copy that waits beside its place. Dropped unsettled, it goes.
+/// A copy in a file beside its place. It is deleted when this is dropped before [`Copied::settle`].
 #[derive(Debug)]
 pub struct Copied {
     part: PathBuf,
@@ -49,15 +48,15 @@ pub struct Copied {
 }
 
 impl Copied {
-    /// Where it is now.
+    /// Returns the path of the copy beside its place.
     pub fn path(&self) -> &Path {
         &self.part
     }
 
-    /// Moves it to its place, over what was there, in one step; on disk when this returns.
+    /// Moves the copy to its place in one step, over the file that was there. It is on disk when this returns.
     ///
     /// # Errors
-    /// What the system says; what was there is there as before.
+    /// The I/O error as a [`StoreError`]. If the move fails, the old file stays as it was.
     pub fn settle(self) -> Result<()> {
         fs::rename(&self.part, &self.place)
             .and_then(|()| sync_dir_of(&self.place))
@@ -71,21 +70,21 @@ impl Drop for Copied {
     }
 }
 
-/// Copies the database at `from`, which may be in use, to a new file beside `place`, 0600. Every commit that was
-/// answered before this began is in it. It needs no files beside it, has passed [`check`] and is on disk.
+/// Copies the database at `from`, which may be in use, to a new file beside `place`, with mode 0600. The copy has every
+/// commit that got its reply before this began. It needs no files beside it, has passed [`check`] and is on disk.
 ///
 /// # Errors
-/// The store's: what stands in the way of reading or writing, `Damaged` with what the check found, or `Unavailable` where
-/// it is not `wanted` any more.
+/// [`StoreError::Damaged`] with the findings of the check, [`StoreError::Unavailable`] if the copy is not `wanted` any
+/// more, or the [`StoreError`] that prevents reading or writing.
 pub fn copy_beside(from: &Path, place: &Path, wanted: &StillWanted) -> Result<Copied> {
     let medium = open::medium(from).map_err(|error| of_file(from, &error))?;
     copy_as(from, medium, place, compactly, wanted)
 }
 
-/// Like [`copy_beside`], of a file that no daemon uses: nothing is left beside that.
+/// Like [`copy_beside`], for a file that no daemon uses. No other files are left beside it.
 ///
 /// # Errors
-/// As there.
+/// As [`copy_beside`].
 pub fn copy_at_rest(from: &Path, place: &Path) -> Result<Copied> {
     copy_as(from, open::at_rest(from), place, compactly, &StillWanted::always())
 }
@@ -98,10 +97,10 @@ pub fn copy_to(from: &Path, place: &Path, wanted: &StillWanted) -> Result<()> {
     copy_beside(from, place, wanted)?.settle()
 }
 
-/// Like [`copy_at_rest`], page by page: for a file from elsewhere, nothing in which may run yet.
+/// Like [`copy_at_rest`], but page by page: for a file from elsewhere, none of whose SQL may run yet.
 ///
 /// # Errors
-/// As there.
+/// As [`copy_beside`].
 pub fn copy_pages(from: &Path, place: &Path) -> Result<Copied> {
     copy_as(from, open::at_rest(from), place, pages, &StillWanted::always())
 }
@@ -115,14 +114,14 @@ fn copy_as(from: &Path, medium: Medium, place: &Path, write: Write, wanted: &Sti
     write(from, medium, to, wanted).map_err(given_up)?;
     sound(to, wanted).map_err(given_up)?;
     File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
-    // Root's copy in the daemon's own directory of backups is the daemon's to replace.
+    // If root makes a copy in the daemon's own directory of backups, the daemon must be able to replace it.
     if let Some(dir) = place.parent().filter(|dir| dir.ends_with(BACKUPS)) {
         own(dir, to).map_err(io)?;
     }
     Ok(copied)
 }
 
-/// A name beside `place` that nobody else uses now.
+/// Returns a path beside `place` that nothing else uses now.
 fn part_of(place: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = place.file_name().unwrap_or_default().to_string_lossy();
@@ -130,20 +129,20 @@ fn part_of(place: &Path) -> PathBuf {
     place.with_file_name(format!(".{name}.{}.{nth}{PART_SUFFIX}", std::process::id()))
 }
 
-/// Makes the names in a file's directory durable.
+/// Syncs the directory of a file, which makes the names in it durable.
 ///
 /// # Errors
-/// What the system says.
+/// Any I/O error.
 pub fn sync_dir_of(path: &Path) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(dir)?.sync_all()
 }
 
-/// Writes what is in the file, without its free pages, in a form that can give space back.
+/// Writes the content of the file without its free pages, in a form that can give space back (auto-vacuum).
 fn compactly(from: &Path, medium: Medium, to: &Path, wanted: &StillWanted) -> Result<()> {
     let mut source = open::to_be_copied(from, medium)?;
     let (mut slept, wanted) = (Instant::now(), wanted.clone());
-    // The card also has commits to write.
+    // The SD card also has commits to write.
     source.progress_handler(
         STEPS,
         Some(move || {
@@ -161,12 +160,12 @@ fn compactly(from: &Path, medium: Medium, to: &Path, wanted: &StillWanted) -> Re
 
 fn pages(from: &Path, medium: Medium, to: &Path, _: &StillWanted) -> Result<()> {
     let source = open::reading(from, medium)?;
-    // One snapshot for all steps: without it every commit in between would begin the copy anew.
+    // All steps use one snapshot: otherwise every commit in between would begin the copy anew.
     let snapshot = source.unchecked_transaction()?;
     snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let mut target = open::copy_in_making(to)?;
     Backup::new(&snapshot, &mut target)?.run_to_completion(PAGES, PAUSE, None)?;
-    // The copy says of itself that it has a WAL, as its source did.
+    // The header of the copy still names a WAL, like that of its source.
     target.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     target.close().map_err(|(_, error)| error.into())
 }

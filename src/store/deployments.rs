@@ -29,29 +29,29 @@ const DELETE_SOME: &str =
 record! {
     /// A deployment as stored.
     pub struct Deployment from "deployments d JOIN agents a ON a.id = d.agent_id" {
-        /// The agent.
+        /// The agent's id.
         pub agent_id: String = "d.agent_id",
-        /// The id, unique among its agent's.
+        /// The id, unique among the agent's deployments.
         pub id: String = "d.id",
-        /// The image.
+        /// The Docker image.
         pub docker_image: String = "d.docker_image",
-        /// Whether it has answered.
+        /// The status.
         pub status: DeploymentStatus = "d.status",
         /// Whether it is the one in production.
         pub is_production: bool = "d.is_production",
-        /// What it said of itself, as a JSON object.
+        /// The metadata that it gave, as a JSON object.
         pub metadata: Option<String> = "d.metadata",
-        /// Where it answers.
+        /// The address (ACP) that it answers at.
         pub acp_url: Option<String> = "d.acp_url",
         /// Whether a user named that address.
         pub by_user: bool = "d.by_user",
-        /// Kept for the client.
+        /// Stored unchanged for the client.
         pub sgp_deploy_id: Option<String> = "d.sgp_deploy_id",
-        /// Kept for the client.
+        /// Stored unchanged for the client.
         pub helm_release_name: Option<String> = "d.helm_release_name",
         /// When it was recorded.
         pub created_at: Micros = "d.created_at",
-        /// When it went into production last.
+        /// When it was last promoted to production.
         pub promoted_at: Option<Micros> = "d.promoted_at",
         /// When it was deleted.
         pub expires_at: Option<Micros> = "CASE WHEN d.expires_at IS NULL AND d.seq <= a.deployments_ended THEN a.updated_at
@@ -60,7 +60,7 @@ record! {
 }
 
 closed_set! {
-    /// Whether a deployment has answered.
+    /// The status of a deployment.
     pub enum DeploymentStatus {
         Pending "Pending" "It has not registered.";
         Ready "Ready" "It has registered.";
@@ -71,7 +71,7 @@ closed_set! {
 /// Records a deployment that is not in production.
 ///
 /// # Errors
-/// `Exists` if the agent has or had one of this id.
+/// `StoreError::Exists` if the agent has or had a deployment with this id.
 pub fn insert(conn: &Connection, d: &Deployment) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         d.agent_id,
@@ -88,27 +88,27 @@ pub fn insert(conn: &Connection, d: &Deployment) -> Result<()> {
     Ok(())
 }
 
-/// An agent's deployment of this id, deleted or not.
+/// Returns an agent's deployment with this id, deleted or not.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Deployment>> {
     Deployment::one(conn, "WHERE d.agent_id = ?1 AND d.id = ?2", [agent_id, id])
 }
 
-/// An agent's deployment in production.
+/// Returns an agent's deployment in production.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn production(conn: &Connection, agent_id: &str) -> Result<Option<Deployment>> {
     Deployment::one(conn, "WHERE d.agent_id = ?1 AND d.is_production = 1", [agent_id])
 }
 
-/// A page of an agent's deployments that were not deleted. Their order is found without what they say of themselves,
+/// Passes a page of an agent's deployments to `take`, without deleted ones. They are sorted without their metadata,
 /// which may be long.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, Deployment>) -> Result<()> {
     let columns = [("created_at", "created_at"), ("promoted_at", "promoted_at"), ("id", "id")];
     let order = page.clause(&columns, &["created_at", "id"]);
@@ -127,18 +127,18 @@ pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, D
     Ok(())
 }
 
-/// How many rows an agent has, deleted ones included.
+/// Returns the number of an agent's deployments, including deleted ones.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count(conn: &Connection, agent_id: &str) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT)?.query_row([agent_id], |row| row.get(0))?)
 }
 
-/// A deployment has answered: it is ready, at this address. False if there is none.
+/// Marks a deployment as ready, at this address. Returns false if it is missing or deleted.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn register(
     conn: &Connection,
     agent_id: &str,
@@ -150,46 +150,46 @@ pub fn register(
     Ok(conn.prepare_cached(REGISTER)?.execute(params![agent_id, id, metadata, acp_url, by_user])? > 0)
 }
 
-/// Takes what is in production out of it. False if nothing was.
+/// Takes an agent's deployment out of production. Returns false if none was in production.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn demote(conn: &Connection, agent_id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(DEMOTE)?.execute([agent_id])? > 0)
 }
 
-/// Puts a deployment into production; the one before must be out of it.
+/// Puts a deployment into production. The previous one must be demoted first.
 ///
 /// # Errors
-/// `Exists` if there is one.
+/// `StoreError::Exists` if another deployment is in production.
 pub fn promote(conn: &Connection, agent_id: &str, id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(PROMOTE)?.execute(params![agent_id, id, now])?;
     Ok(())
 }
 
-/// Deletes a deployment; its id stays dead.
+/// Marks a deployment as deleted. Its id cannot be used again.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn expire(conn: &Connection, agent_id: &str, id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(EXPIRE)?.execute(params![agent_id, id, now])?;
     Ok(())
 }
 
-/// Deletes all deployments of an agent; their ids stay dead. None of their rows but the one in production is written.
+/// Marks all deployments of an agent as deleted; their ids cannot be used again. Writes only the row in production.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn expire_all(conn: &Connection, agent_id: &str) -> Result<()> {
     demote(conn, agent_id)?;
     conn.prepare_cached(END_ALL)?.execute([agent_id])?;
     Ok(())
 }
 
-/// Removes the rows of some of an agent's deployments, before the agent's own goes. How many.
+/// Deletes at most `most` rows of an agent's deployments, before the agent's own row is deleted. Returns their number.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete_some(conn: &Connection, agent_id: &str, most: u64) -> Result<usize> {
     Ok(conn.prepare_cached(DELETE_SOME)?.execute(params![agent_id, most])?)
 }

@@ -1,4 +1,4 @@
-//! The data directory: one daemon at a time, one owner, and what tells that a box was here.
+//! The data directory: one daemon at a time, one owner, and the signs that a box was here.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -9,23 +9,23 @@ use fs2::FileExt;
 
 use super::open::{FILE, OpenError, beside, tighten};
 
-/// The lock file of releases before the directory itself was locked.
+/// The lock file of older releases, which did not lock the directory itself.
 const OLD_LOCK: &str = "taosd.lock";
 /// The file that holds the operator's token.
 pub const TOKEN_FILE: &str = "operator.token";
 
-/// Exclusive use of a data directory, as long as this lives. The kernel lets go of it when the process dies.
+/// Exclusive use of a data directory, as long as this lives. The kernel releases the lock when the process dies.
 ///
-/// The lock is on the directory's own descriptor: unlike a lock file, nobody can take it away and have another made.
+/// The lock is on the directory's own descriptor: unlike a lock file, nobody can remove it and make another.
 #[derive(Debug)]
 pub struct DirLock {
     _held: Vec<File>,
 }
 
-/// Makes the directory (0700) if need be and takes its lock.
+/// Makes the directory with mode 0700 if it is missing, and locks it.
 ///
 /// # Errors
-/// [`OpenError::Locked`] if another process holds it; [`OpenError::Io`].
+/// [`OpenError::Locked`] if another process holds the lock; [`OpenError::Io`].
 pub fn lock_dir(dir: &Path) -> Result<DirLock, OpenError> {
     let io = |error| OpenError::Io(dir.to_owned(), error);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
@@ -40,7 +40,7 @@ pub fn lock_dir(dir: &Path) -> Result<DirLock, OpenError> {
 }
 
 impl DirLock {
-    /// Takes the database file as well: it may have a second name in another directory. Closing a file lets go of the
+    /// Locks the database file as well: it may have a second name in another directory. Closing this file releases the
     /// locks that SQLite holds on it, so this must outlive every connection.
     ///
     /// # Errors
@@ -60,10 +60,10 @@ fn lock(path: &Path, told: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Refuses to begin anew where a box was: its database is missing, or empty, and something of it is left.
+/// Refuses to begin with a new database if the old one is missing or empty, and other files of the box are left.
 ///
 /// # Errors
-/// [`OpenError::Lost`] with what is there.
+/// [`OpenError::Lost`] with a file that is left; [`OpenError::Io`].
 pub fn refuse_to_forget(dir: &Path) -> Result<(), OpenError> {
     let path = dir.join(FILE);
     match fs::metadata(&path) {
@@ -84,10 +84,10 @@ pub fn refuse_to_forget(dir: &Path) -> Result<(), OpenError> {
     left.map_or(Ok(()), |left| Err(OpenError::Lost(path, left.display().to_string())))
 }
 
-/// Puts aside the WAL of a database that is gone: it is not the next one's.
+/// Renames the WAL of a database that is gone: it must not become part of the next database.
 ///
 /// # Errors
-/// What the system says.
+/// [`OpenError::Io`].
 pub fn forget(dir: &Path) -> Result<(), OpenError> {
     let path = dir.join(FILE);
     if fs::metadata(&path).is_ok_and(|found| found.len() > 0) {

@@ -1,4 +1,4 @@
-//! What can go wrong in the store, told apart by what the caller can do about it.
+//! The errors of the store, distinguished by what the caller can do about them.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use super::condition;
 /// A failure of the store. Its text is for the log: it may name files and statements, never a client's data.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// There is no room for a write; reads go on.
+    /// There is no room for a write; reads still work.
     #[error("the disk is full: {0}")]
     Full(String),
-    /// The file system is read-only; reads go on.
+    /// The file system is read-only; reads still work.
     #[error("the database cannot be written: {0}")]
     ReadOnly(String),
     /// The file is damaged.
     #[error("the database is damaged: {0}")]
     Damaged(String),
-    /// The file was removed or replaced while it is in use: what is written would be lost.
+    /// The file was removed or replaced while in use: writes would be lost.
     #[error("the database file is gone: {0}")]
     Gone(String),
     /// A UNIQUE constraint refused the row.
@@ -28,10 +28,10 @@ pub enum StoreError {
     /// Another constraint refused the row.
     #[error("a constraint refused the row: {0}")]
     Constraint(String),
-    /// The read took longer than a read may.
+    /// The read took longer than its limit.
     #[error("the read took too long: {0}")]
     TooSlow(String),
-    /// The disk has not answered a write for a while; it may yet.
+    /// The disk has not answered a write for a while, but still may.
     #[error("the disk has not answered a write for {} s", .0.as_secs())]
     Stalled(Duration),
     /// The store is closed, or no connection was free in time.
@@ -46,7 +46,7 @@ pub enum StoreError {
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 impl StoreError {
-    /// A failure of a file that the system has told.
+    /// Returns the error for an I/O error of this kind.
     pub fn of_io(text: String, kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(text),
@@ -64,7 +64,7 @@ impl StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
-        // The tables are STRICT: what is not what its column says was damaged on the disk.
+        // The tables are STRICT: a value that does not fit its column was damaged on the disk.
         if matches!(error, rusqlite::Error::Utf8Error(..) | rusqlite::Error::FromSqlConversionFailure(..)) {
             return Self::damage_met(text);
         }
@@ -72,8 +72,8 @@ impl From<rusqlite::Error> for StoreError {
         match (failure.code, failure.extended_code) {
             (ErrorCode::OperationInterrupted, _) => Self::TooSlow(text),
             (ErrorCode::DiskFull, _) => Self::Full(text),
-            // Quotas, some file systems and the WAL's index report a full disk as a plain I/O error, and so does a file
-            // system that has just turned read-only; the errno tells.
+            // Quotas, some file systems and the WAL's index report a full disk as a plain I/O error. So does a file
+            // system that has just turned read-only. The errno distinguishes them.
             (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _) => {
                 Self::of_io(text, std::io::Error::last_os_error().kind())
             }

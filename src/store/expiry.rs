@@ -1,5 +1,5 @@
-//! Warnings before a credential's end: which are due, and that each was given. A threshold that the whole life of a
-//! credential fits into is none for it: whoever made it that short knows.
+//! Warnings before a credential expires: which are due, and which were given. A threshold does not apply to a
+//! credential whose whole life fits into it: its maker knows that it is short.
 
 use rusqlite::{Connection, params};
 
@@ -9,13 +9,13 @@ use super::row::record;
 use crate::secret::Kind;
 use crate::time::Micros;
 
-/// Days before the end of a credential at which its owner is warned, each once.
+/// The days before a credential expires at which its owner is warned, once each.
 const DAYS: [i64; 3] = [14, 3, 1];
 
-/// Credentials warned of in one transaction: others' writes go in between.
+/// The most warnings in one transaction: other writes run in between.
 pub const BATCH: u64 = 100;
 
-// The list of states is that of the index on the expiry; a token in its grace ends because it was replaced.
+// The list of states is that of the index on the expiry. A token in its grace period gets no warning: it was replaced.
 const DUE: &str = "SELECT c.id, c.kind, c.label, a.slug, coalesce(c.user_id, a.owner_user_id), c.expires_at
     FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id
     WHERE c.expires_at > ?1 AND c.expires_at <= ?2 AND (c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment')
@@ -36,55 +36,56 @@ const NEXT_END: &str = "SELECT min(
         coalesce((SELECT min(expires_at) FROM requests WHERE expires_at > ?1 AND state = 'pending'), ?2))";
 const MARK: &str = "UPDATE credentials SET notices = ?2 WHERE id = ?1";
 
-/// A warning that a credential ends soon.
+/// A warning that a credential expires soon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpiryNotice {
-    /// The credential.
+    /// The credential's id.
     pub credential_id: String,
-    /// What it is.
+    /// The kind of credential.
     pub kind: Kind,
-    /// What people call it.
+    /// The label for people.
     pub label: String,
-    /// The slug of the agent it belongs to.
+    /// The slug of the agent that it belongs to.
     pub agent: Option<String>,
-    /// Whom to warn: its user, or its agent's owner.
+    /// The id of the user to warn: its user, or its agent's owner.
     pub user_id: String,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Micros,
-    /// How many days are left at the most.
+    /// The threshold that it has passed: the days left at the most.
     pub days: i64,
 }
 
 record! {
-    /// A credential that ends soon, as told.
+    /// A credential that expires soon, as shown to clients.
     pub struct ExpiringCredential from "credentials c" {
         /// The id.
         pub id: String = "c.id",
-        /// What it is.
+        /// The kind of credential.
         pub kind: Kind = "c.kind",
-        /// The public part.
+        /// The public name of the secret.
         pub key_id: String = "c.key_id",
-        /// What people call it.
+        /// The label for people.
         pub label: String = "c.label",
-        /// The agent it belongs to.
+        /// The id of the agent that it belongs to.
         pub agent_id: Option<String> = "c.agent_id",
-        /// That agent's name.
+        /// That agent's slug.
         pub agent: Option<String> = "a.slug",
-        /// Whose it is: its user, or its agent's owner.
+        /// The id of its user, or of its agent's owner.
         pub user_id: Option<String> = "u.id",
         /// That user's name.
         pub username: Option<String> = "u.username",
-        /// When it ends.
+        /// When it expires.
         pub expires_at: Micros = "c.expires_at",
         /// When it was last used.
         pub last_used_at: Option<Micros> = "c.last_used_at",
     }
 }
 
-/// What ends after `now` and up to `until`, the first to end first.
+/// Passes the credentials that expire after `now` and up to `until` to `take`, the first to expire first. Sessions are
+/// left out.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn ending(
     conn: &Connection,
     now: Micros,
@@ -97,18 +98,18 @@ pub fn ending(
     each(&mut statement, params![now, until, at, id, page.fetch()], ExpiringCredential::read, take)
 }
 
-/// When the next credential, grant or request ends: until then no right changes by itself.
+/// Returns when the next credential, grant or request ends: until then no right changes by itself.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn next_end(conn: &Connection, now: Micros) -> Result<Micros> {
     Ok(conn.prepare_cached(NEXT_END)?.query_row(params![now, i64::MAX], |row| row.get(0))?)
 }
 
-/// True if [`take`] would find something.
+/// Returns true if [`take`] would find something.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_due(conn: &Connection, now: Micros) -> Result<bool> {
     for nth in 0..DAYS.len() {
         if !due(conn, now, nth, 1)?.is_empty() {
@@ -118,11 +119,11 @@ pub fn is_due(conn: &Connection, now: Micros) -> Result<bool> {
     Ok(false)
 }
 
-/// At most [`BATCH`] warnings that are due, each given this once: call it in the transaction that passes them on. Of a
-/// credential that has passed several thresholds unseen, the nearest alone.
+/// Returns at most [`BATCH`] due warnings and marks them as given: call it in the transaction that passes them on. If a
+/// credential has passed several thresholds without a warning, only the nearest one counts.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn take(conn: &Connection, now: Micros) -> Result<Vec<ExpiryNotice>> {
     let mut taken = Vec::new();
     for nth in (0..DAYS.len()).rev() {
@@ -135,7 +136,7 @@ pub fn take(conn: &Connection, now: Micros) -> Result<Vec<ExpiryNotice>> {
     Ok(taken)
 }
 
-/// Those that have passed this threshold and were not told of it or of a nearer one.
+/// Returns warnings for the credentials that have passed this threshold and had no warning of it or of a nearer one.
 fn due(conn: &Connection, now: Micros, nth: usize, limit: u64) -> Result<Vec<ExpiryNotice>> {
     let days = DAYS[nth];
     let left = days * Micros::DAY;

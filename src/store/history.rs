@@ -1,4 +1,4 @@
-//! The commits an agent was registered with.
+//! The deployment history: the commits that an agent was registered with.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -17,24 +17,24 @@ const FORGET_OLDEST: &str = "DELETE FROM deployment_history WHERE id IN (SELECT 
     WHERE agent_id = ?1 ORDER BY deployed_at DESC, id DESC LIMIT -1 OFFSET ?2)";
 pub use crate::limits::DEPLOYMENT_HISTORY as KEPT;
 
-/// One item.
+/// An item of an agent's deployment history.
 #[derive(Debug, Clone)]
 pub struct HistoryItem {
     /// The id.
     pub id: String,
-    /// The agent.
+    /// The agent's id.
     pub agent_id: String,
-    /// Who wrote the commit.
+    /// The name of the commit's author.
     pub author_name: String,
-    /// Where to reach them.
+    /// The author's e-mail address.
     pub author_email: String,
     /// The branch.
     pub branch_name: String,
-    /// The commit.
+    /// The commit's hash.
     pub commit_hash: String,
     /// When it was built, as the client said.
     pub built_at: Micros,
-    /// When it registered first.
+    /// When the agent first registered with it.
     pub deployed_at: Micros,
 }
 
@@ -51,10 +51,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<HistoryItem> {
     })
 }
 
-/// Adds an item.
+/// Adds an item, and deletes the agent's oldest ones beyond [`KEPT`].
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, item: &HistoryItem) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         item.id,
@@ -70,26 +70,26 @@ pub fn insert(conn: &Connection, item: &HistoryItem) -> Result<()> {
     Ok(())
 }
 
-/// The commit of an agent's newest item.
+/// Returns the commit hash of an agent's newest item.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn newest_commit(conn: &Connection, agent_id: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(NEWEST_COMMIT)?.query_row([agent_id], |row| row.get(0)).optional()?)
 }
 
-/// The item of this id.
+/// Returns the item with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<HistoryItem>> {
     Ok(conn.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?.query_row([id], read).optional()?)
 }
 
-/// A page of an agent's items.
+/// Passes a page of an agent's items to `take`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, HistoryItem>) -> Result<()> {
     let columns = [("deployment_timestamp", "deployed_at"), ("id", "id")];
     let sql = format!("{SELECT} WHERE agent_id = ?3 {}", page.clause(&columns, &["deployed_at", "id"]));

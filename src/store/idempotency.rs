@@ -30,12 +30,12 @@ const COUNT_RESERVED: &str = "SELECT count(*) FROM idempotency WHERE status IS N
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < ?1 AND status IS NOT NULL)
     OR (SELECT count(*) FROM idempotency) > ?2";
 
-/// What names a request for its repeats.
+/// The identity of a request, which its repeats share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RequestKey {
-    /// Who sends it.
+    /// The principal that sends it.
     pub principal: String,
-    /// Method and path.
+    /// The method and path.
     pub route: String,
     /// The `Idempotency-Key`.
     pub key: String,
@@ -52,10 +52,10 @@ pub struct StoredReply {
     pub body: Vec<u8>,
 }
 
-/// What a reservation met.
+/// The result of a reservation.
 #[derive(Debug)]
 pub enum Reserved {
-    /// The key is ours: do the work.
+    /// The key is reserved for the caller: do the work.
     Ours,
     /// The work was done before with the same body.
     Done(StoredReply),
@@ -65,10 +65,10 @@ pub enum Reserved {
     OtherBody,
 }
 
-/// Reserves a key for `owner`, or says what stands in the way.
+/// Reserves a key for `owner`, or returns the state of the request that has it already.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn reserve(
     conn: &Connection,
     key: &RequestKey,
@@ -99,10 +99,10 @@ pub fn reserve(
     Ok(Reserved::Ours)
 }
 
-/// Stores the reply of the work that `owner` reserved.
+/// Stores the reply for a key that `owner` has reserved.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn complete(conn: &Connection, key: &RequestKey, owner: &str, reply: &StoredReply) -> Result<()> {
     set_reply(conn, COMPLETE, key, owner, reply)
 }
@@ -110,15 +110,15 @@ pub fn complete(conn: &Connection, key: &RequestKey, owner: &str, reply: &Stored
 /// Stores another reply in place of the one that `owner` stored.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn replace(conn: &Connection, key: &RequestKey, owner: &str, reply: &StoredReply) -> Result<()> {
     set_reply(conn, REPLACE, key, owner, reply)
 }
 
-/// Forgets the reply that `owner` stored.
+/// Deletes the reply that `owner` stored.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn forget(conn: &Connection, key: &RequestKey, owner: &str) -> Result<()> {
     conn.prepare_cached(FORGET)?.execute(params![key.principal, key.route, key.key, owner])?;
     Ok(())
@@ -137,62 +137,62 @@ fn set_reply(conn: &Connection, sql: &str, key: &RequestKey, owner: &str, reply:
     Ok(())
 }
 
-/// Gives a reservation up, so that the next repeat does the work.
+/// Releases a reservation, so that the next repeat does the work.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn release(conn: &Connection, key: &RequestKey) -> Result<()> {
     conn.prepare_cached(RELEASE)?.execute(params![key.principal, key.route, key.key])?;
     Ok(())
 }
 
-/// How many reservations there are.
+/// Returns the number of reservations without a reply.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn reserved(conn: &Connection) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_RESERVED)?.query_row([], |row| row.get(0))?)
 }
 
-/// True if [`sweep`] may find something.
+/// Returns true if [`sweep`] or [`crowded`] may find something.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(IS_DUE)?.query_row(params![before, limits::IDEMPOTENCY_ROWS], |row| row.get(0))?)
 }
 
-/// Gives up every reservation: at start-up their owners are gone. How many there were.
+/// Releases every reservation, because at start-up their owners are gone. Returns their number.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn release_all(conn: &Connection) -> Result<usize> {
     Ok(conn.prepare_cached(RELEASE_ALL)?.execute([])?)
 }
 
-/// Removes some of the replies stored before `before`. How many.
+/// Deletes at most [`limits::PURGE_BATCH`] replies to keys that were reserved before `before`. Returns their number.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(SWEEP)?.execute(params![before, limits::PURGE_BATCH])?)
 }
 
-/// A principal that holds more than [`limits::IDEMPOTENCY_ROWS`], and up to when its surplus was stored. Counts rows:
-/// not for the writer's thread.
+/// Returns a principal that holds more than [`limits::IDEMPOTENCY_ROWS`] rows, and up to when its surplus was stored.
+/// Counts rows: do not call it on the writer's thread.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn crowded(conn: &Connection) -> Result<Option<(String, Micros)>> {
     let found =
         conn.prepare_cached(CROWDED)?.query_row([limits::IDEMPOTENCY_ROWS], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(found.optional()?)
 }
 
-/// Removes some of a principal's replies stored up to then. How many.
+/// Deletes at most [`limits::PURGE_BATCH`] of a principal's replies stored up to `until`. Returns their number.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sweep_crowded(conn: &Connection, principal: &str, until: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(SWEEP_CROWDED)?.execute(params![principal, until, limits::PURGE_BATCH])?)
 }

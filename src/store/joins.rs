@@ -1,5 +1,5 @@
-//! Joins that a person has decided (requests contract, section 4): what the daemon knows of each by then, and the key that
-//! an approved one's caller fetches once. Those that nobody has decided live in memory.
+//! Joins that a person has decided (requests contract, section 4). A row has what the daemon knows of the join by then.
+//! The caller of an approved join fetches its key once. Undecided joins are only in memory.
 
 use rusqlite::{Connection, params};
 
@@ -15,14 +15,14 @@ const INSERT: &str = "INSERT INTO joins (id, device_hash, state, name, code, pee
         agent_id, is_same, scopes, made_by, decider_id, decided_by, note, created_at, expires_at, decided_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
     ON CONFLICT (id) DO NOTHING";
-/// The oldest of a decider's, beyond so many.
+/// Deletes at most eight of a decider's joins that are older than the `?2` newest.
 const FORGET: &str = "DELETE FROM joins WHERE id IN (SELECT id FROM joins
     WHERE decider_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 8 OFFSET ?2)";
-/// Once: the second who comes finds it fetched.
+/// Works once: for a second caller the key is already fetched.
 const FETCH: &str = "UPDATE joins SET fetched_at = ?2
     WHERE id = ?1 AND state = 'approved' AND fetched_at IS NULL AND expires_at > ?2";
 const END_ALL: &str = "UPDATE joins SET fetched_at = ?1 WHERE state = 'approved' AND fetched_at IS NULL";
-/// Who may make agents: the admins, and who was given it.
+/// The users who may make agents: the admins, and those with a grant of the role `creator`.
 const CREATORS: &str = "SELECT u.id, u.username FROM users u WHERE u.role = 'admin' AND u.disabled = 0
     UNION ALL SELECT u.id, u.username FROM grants g JOIN users u ON u.id = g.principal_user_id
         WHERE g.agent_id IS NULL AND g.space_id IS NULL AND g.role = 'creator' AND u.role <> 'admin' AND u.disabled = 0
@@ -36,35 +36,35 @@ record! {
         pub id: String = "j.id",
         /// `approved` or `denied`.
         pub state: RequestState = "j.state",
-        /// What its caller asked to be called.
+        /// The name that its caller asked for.
         pub name: String = "j.name",
         /// The code that both sides saw.
         pub code: String = "j.code",
-        /// Where it came from.
+        /// The peer that it came from.
         pub peer: String = "j.peer",
-        /// Why.
+        /// The caller's reason.
         pub reason: String = "j.reason",
-        /// What its caller says of itself.
+        /// The caller's description of itself.
         pub description: Option<String> = "j.description",
-        /// Where its caller says that it is.
+        /// Where the caller says that it is.
         pub origin_hint: Option<String> = "j.origin_hint",
-        /// The agent that it became.
+        /// The id of the agent that the caller became.
         pub agent_id: Option<String> = "j.agent_id",
-        /// The same by name.
+        /// That agent's slug.
         pub agent: Option<String> = "a.slug",
-        /// Whether that agent was there before.
+        /// Whether that agent existed before.
         pub is_same: bool = "j.is_same",
-        /// Scopes of the key, a JSON array.
+        /// The scopes of the key, as a JSON array.
         pub scopes: Option<String> = "j.scopes",
         /// The credential that the key is made with.
         pub made_by: Option<String> = "j.made_by",
-        /// Who decided, by id.
+        /// The id of the user who decided.
         pub decider_id: String = "j.decider_id",
-        /// The same by name, as it was.
+        /// That user's name at the time.
         pub decided_by: String = "j.decided_by",
-        /// What the decider says to it.
+        /// The decider's note.
         pub note: Option<String> = "j.note",
-        /// When it was asked.
+        /// When the caller asked.
         pub created_at: Micros = "j.created_at",
         /// Until when the key can be fetched.
         pub expires_at: Micros = "j.expires_at",
@@ -75,10 +75,10 @@ record! {
     }
 }
 
-/// Writes a decision down; false if there is one already. The decider's oldest make room.
+/// Stores a decided join, and deletes the decider's oldest. Returns false if the join is stored already.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, join: &Join, device: &SecretHash) -> Result<bool> {
     let added = conn.prepare_cached(INSERT)?.execute(params![
         join.id,
@@ -105,42 +105,42 @@ pub fn insert(conn: &Connection, join: &Join, device: &SecretHash) -> Result<boo
     Ok(added > 0)
 }
 
-/// The decided join of this id.
+/// Returns the decided join with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Join>> {
     Join::one(conn, "WHERE j.id = ?1", [id])
 }
 
-/// The decided join of this device code.
+/// Returns the decided join with this device code.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_device(conn: &Connection, device: &SecretHash) -> Result<Option<Join>> {
     Join::one(conn, "WHERE j.device_hash = ?1", [device.as_bytes()])
 }
 
-/// Notes that the key of an approved join is fetched now; false if it was before, or its time is over.
+/// Marks the key of an approved join as fetched. Returns false if it was fetched before, or its time is over.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn fetch(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(FETCH)?.execute(params![id, now])? > 0)
 }
 
-/// Ends what is approved and was not fetched. How many.
+/// Ends the approved joins whose key was not fetched. Returns their number.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn end_all(conn: &Connection, now: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(END_ALL)?.execute([now])?)
 }
 
-/// Decided joins, newest first: those that this user has decided, or all.
+/// Passes decided joins to `take`, newest first. With `decider`, only those that this user has decided.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(conn: &Connection, decider: Option<&str>, page: &Page, take: Take<'_, Join>) -> Result<()> {
     let whose = if decider.is_some() { "j.decider_id = ?3" } else { "?3 IS NULL" };
     let sql = format!(
@@ -152,10 +152,10 @@ pub fn list(conn: &Connection, decider: Option<&str>, page: &Page, take: Take<'_
     each(&mut statement, params![at, after, decider, page.fetch()], Join::read, take)
 }
 
-/// Who may let a new agent in, by id and name, as many as are told of it.
+/// Returns the id and name of the users who may let a new agent in, at most [`REQUEST_DECIDERS`].
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn deciders(conn: &Connection, now: Micros) -> Result<Vec<(String, String)>> {
     let mut statement = conn.prepare_cached(CREATORS)?;
     let rows = statement.query_map(params![now, REQUEST_DECIDERS], |row| Ok((row.get(0)?, row.get(1)?)))?;

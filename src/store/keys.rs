@@ -14,7 +14,7 @@ const INSERT: &str =
         admin, only_agents, space_id, token_mark, state, issued_by, issued_at, expires_at, issuer_id, made_by)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 const IS_PAT: &str = "WHERE c.kind IN ('user_pat', 'agent_pat', 'enrollment')";
-/// Agents of one user whose keys are put into the order of a list.
+/// The most agents of one user whose keys a list sorts.
 const FEW: u64 = 256;
 const HAS_MANY_AGENTS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE owner_user_id = ?1 LIMIT 1 OFFSET ?2)";
 const OWN: &str = "(SELECT id FROM credentials WHERE user_id = ?1
@@ -38,17 +38,17 @@ pub struct NewPat<'a> {
     pub id: &'a str,
     /// A user's or agent's key, or an enrollment.
     pub kind: Kind,
-    /// PatRecord id and hash.
+    /// The public name and the hash of the secret.
     pub issued: &'a Issued,
-    /// The user it acts for; of an enrollment, its issuer.
+    /// The user that it acts for; for an enrollment, its issuer.
     pub user_id: Option<&'a str>,
-    /// The agent it is.
+    /// The agent that it stands for.
     pub agent_id: Option<&'a str>,
-    /// Its scopes as a JSON array.
+    /// Its scopes, as a JSON array.
     pub scopes: &'a str,
-    /// What people call it.
+    /// The label for people.
     pub label: &'a str,
-    /// What it may be exchanged for.
+    /// The tokens that it may be exchanged for.
     pub audience: KeyAudience,
     /// Whether it may be exchanged for a manager's token.
     pub admin: bool,
@@ -58,62 +58,62 @@ pub struct NewPat<'a> {
     pub space_id: Option<&'a str>,
     /// The first 16 hex digits of its SHA-256.
     pub token_mark: &'a str,
-    /// Who issued it, and what it hangs on.
+    /// Who issued it, and with which credential.
     pub maker: &'a Maker,
-    /// When.
+    /// When it was issued.
     pub issued_at: Micros,
-    /// Until when it is good.
+    /// When it expires.
     pub expires_at: Micros,
 }
 
 record! {
-    /// A key as told; never its hash.
+    /// A key as shown to clients, never with its hash.
     pub struct PatRecord from "credentials c LEFT JOIN agents a ON a.id = c.agent_id" {
         /// The id.
         pub id: String = "c.id",
         /// The public name of the secret.
         pub key_id: String = "c.key_id",
-        /// What it is.
+        /// The kind: a user's or agent's key, or an enrollment.
         pub kind: Kind = "c.kind",
-        /// What people call it.
+        /// The label for people.
         pub label: String = "c.label",
-        /// What it may be exchanged for.
+        /// The tokens that it may be exchanged for.
         pub audience: KeyAudience = "c.audience",
         /// Whether it may be exchanged for a manager's token.
         pub admin: bool = "c.admin",
-        /// Its scopes as a JSON array.
+        /// Its scopes, as a JSON array.
         pub scopes: String = "c.scopes",
         /// The agents it is restricted to, as a JSON array.
         pub only_agents: Option<String> = "c.only_agents",
         /// The space an enrollment puts its agent into.
         pub space_id: Option<String> = "c.space_id",
-        /// The user it acts for.
+        /// The user that it acts for.
         pub user_id: Option<String> = "c.user_id",
-        /// The agent it is.
+        /// The agent that it stands for.
         pub agent_id: Option<String> = "c.agent_id",
-        /// Where it stands.
+        /// The state.
         pub state: CredentialState = "c.state",
         /// Who issued it.
         pub issued_by: String = "c.issued_by",
-        /// When.
+        /// When it was issued.
         pub issued_at: Micros = "c.issued_at",
-        /// Until when it is good.
+        /// When it expires.
         pub expires_at: Micros = "c.expires_at",
         /// When it was last used, to the minute.
         pub last_used_at: Option<Micros> = "c.last_used_at",
         /// When it was revoked.
         pub revoked_at: Option<Micros> = "c.revoked_at",
-        /// Whose it is: the user, or the agent's owner.
+        /// The id of its owner: the user, or the agent's owner.
         pub owner_user_id: String = "coalesce(c.user_id, a.owner_user_id)",
-        /// The credential it was made with.
+        /// The credential that it was made with.
         pub made_by: Option<String> = "c.made_by",
     }
 }
 
-/// Stores a new key; an enrollment waits to be bound. The oldest dead ones of its holder and kind make room.
+/// Stores a new key; an enrollment waits to be bound. Deletes old dead keys of its holder if there are too many.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, new: &NewPat<'_>) -> Result<()> {
     let state = if new.kind == Kind::Enrollment { CredentialState::PendingEnrollment } else { CredentialState::Active };
     conn.prepare_cached(INSERT)?.execute(params![
@@ -144,20 +144,20 @@ pub fn insert(conn: &Connection, new: &NewPat<'_>) -> Result<()> {
     }
 }
 
-/// The key of this id, in any state.
+/// Returns the key with this id, in any state.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<PatRecord>> {
     PatRecord::one(conn, &format!("{IS_PAT} AND c.id = ?1"), [id])
 }
 
-/// A user's keys and those of the agents it owns, oldest first, in any state.
+/// Passes the keys of a user and of the agents that the user owns to `take`, oldest first, in any state.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, PatRecord>) -> Result<()> {
-    // From what the user has, or where that is much, by the age of all keys.
+    // Starts from the user's own keys. If there are many agents, walks all keys by age instead.
     let has_many: bool = conn.prepare_cached(HAS_MANY_AGENTS)?.query_row(params![user_id, FEW], |row| row.get(0))?;
     let select = if has_many {
         PatRecord::SELECT.to_owned()
@@ -174,42 +174,42 @@ pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, Pat
     each(&mut statement, params![user_id, at, id, page.fetch()], PatRecord::read, take)
 }
 
-/// How many active keys an agent has.
+/// Returns the number of active keys of an agent.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_OF_AGENT)?.query_row(params![agent_id, now], |row| row.get(0))?)
 }
 
-/// How many active keys and open enrollments a user has.
+/// Returns the number of active keys and open enrollments of a user.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_of_user(conn: &Connection, user_id: &str, now: Micros) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_OF_USER)?.query_row(params![user_id, now], |row| row.get(0))?)
 }
 
-/// Turns an open enrollment into the key of an agent. False if it is none.
+/// Turns an open enrollment into the key of an agent. Returns false if it is not an open enrollment.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn bind(conn: &Connection, id: &str, agent_id: &str, expires_at: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(BIND)?.execute(params![id, agent_id, expires_at])? > 0)
 }
 
-/// The mark of a credential's key, where it is a key.
+/// Returns the mark of a key, the first 16 hex digits of its SHA-256; `None` if the credential is not a key.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn mark(conn: &Connection, id: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(MARK)?.query_row([id], |row| row.get(0)).optional()?.flatten())
 }
 
-/// Notes the host a credential is used on. True if none was noted before.
+/// Records the host that a credential is used on. Returns true if none was recorded before.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_host(conn: &Connection, id: &str, host: &str) -> Result<bool> {
     let before: Option<String> = conn.prepare_cached(HOST)?.query_row([id], |row| row.get(0))?;
     if before.as_deref() != Some(host) {

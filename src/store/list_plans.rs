@@ -1,5 +1,5 @@
-//! Every list finds its rows by an index, whoever asks: none walks through a table that grows, and none sorts one. The
-//! plans are kept in `tests/golden/plans.txt`; `UPDATE_GOLDEN=1` writes them anew.
+//! Tests of query plans: every list finds its rows by an index, whoever calls it. No list scans or sorts a table that
+//! grows. `tests/golden/plans.txt` has the expected plans; `UPDATE_GOLDEN=1` writes it anew.
 
 use rusqlite::Connection;
 
@@ -19,7 +19,7 @@ fn pages() -> [Page; 2] {
     [Page { limit: 10, after: None }, Page { limit: 10, after: Some((Micros(1), "a".into())) }]
 }
 
-/// More grants than are put into order.
+/// Gives a user and an agent more grants than a list sorts.
 fn many_grants(conn: &Connection) {
     conn.execute_batch(
         "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 300)
@@ -121,7 +121,7 @@ fn documents(conn: &Connection) {
     knowledge::count_other_sources(conn, "s", 9).unwrap();
 }
 
-/// Lists of what one user or one agent has, and those that only admins read.
+/// Runs the lists of one user's or one agent's rows, and the lists that only admins read.
 fn small_lists(conn: &Connection) {
     let numbered = |by: &str| Numbered { limit: 10, offset: 0, by: by.into(), descending: true };
     for page in pages() {
@@ -149,7 +149,7 @@ fn small_lists(conn: &Connection) {
     tripwires::of_agent(conn, "a").unwrap();
 }
 
-/// Every list of the store must run above, or in the tests of plans beside its own statements.
+/// Every list of the store must run in this file or in another `*plans.rs` file.
 #[test]
 fn the_plan_of_every_list_is_looked_at() {
     let here = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store");
@@ -216,7 +216,7 @@ fn no_list_walks_through_a_table_that_grows_and_the_plans_are_those_that_are_kep
     let (mut golden, mut faults) = (String::new(), Vec::new());
     for (sql, lines) in all.iter().filter(|(sql, _)| !sql.contains("INSERT INTO")) {
         faults.extend(plans::fault(sql, lines));
-        // Which columns there are says nothing of the plan.
+        // The columns are left out: they say nothing about the plan.
         let sql = plans::one_line(sql);
         let sql = sql.find(" FROM ").map_or(sql.clone(), |at| format!("SELECT …{}", &sql[at..]));
         golden.push_str(&format!("{sql}\n"));

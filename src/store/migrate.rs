@@ -1,8 +1,8 @@
-//! The schema's versions. `schema.sql` is the newest one, and the only statement of it: an older database is brought up
-//! by making each table that differs anew and copying its rows.
+//! The versions of the schema. Only `schema.sql` states the newest version: an upgrade makes each table that differs
+//! anew and copies its rows.
 //!
-//! `tests/data/released/` keeps a database of every released version, and a test brings each of them up. Afterwards it
-//! has the same objects as a new one, to the letter.
+//! `tests/data/released/` has a database of every released version. A test upgrades each of them and checks that it
+//! then has exactly the same objects as a new database.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 /// The version this daemon writes. It grows with the first change of `schema.sql` after a release.
 pub const VERSION: i64 = 3;
 
-/// What a version changed in the data, as a statement on the tables of today. A new column without such a change takes
-/// its default in old rows.
+/// A change that a version made to the data, as a statement on the current tables. Without such a change, a new column
+/// has its default in old rows.
 struct SchemaChange {
-    /// Runs for databases older than this.
+    /// The change runs for databases older than this version.
     version: i64,
-    /// What it does, like a commit's subject.
+    /// A description of the change, like the subject of a commit.
     name: &'static str,
-    /// How.
+    /// The SQL of the change.
     sql: &'static str,
 }
 
@@ -58,43 +58,43 @@ const CHANGES: &[SchemaChange] = &[
     },
 ];
 
-/// What bringing a database up can end in, beside SQLite's own errors.
+/// The errors of an upgrade.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// The file is of a newer release.
     #[error("schema version {0} is newer than this daemon's")]
     TooNew(i64),
-    /// The file has tables, and they are not ours.
+    /// The file has the tables of another program.
     #[error("it holds the tables of another program")]
     Foreign,
-    /// The new tables would have rows that point nowhere.
+    /// The new tables would have rows that refer to missing rows.
     #[error("bringing it to schema version {0} would leave rows that point nowhere")]
     Dangling(i64),
-    /// SQLite refused.
+    /// SQLite returned an error.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
 }
 
-/// The version of a database; 0 for an empty one.
+/// Returns the schema version of a database; 0 for an empty one.
 ///
 /// # Errors
-/// [`MigrateError::TooNew`] if this daemon does not know it.
+/// [`MigrateError::TooNew`] if the version is newer than [`VERSION`], or [`MigrateError::Sqlite`].
 pub fn version(conn: &Connection) -> Result<i64, MigrateError> {
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > VERSION { Err(MigrateError::TooNew(version)) } else { Ok(version) }
 }
 
-/// Brings the database to [`VERSION`], in one transaction.
+/// Upgrades the database to [`VERSION`] in one transaction. Makes the schema of an empty database.
 ///
 /// # Errors
-/// [`MigrateError`].
+/// Any [`MigrateError`].
 pub fn migrate(conn: &mut Connection) -> Result<(), MigrateError> {
     let version = version(conn)?;
     if version == 0 {
         return create(conn);
     }
     if version < VERSION {
-        // A table is renamed without what refers to it, which shall mean the table that takes its place.
+        // Renaming a table must not change the references to it: they must mean the table that takes its place.
         conn.pragma_update(None, "foreign_keys", false)?;
         conn.pragma_update(None, "legacy_alter_table", true)?;
         let done = upgrade(conn, version);
@@ -134,7 +134,7 @@ fn upgrade(conn: &mut Connection, from: i64) -> Result<(), MigrateError> {
     Ok(())
 }
 
-/// Something that a schema has: its kind and its statement.
+/// An object of a schema: its kind and its statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// `table`, `index`, `trigger` or `view`.
@@ -153,10 +153,10 @@ impl Object {
     }
 }
 
-/// The objects of a schema by name, without those that SQLite makes for itself.
+/// Returns the objects of a schema by name, without those that SQLite makes itself.
 ///
 /// # Errors
-/// SQLite's.
+/// Any SQLite error.
 pub fn objects(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Object>> {
     let mut statement = conn.prepare(
         "SELECT name, type, sql FROM sqlite_schema s WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*'
@@ -166,23 +166,23 @@ pub fn objects(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Object>> 
     rows.collect()
 }
 
-/// The objects that a database of [`VERSION`] has.
+/// Returns the objects that a database of [`VERSION`] has.
 ///
 /// # Errors
-/// SQLite's.
+/// Any SQLite error.
 pub fn wanted_objects() -> rusqlite::Result<BTreeMap<String, Object>> {
     let fresh = Connection::open_in_memory()?;
     fresh.execute_batch(SCHEMA)?;
     objects(&fresh)
 }
 
-/// Makes anew what differs from `schema.sql`, and keeps the rows.
+/// Makes each object that differs from `schema.sql` anew and keeps the rows.
 fn remake(conn: &Connection) -> rusqlite::Result<()> {
     let (found, wanted) = (objects(conn)?, wanted_objects()?);
     let differs = |name: &str, object: &Object| wanted.get(name) != Some(object);
     let lacks = |name: &str, object: &Object| found.get(name) != Some(object);
     let run = |sql: String| conn.execute_batch(&sql);
-    // Triggers first: copying rows is no event.
+    // Triggers go first: copying rows must not fire them.
     for (name, object) in found.iter().filter(|(_, object)| ["trigger", "view"].contains(&object.kind.as_str())) {
         run(format!("DROP {} {}", object.kind, quoted(name)))?;
     }
@@ -214,7 +214,7 @@ fn remake(conn: &Connection) -> rusqlite::Result<()> {
     }
     for (name, object) in wanted.iter().filter(|(name, o)| o.is_virtual() && lacks(name, o)) {
         run(object.sql.clone())?;
-        // An index without content of its own cannot be filled from itself; a `Change` does that, where it has to.
+        // A contentless index cannot be rebuilt from itself; a `SchemaChange` fills it if necessary.
         if !object.sql.contains("content = ''") {
             run(format!("INSERT INTO {name} ({name}) VALUES ('rebuild')"))?;
         }
@@ -241,7 +241,7 @@ fn remake_indexes(conn: &Connection, wanted: &BTreeMap<String, Object>) -> rusql
     Ok(())
 }
 
-/// The highest number that each table with AUTOINCREMENT has ever given: none is given twice.
+/// Returns the highest number that each table with AUTOINCREMENT has given so far: no number may be given twice.
 fn sequences(conn: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
     if !conn.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'")?.exists([])? {
         return Ok(Vec::new());
@@ -251,7 +251,7 @@ fn sequences(conn: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
     rows.collect()
 }
 
-/// The names of the columns that both tables have, as a list for a statement.
+/// Returns the names of the columns that both tables have, quoted and separated by commas.
 fn common_columns(conn: &Connection, old: &str, new: &str) -> rusqlite::Result<String> {
     let mut statement = conn.prepare(
         "SELECT n.name FROM pragma_table_info(?2) n JOIN pragma_table_info(?1) o ON o.name = n.name ORDER BY n.cid",

@@ -1,6 +1,6 @@
-//! The store: the only room that knows SQL. One file, one writer, a pool of readers, one file a noun.
+//! The store: the only module with SQL. One database file, one writer, a pool of readers, one source file per noun.
 //!
-//! What does not belong here: who may do what, and how anything looks on the wire.
+//! Authorization and the formats of requests and replies do not belong here.
 
 pub mod agent_keys;
 pub mod agents;
@@ -86,18 +86,18 @@ use open::Medium;
 use readers::Readers;
 use writer::{Label, Writer};
 
-/// How long a read waits for a free connection. There is one for every worker, so it never should.
+/// How long a read waits for a free connection. There is one per worker, so no read should have to wait.
 const READER_WAIT: Duration = Duration::from_secs(5);
 /// A disk that takes longer for a write counts as not answering.
 const STALLED: Duration = Duration::from_secs(3);
-/// Milliseconds that a read may take until [`Store::end_reads_after`] says another number.
+/// Milliseconds that a read may take, unless [`Store::end_reads_after`] sets another limit.
 const READ_MILLIS: u64 = 2000;
-/// Writes that may wait for the writer.
+/// The most writes that may wait for the writer.
 const WRITE_QUEUE: usize = 4096;
 
 /// The open database.
 pub struct Store {
-    // Declared in the order they must go: readers first, so that the writer's connection is the last to close.
+    // The fields are dropped in this order: readers first, so that the writer's connection closes last.
     readers: r2d2::Pool<Readers>,
     writer: Writer,
     condition: Arc<Condition>,
@@ -112,19 +112,19 @@ pub struct Store {
 pub struct StoreOptions {
     /// The data directory; made if it is missing.
     pub dir: PathBuf,
-    /// Reading connections at the most.
+    /// The maximum number of reading connections.
     pub readers: usize,
-    /// From how many milliseconds on a statement is logged as slow.
+    /// A statement that takes at least this many milliseconds is logged as slow.
     pub slow_query_ms: u64,
-    /// Whether an empty database may be made where one was lost.
+    /// Whether an empty database may be made if the old one was lost.
     pub new_box: bool,
 }
 
 impl Store {
-    /// Locks the data directory, makes or checks the file and brings its schema up.
+    /// Locks the data directory, makes or checks the database file, and upgrades its schema.
     ///
     /// # Errors
-    /// [`OpenError`] says which exit code fits.
+    /// An [`OpenError`], which determines the exit code.
     pub fn open(options: &StoreOptions) -> std::result::Result<Self, OpenError> {
         let dir = options.dir.clone();
         let lock = lock_dir(&dir)?;
@@ -154,7 +154,7 @@ impl Store {
             MigrateError::Dangling(_) => OpenError::Damaged(path.clone(), error.to_string()),
             MigrateError::Sqlite(error) => store(error.into()),
         };
-        // Before one statement of the file runs: it may be a backup from anywhere, copied to this place.
+        // Must come before any SQL of the file runs: the file may be a backup from anywhere that was copied here.
         let foreign = |why| OpenError::Damaged(path.clone(), format!("its schema is not taosd's: {why}"));
         objects::compare(&mut conn).map_err(store)?.map_err(foreign)?;
         if (1..VERSION).contains(&migrate::version(&conn).map_err(unfit)?) {
@@ -164,7 +164,7 @@ impl Store {
         if medium == Medium::Live
             && let Err(error) = operations::forget_environments(&conn)
         {
-            // A full disk is no reason not to serve; the next start tries again.
+            // With a full disk the daemon still serves; the next start tries again.
             log::error!("the environment of old deployments could not be removed from the database: {error}");
         }
         if medium == Medium::Live {
@@ -184,7 +184,7 @@ impl Store {
         Ok(Self { readers, writer, condition, dir, read_millis: AtomicU64::new(READ_MILLIS), _lock: lock })
     }
 
-    /// Logs statements that take longer from now on, those of every store of the process.
+    /// Logs statements that take at least `millis` milliseconds from now on, in every store of the process.
     pub fn log_slower_than(&self, millis: u64) {
         open::log_statements_slower_than(millis);
     }
@@ -194,10 +194,10 @@ impl Store {
         &self.dir
     }
 
-    /// Reads with one statement: no transaction around it.
+    /// Runs a read of a single statement, without a transaction.
     ///
     /// # Errors
-    /// The read's own, or the store's.
+    /// The error of `read`, or a [`StoreError`].
     pub fn lookup<T, E: From<StoreError>>(
         &self,
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
@@ -208,10 +208,10 @@ impl Store {
         found
     }
 
-    /// Reads with several statements that must see one state.
+    /// Runs a read of several statements in one transaction: all of them see the same state.
     ///
     /// # Errors
-    /// The read's own, or the store's.
+    /// The error of `read`, or a [`StoreError`].
     pub fn read<T, E: From<StoreError>>(
         &self,
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
@@ -220,7 +220,7 @@ impl Store {
         let found = self.condition.noting(|| {
             let tx = reader.begin().map_err(StoreError::from)?;
             let found = read(&tx);
-            // The transaction ends with `tx`: that shall not be cut.
+            // Dropping `tx` ends the transaction; the time limit must not interrupt that.
             reader.release();
             found
         });
@@ -228,22 +228,23 @@ impl Store {
         found
     }
 
-    /// A reading connection with the time that a read may take.
+    /// Returns a reading connection whose time limit for one read starts now.
     fn reader(&self) -> Result<r2d2::PooledConnection<Readers>> {
         let reader = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
         reader.give(Duration::from_millis(self.read_millis.load(Ordering::Relaxed)));
         Ok(reader)
     }
 
-    /// Gives each read that begins from now on so many milliseconds in all; then it fails as [`StoreError::TooSlow`].
+    /// Limits each read that begins from now on to `millis` milliseconds in total. A longer read fails with
+    /// [`StoreError::TooSlow`].
     pub fn end_reads_after(&self, millis: u64) {
         self.read_millis.store(millis, Ordering::Relaxed);
     }
 
-    /// Writes and waits until it is on disk. An error of `work` rolls back what it wrote, and only that.
+    /// Runs `work` and waits until its changes are on disk. An error of `work` rolls back its own changes only.
     ///
     /// # Errors
-    /// The work's own, or the store's.
+    /// The error of `work`, or a [`StoreError`].
     #[track_caller]
     pub fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
     where
@@ -254,7 +255,7 @@ impl Store {
         self.writer.write(Label { action: "-", at: Location::caller() }, work)
     }
 
-    /// Like [`Store::write`] without waiting: `done` is told on the writer's thread. It must be quick.
+    /// Like [`Store::write`], but does not wait: the writer's thread calls `done`, which must be quick.
     #[track_caller]
     pub fn submit<T, E, F, D>(&self, work: F, done: D)
     where
@@ -278,10 +279,10 @@ impl Store {
         self.writer.submit(Label { action, at: Location::caller() }, work, done);
     }
 
-    /// Like [`Store::write`], of what is worth no new backup, such as when a credential was last used.
+    /// Like [`Store::write`], for changes that need no new backup, such as when a credential was last used.
     ///
     /// # Errors
-    /// The work's own, or the store's.
+    /// The error of `work`, or a [`StoreError`].
     #[track_caller]
     pub fn write_light<T, E, F>(&self, work: F) -> std::result::Result<T, E>
     where
@@ -292,13 +293,13 @@ impl Store {
         self.writer.write_light(Label { action: "-", at: Location::caller() }, work)
     }
 
-    /// Grows with every commit that changed only what is worth no new backup.
+    /// Grows with every commit that changed only data that needs no new backup.
     pub fn light_version(&self) -> u64 {
         self.writer.light_version()
     }
 
-    /// Has this called after every commit that changed something, on the writer's thread: it must be quick and must not
-    /// hold the store. Only the first stays.
+    /// Registers a hook that the writer's thread calls after every commit that changed something. It must be quick and
+    /// must not hold the store. Only the first hook is kept.
     pub fn on_commit(&self, hook: impl Fn() + Send + Sync + 'static) {
         self.writer.on_commit(hook);
     }
@@ -306,15 +307,15 @@ impl Store {
     /// Copies the database to a new file beside `place`, as [`copy_beside`] does.
     ///
     /// # Errors
-    /// As there, and `Gone`.
+    /// As [`copy_beside`], and [`StoreError::Gone`].
     pub fn copy_beside(&self, place: &Path, wanted: &StillWanted) -> Result<Copied> {
         self.by_name(|path| copy_beside(path, place, wanted))
     }
 
-    /// Looks at the database beside the work on it, as [`check_gently`] does.
+    /// Checks the database while it is in use, as [`check_gently`] does.
     ///
     /// # Errors
-    /// As there, and `Gone`.
+    /// As [`check_gently`], and [`StoreError::Gone`].
     pub fn check_gently(
         &self,
         wanted: &StillWanted,
@@ -323,7 +324,7 @@ impl Store {
         self.by_name(|path| check_gently(path, wanted, told))
     }
 
-    /// Runs `work`, which opens the files anew by their names. What it says of others that have got those names is not told.
+    /// Runs `work`, which opens the files by name. Discards its result if other files have got these names meanwhile.
     fn by_name<T>(&self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         self.condition.in_place()?;
         let result = work(&self.dir.join(FILE));
@@ -331,41 +332,41 @@ impl Store {
         result
     }
 
-    /// False once the writer's thread has died.
+    /// Returns false once the writer's thread has died.
     pub fn writer_is_alive(&self) -> bool {
         self.writer.is_alive()
     }
 
-    /// Why the last commit that had something to write failed; `None` once one has succeeded.
+    /// The error of the last commit that failed; `None` once a later commit has written something.
     pub fn trouble(&self) -> Option<StoreError> {
         self.writer.trouble()
     }
 
-    /// Whether the files are those that were opened, and nothing read from them was damaged.
+    /// Checks that the files are still those that were opened, and that no damage was found in them.
     ///
     /// # Errors
-    /// `Gone`, or `Damaged`.
+    /// [`StoreError::Gone`], or [`StoreError::Damaged`].
     pub fn condition(&self) -> Result<()> {
         self.condition.check()
     }
 
-    /// Grows with every commit that changed something, before anybody is told of it. What is read after this call is
-    /// at least this new.
+    /// Grows with every commit that changed something and that [`Store::light_version`] does not count. It grows before
+    /// anybody gets a reply: a read after this call sees at least this version.
     pub fn version(&self) -> u64 {
         self.writer.version()
     }
 
-    /// Grows with every commit that changed anything at all, before anybody is told of it. What is read after this call is
-    /// at least this new.
+    /// Grows with every commit that changed anything at all, before anybody gets a reply. A read after this call sees
+    /// at least this state.
     pub fn state(&self) -> u64 {
         self.writer.version() + self.writer.light_version()
     }
 
-    /// Looks whether the writer can begin a transaction and a reader can read. Writes nothing, and waits no longer than
-    /// [`STALLED`].
+    /// Checks that the writer can begin a transaction and that a reader can read. Writes nothing, and waits for the
+    /// writer no longer than [`STALLED`].
     ///
     /// # Errors
-    /// What stands in the way.
+    /// [`StoreError::Stalled`] if the writer takes too long, or the error of either.
     pub fn probe(&self) -> Result<()> {
         if let Some(stalled) = self.writer.at_work().filter(|time| *time >= STALLED) {
             return Err(StoreError::Stalled(stalled));
@@ -377,19 +378,19 @@ impl Store {
         self.lookup(|conn| meta::get(conn, meta::INSTALL_ID).map(|_| ()))
     }
 
-    /// True if the data directory lies on a file system mounted read-only.
+    /// Returns true if the data directory is on a file system mounted read-only.
     ///
     /// # Errors
-    /// What the system says.
+    /// Any I/O error.
     pub fn is_read_only(&self) -> std::io::Result<bool> {
         let status = rustix::fs::statvfs(&self.dir)?;
         Ok(status.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
     }
 
-    /// Bytes of the database file.
+    /// The size of the database file and its WAL, in bytes.
     ///
     /// # Errors
-    /// What the system says.
+    /// Any I/O error.
     pub fn file_bytes(&self) -> std::io::Result<u64> {
         let log = std::fs::metadata(self.dir.join(format!("{FILE}-wal"))).map_or(0, |log| log.len());
         Ok(std::fs::metadata(self.dir.join(FILE))?.len() + log)
@@ -398,13 +399,14 @@ impl Store {
     /// Bytes free on the data directory's file system.
     ///
     /// # Errors
-    /// What the system says.
+    /// Any I/O error.
     pub fn free_bytes(&self) -> std::io::Result<u64> {
         fs2::available_space(&self.dir)
     }
 }
 
-/// Takes in what an older version or another program has left; a damaged table is no reason not to serve the others.
+/// Indexes the names of agents that an older version or another program has left. An error is only logged: one damaged
+/// table must not keep the daemon from serving the others.
 fn index_names(conn: &Connection) {
     loop {
         match savepoint(conn, agents::index_names) {
@@ -418,14 +420,14 @@ fn index_names(conn: &Connection) {
     }
 }
 
-/// What ends every transaction: the indexes of words and of names take in what is new.
+/// Ends every transaction of the writer: adds what is new to the indexes of words and of names.
 fn round_off(conn: &Connection) -> Result<()> {
     messages::index(conn)?;
     agents::index_names(conn)?;
     Ok(())
 }
 
-/// Copies a database that is about to be brought up, for those who must go back.
+/// Keeps a copy of the database before an upgrade, for operators who must go back to the old version.
 fn keep_before_upgrade(path: &Path, dir: &Path) -> Result<()> {
     let kept = backup_dir(dir)?.join(format!("before-schema-{VERSION}.db"));
     copy_to(path, &kept, &StillWanted::always())?;
@@ -433,20 +435,21 @@ fn keep_before_upgrade(path: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A fresh id: a lower-case UUID whose order is that of its making (RFC 9562, version 7), kind to the indexes.
+/// Returns a new id: a lower-case UUID of version 7 (RFC 9562). Such ids sort by their time of creation, which suits
+/// the indexes.
 pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// True for a text that has the form of an id, in any case. No name may have it: what looks like an id is one.
+/// Returns true if a text has the form of an id, in any case. No name may have this form.
 pub fn is_id(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
-/// Runs `work` so that an error of it takes back what it wrote, and only that.
+/// Runs `work` in a savepoint: an error of `work` rolls back its own changes only.
 ///
 /// # Errors
-/// The work's own, or the store's.
+/// The error of `work`, or a [`StoreError`].
 pub fn savepoint<T, E: From<StoreError>>(
     conn: &Connection,
     work: impl FnOnce(&Connection) -> std::result::Result<T, E>,

@@ -1,5 +1,5 @@
-//! What there is for agents in containers to hear of: how much so far, and what waits for one that does not listen. The
-//! note is part of the transaction that makes the news, so that no crash loses a wake.
+//! News for agents in containers: how much there was so far, and since when some waits for an agent that does not
+//! listen. It is noted in the transaction that makes the news, so that no crash loses a wake.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -20,27 +20,27 @@ const TELL: &str = "UPDATE agent_news SET told = 1 WHERE agent_id = ?1 AND told 
 const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE holder = 'agent:' || ?1)";
 
 record! {
-    /// An agent for which something waits.
+    /// An agent for which news waits.
     pub struct WaitingAgent from "agent_news n JOIN agents a ON a.id = n.agent_id" {
         /// The agent's id.
         pub agent_id: String = "a.id",
         /// Its slug.
         pub slug: String = "a.slug",
-        /// Its owner.
+        /// The id of its owner.
         pub owner_user_id: String = "a.owner_user_id",
         /// How news wakes it.
         pub wake: Wake = "a.wake",
-        /// Where it stands.
+        /// Its status.
         pub status: AgentStatus = "a.status",
-        /// Whether somebody holds it.
+        /// Whether it is paused or frozen.
         pub paused: bool = "(a.paused OR a.frozen_at IS NOT NULL)",
-        /// Since when the daemon has it sleep.
+        /// When the daemon put it to sleep; `None` if it is not asleep.
         pub asleep_at: Option<Micros> = "a.asleep_at",
-        /// Since when something waits.
+        /// Since when news waits.
         pub since: Micros = "n.waits_since",
-        /// When it was woken within the last hour, as a JSON array of microseconds.
+        /// The times of its wakes within the last hour, as a JSON array of microseconds.
         pub woken: String = "n.woken",
-        /// Whether its owner was told that it may not be woken.
+        /// Whether its owner was notified that it is not woken again for now.
         pub told: bool = "n.told",
     }
 }
@@ -52,34 +52,35 @@ record! {
         pub agent_id: String = "a.id",
         /// Its slug.
         pub slug: String = "a.slug",
-        /// After how many minutes.
+        /// The idle minutes after which it is put to sleep.
         pub minutes: i64 = "a.idle_stop_minutes",
-        /// Whether it is frozen: then it stands still already.
+        /// Whether it is frozen. If so, its container stands still already.
         pub frozen: bool = "a.frozen_at IS NOT NULL",
     }
 }
 
-/// Notes that there is news for an agent; `heard`: something of it is listening. False if it has no container.
+/// Notes that there is news for an agent. The news does not wait if `heard` is true: a client of the agent is
+/// listening. Returns false if no live agent with a container has this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn note(conn: &Connection, agent_id: &str, heard: bool, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(NOTE)?.execute(params![agent_id, heard, now])? > 0)
 }
 
-/// How much news there was for an agent so far.
+/// Returns how much news there was for an agent so far.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count(conn: &Connection, agent_id: &str) -> Result<i64> {
     Ok(conn.prepare_cached(COUNT)?.query_row([agent_id], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// The agents for which something waits, the longest first, up to `limit`, behind this time and agent: those that may not
-/// be woken hide nobody.
+/// Lists up to `limit` agents for which news waits, the longest waiting first, after this time and agent id: agents
+/// that may not be woken must not hide others.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn waiting(conn: &Connection, after: (Micros, &str), limit: u64) -> Result<Vec<WaitingAgent>> {
     WaitingAgent::all(
         conn,
@@ -89,45 +90,45 @@ pub fn waiting(conn: &Connection, after: (Micros, &str), limit: u64) -> Result<V
     )
 }
 
-/// True if something waits for this agent.
+/// Returns true if news waits for this agent.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn waits(conn: &Connection, agent_id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(WAITS)?.query_row([agent_id], |row| row.get(0))?)
 }
 
-/// Notes that nothing waits for an agent any more: it listens, or its container runs.
+/// Notes that no news waits for an agent any more: it listens, or its container runs.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn settle(conn: &Connection, agent_id: &str) -> Result<()> {
     conn.prepare_cached(SETTLE)?.execute([agent_id])?;
     Ok(())
 }
 
-/// Keeps when an agent was woken, as a JSON array.
+/// Stores when an agent was woken, as a JSON array of microseconds, and clears the note of [`set_told`].
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_woken(conn: &Connection, agent_id: &str, woken: &str) -> Result<()> {
     conn.prepare_cached(WOKEN)?.execute(params![agent_id, woken])?;
     Ok(())
 }
 
-/// Notes that an agent's owner is told; false if he was already.
+/// Notes that an agent's owner is notified. Returns false if this was noted already.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_told(conn: &Connection, agent_id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(TELL)?.execute([agent_id])? > 0)
 }
 
-/// Up to `limit` agents after this id whose containers run and that are put to sleep when they are idle.
+/// Lists up to `limit` agents after this id whose containers run and that are put to sleep when they are idle.
 ///
 /// # Errors
-/// The store's.
-// The plus: the index of those that doze is smaller than that of those that run.
+/// Any `StoreError`.
+// The plus keeps SQLite from the index on the status: the index of dozing agents is smaller.
 pub fn dozers(conn: &Connection, after: &str, limit: u64) -> Result<Vec<Dozer>> {
     Dozer::all(
         conn,
@@ -137,10 +138,10 @@ pub fn dozers(conn: &Connection, after: &str, limit: u64) -> Result<Vec<Dozer>> 
     )
 }
 
-/// True if an agent holds the lease of a task.
+/// Returns true if an agent holds the lease of a task.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn holds_a_lease(conn: &Connection, agent_id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(HOLDS)?.query_row([agent_id], |row| row.get(0))?)
 }
@@ -154,7 +155,7 @@ mod tests {
             created_by, status, scope, created_at, updated_at, wake, container_name, container_runtime)
         VALUES ('a', 'a', 'a', 'cloud', 'u', 's', 's', 'user:ann', 'stopped', '[]', 0, 0, 'start', 'c', 'lxd')";
 
-    /// Everything that is done with news, once.
+    /// Runs every statement about news once.
     fn everything(conn: &Connection) {
         conn.execute_batch(AGENT).unwrap();
         assert!(!note(conn, "nobody", false, Micros(1)).unwrap());

@@ -1,5 +1,5 @@
-//! Notifications: what agents and users have told people. Their order is that of their commits, `seq`; how many there
-//! are is kept by triggers, so that no question costs more as they grow.
+//! Notifications: messages of agents and users to people. Their order is that of their commits, `seq`. Triggers keep
+//! the counts, so that no query becomes slower as the table grows.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -23,11 +23,11 @@ const CROWDED_AGENT: &str = "SELECT substr(holder, 7), total - ?1 FROM notificat
     WHERE total > ?1 AND holder GLOB 'agent:*' LIMIT 1";
 const CROWDED_USER: &str = "SELECT substr(holder, 6), total - ?1 FROM notification_counts
     WHERE total > ?1 AND holder GLOB 'user:*' LIMIT 1";
-// Of all who have told this user anything, whoever they belong to, the one with the most in this inbox.
+// The sender with the most notifications in this user's inbox, whoever owns that sender.
 const LOUDEST_IN: &str = "SELECT sender FROM notification_senders WHERE user_id = ?1 ORDER BY total DESC LIMIT 1";
 const OF_NO_AGENT: &str = "user_id = ?3 AND agent_id IS NULL AND source = ?1";
-/// What goes first of one sender's: what was read, then the unread that are not high, then the unread high ones, each
-/// oldest first.
+/// The order in which one sender's notifications are deleted: read ones, then unread ones that are not high, then
+/// unread high ones; each group oldest first.
 const WORTH: &str = "read = 0, read = 0 AND level = 'high', seq";
 
 closed_set! {
@@ -39,12 +39,12 @@ closed_set! {
     }
 }
 
-/// Whose notifications are looked at. Nobody sees any but these.
+/// The holder whose notifications are read. A holder sees no others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inbox {
-    /// Those a user was sent.
+    /// The notifications sent to this user, by id.
     User(String),
-    /// Those an agent sent.
+    /// The notifications that this agent sent, by id.
     Agent(String),
 }
 
@@ -75,48 +75,48 @@ impl Inbox {
 pub struct NewNotification<'a> {
     /// The id.
     pub id: &'a str,
-    /// Whom it is for.
+    /// The id of the user it is for.
     pub user_id: &'a str,
-    /// The agent that sends it.
+    /// The id of the agent that sends it; `None` if the sender is no agent.
     pub agent_id: Option<&'a str>,
-    /// Who sends it: `agent:SLUG` or `user:NAME`, from the credential alone.
+    /// The sender: `agent:SLUG` or `user:NAME`, from the credential alone, or `taosd`.
     pub source: &'a str,
     /// The app that the sender names.
     pub app_origin: Option<&'a str>,
     /// How urgent it is.
     pub level: Level,
-    /// One line.
+    /// The title: one line.
     pub title: &'a str,
     /// The text.
     pub message: &'a str,
-    /// Where it leads.
+    /// The URL that it links to.
     pub action_url: Option<&'a str>,
-    /// When.
+    /// When it is sent.
     pub created_at: Micros,
 }
 
 record! {
     /// A notification as stored.
     pub struct Notification from "notifications" {
-        /// Its place in the order of all.
+        /// Its place in the order of all notifications.
         pub seq: i64 = "seq",
         /// The id.
         pub id: String = "id",
-        /// The agent that sent it.
+        /// The id of the agent that sent it.
         pub agent_id: Option<String> = "agent_id",
-        /// Who sent it.
+        /// The sender: `agent:SLUG`, `user:NAME` or `taosd`.
         pub source: String = "source",
         /// The app that the sender named.
         pub app_origin: Option<String> = "app_origin",
         /// How urgent it is.
         pub level: Level = "level",
-        /// One line.
+        /// The title: one line.
         pub title: String = "title",
         /// The text.
         pub message: String = "message",
-        /// Where it leads.
+        /// The URL that it links to.
         pub action_url: Option<String> = "action_url",
-        /// Whether its user has read it.
+        /// Whether the user has read it.
         pub read: bool = "read",
         /// When it was sent.
         pub created_at: Micros = "created_at",
@@ -126,7 +126,7 @@ record! {
 /// Stores a notification.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, new: &NewNotification<'_>) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
@@ -143,19 +143,19 @@ pub fn insert(conn: &Connection, new: &NewNotification<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Which part of the order to list.
+/// The part of the order to list, and its direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotificationSpan {
-    /// Newest first, those before this place.
+    /// Those before this place (`seq`), newest first.
     Before(i64),
-    /// Oldest first, those after this place.
+    /// Those after this place (`seq`), oldest first.
     After(i64),
 }
 
-/// At most `limit` notifications of a holder.
+/// Lists at most `limit` notifications of a holder.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(
     conn: &Connection,
     holder: &Inbox,
@@ -178,81 +178,85 @@ pub fn list(
     each(&mut statement, params![holder.id(), seq, limit], Notification::read, take)
 }
 
-/// The place of the newest notification of all; 0 if there is none.
+/// Returns the place of the newest notification of all holders; 0 if there is none.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn last(conn: &Connection) -> Result<i64> {
     Ok(conn.prepare_cached(LAST)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// The place of the notification of this id. One that is gone had its place after those with a smaller id: ids grow
-/// with time.
+/// Returns the place of the notification with this id. If it was deleted, returns the place of the one before it, which
+/// has the next smaller id (ids grow with time); 0 if there is none.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn position(conn: &Connection, id: &str) -> Result<i64> {
     Ok(conn.prepare_cached(POSITION)?.query_row([id], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// All and unread notifications of a holder.
+/// Returns how many notifications a holder has: all, and unread.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn counts(conn: &Connection, holder: &Inbox) -> Result<(i64, i64)> {
     let found = conn.prepare_cached(COUNTS)?.query_row([holder.key()], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(found.optional()?.unwrap_or((0, 0)))
 }
 
-/// The notification of this id, if it is the holder's.
+/// Returns the notification with this id, if it is the holder's.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn get(conn: &Connection, holder: &Inbox, id: &str) -> Result<Option<Notification>> {
     let sql = format!("{} WHERE id = ?1 AND {} = ?2", Notification::SELECT, holder.column());
     Ok(conn.prepare_cached(&sql)?.query_row([id, holder.id()], Notification::read).optional()?)
 }
 
-/// The notification of this id, whosever it is: for deliveries.
+/// Returns the notification with this id, whoever holds it: for deliveries.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Notification>> {
     Notification::one(conn, "WHERE id = ?1", [id])
 }
 
-/// Marks one as read.
+/// Marks one notification as read.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn mark_read(conn: &Connection, seq: i64) -> Result<()> {
     conn.prepare_cached("UPDATE notifications SET read = 1 WHERE seq = ?1 AND read = 0")?.execute([seq])?;
     Ok(())
 }
 
-/// Marks the oldest of a user's as read that are not, up to the place `last` and `most` of them. How many.
+/// Marks a user's oldest unread notifications as read, at most `most` and up to the place `last`. Returns how many.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn mark_some_read(conn: &Connection, user_id: &str, last: i64, most: u64) -> Result<usize> {
     Ok(conn.prepare_cached(READ_SOME)?.execute(params![user_id, last, most])?)
 }
 
-/// Removes one.
+/// Deletes one notification.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete(conn: &Connection, seq: i64) -> Result<()> {
     conn.prepare_cached("DELETE FROM notifications WHERE seq = ?1")?.execute([seq])?;
     Ok(())
 }
 
-/// Up to `batch` notifications that have to go: those older than `before`; else those of an agent that holds more than
-/// [`NOTIFICATION_ROWS_OF_AGENT`], from its own; else those in the inbox of a user that holds more than
-/// [`NOTIFICATION_ROWS`], from whoever has most in it. No sender pushes out another's, whoever they belong to.
+/// Returns the places of up to `batch` notifications to delete, from the first of these groups that has any:
+///
+/// - those older than `before`,
+/// - those of an agent that has sent more than [`NOTIFICATION_ROWS_OF_AGENT`],
+/// - those in the inbox of a user that holds more than [`NOTIFICATION_ROWS`], all of the sender with the most in it.
+///
+/// So no sender displaces another one's, whoever owns them.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn surplus(conn: &Connection, before: Micros, batch: u64) -> Result<Vec<i64>> {
     let old = seqs(conn, OLD, params![before, batch])?;
     if !old.is_empty() {
@@ -267,7 +271,7 @@ pub fn surplus(conn: &Connection, before: Micros, batch: u64) -> Result<Vec<i64>
     let Some((user, count)) = crowded(CROWDED_USER, NOTIFICATION_ROWS)? else { return Ok(Vec::new()) };
     let loudest = conn.prepare_cached(LOUDEST_IN)?.query_row([&user], |row| row.get(0)).optional()?;
     let Some(sender): Option<String> = loudest else { return Ok(Vec::new()) };
-    // Only an agent's id has the form of one: a source is `user:NAME` or `taosd`.
+    // A sender in the form of an id is an agent: the others are `user:NAME` or `taosd`.
     let whose = if is_id(&sender) { "agent_id = ?1 AND user_id = ?3" } else { OF_NO_AGENT };
     seqs(conn, &worst(whose), params![sender, count.min(batch), user])
 }
@@ -282,10 +286,10 @@ fn seqs(conn: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Removes these. How many there were.
+/// Deletes the notifications at these places. Returns how many there were.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete_all(conn: &Connection, seqs: &[i64]) -> Result<usize> {
     let mut statement = conn.prepare_cached("DELETE FROM notifications WHERE seq = ?1")?;
     let mut removed = 0;

@@ -20,17 +20,17 @@ record! {
     pub struct Client from "oauth_clients" {
         /// Its client id.
         pub id: String = "id",
-        /// What people call it.
+        /// Its name, for people.
         pub name: String = "name",
-        /// Where it may be redirected to, as a JSON array.
+        /// The URIs that it may be redirected to, as a JSON array.
         pub redirect_uris: String = "redirect_uris",
-        /// The hash of its secret; `None`: it has none.
+        /// The hash of its secret; `None` if it has no secret.
         pub secret: Option<Vec<u8>> = "secret_hash",
-        /// Whether it may ask about every token.
+        /// Whether it may introspect every token of the box.
         pub can_introspect: bool = "can_introspect",
-        /// Who has registered it.
+        /// Who registered it.
         pub created_by: String = "created_by",
-        /// When.
+        /// When it was registered.
         pub created_at: Micros = "created_at",
     }
 }
@@ -38,7 +38,7 @@ record! {
 /// Stores a new client.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, new: &Client) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
@@ -52,18 +52,18 @@ pub fn insert(conn: &Connection, new: &Client) -> Result<()> {
     Ok(())
 }
 
-/// The client of this id.
+/// Returns the client with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Client>> {
     Client::one(conn, "WHERE id = ?1", [id])
 }
 
-/// The client of this id, or else the only one of this name. There are few: 200 at the most.
+/// Returns the client with this id, or else the only client with this name. There are few clients: at most 200.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn resolve(conn: &Connection, given: &str) -> Result<Option<Client>> {
     if let Some(client) = by_id(conn, given)? {
         return Ok(Some(client));
@@ -73,34 +73,35 @@ pub fn resolve(conn: &Connection, given: &str) -> Result<Option<Client>> {
     Ok(if named.len() == 1 { named.pop() } else { None })
 }
 
-/// All clients, oldest first.
+/// Lists all clients, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(conn: &Connection, page: &Page, take: Take<'_, Client>) -> Result<()> {
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&format!("{} {LIST}", Client::SELECT))?;
     each(&mut statement, params![at, id, page.fetch()], Client::read, take)
 }
 
-/// How many there are; there are few.
+/// Returns how many clients there are; there are few.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count(conn: &Connection) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT)?.query_row([], |row| row.get(0))?)
 }
 
-/// Removes a client; false if there is none.
+/// Deletes a client. Returns false if there is none with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete(conn: &Connection, id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(DELETE)?.execute([id])? > 0)
 }
 
 impl Client {
-    /// True if this is its secret. Both sides are hashes: how long the comparison takes says nothing of the secret.
+    /// Returns true if this is the hash of its secret. Both sides are hashes, so the time of the comparison reveals
+    /// nothing about the secret.
     pub fn is_secret(&self, shown: &SecretHash) -> bool {
         self.secret.as_deref() == Some(shown.as_bytes())
     }

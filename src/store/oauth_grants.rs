@@ -1,5 +1,5 @@
-//! What a person's click gave a program: a credential whose hash is that of the refresh token, and beside it what the
-//! token endpoint checks (OAuth contract, section 7).
+//! OAuth grants: access that a person gave a program. Each is a credential with the hash of the refresh token, and a
+//! row with the facts that the token endpoint checks (OAuth contract, section 7).
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -40,27 +40,27 @@ pub struct NewGrant<'a> {
     pub id: &'a str,
     /// The first refresh token.
     pub issued: &'a Issued,
-    /// The hash of that token's handle.
+    /// The hash of that token's handle, the part that no rotation changes.
     pub handle: SecretHash,
-    /// Who has consented.
+    /// The id of the user who consented.
     pub user_id: &'a str,
-    /// The agent the program acts as; `None`: as the user.
+    /// The id of the agent that the program acts as; `None` if it acts as the user.
     pub agent_id: Option<&'a str>,
-    /// What it may do, as a JSON array of scopes.
+    /// The scopes of its credential, as a JSON array.
     pub scopes: &'a str,
-    /// The same in the words that were shown.
+    /// The scope words that the user was shown and granted, separated by blanks.
     pub words: &'a str,
-    /// Whom its tokens are for.
+    /// The audience of its tokens.
     pub audience: &'a str,
     /// The hash of the client's id.
     pub client_hash: SecretHash,
-    /// What the client calls itself.
+    /// The name that the client gives itself.
     pub client_name: &'a str,
-    /// Where the client was redirected to.
+    /// The host that the client was redirected to.
     pub redirect_host: &'a str,
-    /// Who has it made.
+    /// Who makes it.
     pub maker: &'a Maker,
-    /// When.
+    /// When it is made.
     pub now: Micros,
     /// When it ends if it is not used.
     pub expires_at: Micros,
@@ -69,36 +69,36 @@ pub struct NewGrant<'a> {
 }
 
 record! {
-    /// A grant.
+    /// An OAuth grant.
     pub struct OauthGrant from "oauth_grants g JOIN credentials c ON c.id = g.credential_id
         LEFT JOIN agents a ON a.id = c.agent_id JOIN users u ON u.id = g.user_id" {
         /// The id of its credential.
         pub id: String = "g.credential_id",
-        /// Where the credential stands.
+        /// The state of the credential.
         pub state: CredentialState = "c.state",
         /// The hash of the present refresh token.
         pub current: Vec<u8> = "c.secret_hash",
-        /// The hash of the one before, while that may be used once more.
+        /// The hash of the previous refresh token, while that may be used once more.
         pub previous: Option<Vec<u8>> = "g.previous_hash",
-        /// When the present one was made.
+        /// When the present refresh token was made.
         pub refreshed_at: Micros = "g.refreshed_at",
-        /// Who has consented.
+        /// The id of the user who consented.
         pub user_id: String = "g.user_id",
         /// That user's name.
         pub username: String = "u.username",
-        /// The agent the program acts as.
+        /// The id of the agent that the program acts as; `None` if it acts as the user.
         pub agent_id: Option<String> = "c.agent_id",
         /// The agent's slug.
         pub agent_name: Option<String> = "a.slug",
         /// The hash of the client's id.
         pub client_hash: Vec<u8> = "g.client_hash",
-        /// What the client calls itself.
+        /// The name that the client gives itself.
         pub client_name: String = "g.client_name",
-        /// Where the client was redirected to.
+        /// The host that the client was redirected to.
         pub redirect_host: String = "g.redirect_host",
-        /// Whom its tokens are for.
+        /// The audience of its tokens.
         pub audience: String = "g.audience",
-        /// What it may do, in words.
+        /// Its scope words, separated by blanks.
         pub words: String = "g.words",
         /// When it was made.
         pub created_at: Micros = "g.created_at",
@@ -114,7 +114,7 @@ record! {
 /// Stores a new grant with its credential.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, new: &NewGrant<'_>) -> Result<()> {
     credentials::insert(
         conn,
@@ -147,10 +147,10 @@ pub fn insert(conn: &Connection, new: &NewGrant<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Puts another refresh token in the place of the present one. `previous`: the one that may be used once more.
+/// Replaces the present refresh token. `previous` is the hash of the token that may be used once more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn rotate(
     conn: &Connection,
     id: &str,
@@ -164,26 +164,26 @@ pub fn rotate(
     Ok(())
 }
 
-/// The grant of a refresh token's handle, in any state.
+/// Returns the grant whose refresh token has this handle, in any state.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_handle(conn: &Connection, handle: &SecretHash) -> Result<Option<OauthGrant>> {
     OauthGrant::one(conn, BY_HANDLE, [handle.as_bytes().as_slice()])
 }
 
-/// The grant of this id, in any state.
+/// Returns the grant with this id, in any state.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<OauthGrant>> {
     OauthGrant::one(conn, BY_ID, [id])
 }
 
-/// The live grants of a user, or of all, oldest first.
+/// Lists the live grants of one user, or of all users, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(
     conn: &Connection,
     user_id: Option<&str>,
@@ -204,43 +204,43 @@ pub fn list(
     }
 }
 
-/// How many live grants a user has given.
+/// Returns how many live grants a user has given.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_of_user(conn: &Connection, user_id: &str, now: Micros) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_OF_USER)?.query_row(params![user_id, now], |row| row.get(0))?)
 }
 
-/// How many live grants act as an agent.
+/// Returns how many live grants act as an agent.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_OF_AGENT)?.query_row(params![agent_id, now], |row| row.get(0))?)
 }
 
-/// The agent that a user last let a client of this name act as, if that agent lives.
+/// Returns the id of the agent in the user's last grant to a client of this name, if that agent is not archived.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn last_agent(conn: &Connection, user_id: &str, client_name: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(LAST_AGENT)?.query_row([user_id, client_name], |row| row.get(0)).optional()?)
 }
 
-/// True if a live grant is this client's.
+/// Returns true if this client has a live grant.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn uses_client(conn: &Connection, client_hash: &SecretHash, now: Micros) -> Result<bool> {
     let values = params![client_hash.as_bytes(), now];
     Ok(conn.prepare_cached(USES_CLIENT)?.query_row(values, |row| row.get(0))?)
 }
 
-/// The ids of a client's live grants.
+/// Returns the ids of a client's live grants.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of_client(conn: &Connection, client_hash: &SecretHash) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(OF_CLIENT)?;
     let rows = statement.query_map([client_hash.as_bytes().as_slice()], |row| row.get(0))?;
@@ -274,7 +274,7 @@ mod tests {
                 (line.starts_with("SCAN") && !is_bounded) || line.contains("TEMP B-TREE")
             };
             assert!(!plan.iter().any(bad), "{sql}\n{plan:#?}");
-            // Every walk over grants is one over those that live, or ends after the first row.
+            // Every scan of grants reads only live ones, or ends after the first row.
             let walks = plan.iter().filter(|line| line.contains("oauth_grants_by_"));
             for walk in walks {
                 let is_partial = ["by_user", "by_age", "by_client"].iter().any(|name| walk.contains(name));

@@ -1,5 +1,5 @@
-//! Whether every table, index, trigger and view of a database is ours, compared object by object with `schema.sql`
-//! (DESIGN D22). A file from elsewhere brings its SQL along: a trigger in it would run with the daemon's rights.
+//! Checks that every table, index, trigger and view of a database is ours, by a comparison with `schema.sql` (DESIGN
+//! D22). A file from elsewhere contains SQL of its own: a trigger in it would run with the daemon's rights.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,22 +10,22 @@ use rusqlite::config::DbConfig;
 use super::migrate::{self, MigrateError, SCHEMA};
 use super::{Result, StoreError, VERSION};
 
-/// Nothing that is read before a file is trusted may take longer.
+/// The most time for the statements that read a file before it is trusted.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many steps of SQLite's machine go by between two looks at the clock.
+/// Steps of SQLite's virtual machine between two looks at the clock.
 const STEPS: i32 = 1000;
-/// Objects that are looked at; ours are about a hundred.
+/// The most objects that are read; ours are about a hundred.
 const MOST: u32 = 2000;
 const READ: &str = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema LIMIT ?1";
-/// What `ANALYZE` leaves, whoever ran it: numbers for the planner.
+/// The tables that `ANALYZE` makes, whoever ran it: statistics for the query planner.
 const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
 
-/// Triggers and views of older releases that `schema.sql` has no more.
+/// Triggers and views of older releases that `schema.sql` no longer has.
 const FORMER: [&str; 0] = [];
 
-/// Kind and name, in the order in which they can be made: tables come first.
+/// The kind and the name. They sort in the order in which objects can be made: tables come first.
 type ObjectKey = (ObjectKind, String);
-/// The table it is on, and its SQL.
+/// For each object, the table it is on and its SQL.
 type Objects = BTreeMap<ObjectKey, (String, String)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,10 +63,10 @@ fn starts(sql: &str, with: &str) -> bool {
     sql.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
 }
 
-/// Brings a database up without a trigger running: those in it are an older release's.
+/// Migrates a database to the newest schema with triggers off: the triggers in it are of an older release.
 ///
 /// # Errors
-/// What bringing it up ends in.
+/// Any [`MigrateError`].
 pub fn bring_up(conn: &mut Connection) -> std::result::Result<(), MigrateError> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     let brought = migrate::migrate(conn);
@@ -74,10 +74,10 @@ pub fn bring_up(conn: &mut Connection) -> std::result::Result<(), MigrateError> 
     brought
 }
 
-/// Makes every statement of a connection fail once its time is up, whatever its file makes of it; `None` for no end.
+/// Makes all statements of a connection fail once `patience` is over, whatever the file contains. `None`: no limit.
 ///
 /// # Errors
-/// SQLite's.
+/// Any error of SQLite.
 fn set_deadline(conn: &mut Connection, patience: Option<Duration>) -> rusqlite::Result<()> {
     match patience {
         None => conn.progress_handler(0, None::<fn() -> bool>),
@@ -88,11 +88,11 @@ fn set_deadline(conn: &mut Connection, patience: Option<Duration>) -> rusqlite::
     }
 }
 
-/// Says how many objects a database has if all are ours, those of an older schema once it is brought up; else which one
-/// is not. Runs nothing that stands in the file: an older schema is made again, without a row, in memory.
+/// Returns a text with the number of objects if all are ours; else, as the inner error, which one is not. No SQL of the
+/// file runs on its rows: an older schema is made again in memory, without rows, and migrated there.
 ///
 /// # Errors
-/// The store's: the file cannot be read.
+/// Any [`StoreError`], if the file cannot be read.
 pub fn compare(conn: &mut Connection) -> Result<std::result::Result<String, String>> {
     set_deadline(conn, Some(PATIENCE))?;
     let compared = compare_in_time(conn);
@@ -146,14 +146,14 @@ fn read(conn: &Connection) -> Result<Objects> {
     Ok(objects)
 }
 
-/// What a new database has.
+/// Returns the objects of a new database.
 fn ours() -> Result<Objects> {
     let conn = Connection::open_in_memory()?;
     conn.execute_batch(SCHEMA)?;
     read(&conn)
 }
 
-/// What an older schema becomes.
+/// Returns the objects that an older schema has after its migration, or why it is not ours.
 fn brought_up(found: &Objects, ours: &Objects, version: i64) -> std::result::Result<Objects, String> {
     let made = || -> rusqlite::Result<Connection> {
         let mut conn = Connection::open_in_memory()?;
@@ -163,7 +163,7 @@ fn brought_up(found: &Objects, ours: &Objects, version: i64) -> std::result::Res
     };
     let mut conn = made().map_err(|error| error.to_string())?;
     for ((kind, name), (_, sql)) in found {
-        // The table that it is on may be made anew, and it would be gone without a word.
+        // A migration may make its table anew: then the object would be gone and nothing would report it.
         let runs = matches!(kind, ObjectKind::View | ObjectKind::Trigger);
         if runs && !ours.contains_key(&(*kind, name.clone())) && !FORMER.contains(&name.as_str()) {
             return Err(format!("the {} {name} is not taosd's", kind.word()));
@@ -179,7 +179,7 @@ fn brought_up(found: &Objects, ours: &Objects, version: i64) -> std::result::Res
     read(&conn).map_err(|error| error.to_string())
 }
 
-/// Makes one object of an older schema; SQLite makes some by itself.
+/// Makes one object of an older schema, unless SQLite has made it by itself.
 fn make(conn: &Connection, kind: ObjectKind, name: &str, sql: &str) -> std::result::Result<(), String> {
     let foreign = |why: String| format!("the {} {name} is not taosd's: {why}", kind.word());
     let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
@@ -196,7 +196,7 @@ fn make(conn: &Connection, kind: ObjectKind, name: &str, sql: &str) -> std::resu
     conn.execute(sql, []).map(|_| ()).map_err(|error| foreign(error.to_string()))
 }
 
-/// The first difference, in words.
+/// Returns the first difference, in words.
 fn difference(ours: &Objects, found: &Objects) -> Option<String> {
     for (key, object) in found {
         let (kind, name) = (key.0.word(), &key.1);
@@ -210,8 +210,8 @@ fn difference(ours: &Objects, found: &Objects) -> Option<String> {
     missing.map(|(kind, name)| format!("the {} {name} is missing", kind.word()))
 }
 
-/// SQL in one form: comments and line breaks are one blank, a quoted name that needs no quotes has none (`ALTER TABLE …
-/// RENAME` puts them there). Texts stay as they are.
+/// Returns SQL in one form: comments and white space become one blank, and a quoted name that needs no quotes loses
+/// them (`ALTER TABLE ... RENAME` adds them). String literals stay as they are.
 fn plain(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
@@ -233,7 +233,7 @@ fn plain(sql: &str) -> String {
     out
 }
 
-/// The first token as it is kept (`None` for a blank), and its bytes.
+/// Returns the first token as it is kept (`None` for a blank), and its length in bytes.
 fn token(rest: &str, first: char) -> (Option<&str>, usize) {
     let until = |end: &str| rest.find(end).map_or(rest.len(), |at| at + end.len());
     if first.is_ascii_whitespace() {
@@ -246,7 +246,7 @@ fn token(rest: &str, first: char) -> (Option<&str>, usize) {
         return (None, until("*/"));
     }
     if matches!(first, '\'' | '"' | '`') {
-        // A doubled quote is two tokens side by side, which is just as good here.
+        // A doubled quote becomes two tokens side by side, which makes no difference here.
         let length = rest[1..].find(first).map_or(rest.len(), |at| at + 2);
         let inner = rest.get(1..length - 1).unwrap_or("");
         let simple = first == '"' && !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');

@@ -15,18 +15,18 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 
-/// The name of the one file.
+/// The name of the database file.
 pub const FILE: &str = "taosd.db";
-/// `taos` in ASCII: what `PRAGMA application_id` says of our files.
+/// `taos` in ASCII: the `PRAGMA application_id` of taosd's database files.
 pub const APPLICATION_ID: i32 = 0x7461_6f73;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// How long a connection waits for a lock held by another process (a backup, an administrator's shell).
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Bytes of a page of a new database. A commit writes each page that it changes as a whole, most of them for a row of
-/// some hundred bytes: half of SQLite's 4,096 costs half the writing.
+/// The page size of a new database, in bytes. A commit writes each changed page as a whole, mostly for a row of some
+/// hundred bytes. Half of SQLite's default of 4,096 therefore halves the bytes written.
 const PAGE_BYTES: i64 = 2048;
-/// Bytes of the WAL from which on it is written back.
+/// The size of the WAL, in bytes, from which SQLite writes it back into the database.
 const WAL_BYTES: i64 = 4 * 1024 * 1024;
 
 /// Why the data directory cannot be used. The binary turns these into exit codes (DESIGN section 3).
@@ -35,7 +35,7 @@ pub enum OpenError {
     /// Another daemon holds the directory: exit code 3.
     #[error("{path} is in use by another taosd; stop it, or choose another --data-dir", path = .0.display())]
     Locked(PathBuf),
-    /// There is a box here, and no database: exit code 4.
+    /// The directory belongs to a box, but its database is missing: exit code 4.
     #[error(
         "{path} is not there, but {1} is: this was a box. Restore a backup with `taosd restore FILE`, or put the file back; \
          `taosd serve --new-box` makes an empty box in its place", path = .0.display()
@@ -44,7 +44,7 @@ pub enum OpenError {
     /// The file is damaged: exit code 4.
     #[error("{path} is damaged: {1}; run `taosd check`, then restore a backup", path = .0.display())]
     Damaged(PathBuf, String),
-    /// The file is a database of something else, or no database: exit code 4.
+    /// The file is the database of another program, or no database: exit code 4.
     #[error("{path} is not a taosd database ({1}); move it away or choose another --data-dir", path = .0.display())]
     Foreign(PathBuf, String),
     /// The file was written by a newer release.
@@ -52,9 +52,9 @@ pub enum OpenError {
     TooNew {
         /// The file.
         path: PathBuf,
-        /// The version it has.
+        /// The schema version of the file.
         found: i64,
-        /// The newest version this daemon knows.
+        /// The newest schema version that this daemon knows.
         known: i64,
     },
     /// The directory or file cannot be made, read or written.
@@ -65,10 +65,10 @@ pub enum OpenError {
     Store(PathBuf, StoreError),
 }
 
-/// Takes group's and others' rights away, where they have any.
+/// Removes the permissions that `mode` does not allow, such as those of group and others.
 ///
 /// # Errors
-/// What the system says.
+/// Any error of the operating system.
 pub fn tighten(path: &Path, mode: u32) -> std::io::Result<()> {
     let present = fs::metadata(path)?.permissions().mode() & 0o777;
     if present & !mode == 0 {
@@ -77,10 +77,10 @@ pub fn tighten(path: &Path, mode: u32) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(present & mode))
 }
 
-/// Makes an empty file, 0600 and its directory's owner's, where there is none.
+/// Makes an empty file with mode 0600 and the owner of its directory, if there is no file.
 ///
 /// # Errors
-/// [`OpenError::Io`].
+/// [`OpenError::Io`] if the file cannot be made.
 pub fn make_file(path: &Path) -> Result<(), OpenError> {
     let made = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => own(path.parent().unwrap_or(Path::new("/")), path),
@@ -90,10 +90,10 @@ pub fn make_file(path: &Path) -> Result<(), OpenError> {
     made.map_err(|error| OpenError::Io(path.to_owned(), error))
 }
 
-/// Makes sure that `path` is a taosd database or an empty file, and nobody else's to read.
+/// Checks that `path` is a taosd database or an empty file, and lets only its owner read it.
 ///
 /// # Errors
-/// [`OpenError::Foreign`] for anything else; [`OpenError::Io`].
+/// [`OpenError::Foreign`] for any other file; [`OpenError::Io`] if it cannot be read or its mode cannot be set.
 pub fn prepare_file(path: &Path) -> Result<(), OpenError> {
     let io = |error| OpenError::Io(path.to_owned(), error);
     if fs::metadata(path).map_err(io)?.len() > 0 {
@@ -102,10 +102,10 @@ pub fn prepare_file(path: &Path) -> Result<(), OpenError> {
     tighten(path, 0o600).map_err(io)
 }
 
-/// Makes sure that `path` is a taosd database, by its first bytes alone.
+/// Checks that `path` is a taosd database, by its first 100 bytes alone.
 ///
 /// # Errors
-/// [`OpenError::Foreign`] for anything else; [`OpenError::Io`].
+/// [`OpenError::Foreign`] for any other file; [`OpenError::Io`] if it cannot be read.
 pub fn identify(path: &Path) -> Result<(), OpenError> {
     let io = |error| OpenError::Io(path.to_owned(), error);
     let foreign = |why: &str| OpenError::Foreign(path.to_owned(), why.to_owned());
@@ -116,7 +116,7 @@ pub fn identify(path: &Path) -> Result<(), OpenError> {
     }
     // Offset 68 of the header is the application id (SQLite file format, section 1.3).
     let id = head.get(68..72).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]));
-    // A first start killed before its first checkpoint has the id in the WAL alone.
+    // If the first start was killed before the first checkpoint, only the WAL has the id.
     if id != Some(APPLICATION_ID) && !(id == Some(0) && beside(path, "-wal").exists()) {
         return Err(foreign("its application id is another"));
     }
@@ -125,7 +125,7 @@ pub fn identify(path: &Path) -> Result<(), OpenError> {
 
 static SLOW_MICROS: AtomicU64 = AtomicU64::new(250_000);
 
-/// Sets from how many milliseconds on a statement is logged as slow.
+/// Sets the milliseconds from which a statement is logged as slow, in every store of the process.
 pub fn log_statements_slower_than(millis: u64) {
     SLOW_MICROS.store(millis.saturating_mul(1000), Ordering::Relaxed);
 }
@@ -142,35 +142,35 @@ fn log_if_slow(event: TraceEvent<'_>) {
 /// How the file can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Medium {
-    /// Read and written.
+    /// It can be read and written.
     Live,
-    /// Complete without a WAL, and nobody changes it, such as on a file system mounted read-only: SQLite needs no files
-    /// beside it. Every write is refused.
+    /// It is complete without a WAL and nobody changes it, for example on a file system mounted read-only. SQLite needs
+    /// no files beside it and refuses every write.
     Frozen,
 }
 
-/// Looks which it is. A file on a read-only file system whose WAL was left by a crash is `Live`: SQLite has to say
-/// whether it can be read.
+/// Returns how a file can be used, by its file system. On a read-only one, a file with a WAL left by a crash is `Live`:
+/// SQLite has to report whether it can be read.
 ///
 /// # Errors
-/// What the system says.
+/// Any error of the operating system.
 pub fn medium(path: &Path) -> std::io::Result<Medium> {
     let read_only = rustix::fs::statvfs(path)?.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
     Ok(if read_only && !beside(path, "-wal").exists() { Medium::Frozen } else { Medium::Live })
 }
 
-/// How to read a file that no daemon uses. With a WAL it is what the two are together; without one SQLite shall leave
-/// nothing beside it.
+/// Returns how to read a file that no daemon uses. If there is a WAL, the content is in both files (`Live`). If there
+/// is none, SQLite must not leave files beside the database (`Frozen`).
 pub fn at_rest(path: &Path) -> Medium {
     if beside(path, "-wal").exists() { Medium::Live } else { Medium::Frozen }
 }
 
-/// A file of SQLite's beside the database.
+/// Returns the path of a file beside the database, such as SQLite's `-wal`.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", path.display()))
 }
 
-/// What every connection has in common.
+/// Opens a connection with the settings that all connections share.
 fn connect(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let path = &without_links(path);
@@ -182,7 +182,7 @@ fn connect(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
         }
     };
     conn.busy_timeout(BUSY)?;
-    // Otherwise a cached statement with a parameter in the reach of a partial index is compiled anew at every use.
+    // Otherwise SQLite compiles a cached statement anew at every use if a parameter may decide on a partial index.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(96);
     conn.pragma_update(None, "foreign_keys", true)?;
@@ -193,18 +193,18 @@ fn connect(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// The path with its directory's links followed. SQLite shall follow none: the file itself must be no link, but the data
-/// directory may be one.
+/// Returns the path with the symbolic links of its directory resolved. SQLite follows none: the file itself must not be
+/// a link, but the data directory may be one.
 fn without_links(path: &Path) -> PathBuf {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match (dir.canonicalize(), path.file_name()) {
         (Ok(dir), Some(name)) => dir.join(name),
-        // SQLite says what is wrong with it.
+        // SQLite reports what is wrong with the path.
         _ => path.to_owned(),
     }
 }
 
-/// A path as SQLite's URI filenames want it.
+/// Encodes a path for SQLite's URI filenames.
 fn uri_path(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
     percent_encoding::percent_encode(path.as_os_str().as_bytes(), percent_encoding::NON_ALPHANUMERIC)
@@ -212,16 +212,16 @@ fn uri_path(path: &Path) -> String {
         .replace("%2F", "/")
 }
 
-/// The one writing connection: WAL, every commit on disk before it is answered.
+/// Opens the only writing connection, in WAL mode: every commit is on disk before it is answered.
 ///
 /// # Errors
-/// What SQLite says.
+/// Any error of SQLite.
 pub fn writing(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     let conn = connect(path, medium)?;
     if medium == Medium::Frozen {
         return Ok(conn);
     }
-    // Of a file that has no page yet: later it takes `taosd compact`.
+    // SQLite takes these two only for a file without pages. Later, `taosd compact` can still set `auto_vacuum`.
     let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
     if pages == 0 {
         conn.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -231,15 +231,15 @@ pub fn writing(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "cache_size", -2048)?;
     conn.pragma_update_and_check(None, "wal_autocheckpoint", WAL_BYTES / PAGE_BYTES, |_| Ok(()))?;
-    // A burst may grow the WAL; afterwards it is cut back to this.
+    // A burst of writes may make the WAL larger. SQLite then truncates it to this size.
     conn.pragma_update_and_check(None, "journal_size_limit", 8 * 1024 * 1024, |_| Ok(()))?;
     Ok(conn)
 }
 
-/// A connection to a copy that is being made: nobody reads it before it is whole and synced.
+/// Opens a copy in the making, without journal and syncs: nobody reads it before it is complete and synced.
 ///
 /// # Errors
-/// What SQLite says.
+/// Any error of SQLite.
 pub fn copy_in_making(path: &Path) -> rusqlite::Result<Connection> {
     let conn = connect(path, Medium::Live)?;
     conn.pragma_update(None, "synchronous", "OFF")?;
@@ -247,10 +247,10 @@ pub fn copy_in_making(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// A connection to a copy that nobody else has: changed in one file, without a WAL.
+/// Opens a copy that nobody else uses, to change it in one file, without a WAL.
 ///
 /// # Errors
-/// What SQLite says.
+/// Any error of SQLite.
 pub fn copy_in_hand(path: &Path) -> rusqlite::Result<Connection> {
     let conn = connect(path, Medium::Live)?;
     conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
@@ -258,10 +258,10 @@ pub fn copy_in_hand(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// Writes the WAL of a database that nobody uses back into it, so that it is one file.
+/// Writes the WAL of a database that nobody uses back into it, so that the database is one file.
 ///
 /// # Errors
-/// What SQLite says; the WAL is still there then.
+/// [`StoreError::Unavailable`] if somebody still uses the database; any error of SQLite. The WAL is still there then.
 pub fn write_back(path: &Path) -> Result<(), StoreError> {
     if at_rest(path) == Medium::Live {
         let conn = connect(path, Medium::Live)?;
@@ -273,15 +273,15 @@ pub fn write_back(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A connection for `VACUUM INTO` alone, whose result is in a form that can give space back.
+/// Opens a connection only for `VACUUM INTO`. The copy that this makes can give free space back.
 ///
 /// # Errors
-/// What SQLite says.
+/// Any error of SQLite.
 pub fn to_be_copied(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     let conn = connect(path, medium)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.pragma_update(None, "cache_size", -2048)?;
-    // Where it is set already, setting it again would be a write.
+    // If it is set already, setting it again would be a write.
     let mode: i64 = conn.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
     if mode == 0 {
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -289,23 +289,24 @@ pub fn to_be_copied(path: &Path, medium: Medium) -> rusqlite::Result<Connection>
     Ok(conn)
 }
 
-/// A connection that only reads.
+/// Opens a connection that only reads.
 ///
 /// # Errors
-/// What SQLite says.
+/// Any error of SQLite.
 pub fn reading(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     let conn = connect(path, medium)?;
-    // The file may be from anywhere: nothing in it may reach SQLite's own tables.
+    // The file may come from anywhere: its SQL must not reach SQLite's own tables.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)
 }
 
-/// Gives a file that was made in `dir` to the directory's owner: root may run what another user's daemon serves.
+/// Gives a file that was made in `dir` to the owner of `dir`, if root runs this process: root may work on the data of
+/// another user's daemon.
 ///
 /// # Errors
-/// What the system says.
+/// Any error of the operating system.
 pub fn own(dir: &Path, file: &Path) -> io::Result<()> {
     let (dir, meta) = (fs::metadata(dir)?, fs::symlink_metadata(file)?);
     if (dir.uid(), dir.gid()) == (meta.uid(), meta.gid()) || !rustix::process::geteuid().is_root() {

@@ -1,15 +1,15 @@
-//! Keyset pages: a list goes on after the (time, id) of the last row of the page before, so that no row is skipped or
-//! seen twice while others come and go.
+//! Keyset pages: a list continues after the (time, id) of the last row of the previous page, so that no row is skipped
+//! or seen twice while others are added or deleted.
 
 use rusqlite::{Params, Row, Statement};
 
 use super::Result;
 use crate::time::Micros;
 
-/// Takes the rows of a list one by one, so that no list is ever in memory as a whole. False: it wants no more.
+/// Takes the rows of a list one by one, so that no list is ever in memory as a whole. Returns false to take no more.
 pub type Take<'a, T> = &'a mut dyn FnMut(T) -> bool;
 
-/// Hands the rows of a statement over, until there are no more or no more are wanted.
+/// Passes the rows of a statement to `take`, until there are no more or `take` returns false.
 pub(super) fn each<T>(
     statement: &mut Statement<'_>,
     values: impl Params,
@@ -25,48 +25,48 @@ pub(super) fn each<T>(
     Ok(())
 }
 
-/// Where a page starts and how long it is.
+/// The start and the length of a page.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Rows at the most.
+    /// The most rows of the page.
     pub limit: u64,
-    /// The last row of the page before.
+    /// The (time, id) of the last row of the previous page; `None` for the first page.
     pub after: Option<(Micros, String)>,
 }
 
 impl Page {
-    /// The time to start after, for a list whose oldest rows come first.
+    /// Returns the (time, id) to start after, for a list whose oldest rows come first.
     pub(super) fn oldest_first(&self) -> (Micros, &str) {
         self.after.as_ref().map_or((Micros(i64::MIN), ""), |(at, id)| (*at, id))
     }
 
-    /// The time to start before, for a list whose newest rows come first. No id sorts after `~`.
+    /// Returns the (time, id) to start before, for a list whose newest rows come first. No id sorts after `~`.
     pub(super) fn newest_first(&self) -> (Micros, &str) {
         self.after.as_ref().map_or((Micros(i64::MAX), "~"), |(at, id)| (*at, id))
     }
 
-    /// One row more than asked tells whether there is another page.
+    /// Returns the rows to read: one more than the page has, which shows whether there is another page.
     pub(super) fn fetch(&self) -> u64 {
         self.limit + 1
     }
 }
 
-/// A page by its number, in the order of one column: rows may move between pages while others come and go.
+/// A page by its offset, ordered by one column. Rows may move between pages while others are added or deleted.
 #[derive(Debug, Clone)]
 pub struct Numbered {
-    /// Rows at the most.
+    /// The most rows of the page.
     pub limit: u64,
     /// Rows before the page.
     pub offset: u64,
-    /// The wire's name of the column; each list has its own, and one it orders by where this is none of them.
+    /// The name of the column in the request. Each list has its own names; an unknown name means its first column.
     pub by: String,
-    /// Whether the largest comes first.
+    /// Whether the largest value comes first.
     pub descending: bool,
 }
 
 impl Numbered {
-    /// The end of a statement that gives this page: ordered by the column of this name, then by `ties`, all in one
-    /// direction, so that one direction is the exact reverse of the other. Takes `limit` and `offset` as `?1` and `?2`.
+    /// Returns the end of a statement for this page. It orders by the named column, then by `ties`, all in one
+    /// direction, so that each direction is the exact reverse of the other. Bind `limit` to `?1` and `offset` to `?2`.
     pub(super) fn clause(&self, columns: &[(&str, &str)], ties: &[&str]) -> String {
         let named = columns.iter().find(|(name, _)| *name == self.by).or(columns.first());
         let direction = if self.descending { "DESC" } else { "ASC" };

@@ -1,5 +1,5 @@
-//! For tests: the plan of every statement that some work runs, on an empty database with one user and one space, and
-//! whether it walks through a table that grows or sorts without bound.
+//! For tests: the query plan of every statement that some work runs, on a database with only one user and one space,
+//! and whether the plan scans a table that grows or sorts without bound.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ fn note(event: TraceEvent<'_>) {
     }
 }
 
-/// Runs the work as user `u` in space `s`; each statement once, with the lines of its plan.
+/// Runs the work on a database with user `u` and space `s`. Returns each statement once, with the lines of its plan.
 pub fn of(work: impl FnOnce(&Connection)) -> Vec<(String, Vec<String>)> {
     let mut conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(include_str!("../../schema.sql")).unwrap();
@@ -46,7 +46,7 @@ fn explain(conn: &Connection, sql: &str) -> Vec<String> {
     lines
 }
 
-/// What must not be, and is all the same: a mark of the statement, and why it costs no more on a large box.
+/// Statements whose plans look wrong but are allowed: a part of the statement, and why it costs no more on a large box.
 const EXCEPTIONS: &[(&str, &str)] = &[
     (") v CROSS JOIN ", "starts at what one principal holds: at most 256 grants or agents, else another plan is taken"),
     ("FROM operations WHERE id IN (", "the same: of each of these agents as many as fit on the page"),
@@ -71,19 +71,19 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 
 const ENDS: &str = "what has an end and waits for it; the clock of ends has all of it in memory";
 
-/// What is wrong with a plan: it walks through a table that grows without an end, or sorts what grows.
+/// Returns what is wrong with a plan: it scans a table that grows without bound, or sorts rows without bound.
 pub fn fault(sql: &str, lines: &[String]) -> Option<String> {
     if EXCEPTIONS.iter().any(|(mark, _)| one_line(sql).contains(mark)) {
         return None;
     }
     let sorts = lines.iter().find(|line| line.contains("TEMP B-TREE"));
-    // In the order of a key or an index, up to the end of a page.
+    // The scan is in the order of a key or an index and stops at the end of a page.
     let stops = sql.contains("LIMIT ") && sorts.is_none();
     let walks = |line: &&String| {
         let Some(rest) = line.strip_prefix("SCAN ") else { return false };
         let name = rest.split(' ').next().unwrap_or_default();
         let Some(table) = table_of(sql, name) else { return false };
-        // FTS5 tells what it narrows by: `=` is the number of one row, `M` a match.
+        // FTS5 shows in the plan how it narrows the rows: `=` is the number of one row, `M` a match.
         let by_number = rest.ends_with(" INDEX 0:=");
         let narrowed = rest.contains(" INDEX ") && !rest.ends_with(':');
         table != "meta" && !by_number && !(stops && (narrowed || !sql.contains(" WHERE ")))
@@ -92,12 +92,12 @@ pub fn fault(sql: &str, lines: &[String]) -> Option<String> {
     Some(format!("{why}: {}\n{lines:#?}", one_line(sql)))
 }
 
-/// The statement without its line breaks.
+/// Returns the statement on one line.
 pub fn one_line(sql: &str) -> String {
     sql.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The table that a name stands for in a statement; none where it stands for a result that was bounded before.
+/// Returns the table that a name stands for in a statement; `None` if it stands for a result that was bounded before.
 fn table_of(sql: &str, name: &str) -> Option<String> {
     let schema = include_str!("../../schema.sql");
     let made = |line: &str| {

@@ -1,4 +1,4 @@
-//! What the aX clients keep of an agent beside the registry's own fields.
+//! Profiles: the data that aX clients keep about an agent, beside the registry's own fields.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -17,19 +17,19 @@ const PUT: &str = "INSERT INTO agent_profiles
 /// An agent's profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentProfile {
-    /// What it is for.
+    /// The purpose of the agent, in words.
     pub description: String,
-    /// A few words about it.
+    /// A short text about it.
     pub bio: String,
-    /// What it is good at.
+    /// The work that it is good at.
     pub specialization: String,
-    /// A free word for its kind.
+    /// Its kind, as a free word.
     pub agent_type: String,
-    /// Its picture: a URL, or a small image in one.
+    /// The URL of its picture, which may be a data URL with a small image.
     pub avatar_url: Option<String>,
-    /// What it is told before anything else.
+    /// Its system prompt.
     pub system_prompt: String,
-    /// Whether its owner wants it at work.
+    /// Whether it is set to active.
     pub active: bool,
     /// Whether it is kept at the top of its space.
     pub pinned: bool,
@@ -50,10 +50,10 @@ impl Default for AgentProfile {
     }
 }
 
-/// An agent's profile; the defaults if it has none yet.
+/// Returns an agent's profile, or the defaults if it has none yet.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of(conn: &Connection, agent_id: &str) -> Result<AgentProfile> {
     let found = conn.prepare_cached(SELECT)?.query_row([agent_id], |row| {
         Ok(AgentProfile {
@@ -73,7 +73,7 @@ pub fn of(conn: &Connection, agent_id: &str) -> Result<AgentProfile> {
 /// Stores an agent's profile.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn put(conn: &Connection, agent_id: &str, profile: &AgentProfile) -> Result<()> {
     conn.prepare_cached(PUT)?.execute(params![
         agent_id,

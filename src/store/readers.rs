@@ -1,4 +1,4 @@
-//! The pool of reading connections. A read that takes too long is cut: no question holds a worker for ever.
+//! The pool of reading connections. A read that takes too long is interrupted, so that none blocks a worker for ever.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -15,30 +15,30 @@ use super::open::{self, Medium};
 
 /// Steps of SQLite's virtual machine between two looks at the clock: some tens of microseconds.
 const STEPS: i32 = 1000;
-/// A read that has no end.
+/// The end of a read without a time limit.
 const NEVER: u64 = u64::MAX;
 
-/// A reading connection. Its statements fail as interrupted once the time given to the read is over.
+/// A reading connection. Its statements fail as interrupted when the time of the read is over.
 #[derive(Debug)]
 pub struct Reader {
     conn: Connection,
-    /// Microseconds after [`start`] at which the read ends.
+    /// The time at which the read ends, on the clock of [`now`].
     until: Arc<AtomicU64>,
 }
 
 impl Reader {
-    /// A connection to the files in use. SQLite opens them by their names, which other files may have got meanwhile: such
-    /// a connection would read from those for ever.
+    /// Opens a connection to the files in use. SQLite opens files by name, and other files may have these names by now:
+    /// such a connection would read from the other files for ever.
     fn open(path: &Path, medium: Medium, condition: &Condition) -> Result<Self> {
         condition.in_place()?;
         let opened = open::reading(path, medium).and_then(|conn| {
-            // SQLite opens the WAL with the first read.
+            // SQLite opens the WAL only with the first read.
             conn.pragma_query_value(None, "schema_version", |_| Ok(()))?;
             Ok(conn)
         });
         if let Err(gone) = condition.in_place() {
             if let Ok(conn) = opened {
-                // The WAL is not this connection's to write back and remove.
+                // The WAL belongs to other files: this connection must not write it back and remove it.
                 conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             }
             return Err(gone);
@@ -50,21 +50,21 @@ impl Reader {
         Ok(Self { conn, until })
     }
 
-    /// Gives what is read from now on this long in all.
+    /// Gives all reads from now on this much time in total.
     pub fn give(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(NEVER);
         self.until.store(now().saturating_add(micros), Ordering::Relaxed);
     }
 
-    /// Begins a transaction: what is read in it is of one state.
+    /// Begins a transaction: all reads in it see one state.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Any error of SQLite.
     pub fn begin(&self) -> rusqlite::Result<rusqlite::Transaction<'_>> {
         self.conn.unchecked_transaction()
     }
 
-    /// Lets everything run to its end: what ends a transaction must not be cut.
+    /// Removes the time limit: the statement that ends a transaction must not be interrupted.
     pub fn release(&self) {
         self.until.store(NEVER, Ordering::Relaxed);
     }
@@ -78,7 +78,7 @@ impl Deref for Reader {
     }
 }
 
-/// Microseconds since the first call.
+/// Returns the microseconds since the first call.
 fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     u64::try_from(START.get_or_init(Instant::now).elapsed().as_micros()).unwrap_or(NEVER)
@@ -93,7 +93,7 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// A manager for this database.
+    /// Makes a manager for this database.
     pub fn new(path: PathBuf, medium: Medium, condition: Arc<Condition>) -> Self {
         Self { path, medium, condition }
     }

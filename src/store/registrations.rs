@@ -1,4 +1,4 @@
-//! What Agentex clients keep of an agent, and the agents as those clients see them.
+//! Registrations: the data that Agentex clients keep about an agent, and the agents as those clients see them.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -19,7 +19,7 @@ const PUT: &str = "INSERT INTO registrations (agent_id, description, acp_type, i
         input_type = excluded.input_type, acp_url = excluded.acp_url, by_user = excluded.by_user,
         metadata = excluded.metadata, registered_at = excluded.registered_at, registered_by = excluded.registered_by,
         unhealthy = excluded.unhealthy, had_key = excluded.had_key";
-/// The last deployment into a container that failed, while its operation is kept.
+/// The last failed deployment of an agent into a container, as long as its operation is kept.
 const FAILED: &str = "FROM operations o WHERE o.agent_id = a.id AND o.kind = 'deploy' AND o.status = 'failed'
     ORDER BY o.finished_at DESC LIMIT 1";
 const COLUMNS: &str = "a.id, coalesce(a.given_name, a.slug), a.status,
@@ -39,7 +39,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// What an agent takes.
+    /// The kind of input that an agent takes.
     pub enum InputType {
         Text "text" "Text.";
         Json "json" "JSON.";
@@ -47,7 +47,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// What made an agent's registration good.
+    /// How an agent was last registered.
     pub enum RegisteredBy {
         Register "register" "It registered.";
         Promote "promote" "A deployment of it was promoted.";
@@ -55,24 +55,24 @@ closed_set! {
 }
 
 record! {
-    /// The Agentex side of an agent.
+    /// The Agentex data of an agent; an agent without a row has the defaults.
     #[derive(PartialEq, Eq)]
     pub struct Registration from "registrations r" {
-        /// What it is for.
+        /// The purpose of the agent, in words.
         pub description: String = "coalesce(r.description, '')",
-        /// How it answers.
+        /// How it answers over ACP.
         pub acp_type: AcpType = "coalesce(r.acp_type, 'async')",
-        /// What it takes.
+        /// The kind of input that it takes.
         pub input_type: Option<InputType> = "r.input_type",
-        /// Where it answers.
+        /// The address at which it answers.
         pub acp_url: Option<String> = "r.acp_url",
         /// Whether a user named that address.
         pub by_user: bool = "coalesce(r.by_user, 0)",
-        /// What it said of itself, as a JSON object.
+        /// The metadata that it gave about itself, as a JSON object.
         pub metadata: Option<String> = "r.metadata",
         /// When it last registered or was promoted.
         pub registered_at: Option<Micros> = "r.registered_at",
-        /// Which of the two that was.
+        /// Whether it registered or was promoted then.
         pub registered_by: Option<RegisteredBy> = "r.registered_by",
         /// Whether its health checks fail.
         pub unhealthy: bool = "coalesce(r.unhealthy, 0)",
@@ -103,23 +103,23 @@ impl Default for Registration {
 pub struct RegisteredAgent {
     /// The id.
     pub id: String,
-    /// The name they know it by.
+    /// The name that the clients use: its given name, else its slug.
     pub name: String,
-    /// The registry's own status.
+    /// The agent's status in the registry.
     pub status: AgentStatus,
-    /// Whether its container is frozen: its owner paused it, or it sleeps.
+    /// Whether its container is frozen: the owner paused the agent, or it sleeps.
     pub paused: bool,
-    /// The container it lives in.
+    /// The name of its container, if it has one.
     pub container_name: Option<String>,
     /// When it was made.
     pub created_at: Micros,
     /// When it was last changed.
     pub updated_at: Micros,
-    /// What they keep of it.
+    /// The data that the clients keep about it.
     pub registration: Registration,
-    /// The production deployment.
+    /// The id of its production deployment.
     pub production: Option<String>,
-    /// When its last failed deployment into a container failed, and why; a text for its readers.
+    /// When its last failed deployment into a container failed, and why, as a text for people.
     pub failure: Option<(Micros, String)>,
 }
 
@@ -150,16 +150,16 @@ fn select(condition: &str) -> String {
     )
 }
 
-/// The live agent of this id.
+/// Returns the live agent with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<RegisteredAgent>> {
     Ok(conn.prepare_cached(&select("a.id = ?1"))?.query_row([id], read).optional()?)
 }
 
-/// Where the agents come from that are seen. An agent sees itself alone here, whatever its grants; a restricted
-/// credential what it is restricted to.
+/// Returns where to find the agents that a viewer sees. Here an agent sees only itself, whatever its grants, and a
+/// restricted credential only the agents in `only`.
 fn visible(conn: &Connection, seen: &AgentViewer, only: Option<&[String]>) -> Result<Visible> {
     match (seen, only) {
         (AgentViewer::By(Grantee::Agent(id)), None) => Ok(Visible::Own(id.clone())),
@@ -169,11 +169,11 @@ fn visible(conn: &Connection, seen: &AgentViewer, only: Option<&[String]>) -> Re
     }
 }
 
-/// A page of live agents; `only`: of these ids. Their order is found without what they say of
-/// themselves, which may be long.
+/// Lists a page of live agents, of these ids alone if `only` is given. It first finds their ids in order and then reads
+/// each agent, because their own data may be long.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(
     conn: &Connection,
     seen: &AgentViewer,
@@ -209,10 +209,10 @@ pub fn list(
     Ok(())
 }
 
-/// Ids and metadata of the live agents that carry a card, each as it is stored.
+/// Lists the live agents that have an agent card: each with its id and the card's metadata, as stored.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn cards(
     conn: &Connection,
     seen: &AgentViewer,
@@ -231,10 +231,10 @@ pub fn cards(
     each(&mut statement, clauses.values(), |row| Ok((row.get(0)?, row.get(1)?)), take)
 }
 
-/// Stores what is kept of an agent.
+/// Stores the registration of an agent.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn put(conn: &Connection, agent_id: &str, r: &Registration) -> Result<()> {
     conn.prepare_cached(PUT)?.execute(params![
         agent_id,
@@ -253,39 +253,39 @@ pub fn put(conn: &Connection, agent_id: &str, r: &Registration) -> Result<()> {
 }
 
 record! {
-    /// An agent whose health is asked for.
+    /// An agent whose health is checked.
     pub struct CheckedEndpoint from "registrations r JOIN agents a ON a.id = r.agent_id
         LEFT JOIN deployments d ON d.agent_id = r.agent_id AND d.is_production = 1" {
         /// The id.
         pub id: String = "a.id",
-        /// The container it lives in.
+        /// The name of its container, if it has one.
         pub container_name: Option<String> = "a.container_name",
         /// When it last registered or was promoted.
         pub registered_at: Micros = "r.registered_at",
-        /// Whether its health checks fail, as far as is known.
+        /// Whether its health checks fail, as last stored.
         pub unhealthy: bool = "r.unhealthy",
-        /// Where it answers: the production deployment's address, else the agent's own.
+        /// The address at which it answers: that of the production deployment, else the agent's own.
         pub url: String = "CASE WHEN d.id IS NULL THEN r.acp_url ELSE d.acp_url END AS url",
         /// Whether a user named that address.
         pub by_user: bool = "CASE WHEN d.id IS NULL THEN r.by_user ELSE d.by_user END",
     }
 }
 
-/// Every live agent that is registered and has an address.
+/// Returns every live agent that is registered and has an address, by id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn checked(conn: &Connection) -> Result<Vec<CheckedEndpoint>> {
     let mut statement = conn.prepare_cached(&format!("{} {CHECKED}", CheckedEndpoint::SELECT))?;
     let rows = statement.query_map([], CheckedEndpoint::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Notes whether the health checks of a registration fail. False if it was known, or the agent has registered again
-/// since.
+/// Stores whether the health checks of a registration fail. Returns false if this was stored already, or if the agent
+/// has registered again since `registered_at`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_health(conn: &Connection, agent_id: &str, registered_at: Micros, unhealthy: bool) -> Result<bool> {
     Ok(conn.prepare_cached(SET_HEALTH)?.execute(params![agent_id, registered_at, unhealthy])? > 0)
 }

@@ -1,5 +1,5 @@
-//! Saving what a database held whose file was removed while it was open: the process still has it, for as long as it
-//! lives.
+//! Saves the content of a database whose file was removed while it was open. The process keeps that content only as
+//! long as it runs.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::error::StoreError;
 use super::open::beside;
 use super::open::own;
 
-/// Writes everything that `conn` sees to a file beside the place of the one that is gone. Where that file is.
+/// Writes everything that `conn` sees to a file beside the place of the missing one (`.rescued`). Returns its path.
 ///
 /// # Errors
-/// What the system or SQLite says; there is no such file then.
+/// Any [`StoreError`], from the operating system or SQLite. A file with that name is always complete.
 pub fn rescue(conn: &Connection, gone: &Path) -> Result<PathBuf> {
     let (place, part) = (beside(gone, ".rescued"), beside(gone, ".rescued.part"));
     let io = |error: std::io::Error| StoreError::of_io(format!("{}: {error}", part.display()), error.kind());

@@ -1,4 +1,4 @@
-//! Making a copy of a database ready to take the place of another one: `taosd restore` (DESIGN D16).
+//! Prepares a copy of a database to replace another database: `taosd restore` (DESIGN D16).
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -17,16 +17,16 @@ const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2 
 const IS_LIVE: &str = "SELECT 1 FROM credentials c JOIN users u ON u.id = c.user_id
     WHERE c.secret_hash = ?1 AND c.state = 'active' AND u.role = 'admin' AND u.disabled = 0";
 
-/// What of the database in place must hold in the restored one too.
+/// The state of the database in place that must also hold in the restored one.
 #[derive(Debug, Default)]
 pub struct Since {
-    /// Credentials that are live now; every other one of the backup stays dead.
+    /// The ids of the credentials that may stay live. All others of the backup are revoked.
     live: HashSet<String>,
-    /// The rights that are given now; `None` where nobody can say.
+    /// The rights that are given now; `None` if they are unknown.
     rights: Option<Rights>,
 }
 
-/// Opens a copy for changes, brought up to this daemon's schema.
+/// Opens a copy for changes and migrates it to this daemon's schema.
 ///
 /// # Errors
 /// [`OpenError`], as for a daemon's start.
@@ -44,10 +44,10 @@ pub fn open_copy(path: &Path) -> std::result::Result<Connection, OpenError> {
     Ok(conn)
 }
 
-/// Reads what of the database in place is to hold on; `None` if the copy is not one of this installation.
+/// Reads the state of the database in place. Returns `None` if the copy is of another installation.
 ///
 /// # Errors
-/// The store's: the database in place may be the reason for restoring.
+/// Any [`StoreError`]: a damaged database in place may be the reason for the restore.
 pub fn since(in_place: &Path, copy: &Connection) -> Result<Option<Since>> {
     let conn = open::reading(in_place, open::at_rest(in_place))?;
     if meta::get(&conn, meta::INSTALL_ID)? != meta::get(copy, meta::INSTALL_ID)? {
@@ -57,22 +57,22 @@ pub fn since(in_place: &Path, copy: &Connection) -> Result<Option<Since>> {
     Ok(Some(Since { live: ids(&tx, LIVE)?.into_iter().collect(), rights: Some(Rights::since(&tx, copy)?) }))
 }
 
-/// What was changed in the copy.
+/// The changes that a restore made in the copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreChanges {
-    /// Web sessions and programs' grants that ended.
+    /// The number of web sessions and OAuth grants that were ended.
     pub sessions: usize,
-    /// Credentials that stay revoked, expired or deleted.
+    /// The number of credentials that were revoked in the copy because they died after the backup.
     pub dead: usize,
-    /// Rights that were taken since the backup and stay taken.
+    /// The rights that were taken away since the backup and stay so.
     pub taken: Vec<TakenRight>,
 }
 
-/// Ends every session and every token signed before, and keeps dead what has died since the backup, all in one
-/// transaction.
+/// Ends every session, OAuth grant and token signed before, revokes the credentials that have died since the backup,
+/// and takes away the rights that were taken since, all in one transaction.
 ///
 /// # Errors
-/// The store's.
+/// Any [`StoreError`].
 pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Result<RestoreChanges> {
     let tx = conn.unchecked_transaction()?;
     let sessions = tx.execute(END_SESSIONS, [now])?;
@@ -84,7 +84,7 @@ pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Re
     if let Some(rights) = &since.rights {
         changed.taken = rights::take(&tx, rights, now)?;
     }
-    // The signing keys belong to a database that has not been restored since.
+    // A new epoch: the old signing keys belong to the database before this restore.
     meta::set(&tx, meta::SIGNING_EPOCH, &super::new_id())?;
     let entry = audit::AuditEntry::new("system", "backups.restore", source, "-").at(now);
     audit::append(&tx, &entry)?;
@@ -92,18 +92,18 @@ pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Re
     Ok(changed)
 }
 
-/// Every live credential of a copy, for a restore that has nothing to compare with.
+/// Returns every live credential of a copy, for a restore without a database to compare with.
 ///
 /// # Errors
-/// The store's.
+/// Any [`StoreError`].
 pub fn all_live(conn: &Connection) -> Result<Since> {
     Ok(Since { live: ids(conn, LIVE)?.into_iter().collect(), rights: None })
 }
 
-/// True if a hash is that of an admin's live token.
+/// Returns true if this is the hash of a live credential of an enabled admin.
 ///
 /// # Errors
-/// The store's.
+/// Any [`StoreError`].
 pub fn is_admins(conn: &Connection, hash: &[u8; 32]) -> Result<bool> {
     Ok(conn.query_row(IS_LIVE, [hash], |_| Ok(())).optional()?.is_some())
 }

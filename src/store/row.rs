@@ -1,4 +1,4 @@
-//! Rows: a record's columns and how they are read, declared once, so that the two cannot drift apart.
+//! Rows: a record's columns and how they are read are declared once, so that the two cannot differ.
 
 use rusqlite::Row;
 use rusqlite::types::FromSql;
@@ -10,15 +10,15 @@ pub(crate) struct Columns<'a, 'b> {
 }
 
 impl<'a, 'b> Columns<'a, 'b> {
-    /// From the first column on.
+    /// Starts at the first column.
     pub(crate) fn of(row: &'a Row<'b>) -> Self {
         Self { row, next: 0 }
     }
 
-    /// The next column's value.
+    /// Returns the value of the next column.
     ///
     /// # Errors
-    /// A value of another type.
+    /// An error of `rusqlite` if the value has another type.
     pub(crate) fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
         let value = self.row.get(self.next)?;
         self.next += 1;
@@ -28,9 +28,9 @@ impl<'a, 'b> Columns<'a, 'b> {
 
 /// Declares a record with the SQL expression of each field: `pub id: String = "s.id",`.
 ///
-/// Gives the struct, `SELECT` (`SELECT <columns> FROM <from>`), `one` and `all`, which add a statement's own clauses to it,
-/// and `read(row)`. A statement that selects more than the record has writes `COLUMNS` itself, and reads the record with
-/// `take` and what is behind it with [`Columns::next`].
+/// Gives the struct, `SELECT` (`SELECT <columns> FROM <from>`), `one` and `all`, which add a statement's own clauses to
+/// it, and `read(row)`. A statement that selects more columns writes `COLUMNS` itself. It reads the record with `take`
+/// and the other columns with [`Columns::next`].
 macro_rules! record {
     (
         $(#[$meta:meta])*
@@ -50,20 +50,20 @@ macro_rules! record {
         impl $name {
             /// The record's columns, in the order of its fields.
             pub(in crate::store) const COLUMNS: &'static str = concat!($first_sql, $( ", ", $sql, )*);
-            /// The statement up to its condition.
+            /// The statement before its condition.
             pub(in crate::store) const SELECT: &'static str = concat!("SELECT ", $first_sql, $( ", ", $sql, )* " FROM ", $from);
 
-            /// The record in the next columns, which are [`Self::COLUMNS`].
+            /// Reads the record from the next columns, which are [`Self::COLUMNS`].
             pub(in crate::store) fn take(columns: &mut $crate::store::row::Columns<'_, '_>) -> rusqlite::Result<Self> {
                 Ok(Self { $first: columns.next()?, $( $field: columns.next()?, )* })
             }
 
-            /// The record in a row of [`Self::SELECT`].
+            /// Reads the record from a row of [`Self::SELECT`].
             pub(in crate::store) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
                 Self::take(&mut $crate::store::row::Columns::of(row))
             }
 
-            /// The record that `SELECT` with these clauses finds; `None` if there is none.
+            /// Returns the record that `SELECT` with these clauses finds; `None` if there is none.
             pub(in crate::store) fn one(
                 conn: &rusqlite::Connection,
                 clauses: &str,
@@ -74,7 +74,7 @@ macro_rules! record {
                 Ok(rusqlite::OptionalExtension::optional(found)?)
             }
 
-            /// All records that `SELECT` with these clauses finds. For lists that are bounded.
+            /// Returns all records that `SELECT` with these clauses finds. For bounded lists only.
             pub(in crate::store) fn all(
                 conn: &rusqlite::Connection,
                 clauses: &str,

@@ -1,4 +1,4 @@
-//! Web sessions: credentials that live in a cookie and die with the token they were opened with.
+//! Web sessions: credentials in a cookie, which end with the token they were opened with.
 
 use rusqlite::{Connection, params};
 
@@ -15,7 +15,8 @@ const INSERT: &str = "INSERT INTO credentials
         'user:' || p.user_id
     FROM credentials p WHERE p.id = ?4 AND p.kind = 'user_token' AND p.state = 'active'
     RETURNING expires_at";
-// The rows of a user's sessions beyond so many: of the living those idle for longest, and every dead one.
+// Deletes a user's sessions beyond the first `?3`. Live ones come first, each group in the order of last use, newest
+// first.
 const SURPLUS: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
     WHERE user_id = ?1 AND kind = 'session'
     ORDER BY state = 'active' AND expires_at > ?2 DESC, coalesce(last_used_at, issued_at) DESC, id DESC
@@ -30,13 +31,13 @@ const REVOKE_ALL: &str = "UPDATE credentials SET state = 'revoked', revoked_at =
     WHERE user_id = ?1 AND kind = 'session' AND state = 'active'";
 
 record! {
-    /// A session as told.
+    /// A session as it is listed.
     pub struct WebSession from "credentials s JOIN credentials p ON p.id = s.parent_id AND p.state = 'active'" {
         /// The id.
         pub id: String = "s.id",
         /// When it was opened.
         pub created_at: Micros = "s.issued_at",
-        /// Until when it is good.
+        /// When it ends.
         pub expires_at: Micros = "s.expires_at",
         /// When it was last used, to the minute.
         pub last_used_at: Option<Micros> = "s.last_used_at",
@@ -45,10 +46,10 @@ record! {
     }
 }
 
-/// Opens a session of the user token `parent`, with its scopes, until `until` at the latest. Until when it is good.
+/// Opens a session of the user token `parent`, with its scopes, until `until` at the latest. Returns when it ends.
 ///
 /// # Errors
-/// The store's; `Other` if the token is no more.
+/// `Other` if there is no such active token; else any `StoreError`.
 pub fn insert(
     conn: &Connection,
     id: &str,
@@ -62,37 +63,37 @@ pub fn insert(
     Ok(conn.prepare_cached(INSERT)?.query_row(values, |row| row.get(0))?)
 }
 
-/// Removes the sessions of a user that are more than `kept`: dead ones first, then those idle for longest.
+/// Deletes a user's sessions beyond `kept` of them: dead ones first, then those that were idle for longest.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn make_room(conn: &Connection, user_id: &str, kept: u64, now: Micros) -> Result<()> {
     conn.prepare_cached(SURPLUS)?.execute(params![user_id, now, kept])?;
     Ok(())
 }
 
-/// A user's live sessions, oldest first.
+/// Lists a user's live sessions, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of_user(conn: &Connection, user_id: &str, now: Micros, page: &Page, take: Take<'_, WebSession>) -> Result<()> {
     let mut statement = conn.prepare_cached(&format!("{} {LIST}", WebSession::SELECT))?;
     let (at, id) = page.oldest_first();
     each(&mut statement, params![user_id, now, at, id, page.fetch()], WebSession::read, take)
 }
 
-/// Ends one session of a user. False if it has no such live session.
+/// Ends one session of a user. Returns false if the user has no such live session.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn revoke(conn: &Connection, id: &str, user_id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(REVOKE)?.execute(params![id, user_id, now])? > 0)
 }
 
-/// Ends every session of a user. How many there were.
+/// Ends every session of a user. Returns how many there were.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn revoke_all(conn: &Connection, user_id: &str, now: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(REVOKE_ALL)?.execute(params![user_id, now])?)
 }

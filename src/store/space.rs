@@ -1,4 +1,4 @@
-//! Room in the database file that nothing is kept in: how much there is, and giving it back.
+//! Free pages of the database file: how many there are, and how to give them back to the disk.
 
 use std::time::{Duration, Instant};
 
@@ -6,24 +6,24 @@ use rusqlite::Connection;
 
 use super::Result;
 
-/// What `PRAGMA auto_vacuum` says of a file that can give pages back one by one.
+/// The value of `PRAGMA auto_vacuum` for a file that can give pages back one by one.
 const INCREMENTAL: i64 = 2;
 
-/// Pages of the file.
+/// The page counts of the database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pages {
-    /// All of them.
+    /// All pages.
     pub all: u64,
-    /// Those that nothing is kept in.
+    /// The pages without content.
     pub free: u64,
-    /// Whether they can be given back without making the file anew.
+    /// Whether free pages can be given back without writing the whole file anew.
     pub can_go: bool,
 }
 
-/// How the pages are used.
+/// Returns how the pages are used.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn pages(conn: &Connection) -> Result<Pages> {
     let number = |pragma: &str| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let count = |pragma: &str| number(pragma).map(|count| u64::try_from(count).unwrap_or(0));
@@ -34,10 +34,10 @@ pub fn pages(conn: &Connection) -> Result<Pages> {
     })
 }
 
-/// Gives at most so many pages back, and says how long that took, the commit not included.
+/// Gives at most `pages` pages back. Returns how long that took, without the commit.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn give_back(conn: &Connection, pages: u64) -> Result<Duration> {
     let begun = Instant::now();
     // Each step of the statement gives one page back.
@@ -47,10 +47,10 @@ pub fn give_back(conn: &Connection, pages: u64) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// Brings what is committed from the WAL into the file, as far as no reader is in the way: only then it shrinks.
+/// Writes committed pages from the WAL into the file, as far as no reader prevents it. Only then the file shrinks.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn settle(conn: &Connection) -> Result<()> {
     Ok(conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
 }

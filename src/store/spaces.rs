@@ -17,7 +17,7 @@ const SELECT_DEFAULT: &str = "SELECT id FROM spaces WHERE owner_user_id = ?1 AND
 const SLUG_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM spaces WHERE slug = ?1)";
 const COUNT: &str = "SELECT count(*) FROM spaces WHERE owner_user_id = ?1";
 const OWNER: &str = "SELECT owner_user_id FROM spaces WHERE id = ?1";
-/// Spaces looked at where all of a principal are meant.
+/// The most spaces that [`all_of`] returns.
 const LISTED: u64 = 1000;
 const OF_USER: &str = "WHERE s.id IN (
         SELECT id FROM spaces WHERE owner_user_id = ?1
@@ -57,9 +57,9 @@ record! {
         pub id: String = "s.id",
         /// The unique short name.
         pub slug: String = "s.slug",
-        /// The name for people, unique among its owner's.
+        /// The name for people, unique among the spaces of its owner.
         pub name: String = "s.name",
-        /// What it is for.
+        /// The purpose of the space, in words.
         pub description: String = "s.description",
         /// Who may see it.
         pub visibility: Visibility = "s.visibility",
@@ -67,7 +67,7 @@ record! {
         pub owner_user_id: String = "s.owner_user_id",
         /// The owner's name.
         pub owner: String = "u.username",
-        /// Whether it is its owner's default.
+        /// Whether it is the default space of its owner.
         pub is_default: bool = "s.is_default",
         /// When it was made.
         pub created_at: Micros = "s.created_at",
@@ -86,9 +86,9 @@ closed_set! {
 /// Makes a user's default space, named like the user.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert_default(conn: &Connection, id: &str, username: &str, user_id: &str, now: Micros) -> Result<()> {
-    // Somebody may have given this name to a space before the user came.
+    // Another space may have got this name before the user was made.
     let slug = free_slug(conn, username)?;
     conn.prepare_cached(INSERT)?.execute(params![id, slug, username, "", Visibility::Private, user_id, true, now])?;
     Ok(())
@@ -112,18 +112,18 @@ pub fn insert(conn: &Connection, space: &Space) -> Result<()> {
     Ok(())
 }
 
-/// How many spaces a user has.
+/// Returns how many spaces a user owns.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_of_user(conn: &Connection, user_id: &str) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT)?.query_row([user_id], |row| row.get(0))?)
 }
 
-/// The slug, or with the smallest number behind it that is free.
+/// Returns `base` if that slug is free, else `base` with the smallest number, from 2 on, that makes a free slug.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn free_slug(conn: &Connection, base: &str) -> Result<String> {
     let mut slug = base.to_owned();
     let mut number = 1u32;
@@ -134,26 +134,26 @@ pub fn free_slug(conn: &Connection, base: &str) -> Result<String> {
     Ok(slug)
 }
 
-/// The id of a user's default space; every user has one.
+/// Returns the id of a user's default space; every user has one.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn default_of(conn: &Connection, user_id: &str) -> Result<String> {
     Ok(conn.prepare_cached(SELECT_DEFAULT)?.query_row([user_id], |row| row.get(0))?)
 }
 
-/// The space of this id.
+/// Returns the space with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Space>> {
     Space::one(conn, "WHERE s.id = ?1", [id])
 }
 
-/// The space of this id or slug.
+/// Returns the space with this id or slug.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id_or_slug(conn: &Connection, text: &str) -> Result<Option<Space>> {
     match by_id(conn, text)? {
         Some(space) => Ok(Some(space)),
@@ -161,19 +161,19 @@ pub fn by_id_or_slug(conn: &Connection, text: &str) -> Result<Option<Space>> {
     }
 }
 
-/// The id of a space's owner; `None` if there is no such space.
+/// Returns the id of a space's owner; `None` if there is no such space.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn owner_of(conn: &Connection, id: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(OWNER)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
-/// The spaces of a principal, oldest first: a user's own, the default one before all others, and those it has joined; the
-/// one an agent lives in and those it was let into.
+/// Lists the spaces of a principal, oldest first. A user's spaces are its own and those it has a grant on, the default
+/// space before all others. An agent's spaces are the one it lives in and those it has a grant on.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of(conn: &Connection, principal: &Grantee, page: &Page, now: Micros, take: Take<'_, Space>) -> Result<()> {
     let condition = match principal {
         Grantee::User(_) => OF_USER,
@@ -184,16 +184,16 @@ pub fn of(conn: &Connection, principal: &Grantee, page: &Page, now: Micros, take
     each(&mut statement, params![principal.id(), now, at, id, page.fetch()], Space::read, take)
 }
 
-/// A space's place in the list of a principal ([`of`]).
+/// Returns the sort key (time, id) of a space in the list that [`of`] gives a principal.
 pub fn place(space: &Space, principal: &Grantee) -> (Micros, String) {
     let is_home = space.is_default && *principal == Grantee::User(space.owner_user_id.clone());
     (if is_home { Micros(0) } else { space.created_at }, space.id.clone())
 }
 
-/// The same as a list: the first [`LISTED`].
+/// Returns the first [`LISTED`] spaces of the list that [`of`] gives a principal.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn all_of(conn: &Connection, principal: &Grantee, now: Micros) -> Result<Vec<Space>> {
     let mut all = Vec::new();
     let page = Page { limit: LISTED, after: None };
@@ -204,25 +204,26 @@ pub fn all_of(conn: &Connection, principal: &Grantee, now: Micros) -> Result<Vec
     Ok(all)
 }
 
-/// Who belongs to a space.
+/// A user or an agent that belongs to a space.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// The user's or agent's id.
     pub id: String,
-    /// Its name.
+    /// The name of the user or agent.
     pub name: String,
     /// Whether it is a user.
     pub is_user: bool,
-    /// The role.
+    /// The role in the space.
     pub role: GrantRole,
-    /// When its membership ends.
+    /// When the membership ends; `None` if it has no end.
     pub expires_at: Option<Micros>,
 }
 
-/// A space's members: its owner, those who were let in, the agents that live there.
+/// Returns a space's members: its owner, at most [`SPACE_MEMBERS`] users and agents with a grant, and at most as many
+/// agents that live there.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn members(conn: &Connection, id: &str, now: Micros) -> Result<Vec<Member>> {
     let mut statement = conn.prepare_cached(MEMBERS)?;
     let rows = statement.query_map(params![id, now, SPACE_MEMBERS], |row| {

@@ -1,10 +1,10 @@
-//! What is destroyed for its age, as one list: each sweep names its member, and a test gives every one of them a clock
-//! that lies (DESIGN D20).
+//! The tables that are swept by age, as one list. Each sweep names its member, and a test runs every one of them with a
+//! wrong clock (DESIGN D20).
 
 use crate::closed_set::closed_set;
 
 closed_set! {
-    /// A table whose rows go when they are old, by its name.
+    /// A table whose old rows a sweep deletes, by its name.
     pub enum Swept {
         Audit "audit" "Rows older than `audit_retention_days`.";
         Notifications "notifications" "Those of more than 30 days ago.";

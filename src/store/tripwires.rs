@@ -1,4 +1,4 @@
-//! Tripwires: decoy credentials that lie in agents' containers. Only their hashes are here.
+//! Tripwires: decoy credentials in agents' containers. The database has only their hashes.
 
 use rusqlite::{Connection, params};
 
@@ -17,11 +17,11 @@ record! {
     pub struct Tripwire from "tripwires" {
         /// The id.
         pub id: String = "id",
-        /// The agent in whose container it lies.
+        /// The id of the agent in whose container it is.
         pub agent_id: String = "agent_id",
-        /// What it looks like.
+        /// The kind of credential that it looks like.
         pub kind: Kind = "kind",
-        /// Where it lies.
+        /// Its path in the container.
         pub path: String = "path",
         /// Whether its use freezes the agent.
         pub freeze: bool = "freeze",
@@ -29,13 +29,13 @@ record! {
         pub planted: bool = "planted",
         /// Who planted it.
         pub created_by: String = "created_by",
-        /// When.
+        /// When it was made.
         pub created_at: Micros = "created_at",
-        /// How often it was used.
+        /// How many times it was used.
         pub touches: i64 = "touches",
-        /// When last.
+        /// When it was last used.
         pub touched_at: Option<Micros> = "touched_at",
-        /// From where.
+        /// Where the last use came from.
         pub touched_by: Option<String> = "touched_by",
     }
 }
@@ -43,7 +43,7 @@ record! {
 /// Stores a tripwire that is about to be planted.
 ///
 /// # Errors
-/// `Exists` if one lies at this place already.
+/// `Exists` if the agent has a tripwire at this path already.
 pub fn insert(conn: &Connection, wire: &Tripwire, hash: &SecretHash) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         wire.id,
@@ -58,54 +58,54 @@ pub fn insert(conn: &Connection, wire: &Tripwire, hash: &SecretHash) -> Result<(
     Ok(())
 }
 
-/// Notes that it has arrived.
+/// Notes that a tripwire has arrived in the container.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn planted(conn: &Connection, id: &str) -> Result<()> {
     conn.prepare_cached("UPDATE tripwires SET planted = 1 WHERE id = ?1")?.execute([id])?;
     Ok(())
 }
 
-/// The tripwires of an agent; there are few.
+/// Returns the tripwires of an agent, by path; there are few.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of_agent(conn: &Connection, agent_id: &str) -> Result<Vec<Tripwire>> {
     let mut statement = conn.prepare_cached(&format!("{} {OF_AGENT}", Tripwire::SELECT))?;
     let rows = statement.query_map([agent_id], Tripwire::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// An agent's tripwire of this id.
+/// Returns the agent's tripwire with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn get(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Tripwire>> {
     Tripwire::one(conn, "WHERE id = ?1 AND agent_id = ?2", [id, agent_id])
 }
 
-/// The tripwire with this hash: one indexed look-up.
+/// Returns the tripwire with this hash, by one indexed look-up.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_hash(conn: &Connection, hash: &SecretHash) -> Result<Option<Tripwire>> {
     Tripwire::one(conn, "WHERE secret_hash = ?1", [hash.as_bytes().as_slice()])
 }
 
-/// Notes uses of a tripwire.
+/// Adds `times` uses to a tripwire, the last at `now` and from `by`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn touch(conn: &Connection, id: &str, times: u64, now: Micros, by: &str) -> Result<()> {
     conn.prepare_cached(TOUCH)?.execute(params![id, times, now, by])?;
     Ok(())
 }
 
-/// Removes a tripwire.
+/// Deletes a tripwire.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete(conn: &Connection, id: &str) -> Result<()> {
     conn.prepare_cached("DELETE FROM tripwires WHERE id = ?1")?.execute([id])?;
     Ok(())

@@ -1,8 +1,8 @@
-//! Uploaded files: their bytes in rows of at most 256 KiB, the same bytes once in a space.
+//! Uploaded files: their bytes are in rows of at most 256 KiB. A space holds the same bytes only once.
 //!
-//! A file is written as an unfinished content, chunk by chunk in transactions of its own, and published in the last one:
-//! until then nobody can read it. What was never finished, or is deleted, is swept a few chunks at a time: each chunk is
-//! many pages, and other writes must not wait for a whole file of them.
+//! A file is written as an unfinished content, each chunk in a transaction of its own. The last transaction publishes
+//! it: until then nobody can read it. The sweep removes unfinished and deleted contents, a few chunks at a time: a
+//! chunk is many pages, and other writes must not wait for all pages of a file.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -12,9 +12,9 @@ use super::row::record;
 use super::usage::{self, UsageHolder};
 use crate::time::Micros;
 
-/// Bytes of one row.
+/// The most bytes in one row.
 pub const CHUNK_BYTES: usize = 256 * 1024;
-/// What a file's name counts as, in bytes; the schema's triggers say the same.
+/// The bytes that each file's name counts as. The schema's triggers use the same number.
 pub const NAME_COUNTS: u64 = 512;
 
 const BEGIN: &str = "INSERT INTO upload_contents (space_id, size, begun_at) VALUES (?1, 0, ?2) RETURNING id";
@@ -22,7 +22,7 @@ const ADD: &str = "INSERT INTO upload_chunks (content_id, number, bytes) VALUES 
 const GROW: &str = "UPDATE upload_contents SET size = size + ?2 WHERE id = ?1 AND hash IS NULL AND begun_at > 0";
 const SAME: &str = "SELECT id FROM upload_contents WHERE space_id = ?1 AND hash = ?2";
 const FINISH: &str = "UPDATE upload_contents SET hash = ?2 WHERE id = ?1 AND hash IS NULL";
-/// Nothing is added any more, and its room is free; the sweeper's next round removes it.
+/// Nothing more can be added and the bytes no longer count. The next round of the sweep deletes the content.
 const ABANDON: &str = "UPDATE upload_contents SET size = 0, begun_at = 0 WHERE id = ?1 AND hash IS NULL";
 const END: &str = "UPDATE upload_contents SET hash = NULL, size = 0, begun_at = 0 WHERE id = ?1";
 const INSERT: &str = "INSERT INTO uploads (id, space_id, content_id, filename, content_type, created_by, created_at)
@@ -35,81 +35,81 @@ const SWEEP_CHUNKS: &str = "DELETE FROM upload_chunks WHERE rowid IN
 const SWEEP: &str = "DELETE FROM upload_contents WHERE id = ?1";
 const DELETE: &str = "DELETE FROM uploads WHERE id = ?1";
 const IS_USED: &str = "SELECT EXISTS (SELECT 1 FROM uploads WHERE content_id = ?1)";
-/// Chunks that one write sweeps: 2 MiB.
+/// The most chunks that one write of the sweep deletes: 2 MiB.
 const CHUNKS_AT_ONCE: usize = 8;
 
 record! {
-    /// A file.
+    /// A published file.
     pub struct Upload from "uploads u JOIN upload_contents c ON c.id = u.content_id" {
         /// The attachment's id.
         pub id: String = "u.id",
         /// The space's id.
         pub space_id: String = "u.space_id",
-        /// Where its bytes are.
+        /// The content that has its bytes.
         pub content_id: i64 = "u.content_id",
         /// The name it was given.
         pub filename: String = "u.filename",
-        /// Its type.
+        /// Its content type.
         pub content_type: String = "u.content_type",
-        /// Its bytes' number.
+        /// Its size in bytes.
         pub size: u64 = "c.size",
-        /// Who uploaded it, by name.
+        /// The name of the uploader.
         pub created_by: String = "u.created_by",
-        /// When.
+        /// When it was published.
         pub created_at: Micros = "u.created_at",
     }
 }
 
-/// What is published.
+/// A file to publish.
 #[derive(Debug)]
 pub struct NewUpload {
     /// The attachment's id.
     pub id: String,
     /// The space's id.
     pub space_id: String,
-    /// The unfinished content; `None` for a file without a byte.
+    /// The unfinished content; `None` for an empty file.
     pub content_id: Option<i64>,
     /// The hash of all its bytes.
     pub hash: [u8; 32],
-    /// The name.
+    /// The name of the file.
     pub filename: String,
-    /// The type.
+    /// The content type.
     pub content_type: &'static str,
-    /// Who uploads it, by name.
+    /// The name of the uploader.
     pub created_by: String,
 }
 
-/// What may be held at the most.
+/// The most bytes of files that may be held.
 #[derive(Debug, Clone, Copy)]
 pub struct Quota {
-    /// Bytes of one space.
+    /// The most bytes in one space.
     pub space: u64,
-    /// Bytes of the box.
+    /// The most bytes on the box.
     pub all: u64,
 }
 
-/// True if the space and the box have room for so many bytes more.
+/// Returns true if the space and the box have room for `bytes` more bytes.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn has_room(conn: &Connection, space_id: &str, bytes: u64, quota: Quota) -> Result<bool> {
     let space = usage::of(conn, UsageHolder::Space(space_id))?.upload_bytes;
     let all = usage::of(conn, UsageHolder::Box)?.upload_bytes;
     Ok(space.saturating_add(bytes) <= quota.space && all.saturating_add(bytes) <= quota.all)
 }
 
-/// Begins a content.
+/// Begins an unfinished content and returns its id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn begin(conn: &Connection, space_id: &str, now: Micros) -> Result<i64> {
     Ok(conn.prepare_cached(BEGIN)?.query_row(params![space_id, now], |row| row.get(0))?)
 }
 
-/// Adds the next chunk to an unfinished content; false if it is not there any more.
+/// Adds the next chunk to an unfinished content. Returns false if that was abandoned or swept.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn add(conn: &Connection, content_id: i64, number: u64, bytes: &[u8]) -> Result<bool> {
     if conn.prepare_cached(GROW)?.execute(params![content_id, bytes.len()])? == 0 {
         return Ok(false);
@@ -118,10 +118,10 @@ pub fn add(conn: &Connection, content_id: i64, number: u64, bytes: &[u8]) -> Res
     Ok(true)
 }
 
-/// Publishes a file. Where the space has these bytes already, the new ones go.
+/// Publishes a file. If the space has the same bytes already, the file uses those and the new content is abandoned.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn publish(conn: &Connection, upload: &NewUpload, now: Micros) -> Result<()> {
     let same = conn.prepare_cached(SAME)?.query_row(params![upload.space_id, upload.hash], |row| row.get(0));
     let content_id: i64 = match (same.optional()?, upload.content_id) {
@@ -149,19 +149,19 @@ pub fn publish(conn: &Connection, upload: &NewUpload, now: Micros) -> Result<()>
     Ok(())
 }
 
-/// Ends an unfinished content: nobody can add to it any more.
+/// Abandons an unfinished content: nobody can add to it any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn abandon(conn: &Connection, content_id: i64) -> Result<()> {
     conn.prepare_cached(ABANDON)?.execute([content_id])?;
     Ok(())
 }
 
-/// Deletes a file, and its bytes unless another file of the space has the same.
+/// Deletes a file, and also its bytes unless another file of the space uses them.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete(conn: &Connection, upload: &Upload) -> Result<()> {
     conn.prepare_cached(DELETE)?.execute([&upload.id])?;
     if !conn.prepare_cached(IS_USED)?.query_row([upload.content_id], |row| row.get::<_, bool>(0))? {
@@ -170,18 +170,18 @@ pub fn delete(conn: &Connection, upload: &Upload) -> Result<()> {
     Ok(())
 }
 
-/// The file of this id.
+/// Returns the file with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Upload>> {
     Upload::one(conn, "WHERE u.id = ?1", [id])
 }
 
-/// The files of a space, newest first, until no more are wanted.
+/// Lists the files of a space, newest first, until `take` wants no more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of_space(conn: &Connection, space_id: &str, page: &Page, take: Take<'_, Upload>) -> Result<()> {
     let after = page.after.as_ref().map(|(_, id)| id.as_str());
     let below = if after.is_some() { "AND u.id < ?2" } else { "AND ?2 IS NULL" };
@@ -190,26 +190,27 @@ pub fn of_space(conn: &Connection, space_id: &str, page: &Page, take: Take<'_, U
     each(&mut statement, params![space_id, after], Upload::read, take)
 }
 
-/// A chunk's bytes; `None` past the last one.
+/// Returns the bytes of a chunk; `None` after the last one.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn chunk(conn: &Connection, content_id: i64, number: u64) -> Result<Option<Vec<u8>>> {
     Ok(conn.prepare_cached(CHUNK)?.query_row(params![content_id, number], |row| row.get(0)).optional()?)
 }
 
-/// True if an upload that began before `before` was never finished, or its bytes are deleted.
+/// Returns true if there is something to sweep: an unfinished upload that began before `before`, or deleted bytes.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(UNFINISHED)?.query_row([before], |row| row.get(0))?)
 }
 
-/// Removes some chunks of the first content that [`is_due`], and the content after the last of them; how many rows.
+/// Deletes some chunks of the first content that is due ([`is_due`]), and the content itself after its last chunk.
+/// Returns the number of deleted rows.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
     let due: Option<i64> = conn.prepare_cached(NEXT_DUE)?.query_row([before], |row| row.get(0)).optional()?;
     let Some(content_id) = due else { return Ok(0) };

@@ -1,4 +1,5 @@
-//! What spaces hold, and what agents add a day: counters kept beside what they count, so that no row is ever counted.
+//! Counters of what spaces hold and of what agents add in a day. They change with each write, so that no statement has
+//! to count rows.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -14,34 +15,34 @@ const SPEND: &str = "INSERT INTO agent_allowances (agent_id, day, bytes, rows) V
     RETURNING bytes, rows";
 
 record! {
-    /// What a space, or the box, holds of what is bounded.
+    /// The bounded resources that a space, or the box, holds.
     pub struct Usage from "workspace_usage" {
-        /// Keys of its context.
+        /// The number of context keys.
         pub context_keys: u64 = "context_keys",
-        /// Bytes of its context.
+        /// The bytes of context.
         pub context_bytes: u64 = "context_bytes",
-        /// Files.
+        /// The number of files.
         pub uploads: u64 = "uploads",
-        /// Bytes of files, unfinished ones included.
+        /// The bytes of files, unfinished ones included.
         pub upload_bytes: u64 = "upload_bytes",
-        /// Tasks that are neither done nor cancelled.
+        /// The number of tasks that are neither done nor cancelled.
         pub open_tasks: u64 = "open_tasks",
     }
 }
 
-/// Who holds it.
+/// The holder of a [`Usage`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageHolder<'a> {
     /// The space of this id.
     Space(&'a str),
-    /// All spaces together.
+    /// All spaces together. Only files are counted for it.
     Box,
 }
 
-/// What a space or the box holds now.
+/// Returns what a space or the box holds now.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of(conn: &Connection, holder: UsageHolder<'_>) -> Result<Usage> {
     let key = match holder {
         UsageHolder::Space(id) => format!("space:{id}"),
@@ -52,20 +53,20 @@ pub fn of(conn: &Connection, holder: UsageHolder<'_>) -> Result<Usage> {
     Ok(statement.query_row([key], Usage::read).optional()?.unwrap_or(nothing))
 }
 
-/// The day of a time, in UTC.
+/// Returns the day of a time, in UTC, as a number of days.
 fn day_of(at: Micros) -> i64 {
     at.0.div_euclid(Micros::DAY)
 }
 
-/// When the next day begins, in UTC.
+/// Returns when the next day begins, in UTC.
 pub fn next_day(now: Micros) -> Micros {
     Micros(day_of(now).saturating_add(1).saturating_mul(Micros::DAY))
 }
 
-/// Adds to what an agent has added today; how many bytes and rows that makes.
+/// Adds bytes and rows to the counters of an agent for today (UTC). Returns the bytes and rows of the whole day.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn spend(conn: &Connection, agent_id: &str, now: Micros, bytes: u64, rows: u64) -> Result<(u64, u64)> {
     let mut statement = conn.prepare_cached(SPEND)?;
     Ok(statement.query_row(params![agent_id, day_of(now), bytes, rows], |row| Ok((row.get(0)?, row.get(1)?)))?)

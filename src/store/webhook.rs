@@ -1,4 +1,4 @@
-//! The webhook's outbox: which notifications are still to be delivered, and when to try again.
+//! The webhook's outbox: the notifications that are still to be delivered, and when to try again.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -15,29 +15,29 @@ const DELETE: &str = "DELETE FROM webhook_outbox WHERE notification_id = ?1";
 /// A delivery that is still to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// The notification.
+    /// The id of the notification.
     pub notification_id: String,
-    /// How often it was tried.
+    /// The number of failed attempts.
     pub attempts: u32,
-    /// When it came in.
+    /// When it was queued.
     pub queued_at: Micros,
-    /// When it is to be tried.
+    /// When the next attempt is due.
     pub next_at: Micros,
 }
 
-/// Queues a delivery, due at once. Call it in the notification's own transaction.
+/// Queues a delivery, due at once. Call it in the transaction that stores the notification.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn queue(conn: &Connection, notification_id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![notification_id, now])?;
     Ok(())
 }
 
-/// The oldest delivery, due or not.
+/// Returns the oldest delivery, due or not.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn next(conn: &Connection) -> Result<Option<Pending>> {
     let found = conn.prepare_cached(NEXT)?.query_row([], |row| {
         Ok(Pending {
@@ -50,28 +50,28 @@ pub fn next(conn: &Connection) -> Result<Option<Pending>> {
     Ok(found.optional()?)
 }
 
-/// Counts a failed attempt and sets the next.
+/// Counts a failed attempt and sets the time of the next one.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn postpone(conn: &Connection, notification_id: &str, until: Micros) -> Result<()> {
     conn.prepare_cached(POSTPONE)?.execute(params![notification_id, until])?;
     Ok(())
 }
 
-/// Ends a delivery: taken, or given up.
+/// Deletes a delivery that was accepted or given up.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn done(conn: &Connection, notification_id: &str) -> Result<()> {
     conn.prepare_cached(DELETE)?.execute([notification_id])?;
     Ok(())
 }
 
-/// Gives up what came in before a time. How many.
+/// Gives up the deliveries queued before `before`. Returns how many.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn expire(conn: &Connection, before: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(EXPIRE)?.execute([before])?)
 }

@@ -1,9 +1,8 @@
-//! Whether the host's clock is to be believed (DESIGN D20). A board without a battery starts in the past, and a bad time
-//! server or a slip of the hand puts a clock a lifetime ahead. What is removed by age is removed by a clock that is
-//! believed, and by no other.
+//! Decides whether the host's clock is trusted (DESIGN D20). A board without a battery starts in the past. A bad time
+//! server or a typing mistake can put a clock a lifetime ahead. Rows are deleted for their age only by a trusted clock.
 //!
-//! The clock is believed while it agrees with the time since boot, which nobody can set. After a jump it is in doubt until
-//! it jumps back, a time server confirms it, or it has run evenly for an hour.
+//! The clock is trusted while it agrees with the time since boot, which nobody can set. After a jump it is in doubt
+//! until it jumps back, a time server confirms it, or it has run evenly for an hour.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,21 +15,22 @@ use super::{FLOOR, Micros, since_boot};
 use crate::closed_set::closed_set;
 use crate::threads::lock;
 
-/// The file, in the data directory, that tells the next start what is known of the clock.
+/// The file in the data directory with the state of the clock, for the next start.
 pub const FILE: &str = "clock.json";
-/// The kernel's name for the machine's present run.
+/// The kernel's id of the machine's present boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// Bytes of our file that are read; it has about 300.
+/// The most bytes of the state file that are read; it has about 300.
 const FILE_BYTES: u64 = 4096;
-/// Disagreement that is no jump: a clock that is slewed wanders by 43 s a day.
+/// The largest difference that is not a jump. A clock that is being slewed drifts by 43 s a day.
 const TOLERANCE: i64 = 60 * Micros::SECOND;
-/// How long a clock runs evenly before it is believed without a time server.
+/// How long a clock must run evenly to be trusted without a time server.
 const STEADY: i64 = 3600 * Micros::SECOND;
-/// How long the machine may have been off before its clock needs a confirmation.
+/// How long the machine may have been off before its clock needs confirmation.
 const AWAY: i64 = Micros::DAY;
-/// How often the file is renewed while nothing happens.
+/// How often the file is written while nothing changes.
 const RENEWED: i64 = 12 * 3600 * Micros::SECOND;
-/// No clock is right that is earlier than this program: 2025-11-01, or what the build says.
+/// A lower bound for the time: the clock cannot be right if it is earlier than this program. 2025-11-01, or the time in
+/// the build's `SOURCE_DATE_EPOCH`.
 const BUILT: i64 = match option_env!("SOURCE_DATE_EPOCH") {
     Some(text) => seconds_of(text.as_bytes()) * Micros::SECOND,
     None => 1_761_955_200 * Micros::SECOND,
@@ -62,7 +62,7 @@ impl ClockReading {
         Self { wall: Micros::wall(), boot: since_boot() }
     }
 
-    /// How far the wall clock has gone from where `earlier` and the time since then put it.
+    /// How far the wall clock is from where it should be: at `earlier` plus the time since then.
     fn off(self, earlier: Self) -> i64 {
         let passed = self.boot.saturating_sub(earlier.boot);
         self.wall.0.saturating_sub(earlier.wall.0).saturating_sub(passed)
@@ -83,38 +83,38 @@ closed_set! {
     }
 }
 
-/// A doubt.
+/// The state of a clock in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Doubt {
     why: Why,
-    /// The first reading of the clock as it runs now.
+    /// The first reading since the last jump.
     since: ClockReading,
-    /// A confirmation from before this, by the clock as it runs now, says nothing.
+    /// A confirmation before this time, by the clock as it runs now, does not count.
     from: Micros,
 }
 
-/// What a look at the clock has brought.
+/// A change that a look at the clock has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ClockTurn {
     Doubted(Why),
-    /// It is again where it was before the jump.
+    /// The clock is again where it was before the jump.
     Undone,
-    /// It is believed as it is.
+    /// The clock is trusted as it is; the text is the reason.
     Confirmed(&'static str),
 }
 
-/// The judgement, without any clock of its own.
+/// The decision logic. It reads no clock itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Judge {
-    /// The last reading that was believed.
+    /// The last trusted reading.
     good: ClockReading,
-    /// Whether `good` was read since the machine started; otherwise it is the least that can be true.
+    /// True if `good` was read since the machine started. Otherwise `good` is the earliest time that can be right.
     exact: bool,
     doubt: Option<Doubt>,
 }
 
 impl Judge {
-    /// At a start of the machine, or where nothing was kept: `known` is a time that has passed for certain.
+    /// The state at boot, or if no state was kept. `known` is a time that has certainly passed.
     fn at_boot(now: ClockReading, known: Option<Micros>) -> Self {
         let least = known.unwrap_or(Micros(BUILT)).max(Micros(BUILT));
         let why = if now.wall < least {
@@ -134,7 +134,7 @@ impl Judge {
         }
     }
 
-    /// `synced`: when a time server last set the clock, by the clock itself.
+    /// Judges a reading. `synced` returns when a time server last set the clock, by the clock itself.
     fn look(&mut self, now: ClockReading, synced: impl FnOnce() -> Option<Micros>) -> Option<ClockTurn> {
         let Some(doubt) = &mut self.doubt else {
             if now.agrees(self.good) {
@@ -147,7 +147,7 @@ impl Judge {
             return Some(ClockTurn::Doubted(why));
         };
         if !now.agrees(doubt.since) {
-            // It jumped once more.
+            // The clock jumped again.
             let from = now.wall.plus(doubt.since.boot.saturating_sub(now.boot));
             *doubt = Doubt { why: doubt.why, since: now, from };
         }
@@ -187,13 +187,13 @@ impl Judge {
     }
 }
 
-/// The host's clock, and whether it is believed. One for the daemon; everything that ends or removes something by its age
-/// asks it.
+/// The host's clock, and whether it is trusted. The daemon has one; all code that ends or deletes something for its age
+/// uses it.
 #[derive(Debug)]
 pub struct Clock {
     state: Mutex<ClockState>,
     file: PathBuf,
-    /// Touched whenever a time server sets the clock.
+    /// The file that changes whenever a time server sets the clock.
     synced: PathBuf,
 }
 
@@ -201,15 +201,15 @@ pub struct Clock {
 struct ClockState {
     judge: Judge,
     boot_id: String,
-    /// When the file was written, since boot.
+    /// When the file was last written, in microseconds since boot.
     saved: Option<i64>,
-    /// What the admins do not know yet.
+    /// The message that the admins have not received yet.
     alarm: Option<String>,
 }
 
 impl Clock {
-    /// Takes up what the last run left in `data_dir`, or else that the time `last` has passed. `runtime_dir`: what is there
-    /// does not outlive the machine's run. `synced`: the file that is touched whenever a time server sets the clock.
+    /// Reads the state that the last run left in `data_dir`. Without one, `last` is a time that has passed. Files in
+    /// `runtime_dir` do not survive a reboot. `synced` is the file that changes whenever a time server sets the clock.
     pub fn start(data_dir: &Path, runtime_dir: &Path, synced: &Path, last: Option<Micros>) -> Self {
         let boot_id = boot_id(Path::new(BOOT_ID), runtime_dir);
         let (file, now) = (data_dir.join(FILE), ClockReading::take());
@@ -236,8 +236,8 @@ impl Clock {
         clock
     }
 
-    /// The time by which ages and ends are judged for good; `None` while the clock is in doubt. What is past its end by
-    /// [`Micros::now`] is refused even so.
+    /// The time by which ages and ends are judged for good. `None` while the clock is in doubt; even then, what has
+    /// expired by [`Micros::now`] is refused.
     pub fn settled(&self) -> Option<Micros> {
         let mut state = self.lock();
         let now = ClockReading::take();
@@ -254,22 +254,23 @@ impl Clock {
         state.judge.doubt.is_none().then_some(now.wall)
     }
 
-    /// The time by which ages are judged: while the clock is in doubt the beginning of time, when nothing was old yet.
+    /// The time by which ages are judged. While the clock is in doubt it is the earliest time there is, so that nothing
+    /// is old.
     pub fn judging(&self) -> Micros {
         self.settled().unwrap_or(Micros(i64::MIN))
     }
 
-    /// What the admins are to be told and were not yet, once.
+    /// Takes the message that the admins have not received yet. Each message is returned once.
     pub fn take_alarm(&self) -> Option<String> {
         self.lock().alarm.take()
     }
 
-    /// Gives back what they could not be told.
+    /// Puts back a message that could not be delivered.
     pub fn put_back(&self, alarm: String) {
         self.lock().alarm.get_or_insert(alarm);
     }
 
-    /// Leaves the next start what is known.
+    /// Writes the state for the next start.
     pub fn save(&self) {
         self.settled();
         let mut state = self.lock();
@@ -285,7 +286,7 @@ impl Clock {
         fs::metadata(&self.synced).and_then(|meta| meta.modified()).ok().map(Micros::of)
     }
 
-    /// Tells the log, and keeps what the admins should know.
+    /// Writes to the log, and keeps the message for the admins.
     fn note(&self, state: &mut ClockState, turn: &ClockTurn, now: ClockReading) {
         let (is, was) = (now.wall.millis(), state.judge.good.wall.plus(now.boot - state.judge.good.boot).millis());
         let until = "Until a time server confirms it or it has run evenly for an hour nothing is removed for its age, and \
@@ -313,15 +314,15 @@ impl Clock {
         state.saved = Some(boot);
         let beside = self.file.with_extension("next");
         let text = format!("{}\n", state.judge.to_json(&state.boot_id));
-        // Lost at a power cut it is made anew: not worth a sync of the card.
+        // If a power cut loses the file, a new one is made. It is not worth an fsync, which wears the SD card.
         if let Err(error) = fs::write(&beside, text).and_then(|()| fs::rename(&beside, &self.file)) {
             log::debug!("{}: {error}", self.file.display());
         }
     }
 }
 
-/// What tells one run of the machine from the next. Where the service manager hides the kernel's, one of our own in the
-/// runtime directory; empty where there is neither.
+/// The id of the machine's present boot. If the service manager hides the kernel's id, it is an id that the daemon
+/// keeps in the runtime directory. Empty if neither is available.
 fn boot_id(kernels: &Path, runtime_dir: &Path) -> String {
     let read = |path: &Path| fs::read_to_string(path).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
     let own = runtime_dir.join("boot-id");
@@ -335,7 +336,7 @@ fn boot_id(kernels: &Path, runtime_dir: &Path) -> String {
     }
 }
 
-/// What the last run left, and its boot id; `None` where there is nothing that can be read.
+/// Reads the state of the last run and its boot id. Returns `None` if there is no readable file.
 fn read(file: &Path) -> Option<(String, Judge)> {
     if fs::metadata(file).ok()?.len() > FILE_BYTES {
         return None;
@@ -402,7 +403,7 @@ mod tests {
         let mut judge = good();
         let year = 365 * Micros::DAY;
         judge.look(at(year, 1), never);
-        // The file is of before the jump.
+        // The time server set the clock before the jump.
         assert_eq!(judge.look(at(year, 2), || Some(Micros(START))), None);
         let turn = judge.look(at(year, 3), || Some(Micros(START + year)));
         assert!(matches!(turn, Some(ClockTurn::Confirmed(_))), "{turn:?}");
@@ -414,7 +415,7 @@ mod tests {
         let mut judge = Judge::at_boot(ClockReading { wall: Micros(0), boot: 7 }, known);
         assert_eq!(judge.doubt.map(|doubt| doubt.why), Some(Why::Early));
         assert_eq!(judge.good, ClockReading { wall: Micros(START), boot: 7 }, "no earlier than what is known");
-        // Set to a time that may be right, but by whom?
+        // The time may be right, but nobody has confirmed it.
         assert_eq!(judge.look(at(HOUR, 8), never), None);
         let turn = judge.look(at(HOUR, 9), || Some(Micros(START + HOUR)));
         assert!(matches!(turn, Some(ClockTurn::Confirmed(_))), "{turn:?}");

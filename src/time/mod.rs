@@ -1,5 +1,5 @@
-//! The one kind of time the daemon keeps: microseconds since the epoch, UTC; and [`Clock`], which says whether the host's
-//! clock is to be believed.
+//! The daemon's representation of time: microseconds since the epoch, UTC. [`Clock`] decides whether the host's clock
+//! is trusted.
 
 mod clock;
 
@@ -11,8 +11,8 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 pub use clock::{Clock, FILE as CLOCK_FILE};
 
-/// While the host's clock is in doubt: what it would say at boot by the last time that was believed, in microseconds. The
-/// time since boot added, it is the earliest that [`Micros::now`] says. [`i64::MIN`] while the clock is believed.
+/// The earliest time that [`Micros::now`] may return, less the time since boot, in microseconds. It is set while the
+/// host's clock is in doubt, from the last trusted time. [`i64::MIN`] while the clock is trusted.
 static FLOOR: AtomicI64 = AtomicI64::new(i64::MIN);
 
 /// A point in time, as stored: microseconds since 1970-01-01T00:00:00Z.
@@ -25,8 +25,9 @@ impl Micros {
     /// Microseconds of a day.
     pub const DAY: i64 = 86_400 * Self::SECOND;
 
-    /// The host's clock. While that is in doubt ([`Clock`]), no earlier than the time that was last believed and what
-    /// has passed since: a clock that fell back neither revives what has expired nor dates rows into the past.
+    /// The time of the host's clock. While the clock is in doubt ([`Clock`]), at least the last trusted time plus the
+    /// time that has passed since. So a clock that fell back neither revives expired credentials nor dates rows into
+    /// the past.
     pub fn now() -> Self {
         let wall = Self::wall();
         match FLOOR.load(Ordering::Relaxed) {
@@ -35,23 +36,23 @@ impl Micros {
         }
     }
 
-    /// The host's clock, believed or not.
+    /// The time of the host's clock, trusted or not.
     fn wall() -> Self {
         Self::of(SystemTime::now())
     }
 
-    /// A time of the system's; one before the epoch is the epoch.
+    /// Converts a system time. A time before the epoch becomes the epoch.
     pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
-    /// A time in RFC 3339.
+    /// Parses a time in RFC 3339.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<Timestamp>().ok().map(|time| Self(time.as_microsecond()))
     }
 
-    /// This time `micros` later (earlier if negative), clamped to what can be stored.
+    /// This time plus `micros` (negative for an earlier time), clamped to what can be stored.
     #[must_use]
     pub fn plus(self, micros: i64) -> Self {
         Self(self.0.saturating_add(micros))
@@ -67,7 +68,7 @@ impl Micros {
         self.format(6)
     }
 
-    /// To the minute, for the text of a notification: `2026-11-30 14:46 UTC`.
+    /// The time to the minute, for the text of a notification: `2026-11-30 14:46 UTC`.
     pub fn to_the_minute(self) -> String {
         self.timestamp().strftime("%Y-%m-%d %H:%M UTC").to_string()
     }
@@ -82,7 +83,7 @@ impl Micros {
     }
 }
 
-/// Microseconds since the machine started, those asleep included. Nobody can set it.
+/// Microseconds since the machine started, including time in suspend. Nobody can set this clock.
 fn since_boot() -> i64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     time.tv_sec.saturating_mul(Micros::SECOND).saturating_add(time.tv_nsec / 1000)

@@ -1,4 +1,4 @@
-//! One agent: what it is, what it may, what it does, and what can be done with it.
+//! The page of one agent: its state, its rights, its activity, and the actions on it.
 
 use askama::Template;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::core::view::{PageResult, View};
 use super::records::{AgentView, AuditEntryView, Calls, GrantView, NotificationView, OperationView};
 use crate::access::Action;
 
-/// The parts of the page.
+/// The tabs of the page.
 const TABS: &[(&str, &str)] =
     &[("", "Overview"), ("access", "Access"), ("settings", "Settings"), ("activity", "Activity"), ("logs", "Logs")];
 
@@ -24,7 +24,7 @@ struct AgentPage<'a> {
     tab: &'a str,
     token: Option<AgentTokenView>,
     calls: Option<Calls>,
-    /// The secret, once.
+    /// The secret, which is shown only this once.
     issued: Option<String>,
     keys: Vec<AgentKeyView>,
     grants: Vec<GrantView>,
@@ -38,7 +38,7 @@ struct AgentPage<'a> {
     may: May,
 }
 
-/// What its reader's session covers; what a grant adds, the route decides.
+/// The actions that the reader's session allows. The routes decide about the agent itself, where grants count too.
 struct May {
     lifecycle: bool,
     issue: bool,
@@ -63,7 +63,7 @@ struct TripwireView {
     touched_by: Option<String>,
 }
 
-/// A task that is the agent's to do.
+/// A task that is assigned to the agent.
 #[derive(Deserialize)]
 struct AgentTaskView {
     title: String,
@@ -76,7 +76,7 @@ struct AgentTasksView {
     tasks: Vec<AgentTaskView>,
 }
 
-/// What runs where, of an agent of the Agentex dialect.
+/// A deployment of an agent of the Agentex dialect.
 #[derive(Deserialize)]
 struct DeploymentView {
     id: String,
@@ -124,7 +124,7 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
     let name = encoded(view.input.param(0));
     let agent: AgentView = view.get(&format!("/api/agents/{name}"))?;
     let slug = encoded(&agent.name);
-    // A secret is shown where the token's record is.
+    // A new secret is shown on the tab with the token.
     let tab = if view.told.issued.is_some() { "access" } else { view.query(&query::TAB).unwrap_or("") };
     let mut page = AgentPage {
         frame: view.frame(agent.display_name.clone(), "/ui/agents"),
@@ -164,7 +164,7 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
 }
 
 impl AgentPage<'_> {
-    /// Reads the token and what was done last.
+    /// Reads the agent's token and its latest operations.
     fn read_head(&mut self, view: &View<'_>, slug: &str) {
         self.token = view.find(&format!("/api/agents/{slug}/token"));
         self.operations = view.rows(&format!("/api/operations?agent={slug}&limit=5"));
@@ -201,12 +201,12 @@ impl AgentPage<'_> {
         self.logs = Some(logs.map_err(|error| format!("{} {}", error.detail, error.code.fix)));
     }
 
-    /// The agent as grants and the audit name it, for a query.
+    /// The agent's name in grants and in the audit, encoded for a query.
     fn resource(&self) -> String {
         encoded(&format!("agent:{}", self.agent.id))
     }
 
-    /// True while something goes on.
+    /// True while an operation is in progress.
     fn busy(&self) -> bool {
         self.operations.iter().any(OperationView::is_open)
     }

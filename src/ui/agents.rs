@@ -1,4 +1,4 @@
-//! All agents, those in the archive, and the forms that make one.
+//! The list of agents, the archive, and the forms that create or deploy an agent.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::records::{AgentView, Archived, NotificationView};
 use super::requests;
 use crate::access::Action;
 
-/// Rows of a page.
+/// The rows of one page.
 const ROWS: u32 = 50;
 
 #[derive(Template)]
@@ -36,7 +36,7 @@ struct Agents<'a> {
     may_deploy: bool,
 }
 
-/// The statuses that a list can be narrowed to.
+/// The statuses that the API's list can filter by.
 const STATUSES: &[&str] = &["registered", "deploying", "running", "stopped", "failed"];
 
 pub(super) fn show(view: &View<'_>) -> PageResult {
@@ -69,7 +69,7 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
             if !q.is_empty() {
                 target += &format!("&q={}", encoded(q));
             }
-            // What is no status of the API's list narrows the page alone.
+            // Other statuses filter only the rows of this page.
             if STATUSES.contains(&status) {
                 target += &format!("&status={status}");
             }
@@ -89,7 +89,7 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
     view.page(&page)
 }
 
-/// What a deployment may choose from.
+/// The choices for a deployment.
 #[derive(Deserialize, Default)]
 struct Choices {
     runtime: Option<String>,
@@ -102,7 +102,7 @@ struct Choices {
 }
 
 impl Choices {
-    /// True where the box is known to have no containers.
+    /// True if the box has no container runtime.
     fn no_runtime(&self) -> bool {
         self.runtime.as_deref() == Some("none")
     }
@@ -113,7 +113,7 @@ impl Choices {
     }
 }
 
-/// What of an agent waits for its owner, by the agent's name.
+/// The waiting requests and unread notifications of each agent, by the agent's name.
 #[derive(Default)]
 struct Waits {
     requests: HashMap<String, usize>,

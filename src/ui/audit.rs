@@ -1,4 +1,4 @@
-//! The audit: who did what, and whether the chain holds.
+//! The audit: who did what, and whether the hash chain is intact.
 
 use askama::Template;
 use hyper::header::CONTENT_DISPOSITION;
@@ -24,7 +24,7 @@ struct AuditHeadView {
     key_id: String,
 }
 
-/// What a list can be narrowed by, and what its field shows before anything is typed.
+/// The filters of the list, each with the placeholder of its field.
 const FILTERS: [(&Field, &str); 5] = [
     (&query::ACTOR, "user:operator"),
     (&query::ACTION, "agents.create"),
@@ -32,7 +32,7 @@ const FILTERS: [(&Field, &str); 5] = [
     (&query::SINCE, "2026-01-31T00:00:00Z"),
     (&query::UNTIL, "2026-02-01T00:00:00Z"),
 ];
-/// Rows of a page of the export, and its pages.
+/// The rows of one page of the export, and the most pages.
 const EXPORTED: (u32, u32) = (500, 20);
 
 #[derive(Template)]
@@ -45,7 +45,7 @@ struct Audit<'a> {
     query: String,
     head: Option<AuditHeadView>,
     verification: Option<Verification>,
-    /// Whether each row shown names the hash of the one before it.
+    /// True if each row shown contains the hash of the row before it.
     linked: bool,
 }
 
@@ -77,13 +77,13 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
 }
 
 impl Audit<'_> {
-    /// Whether the chain holds, in a word of a pill.
+    /// True if the hash chain is intact, as far as it was checked.
     fn holds(&self) -> bool {
         self.linked && self.verification.as_ref().is_none_or(|checked| checked.state == "intact")
     }
 }
 
-/// The newest rows that the filter lets through, as JSON lines.
+/// The newest rows that match the filter, as JSON lines.
 fn export(view: &View<'_>, narrowed: &str) -> PageResult {
     let (rows, pages) = EXPORTED;
     let (mut lines, mut cursor) = (String::new(), String::new());

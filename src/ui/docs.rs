@@ -1,4 +1,5 @@
-//! The documentation for a browser: every page in one frame with its neighbours, its contents, and a search.
+//! The documentation for a browser: pages in one frame with the previous and the next page, a table of contents, and a
+//! search.
 
 use askama::Template;
 
@@ -11,12 +12,12 @@ use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use hyper::http::StatusCode;
 
-/// Headings from which on a page has its contents beside it.
+/// The fewest headings for a table of contents beside the page.
 const WORTH_CONTENTS: usize = 3;
-/// Headings from which on the contents stand before the page, as an index.
+/// The fewest headings for an index before the page instead.
 const INDEX: usize = 40;
 
-/// A group of the sidebar: its title, and its pages with path, title and whether it is the one shown.
+/// A group of the sidebar: its title, and its pages with path, title, and whether the page is shown now.
 struct Group {
     title: &'static str,
     pages: Vec<(&'static str, String, bool)>,
@@ -28,7 +29,7 @@ struct DocsPage<'a> {
     assets: Assets,
     title: String,
     groups: Vec<Group>,
-    /// The title, and what follows it.
+    /// The HTML up to the end of the title, and the rest.
     lead: String,
     body: String,
     contents: Vec<Heading>,
@@ -36,12 +37,12 @@ struct DocsPage<'a> {
     before: Option<(&'static str, String)>,
     after: Option<(&'static str, String)>,
     markdown: Option<&'a str>,
-    /// What is searched for, and what was found.
+    /// The words of the search, and its results.
     q: &'a str,
     hits: Option<Vec<DocsHit>>,
 }
 
-/// A page of the documentation, or what a search found.
+/// A page of the documentation, or the results of a search.
 pub(crate) fn page(input: &Input, asked: &DocsQuery<'_>) -> Reply {
     let path = match asked {
         DocsQuery::Page(path, _) => path,

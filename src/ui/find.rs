@@ -1,4 +1,4 @@
-//! What the palette finds: agents, pages, documents.
+//! The results of the command palette: agents, pages, documents.
 
 use askama::Template;
 use serde::Deserialize;
@@ -28,7 +28,7 @@ struct DocumentView {
     snippet: String,
 }
 
-/// Places that are no page of the navigation.
+/// Places that are not in the navigation.
 const MORE: &[(&str, &str, &str)] = &[
     ("/ui/agents?tab=new", "Create agent", "plus"),
     ("/ui/agents?tab=deploy", "Deploy agent", "box"),

@@ -1,4 +1,4 @@
-//! The inbox: what agents and the box have told.
+//! The inbox: the notifications from agents and the box.
 
 use askama::Template;
 

@@ -57,7 +57,7 @@ struct Knowledge<'a> {
 }
 
 impl Knowledge<'_> {
-    /// The source that the form replaces: what was sent, else what the address names.
+    /// The source that the form replaces: the one that was sent, or else the one in the address.
     fn replaced(&self) -> &str {
         self.sent.get(&SOURCE_ID).unwrap_or(self.source)
     }

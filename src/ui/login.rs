@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! Logging in and out.
 
 use askama::Template;
 use hyper::header::{HeaderName, LOCATION, SET_COOKIE};
@@ -26,7 +26,7 @@ use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 
-/// What the form sends beside [`query::NEXT`].
+/// The field of the form besides [`query::NEXT`].
 const TOKEN: Field = Field::unbounded("token", "A user's token.");
 
 #[derive(Template)]
@@ -35,11 +35,11 @@ struct Login {
     assets: Assets,
     next: String,
     trouble: Option<Trouble>,
-    /// The session has ended, or the link was dead.
+    /// The session has ended, or the login link was not valid.
     ended: bool,
 }
 
-/// Where to go on after the login.
+/// The page after the login.
 fn next_of(path: &str) -> String {
     if (is_page(path) || is_own_path(path)) && !path.starts_with("/ui/login") {
         path.to_owned()
@@ -52,9 +52,9 @@ fn page(status: StatusCode, next: &str, trouble: Option<Trouble>, ended: bool) -
     html(status, &Login { assets: Assets::new(), next: next_of(next), trouble, ended })
 }
 
-/// The way to the login, and back to what was asked for.
+/// A redirect to the login, which then leads back to the requested page.
 pub(super) fn asked_for(error: &ApiError, head: &Head) -> Reply {
-    // A part of a page that a script asked for is no place for it: the page is opened anew.
+    // If a script has requested a part of a page, the whole page is loaded again.
     if head.headers.contains_key("hx-request") {
         return Reply::empty(StatusCode::UNAUTHORIZED).with(HeaderName::from_static("hx-refresh"), "true");
     }
@@ -68,19 +68,19 @@ pub(super) fn asked_for(error: &ApiError, head: &Head) -> Reply {
     Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &login)
 }
 
-/// A token is typed only where nobody listens in.
+/// A token may be typed only on a connection that nobody can listen to.
 fn is_safe(app: &App, head: &Head) -> Result<(), ApiError> {
     if site::origin(app, head).is_some() { Ok(()) } else { Err(codes::TLS_REQUIRED.into()) }
 }
 
-/// `GET /ui/login`.
+/// `GET /ui/login`: the form for a token.
 pub(super) fn show(app: &App, input: Input) -> Handled {
     is_safe(app, &input.head)?;
     let ended = input.query.text(&query::STATUS) == Some("ended");
     Ok(page(StatusCode::OK, input.query.text(&query::NEXT).unwrap_or("/ui/"), None, ended).into())
 }
 
-/// `POST /ui/login`: the token becomes a session.
+/// `POST /ui/login`: makes a session from the token.
 pub(super) fn open(app: &App, input: Input) -> Handled {
     if !cookie::is_same_origin(&input.head) {
         return Err(codes::CSRF_REFUSED.into());
@@ -107,7 +107,7 @@ pub(super) fn open(app: &App, input: Input) -> Handled {
     )))
 }
 
-/// `POST /ui/logout`.
+/// `POST /ui/logout`: ends the session.
 pub(super) fn close(app: &App, call: Call) -> Handled {
     let asked = Subrequest::new(app, &call.input.head, Method::DELETE, "/api/sessions/current")?;
     let outcome = asked.run(app, &call.caller, &hyper::body::Bytes::new());

@@ -1,4 +1,4 @@
-//! One message: who has read it, the replies, and what its author can change.
+//! The page of one message: its receipts, the replies, and what its author can change.
 
 use askama::Template;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::spaces::{self, MessageView, SpaceView};
 use crate::access::Action;
 use crate::rest::codes;
 
-/// What came of a message at one of its recipients.
+/// The state of a message at one of its recipients.
 #[derive(Deserialize)]
 pub(super) struct ReceiptView {
     pub name: String,
@@ -40,7 +40,7 @@ struct ThreadPage {
     space: SpaceView,
     me: String,
     thread: Thread,
-    /// `None`: they are for the author and the space's owners.
+    /// `None` if the reader may not see them: they are for the author and the owners of the space.
     receipts: Option<Vec<ReceiptView>>,
     mine: bool,
     may_send: bool,
@@ -49,7 +49,7 @@ struct ThreadPage {
     may_react: bool,
 }
 
-/// The receipts of a message, where the reader may see them.
+/// The receipts of a message, if the reader may see them.
 pub(super) fn receipts(view: &View<'_>, id: &str) -> Option<Vec<ReceiptView>> {
     view.find::<Receipts>(&format!("/api/v1/messages/{}/receipts", encoded(id))).map(|found| found.receipts)
 }
@@ -69,7 +69,7 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
         mine,
         may_send: view.may(Action::MessagesSend),
         may_edit: view.may(Action::MessagesEdit),
-        // The space's owners see the receipts, and delete what others wrote.
+        // The owners of a space see the receipts, and may delete messages of others.
         may_delete: view.may(Action::MessagesDelete) && (mine || receipts.is_some()),
         may_react: view.may(Action::MessagesMark),
         space,

@@ -1,5 +1,6 @@
-//! The console: pages for the people who own the box. One file a page, its template beside it. A page asks the API's routes
-//! in its reader's name and shows the replies; its forms name routes of the API. It has no rules and no SQL of its own.
+//! The console: pages for the people who own the box. Each page is one file with a template of the same name. A page
+//! calls the API's routes with its reader's credential and shows the replies. Its forms name routes of the API. The
+//! console has no rules and no SQL of its own.
 
 mod agent;
 mod agents;

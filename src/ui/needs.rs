@@ -1,5 +1,5 @@
-//! What needs a person, beside what agents ask for: the box's alarms, credentials that end, agents and operations that
-//! are not as they should be.
+//! What needs a person, besides the requests of agents: the alarms of the box, credentials that expire, and agents and
+//! operations with problems.
 
 use super::core::text::encoded;
 use super::core::view::View;
@@ -7,17 +7,17 @@ use super::core::when::{Span, parsed};
 use super::records::{AgentView, EndingView, OperationView, RegistrationView, StatusView};
 use crate::time::Micros;
 
-/// Free bytes below which the disk is worth a look, long before the daemon stops writing.
+/// Free bytes below which the disk is shown, long before the daemon stops writing.
 const LITTLE: u64 = 1024 * 1024 * 1024;
-/// Seconds after which a backup is old, and after which there should be one.
+/// Seconds after which a backup is old, and seconds of uptime after which a backup must exist.
 const OLD: u64 = 7 * 86_400;
 const FIRST: u64 = 3600;
-/// How long a running agent may be silent, and a failed operation is news, in microseconds.
+/// How long a running agent may be silent, and how long a failed operation is shown, in microseconds.
 const SILENT: i64 = 2 * Micros::DAY;
 const NEWS: i64 = 2 * Micros::DAY;
-/// Credentials that are named one by one, and agents that are.
+/// The most credentials, and the most agents, that are shown one by one.
 const EACH: usize = 3;
-/// Things that are shown.
+/// The most entries that are shown.
 const MOST: usize = 20;
 
 /// Something that needs a person.
@@ -28,7 +28,7 @@ pub(super) struct NeedView {
     pub about: String,
     pub link: String,
     pub verb: &'static str,
-    /// A route that sets it right, with no field but those given here.
+    /// A route that solves the problem. It needs no fields but those given here.
     pub act: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl NeedView {
     }
 }
 
-/// All of it, the worst first.
+/// All entries, the worst first.
 pub(super) fn all(view: &View<'_>, agents: &[AgentView], operations: &[OperationView]) -> Vec<NeedView> {
     let mut needs = view.find::<StatusView>("/api/status").map_or_else(Vec::new, |status| of_box(&status));
     needs.extend(frozen(agents));
@@ -55,7 +55,7 @@ pub(super) fn all(view: &View<'_>, agents: &[AgentView], operations: &[Operation
     needs
 }
 
-/// The box's own alarms.
+/// The alarms of the box.
 fn of_box(status: &StatusView) -> Vec<NeedView> {
     let link = || "/ui/box".to_owned();
     let failing = status.checks.iter().filter(|(_, state)| *state != "ok");
@@ -86,7 +86,7 @@ fn of_box(status: &StatusView) -> Vec<NeedView> {
     needs
 }
 
-/// Frozen agents: one by one where they are few, else all of them.
+/// Frozen agents: one by one if there are few, otherwise all in one entry.
 fn frozen(agents: &[AgentView]) -> Vec<NeedView> {
     let frozen: Vec<&AgentView> = agents.iter().filter(|agent| agent.frozen).collect();
     if frozen.len() > EACH {
@@ -106,7 +106,7 @@ fn frozen(agents: &[AgentView]) -> Vec<NeedView> {
     frozen.iter().map(one).collect()
 }
 
-/// What is wrong with an agent.
+/// The problem of an agent, if it has one.
 fn of_agent(agent: &AgentView) -> Option<NeedView> {
     let link = format!("/ui/agents/{}", encoded(&agent.name));
     if agent.failed_delivery() {
@@ -128,7 +128,7 @@ fn of_agent(agent: &AgentView) -> Option<NeedView> {
     Some(NeedView::warn("clock", title, "Its container runs, but it makes no calls.".to_owned(), link + "?tab=logs"))
 }
 
-/// Agents whose address failed its checks.
+/// Agents whose address failed the health checks.
 fn unhealthy(view: &View<'_>, agents: &[AgentView]) -> Vec<NeedView> {
     let registered: Vec<RegistrationView> = view.rows("/agents?limit=100");
     let sick = registered.iter().filter(|one| one.status == "Unhealthy" && one.status_reason == "health check failed");
@@ -141,7 +141,7 @@ fn unhealthy(view: &View<'_>, agents: &[AgentView]) -> Vec<NeedView> {
     known.take(EACH).map(need).collect()
 }
 
-/// Operations that failed lately and were not done since.
+/// Operations that failed recently, unless the same one has succeeded since.
 fn failed(operations: &[OperationView]) -> impl Iterator<Item = NeedView> {
     let lately =
         |op: &OperationView| op.finished_at.as_deref().and_then(parsed).is_some_and(|at| Micros::now().0 - at < NEWS);
@@ -157,7 +157,7 @@ fn failed(operations: &[OperationView]) -> impl Iterator<Item = NeedView> {
     })
 }
 
-/// Credentials that end within the week: one by one where they are few.
+/// Credentials that expire within a week: one by one if there are few.
 fn ending(all: &[EndingView]) -> Vec<NeedView> {
     let said = |one: &EndingView| {
         let left = Micros::parse(&one.expires_at).map_or(0, |at| at.0 - Micros::now().0);
@@ -176,7 +176,7 @@ fn ending(all: &[EndingView]) -> Vec<NeedView> {
     needs
 }
 
-/// A word with a capital at its beginning.
+/// A word with a capital first letter, and blanks for underscores.
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters

@@ -1,4 +1,4 @@
-//! Now: first what needs its reader, then what runs.
+//! The first page: what needs its reader, then what runs.
 
 use askama::Template;
 
@@ -11,9 +11,9 @@ use super::records::{AgentView, Calls, NotificationView, OperationView};
 use super::requests::{self, RequestView};
 use crate::access::Action;
 
-/// Most things of a kind that are shown.
+/// The most entries of each kind.
 const MOST: usize = 8;
-/// Agents that are counted; where there are more, the counts say so.
+/// The most agents that are counted. If there are more, the page says so.
 const COUNTED: usize = 100;
 
 #[derive(Template)]
@@ -23,10 +23,10 @@ struct Now {
     needs: Vec<NeedView>,
     asked: Vec<RequestView>,
     states: Vec<(String, usize)>,
-    /// Whether there are more agents than were counted.
+    /// True if there are more agents than were counted.
     uncounted: bool,
     agents: Vec<AgentView>,
-    /// Of those that are shown.
+    /// The calls of the agents that are shown.
     calls: Vec<Calls>,
     more_agents: bool,
     running: Vec<OperationView>,
@@ -35,7 +35,7 @@ struct Now {
 }
 
 impl Now {
-    /// How many things wait for a person.
+    /// The number of things that wait for a person.
     fn waiting(&self) -> usize {
         self.asked.len() + self.needs.len()
     }
@@ -44,7 +44,7 @@ impl Now {
         requests::selectable(&self.asked)
     }
 
-    /// What an agent called; nothing of one that did not.
+    /// The calls of an agent; `None` if it made none.
     fn calls_of(&self, name: &str) -> Option<&Calls> {
         self.calls.iter().find(|one| one.name == name && one.total > 0)
     }
@@ -64,7 +64,7 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
     let may_freeze = view.may(Action::AgentsFreeze) && agents.rows.iter().any(|agent| !agent.frozen);
     let more_agents = agents.next.is_some() || agents.rows.len() > MOST;
     let mut rows = agents.rows;
-    // Those that were seen last come first.
+    // The agents that called last come first.
     rows.sort_by(|a, b| b.last_used_at.cmp(&a.last_used_at));
     rows.truncate(MOST);
     let calls = rows.iter().filter_map(|agent| view.find(&format!("/api/agents/{}/calls", encoded(&agent.name))));

@@ -1,4 +1,4 @@
-//! Operations: what goes on, and how it ended.
+//! Operations: those in progress, and the results of finished ones.
 
 use askama::Template;
 
@@ -19,7 +19,7 @@ struct Operations<'a> {
     open: bool,
 }
 
-/// The states that a list can be narrowed to.
+/// The states that the list can filter by.
 const STATES: &[&str] = &["queued", "running", "succeeded", "failed", "cancelled"];
 
 pub(super) fn show(view: &View<'_>) -> PageResult {

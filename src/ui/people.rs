@@ -43,7 +43,7 @@ struct SessionView {
     current: bool,
 }
 
-/// A key of the reader's own, or of one of its agents.
+/// A key of the reader, or of one of the reader's agents.
 #[derive(Deserialize)]
 struct KeyView {
     credential_id: String,
@@ -57,7 +57,7 @@ struct KeyView {
     last_used_at: Option<String>,
 }
 
-/// What was granted to a program.
+/// A grant to a program.
 #[derive(Deserialize)]
 struct ProgramView {
     id: String,
@@ -87,7 +87,7 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
         let list = view.list(&format!("/api/users?limit=50{cursor}"))?;
         (list.rows, list.next)
     } else {
-        // A member knows itself alone.
+        // A user who is not an admin can see only itself.
         (vec![view.get(&format!("/api/users/{}", encoded(&view.caller.user().username)))?], None)
     };
     let may_create = view.may(Action::UsersCreate);
@@ -108,16 +108,16 @@ struct Person {
     may_issue: bool,
     may_update: bool,
     may_delete: bool,
-    /// Whether sessions can be ended.
+    /// True if the reader may end sessions.
     may_end: bool,
 }
 
-/// One user.
+/// The page of one user.
 pub(super) fn one(view: &View<'_>) -> PageResult {
     let name = encoded(view.input.param(0));
     let user: UserView = view.get(&format!("/api/users/{name}"))?;
     let me = view.caller.user().username == user.username;
-    // A list of the keys is of the reader's own alone.
+    // The list of keys is about the reader only.
     let mut keys: Vec<KeyView> = if me { view.rows("/api/v1/keys") } else { Vec::new() };
     keys.retain(|key| key.lifecycle_state == "active");
     let mut programs: Vec<ProgramView> = view.rows("/api/oauth/grants?limit=500");

@@ -1,5 +1,4 @@
-//! The pages of the authorization server in the console's frame: with the ways to the other pages for who is logged in, and
-//! without them for a stranger.
+//! The pages of the authorization server in the console's frame. A user who is logged in also gets the navigation.
 
 use askama::Template;
 
@@ -29,7 +28,8 @@ struct Before<'a> {
     script: String,
 }
 
-/// The page, never compressed: it may hold a secret beside a text of the program, and its length would tell of it.
+/// Makes the page. It is never compressed: it may have a secret next to text of the program, and its length would
+/// reveal information about the secret.
 pub(crate) fn page(app: &App, input: &Input, viewer: Option<&Caller>, page: &Framed<'_>) -> Reply {
     let script = url("login.js");
     let Some(caller) = viewer else {

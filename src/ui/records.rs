@@ -1,4 +1,4 @@
-//! The API's records, as far as pages show them.
+//! The records of the API, with the fields that pages show.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -41,7 +41,7 @@ pub(super) struct AgentView {
 }
 
 impl AgentView {
-    /// One word for how it is.
+    /// The state of the agent in one word.
     pub fn state(&self) -> &str {
         match (self.frozen, self.paused, self.sleeping) {
             (true, ..) => "frozen",
@@ -51,7 +51,7 @@ impl AgentView {
         }
     }
 
-    /// What stands in its circle.
+    /// The text in the agent's circle: its emoji, or the first letter of its name.
     pub fn face(&self) -> String {
         match self.emoji.as_deref().filter(|emoji| !emoji.is_empty()) {
             Some(emoji) => emoji.chars().take(4).collect(),
@@ -59,13 +59,13 @@ impl AgentView {
         }
     }
 
-    /// True if the last delivery of its token went wrong.
+    /// True if the last delivery of its token failed.
     pub fn failed_delivery(&self) -> bool {
         self.token_delivery.as_deref() == Some("failed")
     }
 }
 
-/// How an agent is whose address the box checks.
+/// The health of an agent whose address the box checks.
 #[derive(Debug, Deserialize)]
 pub(super) struct RegistrationView {
     pub id: String,
@@ -81,7 +81,7 @@ pub(super) struct ContainerView {
     pub runtime: Option<String>,
 }
 
-/// An agent that was archived.
+/// An archived agent.
 #[derive(Debug, Deserialize)]
 pub(super) struct Archived {
     pub id: String,
@@ -92,7 +92,7 @@ pub(super) struct Archived {
     pub owner: String,
 }
 
-/// Slow work.
+/// An operation.
 #[derive(Debug, Deserialize)]
 pub(super) struct OperationView {
     pub id: String,
@@ -108,22 +108,22 @@ pub(super) struct OperationView {
 }
 
 impl OperationView {
-    /// True while it goes on.
+    /// True while the operation is in progress.
     pub fn is_open(&self) -> bool {
         matches!(self.status.as_str(), "queued" | "running")
     }
 
-    /// Why it failed.
+    /// The reason why it failed.
     pub fn trouble(&self) -> &str {
         self.error.as_ref().and_then(|error| error["detail"].as_str()).unwrap_or_default()
     }
 
-    /// What to do about that.
+    /// The fix for the failure.
     pub fn fix(&self) -> &str {
         self.error.as_ref().and_then(|error| error["fix"].as_str()).unwrap_or_default()
     }
 
-    /// The page that explains it.
+    /// The documentation page about the failure.
     pub fn doc_url(&self) -> &str {
         let url = self.error.as_ref().and_then(|error| error["doc_url"].as_str()).unwrap_or_default();
         if url.starts_with("/docs/") { url } else { "/docs" }
@@ -145,12 +145,12 @@ pub(super) struct NotificationView {
 }
 
 impl NotificationView {
-    /// True for an address beyond this box.
+    /// True if the notification links to an address outside this box.
     pub fn leads_out(&self) -> bool {
         self.action_url.as_deref().is_some_and(|url| !url.starts_with('/'))
     }
 
-    /// The agent it came from.
+    /// The agent that sent it.
     pub fn agent(&self) -> Option<&str> {
         self.source.strip_prefix("agent:")
     }
@@ -167,7 +167,7 @@ pub(super) struct GrantView {
     pub expires_at: Option<String>,
 }
 
-/// An entry of the audit.
+/// A row of the audit.
 #[derive(Debug, Deserialize)]
 pub(super) struct AuditEntryView {
     pub seq: i64,
@@ -184,12 +184,12 @@ pub(super) struct AuditEntryView {
 }
 
 impl AuditEntryView {
-    /// Who did it, by the name it has now.
+    /// The actor, by its present name.
     pub fn who(&self) -> &str {
         self.actor_name.as_deref().unwrap_or(&self.actor)
     }
 
-    /// What it was about: its kind and the name it has now, else its id.
+    /// The resource: its kind and its present name, or else its id.
     pub fn about(&self) -> String {
         match (&self.resource_name, self.resource.split_once(':')) {
             (Some(name), Some((kind, _))) => format!("{kind} {name}"),
@@ -199,7 +199,7 @@ impl AuditEntryView {
     }
 }
 
-/// How the box is.
+/// The state of the box.
 #[derive(Debug, Deserialize)]
 pub(super) struct StatusView {
     pub status: String,
@@ -218,7 +218,7 @@ pub(super) struct StatusView {
     pub workers: u64,
 }
 
-/// A credential that ends soon.
+/// A credential that expires soon.
 #[derive(Debug, Deserialize)]
 pub(super) struct EndingView {
     pub kind: String,
@@ -230,17 +230,17 @@ pub(super) struct EndingView {
 }
 
 impl EndingView {
-    /// What it is.
+    /// The kind of the credential, for people.
     pub fn kind_in_words(&self) -> String {
         self.kind.replace('_', " ")
     }
 
-    /// Whose it is.
+    /// The holder of the credential.
     pub fn whose(&self) -> &str {
         self.agent_name.as_deref().or(self.username.as_deref()).unwrap_or("nobody yet")
     }
 
-    /// The page that renews it.
+    /// The page on which it can be renewed.
     pub fn page(&self) -> String {
         match (&self.agent_name, &self.username) {
             (Some(agent), _) => format!("/ui/agents/{}?tab=access", encoded(agent)),
@@ -250,7 +250,7 @@ impl EndingView {
     }
 }
 
-/// An agent's calls in each of the last 24 hours.
+/// The calls of an agent in each of the last 24 hours.
 #[derive(Debug, Deserialize)]
 pub(super) struct Calls {
     pub name: String,
@@ -271,7 +271,8 @@ pub(super) struct ChartBar {
 }
 
 impl Calls {
-    /// Bars of at most [`SPARK`] units, the highest for most calls; an hour with any call has one that is seen.
+    /// The bars of the chart, at most [`SPARK`] units high; the highest is for the most calls. An hour with at least
+    /// one call has a visible bar.
     pub fn bars(&self) -> impl Iterator<Item = ChartBar> {
         let most = self.hours.iter().map(|hour| hour.calls).max().unwrap_or(0).max(1);
         let bars = self.hours.iter().enumerate().filter(|(_, hour)| hour.calls > 0);
@@ -282,5 +283,5 @@ impl Calls {
     }
 }
 
-/// The height of a spark.
+/// The height of the chart.
 const SPARK: u64 = 16;

@@ -1,4 +1,4 @@
-//! Requests: what agents ask for, what was decided, and what is in force.
+//! Requests: pending ones, decisions, and rights in force.
 
 use askama::Template;
 use serde::Deserialize;
@@ -48,7 +48,7 @@ pub(super) struct RequestView {
     pub decided_at: Option<String>,
 }
 
-/// The agent that asks.
+/// The agent of a request.
 #[derive(Debug, Deserialize)]
 pub(super) struct Named {
     pub name: String,
@@ -61,14 +61,14 @@ impl RequestView {
         self.asked.get(field).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Who asks.
+    /// The name of the requester.
     pub fn who(&self) -> &str {
-        // A join asks to be the agent that it names; it is not that one yet.
+        // The requester of a join is not yet the agent that the join names.
         let named = self.agent.as_ref().filter(|_| self.kind != "join").map(|agent| agent.name.as_str());
         named.or(self.requester.as_str()).unwrap_or_else(|| self.told("name"))
     }
 
-    /// What is asked for, in a sentence.
+    /// A sentence that says what is requested.
     pub fn what(&self) -> String {
         match self.kind.as_str() {
             "scope" => format!("wants to do: {}", self.scope().join(", ")),
@@ -79,29 +79,29 @@ impl RequestView {
         }
     }
 
-    /// The scopes that are asked for.
+    /// The requested scopes.
     pub fn scope(&self) -> Vec<&str> {
         let list = self.asked.get("scope").and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
-    /// The answers that can be given to a question; yes and no if it names none.
+    /// The options of a question; yes and no if it has none.
     pub fn choices(&self) -> Vec<String> {
         let given = self.options.clone().filter(|options| !options.is_empty());
         given.unwrap_or_else(|| vec!["Yes".to_owned(), "No".to_owned()])
     }
 
-    /// True if words of one's own may answer it.
+    /// True if the question accepts an answer in free text.
     pub fn takes_text(&self) -> bool {
         self.asked.get("free_text").and_then(Value::as_bool).unwrap_or_default()
     }
 
-    /// For how long.
+    /// The requested time, for people.
     pub fn how_long(&self) -> String {
         self.duration_seconds.map_or_else(|| "until you take it back".to_owned(), |seconds| Span(seconds).to_string())
     }
 
-    /// What was answered.
+    /// The answer, for people.
     pub fn answered(&self) -> String {
         let Some(answer) = &self.answer else { return String::new() };
         let text = answer["text"].as_str().unwrap_or_default();
@@ -113,18 +113,18 @@ impl RequestView {
         }
     }
 
-    /// True while somebody has to decide.
+    /// True while the request waits for a decision.
     pub fn is_pending(&self) -> bool {
         self.state == "pending"
     }
 
-    /// True if it can be taken back.
+    /// True if a scope or grant was approved, so that it can be taken back.
     pub fn in_force(&self) -> bool {
         self.state == "approved" && matches!(self.kind.as_str(), "scope" | "grant")
     }
 }
 
-/// Those that wait for this reader.
+/// The pending requests that this reader can decide.
 pub(super) fn pending(view: &View<'_>, most: u32) -> Vec<RequestView> {
     view.rows(&format!("/api/requests?state=pending&limit={most}"))
 }
@@ -144,7 +144,7 @@ impl RequestsPage<'_> {
     }
 }
 
-/// How many can be decided together.
+/// The number of requests that can be decided together.
 pub(super) fn selectable(requests: &[RequestView]) -> usize {
     let asks = |one: &&RequestView| one.is_pending() && matches!(one.kind.as_str(), "scope" | "grant");
     requests.iter().filter(asks).count()
@@ -173,7 +173,7 @@ struct RequestPage {
     request: RequestView,
 }
 
-/// One request: where a notification leads.
+/// The page of one request, to which notifications link.
 pub(super) fn one(view: &View<'_>) -> PageResult {
     let request = view.get(&format!("/api/requests/{}", encoded(view.input.param(0))))?;
     view.page(&RequestPage { frame: view.frame("Request", "/ui/requests"), request })

@@ -1,4 +1,4 @@
-//! Spaces: the conversation, the board of tasks, the shared context, the members.
+//! Spaces: the conversation, the board of tasks, the context, the members.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub(super) struct MessageView {
     pub attachments: Vec<Attachment>,
     pub reactions: BTreeMap<String, u64>,
     pub created_at: String,
-    /// Who has read it, in words.
+    /// A text that says who has read it.
     #[serde(skip)]
     pub seen: String,
 }
@@ -60,7 +60,7 @@ pub(super) struct Attachment {
 }
 
 impl Attachment {
-    /// Its address, if it is a file of this box.
+    /// The address of the file, if it is a file of this box.
     pub fn file(&self) -> Option<&str> {
         self.url.as_deref().filter(|url| url.starts_with("/api/v1/uploads/files/"))
     }
@@ -122,7 +122,7 @@ struct FileView {
 }
 
 impl FileView {
-    /// The file as an attachment of a message.
+    /// The file as an attachment of a message, in JSON.
     fn attachment(&self) -> String {
         let (id, name) = (&self.attachment_id, &self.original_filename);
         let one =
@@ -159,7 +159,7 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
     view.page(&Spaces { frame: view.frame("Spaces", "/ui/spaces"), spaces, may_create: view.may(Action::SpacesCreate) })
 }
 
-/// A lane of the board: its status, its title, its tasks.
+/// A lane of the board: its status, its title and its tasks.
 type Lane = (&'static str, &'static str, Vec<TaskView>);
 
 /// The lanes of the board, in their order.
@@ -189,7 +189,7 @@ struct SpacePage<'a> {
 }
 
 impl SpacePage<'_> {
-    /// Who is to do a task, by name.
+    /// The name of the member who is assigned to a task.
     fn assignee(&self, task: &TaskView) -> Option<&str> {
         let id = task.assignee_id.as_deref()?;
         self.members.iter().find(|member| member.id == id).map(|member| member.username.as_str())
@@ -200,32 +200,32 @@ impl SpacePage<'_> {
         format!("/ui/spaces/{}", encoded(&self.space.slug))
     }
 
-    /// The address of its files.
+    /// The address of the files of this space.
     fn files_page(&self) -> String {
         self.link() + "?tab=files"
     }
 
-    /// Members that a message can name with one tap.
+    /// The members for the buttons that mention a member in a message.
     fn named(&self) -> impl Iterator<Item = &MemberView> {
         self.members.iter().filter(|member| member.id != self.me).take(NAMED)
     }
 }
 
-/// Members that the form of a message offers.
+/// The most members with such a button.
 const NAMED: usize = 12;
-/// The reader's own messages whose receipts the conversation shows, the newest.
+/// The number of the reader's newest messages whose receipts are shown.
 const WITH_RECEIPTS: usize = 10;
 
-/// The space of this slug or id. The address names it as people do; the API's routes know it by its id.
+/// Finds the space with this slug or id. Addresses use the slug; the API's routes use the id.
 ///
 /// # Errors
-/// `space_not_found`.
+/// `space_not_found` if the reader has no such space.
 pub(super) fn named(view: &View<'_>, wanted: &str) -> Result<SpaceView, ApiError> {
     let mut all = view.get::<AllSpaces>("/api/v1/spaces")?.spaces.into_iter();
     all.find(|space| space.slug == wanted || space.id == wanted).ok_or_else(|| codes::SPACE_NOT_FOUND.into())
 }
 
-/// One space.
+/// The page of one space.
 pub(super) fn one(view: &View<'_>) -> PageResult {
     let space = named(view, view.input.param(0))?;
     let tab = view.query(&query::TAB).unwrap_or("");
@@ -268,7 +268,7 @@ pub(super) fn one(view: &View<'_>) -> PageResult {
             let before = view.query(&query::BEFORE).and_then(|seq| seq.parse::<u64>().ok());
             let before = before.map_or(String::new(), |seq| format!("&before_seq={seq}"));
             let mut list: Messages = view.get(&format!("/api/v1/messages?space_id={id}&limit=40{before}"))?;
-            // Told newest first, read oldest first.
+            // The API's order is newest first; people read oldest first.
             list.messages.sort_by_key(|message| message.seq);
             page.older = list.messages.first().map(|message| message.seq).filter(|_| list.more);
             page.messages = list.messages;
@@ -278,10 +278,10 @@ pub(super) fn one(view: &View<'_>) -> PageResult {
     view.page(&page)
 }
 
-/// From the most urgent on.
+/// The priorities, the most urgent first.
 const PRIORITIES: &[&str] = &["urgent", "high", "medium", "low"];
 
-/// Says of the reader's newest messages who has read them.
+/// Sets on the reader's newest messages who has read them.
 fn seen(view: &View<'_>, messages: &mut [MessageView], me: &str) {
     let own = messages.iter_mut().rev().filter(|message| message.user_id.as_deref() == Some(me));
     for message in own.take(WITH_RECEIPTS) {
@@ -298,12 +298,12 @@ fn seen(view: &View<'_>, messages: &mut [MessageView], me: &str) {
     }
 }
 
-/// The board: the newest tasks of each state.
+/// The board: the newest tasks of each status.
 fn lanes(view: &View<'_>, id: &str) -> Result<Vec<Lane>, ApiError> {
     let of = |(status, title): &(&'static str, &'static str)| {
         let tasks: TasksView = view.get(&format!("/api/v1/tasks?space_id={id}&status={status}&limit=30"))?;
         let mut tasks = tasks.tasks;
-        // What is urgent stands on top; of the same priority the newest.
+        // Urgent tasks come first; tasks of the same priority stay newest first.
         tasks.sort_by_key(|task| PRIORITIES.iter().position(|one| *one == task.priority));
         Ok((*status, *title, tasks))
     };

@@ -1,4 +1,4 @@
-//! The rows of the console in the table of routes.
+//! The rows of the console in the route table.
 
 use std::sync::OnceLock;
 
@@ -17,10 +17,10 @@ use crate::rest::head::Head;
 use crate::rest::route::{Access, Answer};
 use crate::rest::router::RouteMatch;
 
-/// A page: path, the action that opens it, the route's id, its title, what makes it.
+/// A page: its path, the action that it needs, the route's id, its title, and its handler.
 type PageRow = (&'static str, Action, &'static str, &'static str, serve::PageHandler);
 
-/// Every page.
+/// All pages.
 const PAGES: &[PageRow] = &[
     ("/ui", Action::AuthWhoami, "ui_now", "See what needs you", now::show),
     ("/ui/agents", Action::AgentsList, "ui_agents", "See all agents", agents::show),
@@ -53,7 +53,7 @@ const fn row(
         .answering(200, Answer::Other(&["text/html"]))
 }
 
-/// What is no page.
+/// The routes of the console that are not pages.
 const DOORS: &[ApiRoute] = &[
     row(Method::GET, "/ui/login", Access::Public(login::show), "ui_login", "Sign in"),
     row(Method::POST, "/ui/login", Access::Public(login::open), "ui_login_open", "Open a session with a token")
@@ -78,13 +78,13 @@ fn rows() -> &'static [ApiRoute] {
     })
 }
 
-/// All routes: the API's, and the console's.
+/// All routes: those of the API and of the console.
 pub fn routes() -> &'static [&'static [ApiRoute]] {
     static TABLES: OnceLock<Vec<&'static [ApiRoute]>> = OnceLock::new();
     TABLES.get_or_init(|| api::routes().iter().copied().chain([rows(), DOORS]).collect())
 }
 
-/// What makes the page of this address.
+/// The handler of the page at this address.
 pub(crate) fn page_of(app: &App, head: &Head) -> Option<serve::PageHandler> {
     let RouteMatch::Route(route, _) = app.router.find(&Method::GET, &head.segments) else { return None };
     PAGES.iter().find(|(_, _, id, ..)| *id == route.id).map(|(.., show)| *show)

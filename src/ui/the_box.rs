@@ -1,4 +1,4 @@
-//! The box: health, version, disk, backups, listeners, settings, credentials that end soon, and its counters.
+//! The box: health, version, disk, backups, listeners, settings, credentials that expire soon, and counters.
 
 use askama::Template;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::core::when::Span;
 use super::records::{EndingView, StatusView};
 use crate::access::Action;
 
-/// The parts of the page.
+/// The tabs of the page.
 const TABS: &[(&str, &str)] = &[("", "Overview"), ("settings", "Settings")];
 
 #[derive(Deserialize)]
@@ -23,7 +23,7 @@ struct BackupView {
     created_at: String,
 }
 
-/// The newest check of the database.
+/// The latest check of the database.
 #[derive(Deserialize)]
 struct CheckView {
     state: String,
@@ -32,7 +32,7 @@ struct CheckView {
     finished_at: Option<String>,
 }
 
-/// What it has looked at.
+/// One finding of the check.
 #[derive(Deserialize)]
 struct FindingView {
     name: String,
@@ -53,7 +53,7 @@ struct Ready {
     checks: Map<String, Value>,
 }
 
-/// Whether the newest rows of the audit follow each other.
+/// Whether the newest rows of the audit form an intact hash chain.
 #[derive(Deserialize)]
 pub(super) struct Verification {
     pub state: String,
@@ -62,7 +62,7 @@ pub(super) struct Verification {
     pub problem: Option<String>,
 }
 
-/// Rows of the audit that are checked for a page.
+/// The route that verifies the newest rows of the audit, for one page.
 pub(super) const CHECKED: &str = "/api/audit/verification?rows=200";
 
 #[derive(Template)]
@@ -87,11 +87,11 @@ struct TheBox<'a> {
     admin: bool,
 }
 
-/// A bar of the chart of answer times.
+/// A bar of the chart of reply times.
 struct LatencyBar {
     label: String,
     count: u64,
-    /// Thousandths of the highest.
+    /// The height in thousandths of the highest bar.
     height: u64,
     x: u64,
     y: u64,
@@ -136,7 +136,7 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
     view.page(&page)
 }
 
-/// What a person looks for first.
+/// The most important figures.
 fn figures(status: &StatusView) -> Vec<(&'static str, String)> {
     let size = |bytes: u64| match bytes {
         0..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
@@ -151,7 +151,7 @@ fn figures(status: &StatusView) -> Vec<(&'static str, String)> {
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// How it runs.
+/// The facts about the running daemon.
 fn facts(status: &StatusView) -> Vec<(&'static str, String)> {
     vec![
         ("State", status.status.replace('_', " ")),
@@ -164,7 +164,7 @@ fn facts(status: &StatusView) -> Vec<(&'static str, String)> {
         ("Failed backups", format!("{} since the start", status.backup_failures)),
     ]
 }
-/// The chart of how long replies took.
+/// The chart of reply times, from the metrics.
 fn bars(text: &str) -> Vec<LatencyBar> {
     let mut before = 0;
     let mut bars = Vec::new();

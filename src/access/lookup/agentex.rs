@@ -1,5 +1,5 @@
-//! What Agentex clients present: a Bearer, or an agent's secret in `x-agent-api-key`; and who may have a request sent
-//! on to an agent (Agentex contract, sections 2 and 7).
+//! The credentials of Agentex clients: a Bearer, or an agent's secret in `x-agent-api-key`; and who may have a request
+//! sent on to an agent (Agentex contract, sections 2 and 7).
 
 use hyper::header::AUTHORIZATION;
 use rusqlite::Connection;
@@ -16,12 +16,12 @@ use crate::store::grants::{self, Grantee, On};
 use crate::store::users::{self, Role};
 use crate::time::Micros;
 
-/// True if the request carries more than one credential: which one counts would be a guess.
+/// True if the request carries more than one credential, because it would be a guess which one counts.
 fn are_two(head: &Head) -> bool {
     head.headers.get_all(AUTHORIZATION).iter().count() + head.headers.get_all(&X_AGENT_API_KEY).iter().count() > 1
 }
 
-/// Reads the credential of an Agentex request. A key is taken from its own header only.
+/// Reads the credential of an Agentex request. A key is read only from its own header.
 ///
 /// # Errors
 /// `two_credentials`.
@@ -41,8 +41,8 @@ pub fn presented(head: &Head) -> Result<Presented<'_>, ApiError> {
     })
 }
 
-/// The key of a request to be sent on: in its own header or as `Authorization: AgentKey KEY`. The inner `None`: what
-/// calls itself one and cannot be.
+/// Reads the key of a request to be sent on, from its own header or from `Authorization: AgentKey KEY`. The inner
+/// `None` means that the text cannot be a key.
 ///
 /// # Errors
 /// `two_credentials`.
@@ -58,7 +58,8 @@ fn key(head: &Head) -> Option<Option<SecretHash>> {
     scheme.eq_ignore_ascii_case("agentkey").then(|| AgentKey::parse(rest.trim()).ok())
 }
 
-/// True while the user who made a key may have requests sent on to its agent: enabled, and at least its editor.
+/// True while the user who made a key may send requests on to its agent: the user is enabled and at least an editor of
+/// it.
 pub(super) fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<bool> {
     let (Some(maker), Some(agent)) = (&holder.issuer_id, &holder.agent) else { return Ok(true) };
     let Some(id) = maker.strip_prefix("user:") else { return Ok(false) };

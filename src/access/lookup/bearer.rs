@@ -6,27 +6,27 @@ use crate::access::tokens::jwt;
 use crate::rest::head::{Head, X_AGENT_API_KEY};
 use crate::secret::{self, Kind, SecretHash};
 
-/// What a request presents.
+/// The credential that a request presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presented<'a> {
     /// No `Authorization: Bearer`.
     Nothing,
-    /// A Bearer that no kind of secret could be: not worth a lookup.
+    /// A Bearer that is not any kind of secret, so it is not looked up.
     Malformed,
     /// A well-formed secret.
     Secret(Kind, SecretHash),
-    /// Something that calls itself a key; `None` if no key could be like it.
+    /// A text with the prefix of a key; `None` if it cannot be a key.
     Key(Option<(Kind, SecretHash)>),
-    /// What may be a short-lived token.
+    /// A text that may be a short-lived token.
     Token(&'a str),
 }
 
-/// Secrets of one request that are looked at.
+/// The most secrets of one request that are checked.
 const SECRETS: usize = 4;
-/// What every key starts with.
+/// The prefix of every key.
 const KEY_PREFIX: &str = "axp_";
 
-/// Reads the Bearer of a request. The scheme is matched in any case and blanks around the token are tolerated.
+/// Reads the Bearer of a request. The scheme is matched in any case, and spaces around the token are accepted.
 pub fn presented(head: &Head) -> Presented<'_> {
     let mut all = head.headers.get_all(AUTHORIZATION).iter();
     let Some(first) = all.next() else { return Presented::Nothing };
@@ -40,8 +40,8 @@ pub fn presented(head: &Head) -> Presented<'_> {
     }
 }
 
-/// What the parameter `token` of a query presents where no header does; no secret but a short-lived token is taken there.
-/// `None` if there is no such parameter.
+/// Reads the parameter `token` of the query, if no header presents a credential. Only a short-lived token is accepted
+/// there. `None` if there is no such parameter.
 pub(crate) fn in_query(head: &Head) -> Option<Presented<'_>> {
     if head.headers.contains_key(AUTHORIZATION) {
         return None;
@@ -50,13 +50,13 @@ pub(crate) fn in_query(head: &Head) -> Option<Presented<'_>> {
     Some(if jwt::looks_like_one(token) { Presented::Token(token) } else { Presented::Malformed })
 }
 
-/// What a text given as a secret is.
+/// Returns the kind of a text that is given as a secret.
 pub fn secret_of(token: &str) -> Presented<'_> {
     if token.starts_with(KEY_PREFIX) {
         return Presented::Key(secret::recognise(token).ok());
     }
     match secret::recognise(token) {
-        // Only a cookie carries a session.
+        // Sessions are accepted only in a cookie.
         Ok((Kind::Session, _)) => Presented::Malformed,
         Ok((kind, hash)) => Presented::Secret(kind, hash),
         Err(_) if jwt::looks_like_one(token) => Presented::Token(token),
@@ -64,14 +64,14 @@ pub fn secret_of(token: &str) -> Presented<'_> {
     }
 }
 
-/// The hashes of the secrets in a request's headers, under whatever scheme.
+/// Returns the hashes of the first secrets in a request's headers, under any scheme.
 pub(crate) fn all_secrets(head: &Head) -> Vec<SecretHash> {
     let all = head.headers.get_all(AUTHORIZATION).iter().chain(head.headers.get_all(&X_AGENT_API_KEY).iter());
     let last = all.take(SECRETS).filter_map(|value| value.to_str().ok()?.trim().rsplit([' ', '\t']).next());
     last.filter_map(|text| secret::recognise(text).ok()).map(|(_, hash)| hash).collect()
 }
 
-/// The text of the Bearer, where there is one: for what is compared with it and never kept.
+/// Returns the text of the Bearer, if there is one; for comparison only, never to be kept.
 pub fn text(head: &Head) -> Option<&str> {
     token_of(head.headers.get(AUTHORIZATION)?.to_str().ok()?)
 }

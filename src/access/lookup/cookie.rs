@@ -1,4 +1,4 @@
-//! The session cookie: reading it, and the rule that keeps other sites from using it (taOS contract, section 3).
+//! The session cookie: how it is read, and the rule that keeps other sites from using it (taOS contract, section 3).
 
 use hyper::header::{COOKIE, HOST, HeaderName, ORIGIN};
 use hyper::http::Method;
@@ -9,14 +9,15 @@ use crate::secret::{SecretHash, SessionSecret};
 /// The cookie's name.
 pub const NAME: &str = "taos_session";
 
-/// The session a request names: `None` if it has no such cookie, the inner `None` if it cannot be one of ours.
+/// Returns the session that a request names: `None` if it has no such cookie, the inner `None` if the value cannot be
+/// valid.
 pub fn session(head: &Head) -> Option<Option<SecretHash>> {
     let mut found: Option<Option<SecretHash>> = None;
     for header in head.headers.get_all(COOKIE) {
         let Ok(text) = header.to_str() else { continue };
         for (name, value) in text.split(';').filter_map(|pair| pair.trim().split_once('=')) {
             if name == NAME {
-                // A second one was put there by somebody else: none counts.
+                // Somebody else put the second one there, so none counts.
                 found = Some(if found.is_some() { None } else { SessionSecret::parse(value).ok() });
             }
         }
@@ -24,16 +25,16 @@ pub fn session(head: &Head) -> Option<Option<SecretHash>> {
     found
 }
 
-/// The cookie that a browser keeps for so many seconds; 0 takes it away. `secure`: the browser reaches the box over TLS
-/// and is to send it nowhere else. Scripts and other sites never see it.
+/// Returns the cookie, which a browser keeps for `seconds`; 0 removes it. `secure`: the browser reaches the box over
+/// TLS and must send the cookie only there. Scripts and other sites never see it.
 pub fn set(value: &str, seconds: i64, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
     format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
 }
 
-/// True if a request by cookie may change something: it comes from a page of ours. Behind a proxy that speaks TLS a
-/// page of ours is `https`, which the daemon cannot see: there the browser's own word is needed as well, and over TLS
-/// every browser gives it.
+/// True if a request with a session cookie may change something: it comes from one of our own pages. Behind a TLS proxy
+/// our pages are `https`, which the daemon cannot see. Then `Sec-Fetch-Site` is required as well, which every browser
+/// sends over TLS.
 pub fn is_same_origin(head: &Head) -> bool {
     if head.method == Method::GET || head.method == Method::HEAD {
         return true;
@@ -41,7 +42,7 @@ pub fn is_same_origin(head: &Head) -> bool {
     if head.headers.contains_key(ORIGIN) { is_own_origin(head) } else { says_same(head) == Some(true) }
 }
 
-/// True if the `Origin` of a request is the name it was sent to.
+/// True if the `Origin` of a request is the host that it was sent to.
 pub fn is_own_origin(head: &Head) -> bool {
     let host = head.header(&HOST).unwrap_or("");
     let is_host = |own: &str| !host.is_empty() && own.eq_ignore_ascii_case(host);
@@ -52,7 +53,7 @@ pub fn is_own_origin(head: &Head) -> bool {
     }
 }
 
-/// Whether the browser says that the page is of the same origin; `None`: it says nothing.
+/// Whether the browser says that the page has the same origin; `None` if it does not say.
 fn says_same(head: &Head) -> Option<bool> {
     head.header(&HeaderName::from_static("sec-fetch-site")).map(|value| value == "same-origin")
 }

@@ -1,7 +1,7 @@
-//! Callers found a moment ago: a busy client costs no database read a request, and no verified signature.
+//! A cache of recently found callers, so that a busy client costs no database read and no signature check per request.
 //!
-//! Nothing here outlives a commit: an entry is good for the state of the database it was read at, and every commit
-//! that changes something makes a new one before anybody is told of it. So a revoke holds from its answer on.
+//! No entry outlives a commit: an entry is valid for the database state that it was read at, and every commit that
+//! changes something makes a new state before anybody learns of it. So a revoke takes effect before its reply is sent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,10 +14,10 @@ use crate::rest::head::Head;
 use crate::secret::SecretHash;
 use crate::threads::lock;
 
-/// How long an entry is good where nothing is committed: bounds what is missed of a change made past the daemon.
+/// How long an entry is valid without a commit. This limits how long a change made outside the daemon is missed.
 pub const LIFE: Duration = Duration::from_millis(250);
 
-/// Live callers by the hash of what they present. Only what was found is in it, so nobody fills it with guesses.
+/// Live callers by the hash of their credential. Only valid credentials are stored, so nobody can fill it with guesses.
 #[derive(Debug, Default)]
 pub struct CredentialCache(Mutex<HashMap<SecretHash, CachedCredential>>);
 
@@ -29,7 +29,7 @@ struct CachedCredential {
 }
 
 impl CredentialCache {
-    /// Who presents this, if that was looked up in this state of the database, a moment ago.
+    /// Returns the caller with this credential, if it was found in this state of the database less than [`LIFE`] ago.
     pub fn get(&self, presented: &SecretHash, state: u64, head: &Head) -> Option<Caller> {
         let entries = lock(&self.0);
         let entry = entries.get(presented)?;
@@ -37,7 +37,7 @@ impl CredentialCache {
         (fresh && !entry.caller.is_expired()).then(|| entry.caller.again(head.request_id.clone()))
     }
 
-    /// Keeps who was found. `state` was read before the database was.
+    /// Stores the caller that was found. `state` must be read before the database is.
     pub fn put(&self, presented: SecretHash, caller: &Caller, state: u64, now: Instant) -> Caller {
         let caller = caller.again(caller.request_id().to_owned()).with_rights_of(presented, state);
         let mut entries = lock(&self.0);
@@ -49,13 +49,13 @@ impl CredentialCache {
     }
 }
 
-/// What short-lived tokens say whose signatures were verified, until they end. Whether the credential behind one still
-/// lives is asked each time.
+/// The claims of short-lived tokens whose signatures were verified, until they end. Whether the credential behind a
+/// token is live is checked each time.
 #[derive(Debug, Default)]
 pub struct VerifiedTokens(Mutex<HashMap<SecretHash, Arc<Claims>>>);
 
 impl VerifiedTokens {
-    /// What this token says, if it was verified and has not ended. `now` is in seconds since 1970.
+    /// Returns the claims of this token, if it was verified and has not ended. `now` is in seconds since 1970.
     pub fn get(&self, token: &SecretHash, now: i64) -> Option<Arc<Claims>> {
         let mut known = lock(&self.0);
         let claims = known.get(token)?;
@@ -66,7 +66,7 @@ impl VerifiedTokens {
         None
     }
 
-    /// Keeps what a verified token says.
+    /// Stores the claims of a verified token.
     pub fn put(&self, token: SecretHash, claims: Arc<Claims>, now: i64) {
         let mut known = lock(&self.0);
         if known.len() >= KNOWN_TOKENS && !known.contains_key(&token) {

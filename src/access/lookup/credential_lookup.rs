@@ -1,5 +1,5 @@
-//! Who is behind what a request presents: looked up among what is known, else in the store. It finds principals; whether
-//! they may is the gate's.
+//! Finds who is behind the credential of a request: first in memory, then in the store. The gate decides what the
+//! caller may do.
 
 use std::sync::Arc;
 
@@ -36,40 +36,40 @@ pub struct CredentialLookup {
     clock: Arc<Clock>,
 }
 
-/// The principal behind a request, and what its credential is for.
+/// The principal behind a request, and the audience of its credential.
 pub enum Identified {
-    /// A credential of its own, or a token for this audience.
+    /// A caller with its own credential, or with a token for this audience.
     Caller(Caller, Audience),
-    /// A key, on a route that takes keys: its scopes are judged where it is exchanged.
+    /// A key, on a route that takes keys: its scopes are checked at the exchange.
     Key(Caller),
 }
 
-/// What a token is good for that a service was shown.
+/// What a token is good for, asked by a service that received it.
 pub struct Standing {
-    /// The principal behind it, with what it may do now.
+    /// The principal behind it, with its present scopes.
     pub caller: Caller,
-    /// What it says, of a short-lived token.
+    /// The claims of a short-lived token; `None` for other tokens.
     pub claims: Option<Claims>,
-    /// Whether it is a refresh token.
+    /// True if it is a refresh token.
     pub is_refresh: bool,
 }
 
-/// Why there is nobody.
+/// Why no caller was found.
 pub enum NotFound {
-    /// The credential is not good, which counts as a failed try of the peer.
+    /// The credential is not good. This counts as a failed login of the peer.
     Bad(Bad),
-    /// The request is refused without a look at any credential, or the store cannot be read.
+    /// The request is refused before any credential is checked, or the store cannot be read.
     Refused(ApiError),
-    /// A session's cookie came from a foreign page.
+    /// A session's cookie came from a page of another origin.
     CrossOrigin {
         /// The session's credential.
         credential_id: String,
         /// The session's user.
         actor: audit::Actor,
     },
-    /// The credential is good, and its agent is frozen.
+    /// The credential is good, but its agent is frozen.
     Frozen {
-        /// The credential.
+        /// The credential's id.
         credential_id: String,
         /// The agent's id.
         agent_id: String,
@@ -95,18 +95,18 @@ impl From<Bad> for NotFound {
 }
 
 impl CredentialLookup {
-    /// A lookup in this store.
+    /// A lookup in this store, with nothing cached.
     pub fn new(store: Arc<Store>, keys: Arc<SigningKeys>, clock: Arc<Clock>) -> Self {
         let (cache, verified) = (CredentialCache::default(), VerifiedTokens::default());
         Self { store, keys, clock, cache, verified, operators: Operators::new() }
     }
 
-    /// The principal behind a request to a route.
+    /// Returns the principal behind a request to a route.
     ///
     /// # Errors
-    /// [`NotFound`].
+    /// A [`NotFound`].
     pub fn find(&self, head: &Head, need: &Need) -> Result<Identified, NotFound> {
-        // A page that was tricked has a browser send what it likes, the credential too.
+        // A malicious page can make a browser send any request, with the credential.
         if need.dialect == Dialect::Mcp
             && head.headers.contains_key(ORIGIN)
             && (head.foreign_host || !cookie::is_own_origin(head))
@@ -120,7 +120,7 @@ impl CredentialLookup {
         };
         let own = |caller| Identified::Caller(caller, Audience::Api);
         match presented {
-            // A key from outside is nobody but for what is sent on to its agent.
+            // An external key is valid only for requests that are sent on to its agent.
             Presented::Secret(Kind::AgentKey, hash) if need.dialect == Dialect::Agentex => {
                 Ok(own(self.agent_key(head, &hash, KeyType::Internal)?))
             }
@@ -131,7 +131,7 @@ impl CredentialLookup {
             Presented::Key(key) => self.key(head, need, key.map(|(_, hash)| hash)).map(Identified::Key),
             Presented::Token(text) => self.token(head, text),
             Presented::Nothing if head.peer.is_tcp() => match cookie::session(head) {
-                // What a browser sends by itself counts for nothing there.
+                // The MCP endpoint takes no cookie: a browser sends cookies by itself.
                 Some(_) if need.dialect == Dialect::Mcp => Err(nobody(head, need).into()),
                 Some(session) => self.session(head, session).map(own),
                 None => Err(nobody(head, need).into()),
@@ -140,7 +140,7 @@ impl CredentialLookup {
         }
     }
 
-    /// The principal behind a Bearer, where that was looked up a moment ago.
+    /// Returns the caller behind a Bearer if the cache has it.
     pub fn cached(&self, head: &Head) -> Option<Caller> {
         let hash = match presented(head) {
             Presented::Secret(Kind::AgentToken | Kind::UserToken, hash) => hash,
@@ -151,7 +151,7 @@ impl CredentialLookup {
     }
 
     fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> Result<Caller, NotFound> {
-        // Read before the database: a commit in between makes the entry stale, never wrong.
+        // The state is read before the database: a commit in between makes the entry stale, never wrong.
         let state = self.store.state();
         if let Some(caller) = self.cache.get(hash, state, head) {
             return Ok(caller);
@@ -167,8 +167,9 @@ impl CredentialLookup {
         Ok(self.cache.put(*hash, &caller_of(head, holder), state, head.arrived))
     }
 
-    /// Ends a credential that was seen to be expired, before anybody is told, so that a clock set back does not revive it.
-    /// At most one write a credential: afterwards it is not found any more. A clock in doubt only refuses.
+    /// Ends a credential that has expired, before the refusal is sent, so that a clock set back does not revive it.
+    /// Each credential is written at most once: afterwards it is not found any more. While the clock is in doubt
+    /// nothing is written, and the credential is only refused.
     fn mark_expired(&self, id: String, now: Micros) {
         if self.clock.settled().is_none() {
             return;
@@ -178,7 +179,7 @@ impl CredentialLookup {
         }
     }
 
-    /// Ends requests of the holder's agent that were seen to be past their end, as [`Self::mark_expired`] does.
+    /// Ends approved requests of the holder's agent that are past their end, as [`Self::mark_expired`] does.
     fn mark_ended(&self, holder: &Holder, now: Micros) {
         let lent = holder.agent.as_ref().map(Holding::lent).unwrap_or_default();
         let past: Vec<String> = lent
@@ -195,7 +196,7 @@ impl CredentialLookup {
         }
     }
 
-    /// The holder of a key, on a route that takes keys.
+    /// Returns the holder of a key, on a route that takes keys.
     fn key(&self, head: &Head, need: &Need, hash: Option<SecretHash>) -> Result<Caller, NotFound> {
         if !need.classes.contains(&Class::Key) {
             return Err(key_refused().into());
@@ -206,7 +207,7 @@ impl CredentialLookup {
         Ok(Caller::from_key(holder, head.request_id.clone()))
     }
 
-    /// The principal of a short-lived token.
+    /// Returns the principal of a short-lived token.
     fn token(&self, head: &Head, text: &str) -> Result<Identified, NotFound> {
         let (hash, state) = (SecretHash::of(text), self.store.state());
         if let Some(caller) = self.cache.get(&hash, state, head) {
@@ -216,7 +217,7 @@ impl CredentialLookup {
         let holder = self.behind_token(&claims)?;
         self.mark_ended(&holder, Micros::now());
         let caller = Caller::from_token(holder, &claims, head.request_id.clone());
-        // What is for others is refused by every route, so it is not worth a place.
+        // Every route of the API refuses tokens for other audiences, so the cache does not keep them.
         let caller = match claims.audience {
             Audience::Api => self.cache.put(hash, &caller, state, head.arrived),
             Audience::Mcp | Audience::Service { .. } => caller,
@@ -224,7 +225,7 @@ impl CredentialLookup {
         Ok(Identified::Caller(caller, claims.audience.clone()))
     }
 
-    /// What a short-lived token says. Its signature is verified once.
+    /// Returns the claims of a short-lived token. Its signature is verified once.
     fn verified(&self, text: &str, hash: SecretHash) -> Result<Arc<Claims>, Bad> {
         let now = Micros::now().0 / Micros::SECOND;
         if let Some(claims) = self.verified.get(&hash, now) {
@@ -238,7 +239,7 @@ impl CredentialLookup {
         Ok(claims)
     }
 
-    /// The live credential that a token was made of, if it still belongs to whom the token says.
+    /// Returns the live credential that a token was made from, if it still belongs to the token's subject.
     fn behind_token(&self, claims: &Claims) -> Result<Holder, NotFound> {
         let found = self.store.lookup(|conn| credentials::find_by_id(conn, &claims.credential_id))?;
         usable(found, |holder| {
@@ -247,9 +248,9 @@ impl CredentialLookup {
         })
     }
 
-    /// The user of a session cookie, if the request comes from a page of ours.
+    /// Returns the user of a session cookie, if the request comes from one of our own pages.
     fn session(&self, head: &Head, session: Option<SecretHash>) -> Result<Caller, NotFound> {
-        // A cookie is what a browser sends by itself, whatever else the page has put into the request.
+        // A browser sends cookies by itself, so the `Host` of the request must be one of ours.
         if head.foreign_host {
             return Err(ApiError::from(codes::HOST_NOT_ALLOWED).into());
         }
@@ -267,7 +268,7 @@ impl CredentialLookup {
         Ok(caller_of(head, holder))
     }
 
-    /// The operator, if the request came over its socket from someone who may use it.
+    /// Returns the operator, if the request came over its socket from a user who may use it.
     fn operator(&self, head: &Head, need: &Need) -> Result<Caller, NotFound> {
         let missing = unauthenticated(need.dialect);
         let Peer::Unix { uid, gid, .. } = head.peer else { return Err(ApiError::from(missing).into()) };
@@ -280,31 +281,32 @@ impl CredentialLookup {
         Ok(Caller::operator(user, head.request_id.clone()))
     }
 
-    /// The agent of a live Agentex key of this type.
+    /// Returns the agent of a live Agentex key of this type.
     fn agent_key(&self, head: &Head, hash: &SecretHash, of: KeyType) -> Result<Caller, NotFound> {
         let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
         let holder = usable(found, |holder| holder.key_type == Some(of) && is_good(holder, Kind::AgentKey))?;
-        // A key from outside is worth what its maker may do on the agent now.
+        // An external key is good only while its maker still has the needed role on the agent.
         if of == KeyType::External && !self.store.lookup(|conn| agentex::still_gives(conn, &holder))? {
             return Err(Bad::Dead.into());
         }
         Ok(caller_of(head, holder))
     }
 
-    /// The agent whose external key a request to be sent on carries; `None`: it carries none.
+    /// Returns the agent whose external key a request to be sent on carries; `None` if it carries none.
     ///
     /// # Errors
-    /// [`NotFound`], also for two credentials.
+    /// A [`NotFound`], also for two credentials.
     pub fn external_key(&self, head: &Head) -> Result<Option<Caller>, NotFound> {
         let Some(key) = agentex::forwarding_key(head)? else { return Ok(None) };
         let hash = key.ok_or(Bad::Dead)?;
         self.agent_key(head, &hash, KeyType::External).map(Some)
     }
 
-    /// What a token is good for now; `None`: for nothing. Keys for the exchange, sessions and Agentex keys are none.
+    /// Returns what a token is good for now; `None` if for nothing. Keys for the exchange, sessions and Agentex keys
+    /// are good for nothing here.
     ///
     /// # Errors
-    /// The store's.
+    /// A [`StoreError`].
     pub fn standing(&self, head: &Head, text: &str) -> Result<Option<Standing>, ApiError> {
         let (holder, claims) = match secret_of(text) {
             Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
@@ -329,20 +331,21 @@ impl CredentialLookup {
         Ok(Some(Standing { caller, claims, is_refresh: false }))
     }
 
-    /// What the refresh token of this grant is good for.
+    /// Returns what the refresh token of this grant is good for.
     ///
     /// # Errors
-    /// The store's.
+    /// Any [`StoreError`].
     pub fn standing_of_grant(&self, head: &Head, id: &str) -> store::Result<Option<Standing>> {
         let holder = self.store.lookup(|conn| credentials::find_by_id(conn, id))?;
         let holder = holder.filter(|holder| is_good(holder, Kind::OauthGrant) && !holder.is_frozen());
         Ok(holder.map(|holder| Standing { caller: caller_of(head, holder), claims: None, is_refresh: true }))
     }
 
-    /// Who is behind what is shown to be exchanged, a key or an agent's own token; of an enrollment, its issuer.
+    /// Returns who is behind a credential that is to be exchanged: a key or an agent's own token. For an enrollment
+    /// that is its issuer.
     ///
     /// # Errors
-    /// [`NotFound`].
+    /// A [`NotFound`].
     pub fn exchangeable(
         &self,
         head: &Head,
@@ -360,10 +363,10 @@ impl CredentialLookup {
         Ok((Caller::from_key(holder, head.request_id.clone()), kind, hash))
     }
 
-    /// The user behind a token shown in a body, to open a session.
+    /// Returns the user behind a token in a body, to open a session.
     ///
     /// # Errors
-    /// [`NotFound`]; `user_token_required` for an agent's live token.
+    /// A [`NotFound`]; `user_token_required` for an agent's live token.
     pub fn user_of_token(&self, head: &Head, text: &str) -> Result<Caller, NotFound> {
         let (kind, hash) = match secret_of(text) {
             Presented::Secret(kind @ (Kind::UserToken | Kind::AgentToken), hash) => (kind, hash),
@@ -378,30 +381,30 @@ impl CredentialLookup {
         Ok(caller_of(head, holder))
     }
 
-    /// The user behind a token by its id, to open a session with a login link.
+    /// Returns the user behind a token, found by the credential's id, to open a session with a login link.
     ///
     /// # Errors
-    /// [`NotFound`].
+    /// A [`NotFound`].
     pub fn user_of_credential(&self, head: &Head, id: &str) -> Result<Caller, NotFound> {
         let holder = self.store.lookup(|conn| credentials::find_by_id(conn, id))?;
         let holder = holder.filter(|holder| is_good(holder, Kind::UserToken)).ok_or(Bad::Dead)?;
         Ok(caller_of(head, holder))
     }
 
-    /// Who is behind a live credential of this kind, found by its id.
+    /// Returns the caller behind a live credential of this kind, found by its id.
     ///
     /// # Errors
-    /// The store's.
+    /// Any [`StoreError`].
     pub fn behind(&self, head: &Head, id: &str, kind: Kind) -> store::Result<Option<Caller>> {
         let holder = self.store.lookup(|conn| credentials::find_by_id(conn, id))?;
         Ok(holder.filter(|holder| is_good(holder, kind)).map(|holder| caller_of(head, holder)))
     }
 
-    /// The user of the session that a page was opened with; `None` without one, or with one that is no more. Reading a
-    /// page changes nothing, so no rule about origins applies.
+    /// Returns the user of the session that a page was opened with; `None` if there is no session or it has ended.
+    /// Reading a page changes nothing, so no origin check is needed.
     ///
     /// # Errors
-    /// The store's.
+    /// Any [`StoreError`].
     pub fn session_of(&self, head: &Head) -> store::Result<Option<Caller>> {
         if head.foreign_host {
             return Ok(None);
@@ -412,19 +415,19 @@ impl CredentialLookup {
         Ok(found.filter(|holder| is_good(holder, Kind::Session)).map(|holder| caller_of(head, holder)))
     }
 
-    /// A caller found some time ago with what its credential may do now; `None`: it is no longer good.
+    /// Returns a caller found earlier with its present scopes; `None` if its credential is no longer good.
     ///
     /// # Errors
-    /// The store's.
+    /// Any [`StoreError`].
     pub fn find_again(&self, caller: &Caller) -> store::Result<Option<Caller>> {
         self.store.lookup(|conn| found_again(conn, caller))
     }
 }
 
-/// A caller found some time ago with what its credential may do now; `None`: it is no longer good.
+/// Returns a caller found earlier with its present scopes; `None` if its credential is no longer good.
 ///
 /// # Errors
-/// The store's.
+/// Any [`StoreError`].
 pub fn found_again(conn: &Connection, caller: &Caller) -> store::Result<Option<Caller>> {
     if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
         return Ok(None);
@@ -446,7 +449,8 @@ fn caller_of(head: &Head, holder: Holder) -> Caller {
     Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())
 }
 
-/// What was found, if it is good and its agent is not frozen. Only who holds the credential hears of that.
+/// Returns the holder if it is good and its agent is not frozen. The reply says "frozen" only to who holds a good
+/// credential.
 fn usable(found: Option<Holder>, is_good: impl Fn(&Holder) -> bool) -> Result<Holder, NotFound> {
     let holder = found.filter(is_good).ok_or(Bad::Dead)?;
     match &holder.agent {
@@ -457,7 +461,7 @@ fn usable(found: Option<Holder>, is_good: impl Fn(&Holder) -> bool) -> Result<Ho
     }
 }
 
-/// Neither expired nor of a disabled user.
+/// True if the credential has not expired and its user is not disabled.
 fn is_alive(holder: &Holder) -> bool {
     holder.expires_at.is_none_or(|at| at > Micros::now()) && !holder.user.disabled
 }

@@ -1,4 +1,4 @@
-//! Who is behind what was presented: bearer tokens, cookies, Agentex keys, the operator's socket.
+//! Finds the principal behind a credential: bearer tokens, cookies, Agentex keys, the operator's socket.
 
 pub(crate) mod agentex;
 pub(crate) mod bearer;

@@ -1,24 +1,24 @@
-//! Who may use the operator's Unix socket without a token: uid 0, the daemon's own uid, members of group `taosd`
-//! (DESIGN D7). The kernel vouches for the peer.
+//! Who may use the operator's Unix socket without a token: uid 0, the daemon's own uid, and members of group `taosd`
+//! (DESIGN D7). The kernel reports the peer's ids.
 
 use std::fs;
 
 const GROUP: &str = "taosd";
 
-/// The rule for the operator's socket.
+/// The access rule of the operator's socket.
 #[derive(Debug, Clone)]
 pub struct Operators {
     own_uid: u32,
 }
 
 impl Operators {
-    /// The rule for a daemon running as the present user.
+    /// The rule for a daemon that runs as the current user.
     pub fn new() -> Self {
         Self { own_uid: rustix::process::geteuid().as_raw() }
     }
 
-    /// True if a peer with these credentials is the operator. Group membership is read afresh, so that it can be given
-    /// and taken without a restart.
+    /// True if a peer with these ids is the operator. The group's members are read each time, so that membership can be
+    /// given and taken without a restart.
     pub fn admit(&self, uid: u32, gid: u32) -> bool {
         uid == 0 || uid == self.own_uid || {
             let read = |path| fs::read_to_string(path).unwrap_or_default();
@@ -33,12 +33,12 @@ impl Default for Operators {
     }
 }
 
-/// The gid of the group, where there is one.
+/// Returns the gid of the group, if the group exists.
 pub fn group_id() -> Option<u32> {
     group(&fs::read_to_string("/etc/group").unwrap_or_default()).map(|(gid, _)| gid)
 }
 
-/// Group id and members of [`GROUP`] (group(5)).
+/// Returns the id and the members of [`GROUP`] (group(5)).
 fn group(groups: &str) -> Option<(u32, Vec<&str>)> {
     groups.lines().find_map(|line| {
         let mut parts = line.split(':');

@@ -1,11 +1,11 @@
-//! The scope words of the aX dialect, and the actions they stand for (aX contract, section 5). A word of a token is
-//! worth what the credential behind the token may do as well.
+//! The scope words of the aX dialect, and the actions they stand for (aX contract, section 5). A word of a token never
+//! gives more than the credential behind the token may do.
 
 use super::scope::{InvalidScope, Scope, Scopes};
 use crate::rest::action::Action;
 use crate::rest::class::Class;
 
-/// A word, the classes that know it, and its scopes.
+/// A scope word, the classes that know it, and its scopes.
 struct ScopeWord {
     name: &'static str,
     classes: &'static [Class],
@@ -60,13 +60,13 @@ const WORDS: &[ScopeWord] = &[
     word("delegations.manage", ADMIN, &[]),
 ];
 
-/// Words that only a key's scopes hold: every `:read` or `:write` word.
+/// Words that only a key's scopes contain. Each stands for all words with the suffix beside it.
 const API: &[(&str, &str)] = &[("api:read", ":read"), ("api:write", ":write")];
 
-/// What a user's token may do without any word.
+/// The scopes of a user's token without any word.
 const USER_BASELINE: &[&str] =
     &["auth.whoami", "spaces.list", "spaces.read", "events.read", "keys.*", "credentials.fingerprint"];
-/// What an agent's token may do without any word.
+/// The scopes of an agent's token without any word.
 const AGENT_BASELINE: &[&str] = &[
     "auth.whoami",
     "spaces.list",
@@ -85,8 +85,8 @@ const AGENT_BASELINE: &[&str] = &[
     "requests.create",
     "requests.read",
 ];
-/// What every agent's key may have, whatever its issuer may do: what only agents do, and what the broad words of a user's
-/// token leave out.
+/// The scopes that every agent's key may have, whatever its issuer may do: what only agents do, and what the broad
+/// words of a user's token leave out.
 const AGENT_ALONE: &[&str] = &[
     "agents.heartbeat",
     "agents.processing",
@@ -96,7 +96,7 @@ const AGENT_ALONE: &[&str] = &[
     "requests.create",
     "requests.read",
 ];
-/// What a key must hold one of to be a manager's.
+/// The actions that make a key a manager's: one of them is enough.
 const ADMIN_ACTIONS: &[Action] = &[Action::AgentsCreate, Action::CredentialsIssue, Action::CredentialsRevoke];
 
 fn words_of(class: Class) -> impl Iterator<Item = &'static ScopeWord> {
@@ -111,10 +111,11 @@ fn scopes(texts: &[&'static str]) -> Scopes {
     Scopes::trusted(texts.iter().copied())
 }
 
-/// Words that only a token for MCP clients gets where none are asked for: without them half the tools would be shut.
+/// Words that a token for MCP clients gets by default and other tokens do not: without them half the tools would be
+/// refused.
 const FOR_MCP: &[&str] = &["knowledge", "notify"];
 
-/// What a token of this class may do without any word.
+/// The scopes of a token of this class without any word.
 fn baseline(class: Class) -> &'static [&'static str] {
     match class {
         Class::User => USER_BASELINE,
@@ -124,13 +125,13 @@ fn baseline(class: Class) -> &'static [&'static str] {
     }
 }
 
-/// What a token of this class with these words may do, before its credential is asked. Unknown words count nothing.
+/// The scopes of a token of this class with these words, before its credential limits them. Unknown words are ignored.
 pub fn power(class: Class, words: &str) -> Scopes {
     let of_words = words.split(' ').filter_map(|name| find(class, name)).flat_map(|word| word.scopes);
     Scopes::trusted(baseline(class).iter().chain(of_words).copied())
 }
 
-/// Every word a key with these scopes may ask for in this class; `admin`: whether it is a manager's.
+/// Every word that a key with these scopes may ask for in this class. `admin`: whether the key is a manager's.
 fn held(class: Class, own: &Scopes, admin: bool) -> Vec<&'static str> {
     let holds = |word: &&ScopeWord| match class {
         Class::Admin => admin && (word.scopes.is_empty() || word.scopes.iter().any(|text| own.covers_text(text))),
@@ -139,11 +140,11 @@ fn held(class: Class, own: &Scopes, admin: bool) -> Vec<&'static str> {
     words_of(class).filter(holds).map(|word| word.name).collect()
 }
 
-/// The words granted to an exchange that asks for `wanted`; all the key holds if it asks for none, the broad ones
-/// where those say the same. `for_mcp`: the token is for MCP clients.
+/// Returns the words that an exchange gets which asks for `wanted`. If it asks for none, it gets the broad words that
+/// the key holds. `for_mcp`: the token is for MCP clients, which also get the words of `FOR_MCP`.
 ///
 /// # Errors
-/// The words that are not the class's or not the key's, and those it could have asked for.
+/// The refused words, which the class does not have or the key does not hold, and the words that may be asked for.
 pub fn grant(
     class: Class,
     wanted: &str,
@@ -160,11 +161,11 @@ pub fn grant(
     grant_of(&held, wanted)
 }
 
-/// The words granted to who asks for `wanted` and may have `held`; the broad ones of those if it asks for none, all if none
-/// of them is broad.
+/// Returns the granted words of `wanted`, out of `held`. If `wanted` is empty, the result is the broad words of `held`,
+/// or all of them if none is broad.
 ///
 /// # Errors
-/// The words that it may not have, and those it could have asked for.
+/// The refused words, and the words that may be asked for.
 pub fn grant_of(held: &[&'static str], wanted: &str) -> Result<String, (Vec<String>, Vec<&'static str>)> {
     let asked: Vec<&str> = wanted.split_ascii_whitespace().collect();
     if asked.is_empty() {
@@ -185,12 +186,12 @@ pub fn grant_of(held: &[&'static str], wanted: &str) -> Result<String, (Vec<Stri
     Ok(granted.join(" "))
 }
 
-/// A word from outside, cut to be told back.
+/// A word from a request, shortened for the error text.
 fn shown(word: &str) -> String {
     word.chars().filter(|c| !c.is_control() && *c != '\'').take(64).collect()
 }
 
-/// The words a program may be given by a person's click, the broad ones first. A manager's are never among them.
+/// All words that a person may grant to a program, the broad ones first. A manager's words are not among them.
 pub fn of_programs() -> Vec<&'static str> {
     let mut all: Vec<&str> = Vec::new();
     for word in WORDS.iter().filter(|word| !word.classes.contains(&Class::Admin)) {
@@ -201,7 +202,7 @@ pub fn of_programs() -> Vec<&'static str> {
     all
 }
 
-/// The words a program may be given in this class by someone who holds `own`.
+/// The words that a holder of `own` may grant to a program in this class.
 pub fn consentable(class: Class, own: &Scopes) -> Vec<&'static str> {
     held(class, own, false)
 }
@@ -212,27 +213,27 @@ pub fn left_of(class: Class, words: &str, own: &Scopes) -> String {
     words.split(' ').filter(|word| held.contains(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// What a program may do that was given these words by someone who holds `own`: never more than that one, and never
-/// making keys, which nobody was asked for.
+/// The scopes of a program that got these words from a holder of `own`: never more than `own`, and never making keys,
+/// because no consent covers that.
 pub fn given_to_program(class: Class, words: &str, own: &Scopes) -> Scopes {
     let of_words = words.split(' ').filter_map(|name| find(class, name)).flat_map(|word| word.scopes);
     let base = baseline(class).iter().filter(|text| !text.starts_with("keys."));
     Scopes::trusted(base.chain(of_words).copied()).intersection(own)
 }
 
-/// The word a token of this class needs for an action; the finest there is.
+/// The word that a token of this class needs for an action; the finest that covers it.
 pub fn needed(class: Class, action: Action) -> &'static str {
     let covering = |word: &&ScopeWord| scopes(word.scopes).covers_text(action.slug());
     let fits: Vec<_> = words_of(class).filter(covering).collect();
     fits.iter().min_by_key(|word| word.scopes.len() + usize::from(!word.name.contains(':')) * 10).map_or_else(
-        // No word of its own class would do: name the class's that would.
+        // No word of this class covers it: name another class's word that does.
         || WORDS.iter().find(covering).map_or(action.slug(), |word| word.name),
         |word| word.name,
     )
 }
 
-/// The words that a program in this class has with these scopes, and the finest one that it lacks for an action; `None`:
-/// no word gives that. A fine word is left out where the broad one is there.
+/// The words that a program in this class has with these scopes, and the finest one that it lacks for an action; `None`
+/// if no word covers the action. A fine word is left out if its broad word is there.
 pub fn words_with(class: Class, own: &Scopes, action: Action) -> Option<Vec<&'static str>> {
     let lacked = needed(class, action);
     find(class, lacked).filter(|word| scopes(word.scopes).covers_text(action.slug()))?;
@@ -242,11 +243,11 @@ pub fn words_with(class: Class, own: &Scopes, action: Action) -> Option<Vec<&'st
     Some(had.iter().copied().filter(is_broad).chain([lacked]).collect())
 }
 
-/// What a key's explicit scopes mean: words of its class, or scopes as everywhere else. True beside them if one of
-/// them is a manager's.
+/// Parses a key's explicit scopes: words of its class, or scopes in the general form. The flag is true if one of them
+/// is a manager's.
 ///
 /// # Errors
-/// The first entry that is neither.
+/// The first entry that is neither a word nor a scope.
 pub fn parse<'a>(class: Class, entries: impl IntoIterator<Item = &'a str>) -> Result<(Scopes, bool), InvalidScope> {
     let (mut all, mut admin) = (Vec::new(), false);
     for entry in entries {
@@ -270,24 +271,24 @@ pub fn parse<'a>(class: Class, entries: impl IntoIterator<Item = &'a str>) -> Re
     Ok((Scopes::parse(all.iter().map(String::as_str))?, admin))
 }
 
-/// True if these scopes hold something of a manager's.
+/// True if these scopes cover one of a manager's actions.
 pub fn is_admin(own: &Scopes) -> bool {
     ADMIN_ACTIONS.iter().any(|action| own.allow(*action))
 }
 
-/// What an agent's key gets where nothing is said: what an agent at work may do, as far as its issuer may.
+/// The default scopes of an agent's key: those of an agent at work, as far as its issuer has them.
 pub fn agent_default(issuer: &Scopes) -> Scopes {
     let of_words = words_of(Class::Agent).flat_map(|word| word.scopes);
     let all = Scopes::trusted(AGENT_BASELINE.iter().chain(of_words).copied());
     all.intersection(&issuer_of_agents(issuer))
 }
 
-/// What a new agent may do at all: the default, as far as its issuer may, and to ask for more.
+/// The scopes of a new agent: the default, as far as its issuer has them, and the right to ask for more.
 pub fn of_new_agent(issuer: &Scopes) -> Scopes {
     Scopes::agent_default().intersection(&issuer.union(&scopes(&["requests.create", "requests.read"])))
 }
 
-/// What an issuer may give to an agent: its own scopes, and what every agent may have.
+/// The scopes that an issuer may give to an agent: its own, and those that every agent may have.
 pub fn issuer_of_agents(issuer: &Scopes) -> Scopes {
     issuer.union(&scopes(AGENT_ALONE))
 }

@@ -1,4 +1,4 @@
-//! What a credential may do: globs over actions, and the aX words for them.
+//! The scopes of credentials: globs over actions, and the aX words for them.
 
 pub mod ax_scopes;
 pub(crate) mod scope;

@@ -3,7 +3,7 @@
 use crate::limits;
 use crate::rest::action::Action;
 
-/// What an agent's token gets where nothing else is said: what an agent needs and no more.
+/// The default scopes of an agent's token: what an agent needs and no more.
 const AGENT_DEFAULT: &[&str] = &[
     "agents.read",
     "agents.list",
@@ -23,8 +23,8 @@ const AGENT_DEFAULT: &[&str] = &[
     "requests.read",
 ];
 
-/// What comes with what an agent's own scope covers: it tells of itself wherever it may register, and sees who is online
-/// wherever it may list.
+/// Actions that an agent's own scope implies. An agent that may register may also report its state; one that may list
+/// agents sees who is online.
 const AGENT_IMPLIED: &[(Action, Action)] = &[
     (Action::AuthWhoami, Action::AuthWhoami),
     (Action::AuthWhoami, Action::CredentialsFingerprint),
@@ -34,18 +34,18 @@ const AGENT_IMPLIED: &[(Action, Action)] = &[
     (Action::AgentsRegister, Action::AgentsProfile),
 ];
 
-/// What comes with what a credential of an agent covers: whatever may tell the owner something may ask it for something.
-/// So agents and credentials that were made before there were requests ask like all others.
+/// Actions that a scope of an agent or of its credential implies: who may notify the owner may also send requests to
+/// it. So agents and credentials that are older than requests can ask as well.
 const ASKING: &[(Action, Action)] =
     &[(Action::UiNotify, Action::RequestsCreate), (Action::UiNotify, Action::RequestsRead)];
 
-/// A text that is not a scope, or too many of them.
+/// The error for a text that is not a scope, or for too many scopes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidScope {
     /// Neither `*`, nor a prefix of an action with `.*`, nor an action.
     #[error("`{0}` is neither *, nor a prefix like agents.*, nor an action")]
     Unknown(String),
-    /// More than a list may hold.
+    /// More scopes than a list may hold.
     #[error("A list holds at most {} scopes", limits::SCOPES)]
     TooMany,
 }
@@ -55,7 +55,8 @@ pub enum InvalidScope {
 pub struct Scope(Box<str>);
 
 impl Scope {
-    /// Reads a scope. It must match at least one action, so that a slip of the pen is told instead of granting nothing.
+    /// Parses a scope. It must match at least one action, so that a misspelt scope is an error instead of granting
+    /// nothing.
     ///
     /// # Errors
     /// [`InvalidScope::Unknown`].
@@ -66,7 +67,7 @@ impl Scope {
         if well_formed && Action::ALL.iter().any(|action| scope.allows(*action)) {
             return Ok(scope);
         }
-        // What is echoed is cut: it came from outside and may be long.
+        // The text comes from a request and may be long, so it is shortened.
         Err(InvalidScope::Unknown(text.chars().filter(|c| !c.is_control()).take(limits::SCOPE_CHARS).collect()))
     }
 
@@ -83,7 +84,7 @@ impl Scope {
     fn covers_text(&self, text: &str) -> bool {
         match &*self.0 {
             "*" => true,
-            // `agents.*` covers what goes on after `agents.`, at any depth, and not `agents` itself.
+            // `agents.*` covers everything that continues after `agents.`, at any depth, but not `agents` itself.
             scope => match scope.strip_suffix('*') {
                 Some(prefix) if prefix.ends_with('.') => text.len() > prefix.len() && text.starts_with(prefix),
                 _ => scope == text,
@@ -97,23 +98,22 @@ impl Scope {
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// Everything.
+    /// All actions.
     pub fn all() -> Self {
         Self(vec![Scope("*".into())])
     }
 
-    /// What an agent's token gets where nothing else is said.
+    /// The default scopes of an agent's token.
     pub fn agent_default() -> Self {
         Self(AGENT_DEFAULT.iter().map(|text| Scope((*text).into())).collect())
     }
 
-    /// What an agent may do at all now, from its own scope as stored: no credential of it, of whatever kind and age, is
-    /// worth more.
+    /// The scopes of an agent now, from its own stored scope. No credential of the agent, of any kind or age, has more.
     pub fn of_agent(json: &str) -> Self {
         Self::from_stored(json).implying(AGENT_IMPLIED).implying(ASKING)
     }
 
-    /// What a credential of an agent may do, from its own scopes as stored.
+    /// The scopes of an agent's credential, from its own stored scopes.
     pub fn of_agents_credential(json: &str) -> Self {
         Self::from_stored(json).implying(ASKING)
     }
@@ -127,18 +127,18 @@ impl Scopes {
         self
     }
 
-    /// Scopes that stand in this crate's own tables.
+    /// Scopes from this crate's own tables, unchecked.
     pub(crate) fn trusted<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         Self(texts.into_iter().map(|text| Scope(text.into())).collect())
     }
 
-    /// What both lists cover.
+    /// The scopes that both lists cover.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both: Vec<Scope> = Vec::new();
         for one in &self.0 {
             for two in &other.0 {
-                // Scopes are a tree: of two that overlap, one covers the other.
+                // Scopes form a tree: if two overlap, one covers the other.
                 let smaller = if one.covers(two) {
                     two
                 } else if two.covers(one) {
@@ -154,60 +154,60 @@ impl Scopes {
         Self(both)
     }
 
-    /// What either list covers.
+    /// The scopes that either list covers.
     #[must_use]
     pub(crate) fn union(&self, other: &Self) -> Self {
         Self(self.0.iter().chain(&other.0).cloned().collect())
     }
 
-    /// True if one of the scopes covers this one.
+    /// True if one of the scopes covers this one completely.
     pub(crate) fn covers_text(&self, text: &str) -> bool {
         let other = Scope(text.into());
         self.0.iter().any(|scope| scope.covers(&other))
     }
 
-    /// True if one of the scopes covers something of this one.
+    /// True if one of the scopes overlaps this one.
     pub(crate) fn overlaps(&self, text: &str) -> bool {
         let other = Scope(text.into());
         self.0.iter().any(|scope| scope.covers(&other) || other.covers(scope))
     }
 
-    /// True if there are none.
+    /// True if the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Reads a list.
+    /// Parses a list of scopes.
     ///
     /// # Errors
-    /// The first entry that is no scope, or too many entries.
+    /// The first entry that is no scope, or [`InvalidScope::TooMany`].
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScope> {
         let scopes: Vec<Scope> = texts.into_iter().map(Scope::parse).collect::<Result<_, _>>()?;
         if scopes.len() > limits::SCOPES { Err(InvalidScope::TooMany) } else { Ok(Self(scopes)) }
     }
 
-    /// Reads what [`Scopes::stored`] wrote. Anything unreadable grants nothing.
+    /// Reads a list that [`Scopes::stored`] wrote. Unreadable text grants nothing.
     pub fn from_stored(json: &str) -> Self {
         let texts: Vec<Box<str>> = serde_json::from_str(json).unwrap_or_default();
         Self(texts.into_iter().map(Scope).collect())
     }
 
-    /// The list as the database keeps it: a JSON array.
+    /// The list in the form of the database: a JSON array.
     pub fn stored(&self) -> String {
         serde_json::Value::from(self.texts()).to_string()
     }
 
-    /// The list as text.
+    /// The scopes of the list as texts.
     pub fn texts(&self) -> Vec<&str> {
         self.0.iter().map(|scope| &*scope.0).collect()
     }
 
-    /// True if any of the scopes covers the action, or every credential may do it.
+    /// True if one of the scopes covers the action, or if every credential may do it.
     pub fn allow(&self, action: Action) -> bool {
         action.is_implied() || self.0.iter().any(|scope| scope.allows(action))
     }
 
-    /// The first of `other` that none of these covers.
+    /// The first scope of `other` that none of these covers.
     pub fn first_not_covered<'a>(&self, other: &'a Self) -> Option<&'a str> {
         other.0.iter().find(|wanted| !self.0.iter().any(|own| own.covers(wanted))).map(|scope| &*scope.0)
     }

@@ -1,6 +1,6 @@
-//! The box's own key: it signs the head of the audit chain, so that what was told outside can be held against the file
-//! later. It lies in `box.key` in the data directory, 0600, beside the database and in no backup: who steals a copy
-//! can sign nothing.
+//! The box's own key. It signs the head of the audit chain, so that a head reported elsewhere can be compared with the
+//! file later. It is in `box.key` in the data directory, 0600, beside the database and in no backup: who steals a copy
+//! of the database cannot sign.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,18 +13,18 @@ use zeroize::Zeroizing;
 
 /// The file's name in the data directory.
 pub const FILE: &str = "box.key";
-/// Bytes the file may have; ours has 44.
+/// The most bytes that the file may have; ours has 44.
 const MAX_FILE: u64 = 1024;
 
-/// The key.
+/// The box's Ed25519 key.
 pub struct BoxKey(SigningKey);
 
 impl BoxKey {
-    /// The key of a data directory, made at the first start.
+    /// Opens the key of a data directory, and makes it at the first start.
     ///
     /// # Errors
-    /// The file cannot be made, or is not one that its owner alone could read. It is never replaced: a new key would make
-    /// everything that the old one signed worthless.
+    /// The file cannot be made, is no key, or others than its owner could read it. It is never replaced: a new key
+    /// would make everything that the old one signed worthless.
     pub fn open(data_dir: &Path) -> io::Result<Self> {
         match Self::read(data_dir)? {
             Some(key) => Ok(key),
@@ -32,10 +32,10 @@ impl BoxKey {
         }
     }
 
-    /// The key of a data directory; `None` if it has none.
+    /// Reads the key of a data directory; `None` if it has none.
     ///
     /// # Errors
-    /// The file cannot be read, or is not one that its owner alone could read.
+    /// The file cannot be read, is no key, or others than its owner could read it.
     pub fn read(data_dir: &Path) -> io::Result<Option<Self>> {
         let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
         let file = match OpenOptions::new().read(true).custom_flags(no_link).open(data_dir.join(FILE)) {
@@ -57,7 +57,7 @@ impl BoxKey {
         Ok(Some(Self(SigningKey::from_bytes(&seed))))
     }
 
-    /// A secret for another purpose, made of the key; it says nothing of the key.
+    /// Derives a secret for another purpose from the key (BLAKE3); it reveals nothing about the key.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         blake3::derive_key(purpose, &self.0.to_bytes())
     }
@@ -79,12 +79,12 @@ impl BoxKey {
         Ok(Self(SigningKey::from_bytes(&seed)))
     }
 
-    /// What tells this key from another: 16 hex digits of the public key's hash.
+    /// The key's id: 16 hex digits of the public key's hash.
     pub fn id(&self) -> String {
         HEXLOWER.encode(&blake3::hash(self.0.verifying_key().as_bytes()).as_bytes()[..8])
     }
 
-    /// An Ed25519 signature in base64url.
+    /// Returns an Ed25519 signature in base64url.
     pub fn sign(&self, text: &str) -> String {
         BASE64URL_NOPAD.encode(&self.0.sign(text.as_bytes()).to_bytes())
     }

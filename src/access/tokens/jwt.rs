@@ -1,7 +1,7 @@
-//! Short-lived tokens: compact JWS (RFC 7515), their claims, and their strict reading. Those for this daemon are signed with
-//! Ed25519 (RFC 8037), those for another service with what its settings say.
+//! Short-lived tokens: compact JWS (RFC 7515), their claims, and their strict parser. Tokens for this daemon are signed
+//! with Ed25519 (RFC 8037), those for another service with the algorithm in its settings.
 //!
-//! What does not belong here: where keys come from ([`super::signing_keys`]) and whether a credential still lives.
+//! What does not belong here: where keys come from ([`super::signing_keys`]) and whether a credential is still live.
 
 use std::io;
 
@@ -13,31 +13,31 @@ use crate::config::TokenAlgorithm;
 use crate::rest::class::Class;
 use crate::rest::json as strict;
 
-/// Who issues the tokens.
+/// The issuer of the tokens, except those of programs.
 pub const ISSUER: &str = "taosd";
-/// Characters of a token at the most; ours have about 900.
+/// The most characters of a token; ours have about 900.
 const MAX_CHARS: usize = 4096;
 /// Seconds by which another clock may be ahead of ours.
 const SKEW: i64 = 60;
 
-/// Whom a token is for.
+/// The audience of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
-    /// This daemon.
+    /// The routes of this daemon.
     Api,
-    /// MCP clients: taken at `/mcp` alone.
+    /// The MCP endpoint: only `/mcp` takes these tokens.
     Mcp,
-    /// Another service on the box: no route of this daemon takes it.
+    /// Another service on the box: no route of this daemon takes its tokens.
     Service {
-        /// Its address.
+        /// The service's address.
         uri: String,
-        /// What its tokens are signed with.
+        /// The algorithm that signs its tokens.
         alg: TokenAlgorithm,
     },
 }
 
 impl Audience {
-    /// The audience of this daemon that has this name.
+    /// Returns the audience of this daemon with this name; `None` for any other name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Api, Self::Mcp].into_iter().find(|audience| audience.as_str() == name)
     }
@@ -51,7 +51,7 @@ impl Audience {
         }
     }
 
-    /// What its tokens are signed with.
+    /// The algorithm that signs its tokens.
     pub const fn alg(&self) -> TokenAlgorithm {
         match self {
             Self::Api | Self::Mcp => TokenAlgorithm::EdDsa,
@@ -59,7 +59,8 @@ impl Audience {
         }
     }
 
-    /// The audience in a token that was signed with `alg`: one that is not signed as ours are is never for us.
+    /// Reads the audience of a token that was signed with `alg`. A token signed with another algorithm than ours is
+    /// never for this daemon.
     fn read(name: String, alg: TokenAlgorithm) -> Option<Self> {
         match Self::named(&name) {
             Some(own) => (alg == own.alg()).then_some(own),
@@ -68,52 +69,52 @@ impl Audience {
     }
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// The agent's id, else the user's.
+    /// The agent's id, or the user's if there is no agent.
     pub sub: String,
-    /// Whom it is for.
+    /// The audience.
     pub audience: Audience,
     /// When it was issued, seconds since 1970.
     pub iat: i64,
     /// When it ends, seconds since 1970.
     pub exp: i64,
-    /// Its unique id.
+    /// The token's unique id.
     pub jti: String,
-    /// What it is for.
+    /// The class, which says what the token is for.
     pub class: Class,
-    /// Scope words, with single blanks between them.
+    /// Scope words, separated by single spaces.
     pub scope: String,
-    /// The user, or the agent's owner.
+    /// The id of the user, or of the agent's owner.
     pub user_id: String,
-    /// The credential it was exchanged for.
+    /// The id of the credential it was exchanged for.
     pub credential_id: String,
-    /// The space it works in where nothing is said.
+    /// The id of the space it works in if a request names none.
     pub space_id: String,
-    /// Id and name of the agent it belongs to.
+    /// The id and name of the agent it belongs to.
     pub agent: Option<(String, String)>,
-    /// Of a program's token: what RFC 9068 adds.
+    /// For a program's token, the claims that RFC 9068 adds.
     pub program: Option<ProgramClaims>,
 }
 
-/// What a program's token says beside the rest (RFC 9068).
+/// The claims of a program's token beside the usual ones (RFC 9068).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramClaims {
-    /// Who issues it: the box's public address, where it has one.
+    /// The issuer: the box's public address, if it has one.
     pub issuer: String,
     /// The program's client id.
     pub client_id: String,
 }
 
-/// The type in the header of programs' tokens, and of all others.
+/// The header types of programs' tokens and of all others.
 const AT_JWT: &str = "at+jwt";
 const JWT: &str = "JWT";
 
-/// Why a token is not taken.
+/// Why a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Not a token of ours, altered, or not valid yet.
+    /// Not one of our tokens, altered, or not valid yet.
     #[error("the token cannot be verified")]
     Invalid,
     /// A good token past its end.
@@ -150,7 +151,7 @@ impl Claims {
         let text = |name: &str| claims.get(name)?.as_str().map(str::to_owned);
         let number = |name: &str| claims.get(name)?.as_i64();
         let issuer = text("iss")?;
-        // A program's token names the box as it was known when it was signed.
+        // A program's token has the issuer that the box had when it signed it.
         if issuer != ISSUER && !is_program {
             return None;
         }
@@ -190,15 +191,15 @@ pub fn sign(claims: &Claims, key: &TokenKey) -> io::Result<String> {
     Ok(format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature)))
 }
 
-/// True for a text that may be a token: three parts, the first an encoded JSON object.
+/// True for a text that may be a token: three parts, of which the first is an encoded JSON object.
 pub fn looks_like_one(text: &str) -> bool {
     text.starts_with("eyJ") && text.split('.').count() == 3
 }
 
-/// Reads a token: form, algorithm, key, signature, times, claims. `key` finds a verifying key by its id.
+/// Parses and verifies a token: form, algorithm, key, signature, times, claims. `key` finds a verifying key by its id.
 ///
 /// # Errors
-/// [`Refused`].
+/// A [`Refused`].
 pub fn verify(token: &str, now: i64, key: impl Fn(&str) -> Option<PublicKey>) -> Result<Claims, Refused> {
     if token.len() > MAX_CHARS {
         return Err(Refused::Invalid);
@@ -208,13 +209,13 @@ pub fn verify(token: &str, now: i64, key: impl Fn(&str) -> Option<PublicKey>) ->
     let header = object(header)?;
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     let typ = text("typ").unwrap_or(JWT);
-    // Extensions that it declares critical we do not know.
+    // `crit` lists extensions that must be understood; this parser knows none.
     if (typ != JWT && typ != AT_JWT) || header.contains_key("crit") {
         return Err(Refused::Invalid);
     }
     let is_program = typ == AT_JWT;
     let key = text("kid").and_then(key).ok_or(Refused::Invalid)?;
-    // Whatever the header says, a key is used with its own algorithm alone.
+    // A key is used only with its own algorithm, whatever the header says.
     let alg = key.alg();
     if text("alg") != Some(alg.slug()) || !key.verifies(signed.as_bytes(), &decode(signature)?) {
         return Err(Refused::Invalid);
@@ -274,7 +275,7 @@ mod tests {
         verify(token, now, |kid| (kid == "k1").then(|| key().public().clone()))
     }
 
-    /// A token of any header and payload, signed with our key.
+    /// A token with any header and payload, signed with our key.
     fn made(header: &Value, payload: &Value) -> String {
         let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         let signed = format!("{}.{}", encode(header), encode(payload));
@@ -331,7 +332,7 @@ mod tests {
         for own in [Audience::Api, Audience::Mcp] {
             assert_eq!(read(&sign(&Claims { audience: own, ..claims() }, &key).unwrap()), Err(Refused::Invalid));
         }
-        // A header that names the other algorithm makes no key another one.
+        // A header that names another algorithm does not change how the key is used.
         let token = sign(&for_it, &key).unwrap();
         let header = BASE64URL_NOPAD.encode(json!({"alg": "EdDSA", "typ": "JWT", "kid": "e1"}).to_string().as_bytes());
         let (_, rest) = token.split_once('.').unwrap();

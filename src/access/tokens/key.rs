@@ -1,4 +1,4 @@
-//! One key that signs tokens: Ed25519 for this daemon and most services, P-256 for services that verify ES256 alone
+//! One key that signs tokens: Ed25519 for this daemon and most services, P-256 for services that verify only ES256
 //! (OAuth contract, section 7).
 
 use std::io;
@@ -15,15 +15,15 @@ use zeroize::Zeroizing;
 
 use crate::config::TokenAlgorithm;
 
-/// Bytes of a P-256 key as a point: a mark, then x and y.
+/// The bytes of a P-256 public key as a point: a mark, then x and y.
 const POINT: usize = 65;
 
-/// A key with its id.
+/// A signing key with its id.
 #[derive(Clone)]
 pub struct TokenKey {
-    /// What tokens name it by: 16 hex digits of the public key's hash.
+    /// The key's id in tokens (`kid`): 16 hex digits of the public key's hash.
     pub id: String,
-    /// When it began to sign, of the next one when it was published; seconds since 1970.
+    /// When the key began to sign; for the next key, when it was published. Seconds since 1970.
     pub since: i64,
     secret: Arc<Secret>,
     public: PublicKey,
@@ -31,11 +31,11 @@ pub struct TokenKey {
 
 enum Secret {
     Ed25519(SigningKey),
-    /// The pair, and the PKCS #8 document that it is kept as.
+    /// The key pair, and the PKCS #8 document that stores it.
     P256(EcdsaKeyPair, Zeroizing<Vec<u8>>),
 }
 
-/// What verifies a key's tokens.
+/// The public key that verifies a key's tokens.
 #[derive(Clone)]
 pub enum PublicKey {
     /// For EdDSA.
@@ -45,7 +45,7 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
-    /// The one algorithm that it is used with.
+    /// The only algorithm that the key is used with.
     pub const fn alg(&self) -> TokenAlgorithm {
         match self {
             Self::Ed25519(_) => TokenAlgorithm::EdDsa,
@@ -74,7 +74,7 @@ impl PublicKey {
 }
 
 impl TokenKey {
-    /// A new key.
+    /// Makes a new key.
     ///
     /// # Errors
     /// The kernel gives no random bytes.
@@ -93,17 +93,17 @@ impl TokenKey {
         }
     }
 
-    /// The key of this Ed25519 seed.
+    /// Returns the key with this Ed25519 seed.
     ///
     /// # Errors
-    /// None: every seed is a key.
+    /// None: every seed is a valid key.
     pub fn of_seed(seed: &[u8; 32], since: i64) -> io::Result<Self> {
         Self::of(Secret::Ed25519(SigningKey::from_bytes(seed)), since)
     }
 
     fn of(secret: Secret, since: i64) -> io::Result<Self> {
         let public = secret.public()?;
-        // The id says nothing of the secret and is the same wherever it is worked out.
+        // The id reveals nothing about the secret, and is the same whoever computes it.
         let id = HEXLOWER.encode(&blake3::hash(public.bytes()).as_bytes()[..8]);
         Ok(Self { id, since, secret: Arc::new(secret), public })
     }
@@ -120,7 +120,7 @@ impl TokenKey {
         Self { id: id.to_owned(), ..self }
     }
 
-    /// As it is kept.
+    /// The key in the JSON form of the keys file.
     pub fn to_json(&self) -> Value {
         match &*self.secret {
             Secret::Ed25519(key) => json!({"seed": BASE64URL_NOPAD.encode(&key.to_bytes()), "since": self.since}),
@@ -128,7 +128,7 @@ impl TokenKey {
         }
     }
 
-    /// A key of this algorithm as it is kept.
+    /// Reads a key of this algorithm from the JSON form of the keys file; `None` if it is none.
     pub fn from_json(alg: TokenAlgorithm, value: &Value) -> Option<Self> {
         let since = value["since"].as_i64()?;
         let bytes = |name: &str| Some(Zeroizing::new(BASE64URL_NOPAD.decode(value[name].as_str()?.as_bytes()).ok()?));
@@ -141,17 +141,17 @@ impl TokenKey {
         }
     }
 
-    /// What it signs with.
+    /// The algorithm that it signs with.
     pub const fn alg(&self) -> TokenAlgorithm {
         self.public.alg()
     }
 
-    /// What verifies its tokens.
+    /// The public key that verifies its tokens.
     pub const fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// A signature as JWS holds it (RFC 7515): for ES256 the two numbers in 32 bytes each.
+    /// Returns a signature in the form of JWS (RFC 7515): for ES256 the two numbers in 32 bytes each.
     ///
     /// # Errors
     /// The kernel gives no random bytes.
@@ -165,7 +165,7 @@ impl TokenKey {
         }
     }
 
-    /// The public half as a JWK (RFC 7517).
+    /// The public key as a JWK (RFC 7517).
     pub fn jwk(&self) -> Value {
         let mut jwk = json!({"use": "sig", "alg": self.alg().slug(), "kid": self.id});
         let encode = |bytes: &[u8]| json!(BASE64URL_NOPAD.encode(bytes));

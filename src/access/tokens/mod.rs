@@ -1,4 +1,4 @@
-//! Signed tokens: their form, their checks, and the keys that sign them.
+//! Signed tokens: their format, their verification, and the keys that sign them.
 
 pub(crate) mod box_key;
 pub mod jwt;

@@ -1,14 +1,15 @@
-//! The keys that sign short-lived tokens. They lie in one 0600 file in the runtime directory, never in the database: a
-//! stolen backup can mint nothing (DESIGN D6). A new key takes over every day; the one before goes on verifying until
-//! the last token it signed has ended. The key after the present one is published with it, so that no verifier meets a
-//! key that its copy of the set does not have. They survive a restart of the daemon, not a reboot.
+//! The keys that sign short-lived tokens. They are in one 0600 file in the runtime directory, never in the database: a
+//! stolen backup cannot sign tokens (DESIGN D6). A new key takes over every day; the previous one goes on verifying
+//! until the last token it signed has ended. The next key is published together with the present one, so that no
+//! verifier meets a key that is missing in its copy of the set. The keys survive a restart of the daemon, not a reboot.
 //!
-//! After a restore the published next key takes over at once: it has signed nothing, so no earlier token lives on. After
-//! a reboot there is no key that anybody could know: none is on a disk. So no cache may answer for this daemon (the set
-//! is served with `no-cache`), and a verifier that meets an unknown `kid` reads the set again (OpenID Connect Core,
-//! section 10.1.1). To refuse tokens until old copies have ended would stop all agents for minutes after a power cut.
+//! After a restore the published next key takes over at once: it has signed nothing, so no earlier token stays valid.
+//! After a reboot no verifier can know the new keys in advance, because no key is on a disk. So no cache may serve the
+//! key set for this daemon (it is sent with `no-cache`), and a verifier that meets an unknown `kid` reads the set again
+//! (OpenID Connect Core, section 10.1.1). Refusing tokens until old copies have ended would stop all agents for minutes
+//! after a power cut.
 //!
-//! Keys for ES256 turn in the same way. There are none until a service is set that needs them.
+//! The keys for ES256 rotate in the same way. They are made when the first service needs them.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -27,14 +28,14 @@ use crate::threads::lock;
 
 /// The file's name in the runtime directory.
 pub const FILE: &str = "signing-keys.json";
-/// Seconds a key signs.
+/// Seconds for which a key signs.
 const PERIOD: i64 = 24 * 3600;
-/// Seconds for which a key is published before it signs: verifiers that keep a copy for minutes have it by then.
+/// Seconds for which a key is published before it signs. Verifiers that keep a copy for minutes have it by then.
 const AHEAD: i64 = 600;
-/// Bytes the file may have; ours have about 1,200.
+/// The most bytes that the file may have; ours have about 1,200.
 const MAX_FILE: u64 = 16 * 1024;
 
-/// All keys.
+/// All signing keys, in memory and in their file.
 pub struct SigningKeys {
     path: PathBuf,
     keys: Mutex<Keys>,
@@ -42,19 +43,19 @@ pub struct SigningKeys {
 
 #[derive(Clone)]
 struct Keys {
-    /// For EdDSA.
+    /// The keys for EdDSA.
     own: Ring,
-    /// For ES256, once a service needs it.
+    /// The keys for ES256; `None` until a service needs them.
     es256: Option<Ring>,
-    /// Of the database they sign for.
+    /// The epoch of the database that they sign for.
     epoch: String,
 }
 
-/// The present key, the next one and the one before.
+/// The present key, the next one and the previous one.
 #[derive(Clone)]
 struct Ring {
     present: TokenKey,
-    /// Published, and not signing yet.
+    /// Published, but not signing yet.
     next: TokenKey,
     before: Option<TokenKey>,
 }
@@ -64,29 +65,29 @@ impl Ring {
         Ok(Self { present: TokenKey::generate(alg, now)?, next: TokenKey::generate(alg, now)?, before: None })
     }
 
-    /// True if the present key has had its day and the next one is known to others.
+    /// True if the present key has signed for a day and the next one has been published for long enough.
     fn is_due(&self, now: i64) -> bool {
         now - self.present.since >= PERIOD && now - self.next.since >= AHEAD
     }
 
-    /// The ring once the next key has taken over.
+    /// The ring after the next key has taken over.
     fn turned(&self, now: i64) -> io::Result<Self> {
         let present = self.next.clone().from(now);
         Ok(Self { present, next: TokenKey::generate(self.next.alg(), now)?, before: Some(self.present.clone()) })
     }
 
-    /// The ring for a restored database: what was published as next signs, and nothing that was signed before is good.
+    /// The ring for a restored database: the published next key signs, and no earlier token is valid.
     fn restored(&self, now: i64) -> io::Result<Self> {
         Ok(Self { before: None, ..self.turned(now)? })
     }
 
-    /// The present key, and the one before while a token of it may live.
+    /// The present key, and the previous one while one of its tokens may be live.
     fn verifying(&self, now: i64) -> impl Iterator<Item = &TokenKey> {
         let last = self.present.since + TOKEN_SECONDS;
         std::iter::once(&self.present).chain(self.before.iter().filter(move |_| now < last))
     }
 
-    /// The public keys; what signs next is among them.
+    /// The public keys, including the next key's.
     fn public(&self, now: i64) -> impl Iterator<Item = Value> {
         self.verifying(now).chain([&self.next]).map(TokenKey::jwk)
     }
@@ -96,8 +97,8 @@ impl Ring {
         json!({"present": self.present.to_json(), "next": self.next.to_json(), "before": before})
     }
 
-    /// The ring as it is kept, and whether it was whole. One of an older release has no next key: one that is published
-    /// now signs when others know it.
+    /// Reads the ring from its stored form. The flag is true if it was complete. A ring of an older release has no next
+    /// key: a new one is made, which signs once it has been published for long enough.
     fn from_json(alg: TokenAlgorithm, value: &Value, now: i64) -> Option<(Self, bool)> {
         let (before, next) = (&value["before"], &value["next"]);
         let ring = Self {
@@ -110,8 +111,8 @@ impl Ring {
 }
 
 impl SigningKeys {
-    /// The keys of this directory, made if there are none, if they may have been read by others, or if they were made
-    /// before the database was restored: `epoch` is what that says.
+    /// Opens the keys in this directory. It makes new ones if there are none, if others may have read them, or if they
+    /// were made before the database was restored, which is when `epoch` differs from theirs.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -163,7 +164,7 @@ impl SigningKeys {
         Ok(())
     }
 
-    /// Signs claims, with a new key where the present one has had its day.
+    /// Signs claims, after a rotation if the present key has signed for a day.
     ///
     /// # Errors
     /// There is no key for ES256 and none can be made, or the kernel gives no random bytes.
@@ -185,7 +186,7 @@ impl SigningKeys {
         jwt::sign(claims, &ring.present)
     }
 
-    /// A key that is not on disk must not sign: its tokens would not survive a restart.
+    /// Rotates the keys. A key that is not on disk must not sign, because its tokens would not survive a restart.
     fn rotate(&self, keys: &mut Keys, alg: TokenAlgorithm, now: i64) {
         let turned = keys.turned(alg, now).and_then(|turned| write(&self.path, &turned).map(|()| turned));
         match turned {
@@ -202,7 +203,7 @@ impl SigningKeys {
     /// Verifies a token.
     ///
     /// # Errors
-    /// [`Refused`].
+    /// A [`Refused`].
     pub fn verify(&self, token: &str, now: i64) -> Result<Claims, Refused> {
         let known: Vec<(String, PublicKey)> = {
             let keys = lock(&self.keys);
@@ -212,7 +213,7 @@ impl SigningKeys {
         jwt::verify(token, now, |kid| known.iter().find(|(id, _)| id == kid).map(|(_, key)| key.clone()))
     }
 
-    /// The public keys, as a JWK set (RFC 7517).
+    /// Returns the public keys as a JWK set (RFC 7517).
     pub fn public(&self, now: i64) -> Value {
         let keys = lock(&self.keys);
         json!({"keys": keys.rings().flat_map(|ring| ring.public(now)).collect::<Vec<_>>()})
@@ -231,7 +232,7 @@ impl Keys {
         }
     }
 
-    /// The keys once those of this algorithm have turned.
+    /// The keys after those of this algorithm have rotated.
     fn turned(&self, alg: TokenAlgorithm, now: i64) -> io::Result<Self> {
         let mut turned = self.clone();
         if let Some(ring) = turned.ring(alg) {
@@ -241,7 +242,7 @@ impl Keys {
     }
 }
 
-/// The keys in the file, and whether it had them all; `None` where there is no file.
+/// Reads the keys from the file; the flag is true if it had all of them. `None` if there is no file.
 fn read(path: &Path, now: i64) -> io::Result<Option<(Keys, bool)>> {
     let opened = OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(path);
     let file = match opened {
@@ -265,7 +266,7 @@ fn read(path: &Path, now: i64) -> io::Result<Option<(Keys, bool)>> {
     keys.map(Some).ok_or_else(|| io::Error::other("it is not a file of ours"))
 }
 
-/// Writes the file beside its place and moves it there.
+/// Writes a new file beside the old one and renames it into place.
 fn write(path: &Path, keys: &Keys) -> io::Result<()> {
     let beside = path.with_extension("next");
     match fs::remove_file(&beside) {
@@ -382,14 +383,14 @@ mod tests {
         set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Seconds for which a verifier keeps its copy.
+    /// Seconds for which a verifier keeps its copy of the key set.
     const KEPT: usize = 300;
 
     #[test]
     fn no_key_signs_before_every_cache_of_the_set_has_it() {
         let dir = KeysDir::new("ahead");
         drop(SigningKeys::open(&dir.0, "", 0).unwrap());
-        // As an older release left it: without a next key, and its day is over.
+        // The file as an older release left it: without a next key, and with a present key that is a day old.
         let path = dir.0.join(FILE);
         let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         file.as_object_mut().unwrap().remove("next");

@@ -1,4 +1,4 @@
-//! Agents in the Agentex dialect: reading, listing, deleting (Agentex contract, section 4).
+//! Agents in the Agentex dialect: reading, listing and deleting them (Agentex contract, section 4).
 
 use hyper::http::Method;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ use crate::store::registrations::{self};
 
 const RECIPE: &str = "recipes/build-once-and-deploy";
 
-/// The fields of a registered agent.
+/// The fields of the reply to a registration.
 const REGISTERED: &[Field] = &{
     let mut fields = [AGENT_ID; 13];
     let mut at = 0;
@@ -50,7 +50,7 @@ const AGENT_CARD_METADATA: Field = Field::text(
     "A JSON object that registration_metadata.agent_card.metadata must contain.",
 );
 const TASK_ID: Field = Field::unbounded("task_id", "Accepted for compatibility. The list is empty if this is set.");
-/// The rows of the table.
+/// The agents' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/agents", Action::AgentsList, list)
         .described(
@@ -155,7 +155,7 @@ fn list(app: &App, call: Call) -> Handled {
     Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
-/// The object that a card must contain.
+/// Parses the JSON object that an agent's card must contain.
 fn card(text: &str) -> Result<Value, ApiError> {
     let refused = || ApiError::field("agent_card_metadata", "must be a JSON object of at most 4 KiB");
     if text.len() > CARD_FILTER_BYTES {

@@ -51,7 +51,7 @@ const FIELDS: &[Field] = &[
     told("expires_at", "When the deployment was deleted.").nullable(),
 ];
 
-/// The rows of the table.
+/// The deployments' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/agents/{id}/deployments", Action::DeploymentsCreate, create)
         .described("agentex_deployments_create", "Record a deployment", "Stores a record; it starts nothing.", DOC)
@@ -94,7 +94,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::AGENT_NOT_FOUND, codes::DEPLOYMENT_NOT_FOUND, codes::FORBIDDEN, codes::DEPLOYMENT_NOT_READY]),
 ];
 
-/// A deployment on the wire.
+/// A deployment in the form that clients get.
 #[derive(Debug, Serialize)]
 struct AgentexDeployment<'a> {
     id: &'a str,
@@ -128,7 +128,7 @@ fn show(d: &Deployment) -> AgentexDeployment<'_> {
     }
 }
 
-/// A record that is not ready.
+/// Returns a new record that is not ready.
 fn pending(agent_id: &str, id: String, docker_image: &str, now: Micros) -> Deployment {
     Deployment {
         agent_id: agent_id.to_owned(),
@@ -147,7 +147,7 @@ fn pending(agent_id: &str, id: String, docker_image: &str, now: Micros) -> Deplo
     }
 }
 
-/// Adds a record, if the agent has room for one.
+/// Adds a record, unless the agent has the maximum number.
 fn add(tx: &Tx<'_>, deployment: &Deployment) -> Result<(), ApiError> {
     if deployments::count(tx.conn, &deployment.agent_id)? >= DEPLOYMENTS {
         return Err(codes::TOO_MANY_DEPLOYMENTS.into());
@@ -155,10 +155,11 @@ fn add(tx: &Tx<'_>, deployment: &Deployment) -> Result<(), ApiError> {
     Ok(deployments::insert(tx.conn, deployment)?)
 }
 
-/// A deployment has registered: it is ready. One that nobody recorded is recorded now, one that was deleted is gone.
+/// Marks a deployment as ready, because it has registered. An unknown deployment is recorded now; a deleted one is
+/// refused.
 ///
 /// # Errors
-/// `deployment_not_found`, `too_many_deployments`, or the store's.
+/// `deployment_not_found`, `too_many_deployments`, or a `StoreError`.
 pub fn deployed(
     tx: &Tx<'_>,
     agent_id: &str,
@@ -209,7 +210,7 @@ fn list(app: &App, call: Call) -> Handled {
     Ok(list.reply(&call.input).into())
 }
 
-/// An agent's deployment of this id that was not deleted.
+/// Returns an agent's deployment with this id, unless it was deleted.
 fn living(conn: &rusqlite::Connection, agent_id: &str, id: &str) -> Result<Deployment, ApiError> {
     let found = deployments::by_id(conn, agent_id, id)?;
     found.filter(|deployment| deployment.expires_at.is_none()).ok_or_else(|| no_deployment(id))
@@ -224,7 +225,7 @@ fn get(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&show(&found)).into())
 }
 
-/// Agent and deployment that the path names, for a change.
+/// Returns the agent and the deployment that the path names, if the caller has at least the role `needed`.
 fn both(tx: &Tx<'_>, needed: AgentRole) -> Result<(RegisteredAgent, Deployment), ApiError> {
     let named = AgentRef::Id(tx.input.param(0).to_owned());
     let entry = find(tx.conn, tx.caller, &named, needed)?;

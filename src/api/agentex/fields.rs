@@ -20,7 +20,8 @@ pub(super) const ORDER_BY: Field = Field::word(
     "Sorts by this field; updated_at if absent.",
 );
 
-/// Of an address: a name, an IPv4 address or the loopback of IPv6, a port, a path. Other forms are taken as well.
+/// The JSON Schema keywords of an address: a name, an IPv4 address or the IPv6 loopback, a port, a path. The daemon
+/// accepts other forms too.
 pub(super) const ADDRESS: &str = r#"{"maxLength": 2048, "pattern": "^https?://([a-z][a-z0-9-]{0,20}|127\\.0\\.0\\.1|(10|172|192)(\\.[1-9][0-9]?){3}|\\[::1\\])(:[1-9][0-9]{0,3})?(/[A-Za-z0-9_~-]*)*$"}"#;
 
 pub(super) const AGENT_ID: Field =

@@ -1,4 +1,5 @@
-//! Sending a request on to an agent (Agentex contract, section 7): who may, where to, and what goes through.
+//! Forwards a request to an agent (Agentex contract, section 7): who may forward, the target address, and which headers
+//! pass.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ const fn forwarding(method: Method, id: &'static str) -> ApiRoute {
         ])
 }
 
-/// The rows of the table.
+/// The forwarding rows of the route table.
 pub const ROUTES: &[ApiRoute] =
     &[forwarding(Method::GET, "agentex_forward_get"), forwarding(Method::POST, "agentex_forward_post")];
 
@@ -58,7 +59,7 @@ fn forward(app: &App, input: Input) -> Handled {
     let (entry, input) = match app.gate.sender(&input.head, &NEED)? {
         Sender::Key { agent_id } => {
             let entry = app.store.read(|conn| by_name(conn, named.text()))?;
-            // A key of another agent is no key here, whether there is an agent of this name or not.
+            // The key of another agent is refused, whether or not an agent with this name exists.
             let own = entry.filter(|entry| entry.id == agent_id);
             (own.ok_or_else(|| app.gate.refuse_sender(&input.head, &NEED))?, input)
         }
@@ -86,7 +87,7 @@ fn forward(app: &App, input: Input) -> Handled {
     Ok(Step::Later(Outcome::Pending(promise)))
 }
 
-/// Where the agent says it answers, and whether a user said so.
+/// Returns the address that the agent registered, and whether a user registered it.
 fn address(app: &App, entry: &RegisteredAgent) -> Result<(AcpUrl, bool), ApiError> {
     let production = app.store.lookup(|conn| deployments::production(conn, &entry.id))?;
     let own = (entry.registration.acp_url.clone(), entry.registration.by_user);
@@ -96,7 +97,7 @@ fn address(app: &App, entry: &RegisteredAgent) -> Result<(AcpUrl, bool), ApiErro
     Ok((url, by_user))
 }
 
-/// A request on its way and the one who waits for it.
+/// A running forwarded request, and the client that waits for it.
 struct PendingForward {
     fulfiller: Fulfiller,
     place: ForwardSlot,
@@ -115,8 +116,8 @@ impl PendingForward {
     }
 }
 
-/// Finds the address by the rule and sends the request there. A container's address is asked for on a thread that may
-/// wait for the runtime.
+/// Finds the address by the rule and sends the request there. A container's address is read on a thread that may wait
+/// for the runtime.
 fn send(
     app: &App,
     job: PendingForward,
@@ -148,7 +149,7 @@ fn send(
         .map_err(ApiError::from)
 }
 
-/// The address in the agent's own container, as its runtime tells it now.
+/// Returns the address in the agent's own container, as its runtime reports it now.
 fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl, rule: &Rule) -> Result<SocketAddr, ApiError> {
     let unreachable = |why: String| ApiError { cause: Some(why), ..codes::FORWARD_FAILED.into() };
     if ContainerPlace::node_in(container).is_some() {
@@ -163,10 +164,10 @@ fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl, rule: &Rule) -> Re
     rule.in_container(url, &state, &HostNet::read()).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
 }
 
-/// The request as the agent gets it.
+/// Returns the request in the form that the agent gets.
 fn request(input: &Input, url: &AcpUrl) -> Result<ClientRequest, ApiError> {
     let head = &input.head;
-    // The fifth segment and what follows, as it was sent.
+    // The fifth segment and the following ones, unchanged.
     let path = head.raw_path.split('/').skip(5).collect::<Vec<_>>().join("/");
     if path.split('/').any(is_dots) {
         return Err(ApiError::new(codes::INVALID_PATH).detail("The path has a dot segment, possibly percent-encoded."));
@@ -189,7 +190,7 @@ fn request(input: &Input, url: &AcpUrl) -> Result<ClientRequest, ApiError> {
     Ok(request.with_max_response(FORWARD_BYTES))
 }
 
-/// Headers of one connection (RFC 9110, section 7.6.1), beside those that `Connection` names.
+/// Headers that apply to one connection (RFC 9110, section 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
     "keep-alive",
@@ -202,7 +203,7 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
-/// Headers that the agent does not get: credentials, and what would let the sender speak for others.
+/// Headers that the agent does not get: credentials, and those with which the sender could pose as somebody else.
 const NOT_SENT: &[&str] = &[
     "host",
     "cookie",
@@ -218,7 +219,7 @@ const NOT_SENT: &[&str] = &[
     "content-length",
 ];
 
-/// Headers of the answer that would act on the daemon's own origin, or that the daemon sets itself.
+/// Headers of the agent's reply that would affect the daemon's own origin, or that the daemon sets itself.
 const NOT_RETURNED: &[&str] = &[
     "set-cookie",
     "set-cookie2",
@@ -247,7 +248,7 @@ fn connection_words(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|word| word.trim().to_ascii_lowercase()).collect()
 }
 
-/// True for a header that does not go on. Many servers read `_` in a name as `-`: what would then be one of these is one.
+/// True for a header that is not forwarded. Many servers read `_` in a name as `-`, so `_` and `.` count as `-` here.
 fn is_dropped(name: &str, listed: &[String]) -> bool {
     let name = &*name.replace(['_', '.'], "-");
     HOP_BY_HOP.contains(&name)
@@ -257,7 +258,8 @@ fn is_dropped(name: &str, listed: &[String]) -> bool {
         || listed.iter().any(|word| word.replace(['_', '.'], "-") == name)
 }
 
-/// The agent's answer as the sender gets it: it shares the origin of the daemon's own page, so it may do nothing there.
+/// Returns the agent's reply in the form that the sender gets. It shares the origin of the daemon's own pages, so a
+/// policy stops it from doing anything there.
 fn reply(answer: Response) -> Reply {
     let Some(status) = StatusCode::from_u16(answer.status).ok().filter(|status| status.as_u16() >= 200) else {
         return ApiError::new(codes::FORWARD_FAILED).reply(Dialect::Agentex);
@@ -287,7 +289,7 @@ fn reply(answer: Response) -> Reply {
     Reply { status, headers, body: Body::Bytes(answer.body.into()), close: false, decided: None }
 }
 
-/// Why there is no answer, in fixed words.
+/// Returns the refusal for a request without a reply; its text is fixed.
 fn failed(error: ClientError) -> ApiError {
     let code = if matches!(error, ClientError::Deadline) { codes::FORWARD_TIMEOUT } else { codes::FORWARD_FAILED };
     log::info!("a request could not be forwarded: {error}");

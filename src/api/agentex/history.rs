@@ -1,4 +1,4 @@
-//! The commits an agent was registered with (Agentex contract, section 6).
+//! The commits that an agent was registered with (Agentex contract, section 6).
 
 use hyper::http::Method;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ const FIELDS: &[Field] = &[
     told("commit_hash", "The commit."),
 ];
 
-/// The rows of the table.
+/// The history's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/deployment-history", Action::DeploymentsRead, list)
         .described("agentex_history_list", "List the commits of an agent", "Each commit it registered with.", DOC)

@@ -1,4 +1,4 @@
-//! Agents' keys: made, listed, deleted; told once (Agentex contract, section 6).
+//! Agents' keys: create, list and delete them; a key is shown only once (Agentex contract, section 6).
 
 use hyper::http::Method;
 use rusqlite::Connection;
@@ -49,7 +49,7 @@ const GONE_BY_NAME: &[&crate::rest::codes::Code] =
 
 const API_KEY: Field =
     Field::unbounded("api_key", "Must be null: the daemon makes the keys.").told(r#"{"type": "null"}"#);
-/// The rows of the table.
+/// The keys' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/agent_api_keys", Action::AgentsKeysCreate, create)
         .described(
@@ -131,25 +131,26 @@ fn show(key: &AgentKeyRecord) -> Value {
     })
 }
 
-/// Who may make and delete keys of a type: an internal key is the agent itself.
+/// Returns the role that may create and delete keys of a type. An internal key acts as the agent itself, so it needs
+/// the owner.
 fn needed(key_type: KeyType) -> AgentRole {
     if key_type == KeyType::Internal { AgentRole::Owner } else { AgentRole::Editor }
 }
 
-/// Makes a key and stores it. An internal one may do what the agent may, and never more than who made it; an external
-/// one has requests sent on and nothing else.
+/// Creates and stores a key. An internal key may do what the agent may, but never more than its maker. An external key
+/// can only forward requests.
 ///
 /// # Errors
-/// `key_exists`, or the store's.
+/// `agent_frozen`, `agent_not_found`, `scope_exceeds_issuer`, `key_exists`, or a `StoreError`.
 pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: KeyType) -> Result<(AgentKeyRecord, Issued), ApiError> {
     frozen::refuse_by_id(tx.conn, agent_id)?;
     let scopes = if key_type == KeyType::Internal {
         let entry = registrations::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?;
         registrations::put(tx.conn, agent_id, &Registration { had_key: true, ..entry.registration })?;
-        // What the agent itself may do bounds it at each use.
+        // At each use, the agent's own rights bound the key too.
         tx.caller.issuer_scopes().stored()
     } else {
-        // It has requests sent on, as its maker may: not more, and only while that one may.
+        // An external key only forwards requests, and only as far as its maker may.
         let forward = Scopes::from_stored(&json!([Action::AgentsForward.slug()]).to_string());
         let scopes = forward.intersection(tx.caller.issuer_scopes());
         if scopes.is_empty() {
@@ -183,7 +184,7 @@ fn exists(name: &str) -> ApiError {
     ApiError::new(codes::KEY_EXISTS).detail(format!("Agent api_key '{name}' already exists."))
 }
 
-/// The type that a request names: external if it names none, `None` for one that keys do not have here.
+/// Returns the type that a request names: external if it names none, `None` for a type that taosd does not support.
 fn named_type(fields: &Fields) -> Option<KeyType> {
     fields.text(&TYPE).map_or(Some(KeyType::External), |word| word.parse().ok())
 }
@@ -226,7 +227,7 @@ fn list(app: &App, call: Call) -> Handled {
     Ok(list.reply(&call.input).into())
 }
 
-/// The live key of this id, if its agent is one the caller sees, with the caller's role there.
+/// Returns the live key with this id and the caller's role on its agent, if the caller may see that agent.
 fn by_id(conn: &Connection, caller: &Caller, id: &str) -> Result<(AgentKeyRecord, AgentRole), ApiError> {
     let key = agent_keys::by_id(conn, id)?.ok_or_else(|| no_key(id))?;
     let lives = registrations::by_id(conn, &key.agent_id)?.is_some();
@@ -236,7 +237,7 @@ fn by_id(conn: &Connection, caller: &Caller, id: &str) -> Result<(AgentKeyRecord
     }
 }
 
-/// The live key of this name and type of the agent that the query names, with the caller's role there.
+/// Returns the live key with this name and type of the agent that the query names, with the caller's role there.
 fn by_name(
     conn: &Connection,
     call: &Caller,
@@ -245,7 +246,7 @@ fn by_name(
     of: Option<KeyType>,
 ) -> Result<(AgentKeyRecord, AgentRole), ApiError> {
     let (entry, role) = reach(conn, call, named)?;
-    // Who may not read keys is told so, whether there is one or not.
+    // A caller that may not read keys is refused, whether or not the key exists.
     at_least(role, AgentRole::Editor)?;
     let key = match of {
         Some(of) => agent_keys::by_name(conn, &entry.id, name, of)?,

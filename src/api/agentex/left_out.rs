@@ -1,5 +1,5 @@
-//! Routes of Agentex clients that this daemon does not have: each says so to whoever may call at all, without looking
-//! any agent up (Agentex contract, section 8).
+//! Routes of Agentex clients that this daemon does not support. Each replies 501 to every caller that passes the access
+//! check, without looking up an agent (Agentex contract, section 8).
 
 use hyper::http::Method;
 
@@ -20,7 +20,7 @@ const fn left_out(method: Method, path: &'static str, id: &'static str) -> ApiRo
         .failing(&[codes::NOT_SUPPORTED])
 }
 
-/// The rows of the table.
+/// The unsupported rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     left_out(Method::POST, "/agents/{id}/rpc", "agentex_rpc"),
     left_out(Method::POST, "/agents/name/{name}/rpc", "agentex_rpc_by_name"),

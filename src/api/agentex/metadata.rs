@@ -1,4 +1,5 @@
-//! What an agent says of itself (`registration_metadata`): bounds, merging, and what is read out of it.
+//! The data that an agent sends about itself (`registration_metadata`): its bounds, how it is merged, and the values
+//! that are read from it.
 
 use serde_json::{Map, Value};
 
@@ -7,10 +8,10 @@ use crate::rest::error::ApiError;
 use crate::rest::text::segment_problem;
 use crate::time::Micros;
 
-/// The field's name.
+/// The name of the field.
 pub const FIELD: &str = "registration_metadata";
 
-/// `new` laid over `old` by top-level key, within the bounds.
+/// Merges `new` into `old` by top-level key, within the bounds.
 ///
 /// # Errors
 /// `validation_error` if it is too large or too deep.
@@ -29,7 +30,8 @@ pub fn merged(old: Option<&String>, new: Option<&Map<String, Value>>) -> Result<
     Ok(Some(text))
 }
 
-/// Levels of objects and arrays; the reader of bodies has bounded them.
+/// Returns the levels of nested objects and arrays. The recursion is safe, because the parser of bodies bounds the
+/// depth.
 fn depth(value: &Value) -> usize {
     match value {
         Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
@@ -38,10 +40,10 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// The deployment it is of; `None` if it names none.
+/// Returns the id of the deployment that it names; `None` if it names none.
 ///
 /// # Errors
-/// `validation_error` for one that no deployment can have.
+/// `validation_error` for an invalid id.
 pub fn deployment_id(metadata: Option<&Map<String, Value>>) -> Result<Option<String>, ApiError> {
     let refused = || {
         ApiError::field("registration_metadata.deployment_id", "must be 1 to 64 of A-Z a-z 0-9 . _ -, and not . or ..")
@@ -56,12 +58,12 @@ pub fn deployment_id(metadata: Option<&Map<String, Value>>) -> Result<Option<Str
     if well_formed { Ok(Some(given.to_owned())) } else { Err(refused()) }
 }
 
-/// A short text in it, if there is one.
+/// Returns a text of 1 to 512 characters without U+0000; `None` if there is none.
 pub fn text<'a>(metadata: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     metadata.get(key)?.as_str().filter(|text| !text.is_empty() && text.chars().count() <= 512 && !text.contains('\0'))
 }
 
-/// A time in it, as RFC 3339.
+/// Returns a time that is written as in RFC 3339.
 pub fn time(metadata: &Map<String, Value>, key: &str) -> Option<Micros> {
     let stamp: jiff::Timestamp = text(metadata, key)?.parse().ok()?;
     Some(Micros(stamp.as_microsecond()))

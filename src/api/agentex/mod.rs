@@ -1,5 +1,5 @@
 //! The Agentex dialect: the routes that the Agentex SDK and its agents call (Agentex contract). It only translates;
-//! agents, grants and credentials are the same as everywhere.
+//! agents, grants and credentials are the same as in the other dialects.
 
 mod agents;
 mod deployments;

@@ -1,4 +1,4 @@
-//! Pages by number, as Agentex clients ask for them (Agentex contract, section 4).
+//! Pages by number, as Agentex clients request them (Agentex contract, section 4).
 
 use super::fields::ORDER_BY;
 use crate::api::engine::paging::{self, Listing};
@@ -11,22 +11,23 @@ use crate::store::page::{Numbered, Page};
 
 pub use crate::api::engine::paging::CURSOR;
 
-/// How many rows.
+/// The query parameter for the rows on a page.
 pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows on a page, 1 to 500; 100 if absent.");
-/// Which page.
+/// The query parameter for the number of the page.
 pub const PAGE_NUMBER: Field =
     Field::integer("page_number", 1, i64::MAX, "The number of the page, from 1; 1 if absent.");
-/// Which way round.
+/// The query parameter for the direction of the order.
 pub const DIRECTION: Field = Field::text("order_direction", 8, "asc or desc, in any case.")
     .told(r#"{"pattern": "^([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc])$"}"#);
 
-/// The page that the query asks for, and the list to put it in; `by` and `descending` are the list's own order.
+/// Returns the page that the query asks for, and the list for its rows. `by` and `descending` are the list's default
+/// order.
 ///
-/// A page of long rows ends before its number of rows does. What is left of it is behind its `Link`, whose cursor says
-/// how many rows there were: the pages that follow have the numbers they always had.
+/// A page of long rows may end before its number of rows. Its `Link` leads to the rest of the page; the cursor holds
+/// the number of rows so far. So the following pages keep their numbers.
 ///
 /// # Errors
-/// `validation_error`, or `invalid_cursor` for one that was not handed out for this page.
+/// `validation_error`, or `invalid_cursor` for a cursor that was not issued for this page.
 pub fn page(input: &Input, list: &'static str, by: &str, descending: bool) -> Result<(Numbered, Listing), ApiError> {
     let number = |field: &Field| input.query.integer(field).and_then(|n| u64::try_from(n).ok());
     let limit = number(&LIMIT).unwrap_or(PAGE_DEFAULT);
@@ -47,7 +48,7 @@ pub fn page(input: &Input, list: &'static str, by: &str, descending: bool) -> Re
     let limit = begin.saturating_add(limit) - before;
     let page = Numbered {
         limit,
-        // The database counts in signed numbers.
+        // SQLite's integers are signed.
         offset: before.min(i64::MAX.unsigned_abs()),
         by: input.query.text(&ORDER_BY).unwrap_or(by).to_owned(),
         descending,

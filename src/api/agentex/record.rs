@@ -1,5 +1,5 @@
-//! An agent as Agentex clients see it, and its status, which is computed and never stored (Agentex contract, sections
-//! 3 and 5).
+//! An agent in the form that Agentex clients get, and its status, which is computed and never stored (Agentex contract,
+//! sections 3 and 5).
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use crate::rest::field::{Field, Type};
 use crate::store::agents::AgentStatus;
 use crate::store::registrations::{AcpType, InputType, RegisteredAgent, RegisteredBy};
 
-/// The statuses there are on the wire.
+/// The status values that clients may get.
 pub const STATUSES: &[&str] = &["Ready", "Failed", "Unknown", "Deleted", "Unhealthy", "BuildOnly"];
 
 /// The fields of an agent.
@@ -27,19 +27,19 @@ pub const FIELDS: &[Field] = &[
     Field::shown("production_deployment_id", "The id of the deployment in production.").nullable(),
 ];
 
-/// What it said of itself.
+/// The data that the agent sent about itself.
 pub const METADATA: Field = Field::of(
     "registration_metadata",
     Type::AnyObject,
     "What the agent sent about itself when it registered; at most 64 KiB.",
 );
 
-/// Stored JSON as it is, without a look at what it holds: it may be long.
+/// Returns stored JSON unchanged. It is not parsed into values, because it may be long.
 pub fn stored(text: Option<&String>) -> Option<&RawValue> {
     text.and_then(|text| serde_json::from_str(text).ok())
 }
 
-/// An agent on the wire.
+/// An agent in the form that clients get.
 #[derive(Debug, Serialize)]
 pub struct AgentexAgent<'a> {
     id: &'a str,
@@ -54,19 +54,19 @@ pub struct AgentexAgent<'a> {
     registered_at: Option<String>,
     agent_input_type: Option<InputType>,
     production_deployment_id: Option<&'a str>,
-    /// Only where a registration is answered.
+    /// Only in the reply to a registration.
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_api_key: Option<Option<&'a str>>,
 }
 
 impl<'a> AgentexAgent<'a> {
-    /// The same with the key that its registration made, if it made one.
+    /// Adds the key that the registration made, or null if it made none.
     pub fn with_key(self, key: Option<&'a str>) -> Self {
         Self { agent_api_key: Some(key), ..self }
     }
 }
 
-/// The agent as told.
+/// Returns the agent in the form that clients get.
 pub fn show(entry: &RegisteredAgent) -> AgentexAgent<'_> {
     let r = &entry.registration;
     let (status, status_reason) = status(entry);
@@ -87,11 +87,11 @@ pub fn show(entry: &RegisteredAgent) -> AgentexAgent<'_> {
     }
 }
 
-/// Status and reason; the first that fits.
+/// Returns the status and its reason: the first that fits.
 pub fn status(entry: &RegisteredAgent) -> (&'static str, String) {
     let r = &entry.registration;
     let failed_at = entry.failure.as_ref().map(|(at, _)| *at);
-    // Where the failure is no longer known, a registration counts as later.
+    // If the time of the failure is no longer known, a registration counts as later.
     if entry.status == AgentStatus::Failed
         && r.registered_at.is_none_or(|at| failed_at.is_some_and(|failed| failed > at))
     {

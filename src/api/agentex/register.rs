@@ -1,4 +1,4 @@
-//! Registering a build, which gives a caller nothing that it had not, and registering what runs (Agentex contract,
+//! Registers a build, which gives a caller no access that it did not have, and registers what runs (Agentex contract,
 //! section 4).
 
 use serde_json::{Map, Value};
@@ -27,19 +27,19 @@ use crate::store::deployments;
 use crate::store::is_id;
 use crate::store::registrations::{self, AcpType, InputType, RegisteredAgent, RegisteredBy, Registration};
 
-/// What a registration says.
+/// The content of a registration.
 struct RegistrationRequest {
     name: String,
     description: String,
     input_type: Option<InputType>,
     metadata: Option<Map<String, Value>>,
     agent_id: Option<String>,
-    /// Where it answers, and how; not of a build.
+    /// The agent's address and the type of its server; `None` for a build.
     acp: Option<(String, AcpType)>,
     deployment: Option<String>,
 }
 
-/// True for a name as this dialect takes it.
+/// True for a valid name in this dialect.
 fn is_name(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     (1..=64).contains(&text.len())
@@ -79,7 +79,7 @@ impl RegistrationRequest {
         Ok(Self { deployment: deployment.filter(|_| wanted.acp.is_some()), ..wanted })
     }
 
-    /// What is kept of a new agent.
+    /// Returns the registration to store for a new agent.
     fn fresh(&self, tx: &Tx<'_>) -> Result<Registration, ApiError> {
         let mut fresh = Registration {
             description: self.description.clone(),
@@ -99,7 +99,8 @@ impl RegistrationRequest {
     }
 }
 
-/// The same name gives back what is readable already; only a name that nobody holds makes an agent.
+/// Registers a build. A name that exists returns its agent if the caller may read it; only a free name creates an
+/// agent.
 pub(super) fn build(app: &App, call: Call) -> Handled {
     let wanted = RegistrationRequest::read(&call.input.body)?;
     call.write(app, move |tx| {
@@ -118,7 +119,7 @@ pub(super) fn build(app: &App, call: Call) -> Handled {
     })
 }
 
-/// A real creation: row, owner's grant and what is kept of it, in this one transaction.
+/// Creates an agent: its row, its owner's grant and its registration, all in this transaction.
 fn make(tx: &Tx<'_>, wanted: &RegistrationRequest) -> Result<RegisteredAgent, ApiError> {
     let slug = name::free_slug(tx.conn, &name::slug_of(&wanted.name))?;
     let scopes = ax_scopes::of_new_agent(tx.caller.credential_scopes());
@@ -130,7 +131,7 @@ fn make(tx: &Tx<'_>, wanted: &RegistrationRequest) -> Result<RegisteredAgent, Ap
     again(tx, &agent.id)
 }
 
-/// The agent as it is now.
+/// Reads the agent again.
 fn again(tx: &Tx<'_>, id: &str) -> Result<RegisteredAgent, ApiError> {
     registrations::by_id(tx.conn, id)?.ok_or_else(|| no_agent(id))
 }
@@ -156,7 +157,7 @@ pub(super) fn register(app: &App, call: Call) -> Handled {
     })
 }
 
-/// The agent that is registered, with the caller's role on it; `None`: a new one.
+/// Returns the agent that the request registers, with the caller's role on it; `None` for a new agent.
 fn target(tx: &Tx<'_>, wanted: &RegistrationRequest) -> Result<Option<(RegisteredAgent, AgentRole)>, ApiError> {
     let named = by_name(tx.conn, &wanted.name)?;
     if let Some(own) = tx.caller.agent_id() {
@@ -190,7 +191,7 @@ fn target(tx: &Tx<'_>, wanted: &RegistrationRequest) -> Result<Option<(Registere
     Ok(Some((entry, role)))
 }
 
-/// Registers an agent that there is. Writes nothing if nothing but the time would differ.
+/// Registers an existing agent. Writes nothing if only the time would change.
 fn update(tx: &Tx<'_>, wanted: &RegistrationRequest, entry: RegisteredAgent) -> Result<RegisteredAgent, ApiError> {
     let renamed = agents::by_name(tx.conn, &wanted.name)?.is_none();
     if renamed {
@@ -211,7 +212,7 @@ fn update(tx: &Tx<'_>, wanted: &RegistrationRequest, entry: RegisteredAgent) -> 
         acp_type: acp.1,
         input_type: wanted.input_type.or(old.input_type),
         metadata: metadata::merged(old.metadata.as_ref(), wanted.metadata.as_ref())?,
-        // An agent that repeats the address a user gave it takes nothing from it.
+        // An address that a user gave stays the user's if the agent repeats it.
         by_user: by_user || (old.by_user && old.acp_url.as_ref() == Some(&acp.0)),
         unhealthy: false,
         registered_by: Some(RegisteredBy::Register),
@@ -228,10 +229,10 @@ fn update(tx: &Tx<'_>, wanted: &RegistrationRequest, entry: RegisteredAgent) -> 
     again(tx, &entry.id)
 }
 
-/// Adds an item to the agent's history if what is known of it after this registration has another commit than before.
+/// Adds an item to the agent's history if the metadata after this registration has a new commit.
 fn note_commit(tx: &Tx<'_>, entry: &RegisteredAgent, wanted: &RegistrationRequest) -> Result<(), ApiError> {
     use crate::store::{history, new_id};
-    // Of a deployment the agent's own row says nothing: what is said lies over it.
+    // A deployment's metadata is not in the agent's own row, so it is merged here.
     let said = wanted.metadata.as_ref().filter(|_| wanted.deployment.is_some());
     let merged = metadata::merged(entry.registration.metadata.as_ref(), said)?;
     let merged: Map<String, Value> = merged.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the rows of the Agentex dialect have in common.
+//! The parts that the rows of the Agentex dialect share.
 
 use hyper::http::Method;
 
@@ -10,13 +10,13 @@ use crate::rest::error::Dialect;
 use crate::rest::field::Field;
 use crate::rest::route::Access;
 
-/// One of the two ways to name an agent. Of any length: what no agent has is not found.
+/// The agent's id, one of the two ways to name an agent. Any length is accepted: an id that no agent has is not found.
 pub(super) const AGENT_ID: Field = Field::unbounded("agent_id", "The agent's id. Send this or agent_name.");
 
-/// The other way.
+/// The agent's name, the other way to name an agent.
 pub(super) const AGENT_NAME: Field = Field::unbounded("agent_name", "The agent's name. Send this or agent_id.");
 
-/// A route of this dialect without query, body or errors of its own.
+/// Creates a route of this dialect without query, body or error codes of its own.
 pub(super) const fn row(
     method: Method,
     path: &'static str,
@@ -25,7 +25,7 @@ pub(super) const fn row(
     ApiRoute::bare(method, path, Dialect::Agentex, access)
 }
 
-/// A checked route: method, path, action, handler.
+/// Creates a checked route: method, path, action, handler.
 pub(super) const fn checked(
     method: Method,
     path: &'static str,
@@ -35,13 +35,13 @@ pub(super) const fn checked(
     row(method, path, Access::Action(action, handler))
 }
 
-/// What a deletion answers.
+/// The fields of the reply to a deletion.
 pub(super) const DELETED: &[Field] = &[
     Field::unbounded("id", "The id of the deleted record.").required(),
     Field::unbounded("message", "What the daemon did, as a sentence.").required(),
 ];
 
-/// The path's parameter at this place.
+/// Returns the path parameter at this index.
 pub(super) fn text(call: &Call, at: usize) -> String {
     call.input.param(at).to_owned()
 }

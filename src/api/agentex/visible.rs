@@ -1,5 +1,4 @@
-//! Which agents an Agentex caller reaches, and in which words it is told of those it does not (Agentex contract,
-//! section 2).
+//! The agents that an Agentex caller may access, and the refusals for all others (Agentex contract, section 2).
 
 use rusqlite::Connection;
 
@@ -12,20 +11,20 @@ use crate::store;
 use crate::store::agents;
 use crate::store::registrations::{self, RegisteredAgent};
 
-/// Characters of an identifier that are told back.
+/// The maximum characters of an identifier that a refusal repeats.
 const ECHO_CHARS: usize = 256;
 
-/// How a request names its agent.
+/// The way in which a request names its agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentRef {
-    /// By id.
+    /// The agent's id.
     Id(String),
-    /// By name.
+    /// The agent's name.
     Name(String),
 }
 
 impl AgentRef {
-    /// The agent that `agent_id` or `agent_name` names.
+    /// Returns the agent that `agent_id` or `agent_name` names.
     ///
     /// # Errors
     /// `agent_identifier` unless exactly one was sent.
@@ -40,7 +39,7 @@ impl AgentRef {
         }
     }
 
-    /// As the caller sent it.
+    /// Returns the id or name, as the caller sent it.
     pub fn text(&self) -> &str {
         match self {
             Self::Id(text) | Self::Name(text) => text,
@@ -48,33 +47,34 @@ impl AgentRef {
     }
 }
 
-/// What a caller sent, cut, to be told back.
+/// Shortens a text from a caller, so that a refusal can repeat it.
 fn echo(text: &str) -> String {
     text.chars().take(ECHO_CHARS).collect()
 }
 
-/// The one answer for an agent that is hidden, absent, archived or no agent at all.
+/// Returns the refusal for an agent that is hidden, absent or archived, or for an id that is not an agent's. All look
+/// the same.
 pub fn no_agent(given: &str) -> ApiError {
     ApiError::new(codes::AGENT_NOT_FOUND)
         .detail(format!("Agent '{}' not found: it does not exist or you may not see it.", echo(given)))
 }
 
-/// The same for a key.
+/// Returns the same kind of refusal for a key.
 pub fn no_key(given: &str) -> ApiError {
     ApiError::new(codes::API_KEY_NOT_FOUND)
         .detail(format!("Agent api_key '{}' not found: it does not exist or you may not see it.", echo(given)))
 }
 
-/// The same for a deployment.
+/// Returns the same kind of refusal for a deployment.
 pub fn no_deployment(given: &str) -> ApiError {
     ApiError::new(codes::DEPLOYMENT_NOT_FOUND)
         .detail(format!("Deployment not found: '{}' does not exist or you may not see it.", echo(given)))
 }
 
-/// The caller's role on an agent. An agent reads itself and nothing else, whatever its grants.
+/// Returns the caller's role on an agent. An agent may read itself and no other agent, whatever its grants.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn role(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Result<Option<AgentRole>> {
     match caller.agent_id() {
         Some(own) => Ok((own == agent_id && caller.may_touch(own)).then_some(AgentRole::Viewer)),
@@ -82,10 +82,10 @@ pub fn role(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Result
     }
 }
 
-/// Refuses a role that is too small.
+/// Refuses a role that is lower than `needed`.
 ///
 /// # Errors
-/// `forbidden`.
+/// `forbidden` if the role is too low.
 pub fn at_least(role: AgentRole, needed: AgentRole) -> Result<(), ApiError> {
     if role >= needed {
         return Ok(());
@@ -94,10 +94,10 @@ pub fn at_least(role: AgentRole, needed: AgentRole) -> Result<(), ApiError> {
         .detail(format!("This needs the role {} on the agent; the caller has {}.", needed, role)))
 }
 
-/// The live agent of this name in any dialect, whoever may see it.
+/// Returns the live agent with this name in any dialect, without a check of the caller.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_name(conn: &Connection, name: &str) -> store::Result<Option<RegisteredAgent>> {
     match agents::by_name(conn, name)? {
         Some(live) => registrations::by_id(conn, &live.agent.id),
@@ -105,10 +105,10 @@ pub fn by_name(conn: &Connection, name: &str) -> store::Result<Option<Registered
     }
 }
 
-/// The live agent that a request names, with the caller's role on it.
+/// Returns the live agent that a request names, with the caller's role on it.
 ///
 /// # Errors
-/// `agent_not_found`, or the store's.
+/// `agent_not_found`, or a `StoreError`.
 pub fn reach(conn: &Connection, caller: &Caller, named: &AgentRef) -> Result<(RegisteredAgent, AgentRole), ApiError> {
     let entry = match named {
         AgentRef::Id(id) => registrations::by_id(conn, id)?,
@@ -121,10 +121,10 @@ pub fn reach(conn: &Connection, caller: &Caller, named: &AgentRef) -> Result<(Re
     }
 }
 
-/// The live agent that a request names, if the caller has at least `needed` on it.
+/// Returns the live agent that a request names, if the caller has at least the role `needed` on it.
 ///
 /// # Errors
-/// `agent_not_found`, `forbidden`, or the store's.
+/// `agent_not_found`, `forbidden`, or a `StoreError`.
 pub fn find(
     conn: &Connection,
     caller: &Caller,

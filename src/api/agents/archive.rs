@@ -1,4 +1,4 @@
-//! Archiving agents, in whatever dialect it was asked for.
+//! Archiving agents, for all dialects.
 
 use std::sync::Arc;
 
@@ -18,23 +18,23 @@ use crate::store;
 use crate::store::agents::Agent;
 use crate::store::operations::{self as rows, Operation, OperationKind};
 
-/// The end of a live agent, in whatever dialect it was asked for.
+/// The archiving of a live agent, with what its transaction needs.
 pub struct ArchiveEnding {
     runtimes: Runtimes,
     slow: Slow,
 }
 
 impl ArchiveEnding {
-    /// What the transaction will need.
+    /// Collects what the transaction needs.
     pub fn new(app: &App, call: &Call) -> Self {
         Self { runtimes: app.jobs.runtimes(), slow: Slow::new(app, &call.input) }
     }
 
-    /// Takes the agent out of the registry with every credential and grant it has, and answers `done`; with a container
-    /// it promises an operation that does.
+    /// Archives the agent, ends every credential and grant that it has, and replies `done`. If the agent has a
+    /// container, it promises an operation that does this.
     ///
     /// # Errors
-    /// `agent_busy`, no runtime for its container, or the store's.
+    /// `forbidden` if an admin froze the agent, `agent_busy`, no runtime for its container, or a `StoreError`.
     pub fn run(self, tx: &Tx<'_>, agent: &Agent, done: &Value) -> Result<Written, ApiError> {
         frozen::may_end(tx.caller, agent.frozen_by_admin)?;
         if agent.container_name.is_some() {
@@ -47,19 +47,20 @@ impl ArchiveEnding {
     }
 }
 
-/// Takes a live agent out of the registry with every credential and grant it has.
+/// Archives the record of a live agent, ends every credential and grant that it has, and writes the audit row.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 fn end(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
     end_record(tx.conn, &agent.id, tx.now)?;
     Ok(tx.audit(format!("agent:{}", agent.id))?)
 }
 
-/// Archives a live agent at once; a container it has is stopped and put away behind the reply.
+/// Archives a live agent at once. If it has a container, an operation stops and archives that; the reply does not wait
+/// for it.
 ///
 /// # Errors
-/// `agent_busy`, or the store's.
+/// `forbidden` if an admin froze the agent, `agent_busy`, or a `StoreError`.
 pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Result<Written, ApiError> {
     frozen::may_end(tx.caller, agent.frozen_by_admin)?;
     refuse_busy(tx.conn, &agent.id)?;

@@ -1,4 +1,4 @@
-//! Making agents. Owner, space and origin are always the caller's.
+//! Creating agents. Owner, space and origin come from the caller.
 
 use crate::access::{Principal, Scopes};
 use crate::api::engine::call::Tx;
@@ -9,40 +9,40 @@ use crate::store::agents::{self, Agent, AgentOrigin, Ownership};
 use crate::store::grants::{self, GrantRole, Grantee, On};
 use crate::store::{self, StoreError, spaces};
 
-/// What a new agent is given; the rest comes from the caller.
+/// The values that a new agent gets. The rest comes from the caller.
 pub struct Birth<'a> {
     /// The slug.
     pub slug: String,
-    /// The name for people.
+    /// The display name.
     pub display_name: String,
-    /// The name other dialects know it by.
+    /// The name that other dialects use for the agent.
     pub given_name: Option<String>,
-    /// Which way it came; the caller's own way if absent.
+    /// The way that the agent came to the box; derived from the caller if absent.
     pub origin: Option<AgentOrigin>,
-    /// The space it lives in, which the caller was seen to own; the owner's default if absent.
+    /// The agent's space, which was checked to belong to the caller; the owner's default space if absent.
     pub space_id: Option<String>,
-    /// The scopes its tokens get.
+    /// The scopes of the agent's tokens.
     pub scopes: &'a Scopes,
 }
 
 impl<'a> Birth<'a> {
-    /// An agent with nothing but its names.
+    /// Returns the values of an agent with only names and scopes.
     pub fn named(slug: String, display_name: String, scopes: &'a Scopes) -> Self {
         Self { slug, display_name, given_name: None, origin: None, space_id: None, scopes }
     }
 }
 
-/// A new agent that belongs to the caller, or to the owner of the agent that calls.
+/// Returns a new agent, not stored yet, of the calling user or of the calling agent's owner.
 ///
 /// # Errors
-/// The store's.
+/// Any [`StoreError`].
 pub fn fresh(tx: &Tx<'_>, birth: Birth<'_>) -> Result<Agent, ApiError> {
     let user = tx.caller.user();
     let space_id = match birth.space_id {
         Some(space_id) => space_id,
         None => spaces::default_of(tx.conn, &user.id)?,
     };
-    // People's agents live in their space; what an agent makes belongs to the core of agents.
+    // The agents that a user creates live in the user's space; those that an agent creates belong to the agent core.
     let origin = birth.origin.unwrap_or(match tx.caller.principal() {
         Principal::User(_) => AgentOrigin::SpaceAgent,
         Principal::Agent { .. } => AgentOrigin::Agentcore,
@@ -60,10 +60,11 @@ pub fn fresh(tx: &Tx<'_>, birth: Birth<'_>) -> Result<Agent, ApiError> {
     Ok(agent)
 }
 
-/// Adds the agent, its owner's grant (and the creating agent's), and the audit row.
+/// Stores the agent, its owner's grant (and the creating agent's), and the audit row.
 ///
 /// # Errors
-/// `limit_reached`, `name_conflict` or a refused input where the database would not have it, or the store's.
+/// `limit_reached`, `name_conflict`, `validation_error` if a constraint of the database refuses the row, or another
+/// [`StoreError`].
 pub fn add(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
     if agents::count_of_owner(tx.conn, &agent.owner_user_id)? >= AGENTS_OF_USER {
         return Err(ApiError::limit_reached("agents of this owner", AGENTS_OF_USER));
@@ -77,16 +78,17 @@ pub fn add(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
     Ok(tx.audit(format!("agent:{}", agent.id))?)
 }
 
-/// Gives somebody the role owner on an agent.
+/// Grants `owner` the role owner on an agent.
 ///
 /// # Errors
-/// The store's.
+/// Any [`StoreError`].
 pub fn own(tx: &Tx<'_>, agent_id: &str, owner: &Grantee) -> store::Result<()> {
     grants::put(tx.conn, &store::new_id(), owner, &On::agent(agent_id), GrantRole::Owner, &tx.caller.actor(), tx.now)?;
     Ok(())
 }
 
-/// A row that a constraint refused is the request's fault, and ours for not having seen it before.
+/// Turns the refusal of a row into an error of the request. It is logged, because a check before should have refused
+/// it.
 fn refused(error: StoreError, request_id: &str) -> ApiError {
     match error {
         StoreError::Exists(_) => codes::NAME_CONFLICT.into(),

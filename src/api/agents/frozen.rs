@@ -1,4 +1,4 @@
-//! What a frozen agent is refused, and who may end a freeze.
+//! Refusing requests on frozen agents, and who may end a freeze.
 
 use rusqlite::Connection;
 
@@ -7,7 +7,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent};
 
-/// Refuses what would start a frozen agent, change its run or give it a credential.
+/// Returns an error if the agent is frozen. For requests that would start it, change its run or give it a credential.
 ///
 /// # Errors
 /// `agent_frozen`.
@@ -15,15 +15,15 @@ pub fn refuse(agent: &Agent) -> Result<(), ApiError> {
     if agent.is_frozen() { Err(codes::AGENT_FROZEN.into()) } else { Ok(()) }
 }
 
-/// The same where only the agent's id is known.
+/// The same as [`refuse`], by the agent's id.
 ///
 /// # Errors
-/// `agent_frozen`, or the store's.
+/// `agent_frozen`, or a `StoreError`.
 pub fn refuse_by_id(conn: &Connection, agent_id: &str) -> Result<(), ApiError> {
     if agents::is_frozen(conn, agent_id)? { Err(codes::AGENT_FROZEN.into()) } else { Ok(()) }
 }
 
-/// Refuses to let the caller end a freeze that only an admin may end.
+/// Checks that the caller may end a freeze. Only an admin may end one that an admin made.
 ///
 /// # Errors
 /// `forbidden`.

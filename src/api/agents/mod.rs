@@ -1,4 +1,4 @@
-//! Agents, as every dialect treats them: names, finding, making, archiving.
+//! Agents, for all dialects: names, finding, creating and archiving.
 
 pub(crate) mod archive;
 pub(crate) mod create;

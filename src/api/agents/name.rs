@@ -1,4 +1,4 @@
-//! Names of agents: the display name, the slug made from it, and the slugs that stay free (taOS contract, section 2).
+//! Names of agents: the display name, the slug made from it, and the reserved slugs (taOS contract, section 2).
 
 use rusqlite::Connection;
 
@@ -8,16 +8,16 @@ use crate::rest::error::ApiError;
 use crate::store::agents::name_is_taken;
 use crate::store::is_id;
 
-/// Words that stand in paths where a slug does.
+/// Words that paths have in the place of a slug.
 const RESERVED: &[&str] =
     &["archived", "containers", "bulk", "deploy", "import", "export", "system-prompt", "self", "me"];
-/// Words that stand in the aX dialect's paths where a name does.
+/// Words that the paths of the aX dialect have in the place of a name.
 const RESERVED_GIVEN: &[&str] =
     &["manage", "list", "create", "presence", "availability", "heartbeat", "processing-status"];
-/// The largest number put behind a taken name.
+/// The largest number that is appended to a taken slug.
 const LAST_SUFFIX: u32 = 9999;
 
-/// A display name, stripped.
+/// Checks a display name, at most [`NAME_CHARS`] characters, and returns it trimmed.
 ///
 /// # Errors
 /// `invalid_agent_name`.
@@ -35,7 +35,8 @@ pub fn display_name(text: &str) -> Result<String, ApiError> {
     Err(ApiError::new(codes::INVALID_AGENT_NAME).detail(problem))
 }
 
-/// The slug of a name: lower-case ASCII, each run of anything else one dash, at most [`SLUG_BYTES`] long.
+/// Returns the slug of a name, at most [`SLUG_BYTES`] bytes: a-z and 0-9, with one dash for each run of other
+/// characters.
 pub fn slug_of(name: &str) -> String {
     let mut slug = String::with_capacity(name.len());
     for c in name.chars().map(|c| c.to_ascii_lowercase()) {
@@ -48,12 +49,12 @@ pub fn slug_of(name: &str) -> String {
     cut(&slug, SLUG_BYTES).to_owned()
 }
 
-/// True for a slug as [`slug_of`] makes it that may be used as it is.
+/// Returns true for a slug as [`slug_of`] makes it, neither reserved nor in the form of an id.
 pub fn is_slug(text: &str) -> bool {
     !text.is_empty() && slug_of(text) == text && !RESERVED.contains(&text) && !is_id(text)
 }
 
-/// A name as the aX dialect takes it: it lands in file names and configuration as it is.
+/// Checks a name of the aX dialect. It is used unchanged in file names and configuration.
 ///
 /// # Errors
 /// `validation_error`.
@@ -79,10 +80,10 @@ fn cut(slug: &str, bytes: usize) -> &str {
     slug.get(..bytes).unwrap_or(slug).trim_end_matches('-')
 }
 
-/// The slug itself, or the smallest free of `-2` to `-9999` behind it.
+/// Returns the slug itself if it is free, else the slug with the smallest free suffix from `-2` to `-9999`.
 ///
 /// # Errors
-/// `slug_collision_unresolvable`, or the store's.
+/// `slug_collision_unresolvable`, or a `StoreError`.
 pub fn free_slug(conn: &Connection, base: &str) -> Result<String, ApiError> {
     let is_free =
         |slug: &str| -> Result<bool, ApiError> { Ok(!RESERVED.contains(&slug) && !name_is_taken(conn, slug)?) };

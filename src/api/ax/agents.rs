@@ -1,4 +1,4 @@
-//! Agents: the rows of the table and reading them (aX contract, section 7).
+//! Agents: their rows of the route table, and reading them (aX contract, section 7).
 
 use hyper::http::Method;
 use rusqlite::Connection;
@@ -83,7 +83,7 @@ const fn changing(method: Method, path: &'static str, id: &'static str, classes:
 
 const LIMIT: Field = Field::integer("limit", 1, 1000, "Maximum number of agents; 500 if absent.");
 const ENTRY_TYPE: Field = Field::text("entry_type", 32, "The type of the entries; only agent exists.");
-/// The rows of the table.
+/// The agents' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/agents", UA_AG, Action::AgentsList, list)
         .described("ax_agents_list", "List the agents of a space", "The agents that the caller may read.", DOC)
@@ -158,10 +158,10 @@ pub const ROUTES: &[ApiRoute] = &[
 
 const PLACED: Answer = Answer::Object(&[Field::of("agent", Type::Object(record::FIELDS), "The agent.").required()]);
 
-/// A list of the agents a caller may read, in a space or in all, oldest first; `show` makes a row.
+/// Returns a list of the agents that the caller may read, in one space or in all, oldest first; `show` makes a row.
 ///
 /// # Errors
-/// `space_not_found` for a space that is not the caller's, or the store's.
+/// `space_not_found` for a space that is not the caller's, or a `StoreError`.
 pub fn listed(
     app: &App,
     call: &Call,
@@ -193,10 +193,10 @@ pub fn listed(
     Ok(list.reply(&call.input))
 }
 
-/// The list of agents that the query asks for, as many as there may be in one.
+/// Returns the empty list that the query asks for, with the maximum number of rows.
 ///
 /// # Errors
-/// `invalid_cursor`.
+/// `invalid_cursor` if this list did not issue the cursor.
 pub fn listing(call: &Call) -> Result<Listing, ApiError> {
     Ok(Listing::of(&call.input, "agents")?.at_most(PAGE_MAX))
 }
@@ -204,7 +204,7 @@ pub fn listing(call: &Call) -> Result<Listing, ApiError> {
 fn list(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
     let limit = query.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_MAX);
-    // Without a space a user sees all it may read, an agent the space it lives in.
+    // Without a space, a user sees all readable agents, and an agent sees those of its default space.
     let own = match call.caller.agent_id() {
         Some(_) => Some(app.store.lookup(|conn| access::default_space(conn, &call.caller))?),
         None => None,
@@ -238,7 +238,7 @@ fn placement(app: &App, call: Call) -> Handled {
 
 fn roster(app: &App, call: Call) -> Handled {
     let only_others = call.input.query.text(&ENTRY_TYPE).is_some_and(|kind| kind != "agent");
-    // Nobody but agents is told here; the space must be the caller's all the same.
+    // The list has only agents, so another type gets no rows; the space must still be the caller's.
     let list = listing(&call)?.under("entries", false);
     let list = if only_others { list.at_most(0) } else { list };
     let reply = listed(app, &call, Some(call.input.param(0)), list, |_, live| {

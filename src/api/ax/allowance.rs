@@ -1,5 +1,5 @@
-//! What one agent may add a day, in messages, tasks, context and files together (workspace contract, section 5). People
-//! are bounded by what their spaces may hold.
+//! The daily allowance of one agent for messages, tasks, context and files together (workspace contract, section 5).
+//! Users are bounded by the limits of their spaces.
 
 use rusqlite::Connection;
 
@@ -11,19 +11,19 @@ use crate::rest::error::ApiError;
 use crate::store::usage;
 use crate::time::Micros;
 
-/// Counts what the caller adds with this transaction. Where that is more than an agent may add today, the transaction
-/// fails, and nothing is counted.
+/// Counts the bytes and rows that the caller adds with this transaction. If an agent exceeds its allowance of today,
+/// the transaction fails, and nothing is counted.
 ///
 /// # Errors
-/// `allowance_used` with the time when it opens again, or the store's.
+/// `allowance_used` with the time when the agent may add again, or a `StoreError`.
 pub fn spend(tx: &Tx<'_>, settings: &Workspace, bytes: u64, rows: u64) -> Result<(), ApiError> {
     spend_as(tx.conn, tx.caller, settings, (bytes, rows), tx.now)
 }
 
-/// The same in any transaction; `added` is bytes and rows.
+/// Does the same as [`spend`] in any transaction; `added` is bytes and rows.
 ///
 /// # Errors
-/// As of [`spend`].
+/// See [`spend`].
 pub fn spend_as(
     conn: &Connection,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! Creating, changing, placing and deleting agents as aX clients do.
+//! Creating, changing, placing and deleting agents in the aX dialect.
 
 use std::sync::Arc;
 
@@ -26,10 +26,10 @@ use crate::store::agents::{self, Agent, AgentOrigin, LiveAgent};
 use crate::store::is_id;
 use crate::store::profiles::{self, AgentProfile};
 
-/// Where one comes from if nothing is said.
+/// The origin of an agent if the request names none.
 const DEFAULT_ORIGIN: AgentOrigin = AgentOrigin::Mcp;
 
-/// What an agent may change of itself.
+/// The fields that an agent may change in its own record.
 const OWN: &[&str] = &["description", "bio", "specialization", "avatar_url"];
 
 const AVATAR_URL: Field =
@@ -45,14 +45,14 @@ const AGENT_TYPE: Field = Field::text("agent_type", 64, "The kind of agent, as a
 pub const CHANGEABLE: &[Field] =
     &[DESCRIPTION, BIO, SPECIALIZATION, AVATAR_URL, SYSTEM_PROMPT, MODEL, AGENT_TYPE, STATUS];
 
-/// The live agent of a path's segment, an id or a name, if the caller has at least `needed` on it.
+/// Returns the live agent of a path segment, an id or a name, if the caller has at least the role `needed` on it.
 pub fn find(conn: &Connection, caller: &Caller, given: &str, needed: AgentRole) -> Result<LiveAgent, ApiError> {
     let live = agents::resolve(conn, given)?.ok_or(codes::AGENT_NOT_FOUND)?;
     access::require(conn, caller, &live.agent.id, needed)?;
     Ok(live)
 }
 
-/// The live agent of a field that takes ids alone, if the caller has at least `needed` on it.
+/// Returns the live agent of a field that takes only ids, if the caller has at least the role `needed` on it.
 pub(super) fn find_by_id(
     conn: &Connection,
     caller: &Caller,
@@ -62,11 +62,11 @@ pub(super) fn find_by_id(
     if is_id(given) { find(conn, caller, given, needed) } else { Err(codes::AGENT_NOT_FOUND.into()) }
 }
 
-/// A new agent of this name that belongs to the caller, with its grants and audit row; it may do what agents do, as far as
-/// `issuer` may. A name is never taken over.
+/// Creates an agent with this name that belongs to the caller, with its grants and audit row. It may do what agents do,
+/// as far as `issuer` may. The name must be free.
 ///
 /// # Errors
-/// `create_not_allowed`, `invalid_request` for the name, `name_conflict`, `space_forbidden`, or the store's.
+/// `create_not_allowed`, `invalid_request` for the name, `name_conflict`, `space_forbidden`, or a `StoreError`.
 pub fn born(tx: &Tx<'_>, given: &str, space_id: Option<String>, issuer: &Scopes) -> Result<Agent, ApiError> {
     make(tx, given, space_id, DEFAULT_ORIGIN, None, issuer)
 }
@@ -102,7 +102,7 @@ fn make(
     Ok(agent)
 }
 
-/// Puts what was sent into a profile.
+/// Copies the sent fields into a profile.
 fn apply(profile: &mut AgentProfile, body: &Fields) {
     let set = |place: &mut String, field: &Field| {
         if let Some(text) = body.text(field) {
@@ -169,7 +169,7 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
     })
 }
 
-/// Archives an agent; its name is free and all its credentials are dead.
+/// Archives an agent: its name becomes free, and all its credentials end.
 pub(super) fn delete(app: &App, call: Call) -> Handled {
     let ending = ArchiveEnding::new(app, &call);
     call.write(app, |tx| {

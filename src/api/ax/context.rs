@@ -1,4 +1,4 @@
-//! Shared context: values that the members of a space leave each other (aX contract, section 10).
+//! Shared context: values that the members of a space leave for each other (aX contract, section 10).
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(super) const SPACE: Field = Field::text("space_id", ID_CHARS, "The space; th
 const TTL: Field = Field::integer("ttl", 1, CONTEXT_TTL.0, "The lifetime in seconds that the value was set with.")
     .required()
     .nullable();
-/// The key in a path, as a tool takes it.
+/// The key of the path, as an argument of a tool.
 const PATH_KEY: Field = Field::text("key", CONTEXT_KEY_CHARS, "The key, as it is.");
 const ENTRY: &[Field] = &[
     Field::shown("key", "The key."),
@@ -53,7 +53,7 @@ const VALUE: Field = Field::text("value", CONTEXT_VALUE_BYTES, "The value, at mo
 const PREFIX: Field = Field::text("prefix", CONTEXT_KEY_CHARS, "Only keys that begin with this text.");
 const ARTIFACT_TYPE: Field =
     Field::text("artifact_type", 64, "The type of the value, such as RESEARCH.").required().not_empty();
-/// The rows of the table.
+/// The rows of the route table for shared context.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/context", UA_AG, Action::ContextWrite, set)
         .described(
@@ -156,7 +156,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::CONTEXT_NOT_FOUND]),
 ];
 
-/// What a change of a space may be refused with.
+/// The error codes of a request that sets a value.
 const WRITE: &[&crate::rest::codes::Code] =
     &[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::PAYLOAD_TOO_LARGE, codes::QUOTA_EXCEEDED, codes::ALLOWANCE_USED];
 
@@ -175,7 +175,7 @@ fn show(entry: &ContextEntry) -> Value {
     })
 }
 
-/// A key that may be set.
+/// Returns the key if it may be set.
 ///
 /// # Errors
 /// 422 for one that is empty, too long, or has control characters.
@@ -211,7 +211,7 @@ fn set(app: &App, call: Call) -> Handled {
     })
 }
 
-/// The reply to a change of a value; those who follow the space's context hear of its key once it is on disk.
+/// Returns the reply to a change of a value. Once it is on disk, the followers of the space's context get the key.
 fn told(streams: Arc<Streams>, space_id: &str, key: &str, reply: Reply) -> Written {
     let (topic, event) = (streams::context(space_id), Event::new(key, &Value::Null));
     let after: After = Box::new(move |reply, _| {
@@ -232,7 +232,7 @@ fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "context")?;
     let after = list.page().after.map(|(_, key)| key);
     let prefix = query.text(&PREFIX).unwrap_or("");
-    // A place before the first key of this prefix would show what others begin with.
+    // A cursor before the first key with this prefix would list keys with other prefixes.
     let after = after.as_deref().filter(|after| *after >= prefix);
     app.store.read(|conn| {
         let space_id = resolve_space(conn, &call.caller, query.text(&SPACE), SpaceRole::Viewer)?;

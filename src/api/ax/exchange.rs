@@ -1,5 +1,5 @@
-//! `POST /auth/exchange`: a key in, a short-lived token out (aX contract, section 3). The first exchange of an
-//! enrollment makes the agent it is bound to from then on (section 8).
+//! `POST /auth/exchange`: exchanges a key for a short-lived token (aX contract, section 3). The first exchange of an
+//! enrollment creates the agent that it is bound to from then on (section 8).
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::store::keys;
 use crate::time::Micros;
 
 const DOC: &str = "concepts/authentication#exchange";
-/// Days an enrollment is good for once it is bound.
+/// The days for which an enrollment is valid once it is bound.
 const BOUND_DAYS: i64 = 90;
 const NEED: Need = Need { action: Action::AuthExchange, classes: &[], dialect: Dialect::Ax };
 
@@ -40,7 +40,7 @@ const AGENT_NAME: Field =
     Field::text("agent_name", 128, "The agent's name or id. With an enrollment: the name of the new agent.");
 const REQUESTED_TTL: Field =
     Field::integer("requested_ttl", 1, i64::MAX, "The lifetime in seconds, at most that of the class.");
-/// The rows of the table.
+/// The exchange's row of the route table.
 pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Bearer(Action::AuthExchange, exchange))
     .described(
         "auth_exchange",
@@ -92,22 +92,22 @@ fn exchange(app: &App, input: Input) -> Handled {
     })
 }
 
-/// What is asked of an exchange. What is empty was not said.
+/// The parameters of an exchange. An empty value was not sent.
 #[derive(Debug, Default)]
 pub(crate) struct Wish {
-    /// The class; the key's own if nothing is said.
+    /// The class of the token; if empty, the key's own.
     pub class: String,
-    /// Whom the token is for.
+    /// The audience of the token.
     pub audience: String,
-    /// The settings of another service that it is for.
+    /// The settings of the other service that the token is for.
     pub service: Option<ProtectedResource>,
-    /// Scope words.
+    /// The scope words.
     pub scope: String,
-    /// Its lifetime in seconds.
+    /// The requested lifetime in seconds.
     pub ttl: Option<i64>,
-    /// The agent that the key is bound to.
+    /// The id of the agent that the key is bound to.
     pub agent_id: String,
-    /// The same by name; with an enrollment the name of the new one.
+    /// The name of that agent; for an enrollment, the name of the new agent.
     pub agent_name: String,
 }
 
@@ -126,19 +126,19 @@ impl Wish {
     }
 }
 
-/// What the exchange is for.
+/// The class, audience and scope of the token.
 struct ExchangeTarget {
     class: Class,
     audience: Audience,
     scope: String,
 }
 
-/// What was exchanged: the claims and the token that says them.
+/// Exchanges a key, and returns the claims and the signed token.
 ///
 /// # Errors
-/// Those of the route `/auth/exchange`.
+/// The errors of the route `/auth/exchange`.
 pub(crate) fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash, wish: &Wish) -> Result<(Claims, String), ApiError> {
-    // The audit has refusals for missing rights already; this adds all others.
+    // The audit already records refusals for missing rights; this adds all others.
     exchanged(tx, gate, hash, wish).inspect_err(|error| {
         if error.status() != StatusCode::FORBIDDEN {
             gate.deny_caller(tx.caller, Action::AuthExchange, &tx.input.head);
@@ -147,7 +147,7 @@ pub(crate) fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash, wish: &Wish) -> R
 }
 
 fn exchanged(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash, wish: &Wish) -> Result<(Claims, String), ApiError> {
-    // Read again on the writer's thread: of many exchanges of one enrollment, the first makes the agent.
+    // Read again on the writer thread: of many exchanges of one enrollment, the first creates the agent.
     let holder = credentials::find_exchangeable(tx.conn, hash)?
         .filter(|holder| holder.expires_at.is_none_or(|at| at > tx.now) && !holder.user.disabled)
         .ok_or_else(access::dead)?;
@@ -169,7 +169,7 @@ fn exchanged(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash, wish: &Wish) -> Result
     Ok((claims, token))
 }
 
-/// Class, audience and scope, in this order.
+/// Checks and returns the class, the audience and the scope, in this order.
 fn granted(holder: &Holder, wish: &Wish) -> Result<ExchangeTarget, ApiError> {
     let is_user = holder.kind == Kind::UserPat;
     let letter = if is_user { 'u' } else { 'a' };
@@ -181,7 +181,7 @@ fn granted(holder: &Holder, wish: &Wish) -> Result<ExchangeTarget, ApiError> {
             .detail(format!("PAT class '{letter}' cannot exchange for '{}'", plain(name)))
     })?;
     let name = Some(wish.audience.as_str()).filter(|name| !name.is_empty()).unwrap_or(Audience::Api.as_str());
-    // An agent's own token has no audience: it speaks to all.
+    // An agent's own token has no audience, so it fits all.
     let held = holder.audience.unwrap_or(KeyAudience::Both);
     let fits = |audience: &Audience| match audience {
         Audience::Api => held != KeyAudience::Mcp,
@@ -195,7 +195,7 @@ fn granted(holder: &Holder, wish: &Wish) -> Result<ExchangeTarget, ApiError> {
         ApiError::new(codes::AUDIENCE_NOT_ALLOWED)
             .detail(format!("PAT audience is '{held}' — cannot exchange for '{}'", plain(name)))
     })?;
-    // What the agent may do at present counts, not what the key was made with.
+    // The agent's present rights count, not those at the time when the key was made.
     let scopes = access::power_of(holder);
     let granted = match &wish.service {
         Some(service) => {
@@ -213,12 +213,12 @@ fn granted(holder: &Holder, wish: &Wish) -> Result<ExchangeTarget, ApiError> {
     Ok(ExchangeTarget { class, audience, scope })
 }
 
-/// A word from outside, cut to be told back.
+/// Shortens a word from outside, so that a reply can repeat it.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// Lets pass who names the agent the key is bound to, or none. The id decides over the name.
+/// Checks that the request names the agent that the key is bound to, or none. The id takes precedence over the name.
 fn check_binding(agent: &Holding, wish: &Wish) -> Result<(), ApiError> {
     let refused =
         |field| Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail(format!("{field} does not match bound agent")));
@@ -233,7 +233,7 @@ fn check_binding(agent: &Holding, wish: &Wish) -> Result<(), ApiError> {
     refused("agent_name")
 }
 
-/// Makes the agent of an enrollment and binds the key to it, all in this transaction.
+/// Creates the agent of an enrollment and binds the key to it, in the same transaction.
 fn enroll(tx: &Tx<'_>, holder: &Holder, wish: &Wish) -> Result<Holding, ApiError> {
     if !wish.agent_id.is_empty() {
         return Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail("agent_id does not match bound agent"));
@@ -241,7 +241,7 @@ fn enroll(tx: &Tx<'_>, holder: &Holder, wish: &Wish) -> Result<Holding, ApiError
     if wish.agent_name.is_empty() {
         return Err(codes::AGENT_NAME_REQUIRED.into());
     }
-    // No more than what the enrollment was issued with could give.
+    // The agent gets at most what the credential that issued the enrollment could give.
     let issuer = match &holder.made_by {
         Some(id) => Scopes::from_stored(&credentials::scopes_of(tx.conn, id)?.unwrap_or_default()),
         None => Scopes::all(),
@@ -267,7 +267,7 @@ fn claims(
     ttl: Option<i64>,
 ) -> Result<Claims, ApiError> {
     let iat = tx.now.0 / Micros::SECOND;
-    // Only ever shorter.
+    // A request can only shorten the lifetime.
     let lifetime = ttl.map_or(grant.class.lifetime(), |ttl| ttl.clamp(1, grant.class.lifetime()));
     let end = holder.expires_at.filter(|_| agent.is_none() || holder.agent.is_some());
     let exp = end.map_or(iat + lifetime, |at| (iat + lifetime).min(at.0 / Micros::SECOND).max(iat + 1));

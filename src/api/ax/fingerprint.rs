@@ -1,4 +1,4 @@
-//! Registering where a key is used (aX contract, section 6).
+//! Registers where a key is used (aX contract, section 6).
 
 use data_encoding::HEXLOWER;
 use hyper::http::StatusCode;
@@ -16,21 +16,21 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::store::keys;
 
-/// Hex digits of a SHA-256.
+/// The number of hex digits of a SHA-256.
 const DIGITS: usize = 64;
 
 const TOKEN_SHA256: Field = Field::text("token_sha256", DIGITS, "The key's SHA-256 in hex.")
     .told(r#"{"pattern": "^[0-9A-Fa-f]{64}$"}"#)
     .required();
 const HOST_BINDING: Field = Field::text("host_binding", 255, "The host where the key is used.");
-/// What is sent.
+/// The fields of the body.
 pub const FIELDS: &[Field] =
     &[Field::text("agent_id", ID_CHARS, "The agent the key is bound to."), TOKEN_SHA256, HOST_BINDING];
-/// An example of it.
+/// An example of the body.
 pub const EXAMPLE: &str =
     r#"{"token_sha256": "0000000000000000000000000000000000000000000000000000000000000000", "host_binding": "box"}"#;
 
-/// The SHA-256 of a key, in hex, as clients compute it.
+/// Returns the SHA-256 of a key in hex, as clients compute it.
 pub fn sha256(secret: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))
 }
@@ -48,7 +48,7 @@ pub(super) fn register(app: &App, call: Call) -> Handled {
     }
     let presented = call.caller.presents_key().then(|| bearer_text(&call.input.head).map(sha256)).flatten();
     let Some(id) = call.caller.credential_id().map(str::to_owned) else {
-        // The operator's socket has no key to tell of.
+        // A request on the operator's socket has no key.
         return Err(codes::FINGERPRINT_MISMATCH.into());
     };
     call.write(app, move |tx| {

@@ -1,4 +1,4 @@
-//! Making keys: what they may do, how many there may be, and the rows they become (aX contract, sections 2 and 8).
+//! Creates keys: their scopes, their maximum number, and their rows (aX contract, sections 2 and 8).
 
 use serde_json::{Value, json};
 
@@ -19,34 +19,34 @@ use crate::store::credentials::{CredentialState, KeyAudience, Maker};
 use crate::store::keys::{self, NewPat, PatRecord};
 use crate::time::Micros;
 
-/// A key to be made.
+/// A key to create.
 pub struct KeyRequest {
-    /// A user's or agent's key, or an enrollment.
+    /// The kind of key: a user's, an agent's, or an enrollment.
     pub kind: Kind,
-    /// The agent it is bound to.
+    /// The id of the agent that it is bound to.
     pub agent_id: Option<String>,
-    /// What it may do.
+    /// The scopes of the key.
     pub scopes: Scopes,
     /// Whether it may be exchanged for a manager's token.
     pub admin: bool,
-    /// What people call it.
+    /// The name that people gave it.
     pub label: String,
-    /// What it may be exchanged for.
+    /// The audience of its tokens.
     pub audience: KeyAudience,
-    /// The agents it is restricted to.
+    /// The ids of the agents that it is restricted to; `None` for all.
     pub only_agents: Option<Vec<String>>,
-    /// The space of an enrollment's agent.
+    /// The id of the space of an enrollment's future agent.
     pub space_id: Option<String>,
-    /// Microseconds it is good for.
+    /// The lifetime in microseconds.
     pub lifetime: i64,
-    /// Who makes it. A user's key and an enrollment live by the credential in it.
+    /// The maker. A user's key and an enrollment depend on the maker's credential.
     pub maker: Maker,
 }
 
-/// Refuses a key that would be one too many.
+/// Refuses a key that would exceed the maximum number.
 ///
 /// # Errors
-/// `cleanup_required`, or the store's.
+/// `cleanup_required`, or a `StoreError`.
 pub fn check_count(tx: &Tx<'_>, max_of_agent: u64, user_id: &str, agent_id: Option<&str>) -> Result<(), ApiError> {
     let (count, max, whose) = match agent_id {
         Some(id) => (keys::count_of_agent(tx.conn, id, tx.now)?, max_of_agent, "agent"),
@@ -61,10 +61,10 @@ pub fn check_count(tx: &Tx<'_>, max_of_agent: u64, user_id: &str, agent_id: Opti
         .with("max", max))
 }
 
-/// Makes the key, with its audit row. What is shown of it: the record, and the token this once.
+/// Creates the key with its audit row, and returns its record with the token, which is never shown again.
 ///
 /// # Errors
-/// The store's.
+/// `agent_frozen`, 401 if the maker's credential has ended, or a `StoreError`.
 pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &KeyRequest) -> Result<Value, ApiError> {
     let issued: Issued = if wanted.kind == Kind::UserPat { UserPat::generate() } else { AgentPat::generate() };
     let id = store::new_id();
@@ -101,7 +101,7 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &KeyRequest) -> Result<Value, Ap
     Ok(shown)
 }
 
-/// A key as told.
+/// Returns the record of a key as JSON.
 pub fn show(key: &PatRecord, now: Micros) -> Value {
     let state = match key.state {
         CredentialState::Active | CredentialState::PendingEnrollment if key.expires_at <= now => {
@@ -129,11 +129,11 @@ pub fn show(key: &PatRecord, now: Micros) -> Value {
     })
 }
 
-/// What a key made by this request may be exchanged for: what was asked for, or the default as far as the caller's own key
-/// reaches.
+/// Returns the audience of a key that this request creates: the requested one, or the default as far as the caller's
+/// own key allows it.
 ///
 /// # Errors
-/// `scope_exceeds_issuer`.
+/// `scope_exceeds_issuer` if the caller's own key does not have the requested audience.
 pub fn audience(tx: &Tx<'_>, default: KeyAudience) -> Result<KeyAudience, ApiError> {
     let (held, asked) = (tx.caller.audience(), tx.input.body.word(&AUDIENCE)?);
     match asked {
@@ -143,10 +143,10 @@ pub fn audience(tx: &Tx<'_>, default: KeyAudience) -> Result<KeyAudience, ApiErr
     }
 }
 
-/// Lets an audience pass that the caller's own key has.
+/// Checks that the caller's own key has this audience.
 ///
 /// # Errors
-/// `scope_exceeds_issuer`.
+/// `scope_exceeds_issuer` if it does not.
 pub fn reaches(held: KeyAudience, wanted: KeyAudience) -> Result<(), ApiError> {
     if held == KeyAudience::Both || held == wanted {
         return Ok(());
@@ -156,8 +156,8 @@ pub fn reaches(held: KeyAudience, wanted: KeyAudience) -> Result<(), ApiError> {
         .with("audience", held.slug()))
 }
 
-/// What an agent's key made by this request may do: what was asked for, or what agents do, as far as the caller and the
-/// agent's owner let it.
+/// Returns the scopes of an agent's key that this request creates: the requested ones, or the agents' default, as far
+/// as the caller and the agent's owner allow it.
 ///
 /// # Errors
 /// `invalid_request`, `scope_exceeds_issuer`.
@@ -174,14 +174,14 @@ pub fn scopes_for_agent(tx: &Tx<'_>, agent: Option<&Agent>, asked: Option<Vec<&s
             if let Some(agent) = agent {
                 scope::within_agent(tx.conn, tx.caller, agent, Some(&scopes))?;
             }
-            // What an agent's token can never do need not be in its key.
+            // The scopes are not narrowed to those that an agent's token can use.
             scopes
         }
     };
     if scopes.is_empty() { Err(codes::SCOPE_EXCEEDS_ISSUER.into()) } else { Ok(scopes) }
 }
 
-/// What a user's key made by this request may do, and whether it is a manager's.
+/// Returns the scopes of a user's key that this request creates, and whether it may be exchanged for a manager's token.
 ///
 /// # Errors
 /// `invalid_request`, `scope_exceeds_issuer`.

@@ -33,7 +33,7 @@ use crate::time::Micros;
 const DOC: &str = "concepts/authentication#keys";
 const DEFAULT_DAYS: i64 = 90;
 const HOUR: i64 = 3600 * Micros::SECOND;
-/// Keys told in one list.
+/// The maximum keys on a page of the list.
 const LISTED: u64 = 2 * PAGE_MAX;
 
 const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days until the key expires; 90 if absent.");
@@ -59,7 +59,7 @@ const RECORD: &[Field] = &{
         Field::shown("revoked_at", "When the key was revoked.").nullable(),
         Field::shown("created_by", "The user or agent that made the key."),
         Field::shown("made_by", "The credential that the key was made with.").nullable(),
-        // Only where the key is made.
+        // These two are only in the reply that creates the key.
         Field::unbounded("token", "The key itself, shown only in this reply."),
         Field::unbounded("agent_id", "The agent that the key is bound to.").nullable(),
     ]
@@ -73,7 +73,7 @@ const BOUND_AGENT_ID: Field = Field::text(
     255,
     "The id of the agent that the key acts as. If absent, the key acts as the caller.",
 );
-/// The rows of the table.
+/// The keys' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/credentials/agent-pat", AD, Action::CredentialsIssue, issue_agent_pat)
         .described(
@@ -261,7 +261,7 @@ fn issue_agent_pat(app: &App, call: Call) -> Handled {
     })
 }
 
-/// A key for an agent on which the caller is editor.
+/// Creates a key for an agent; the caller must be its editor.
 fn for_agent(
     tx: &Tx<'_>,
     max: u64,
@@ -288,7 +288,7 @@ fn for_agent(
 
 fn issue_enrollment(app: &App, call: Call) -> Handled {
     let max = app.config.read(|now| now.ax.max_agent_pats);
-    // It will create an agent: that needs its own scope.
+    // The enrollment will create an agent, which needs this scope.
     if !call.caller.scopes().allow(Action::AgentsCreate) {
         return Err(ApiError::new(codes::INSUFFICIENT_SCOPE).detail("Missing required scopes: ['agents.create']"));
     }
@@ -329,7 +329,7 @@ fn create(app: &App, call: Call) -> Handled {
             let agent = change::find_by_id(tx.conn, tx.caller, id, AgentRole::Editor)?.agent;
             return Ok(created(&for_agent(tx, max, agent, audience, body.texts(&SCOPES))?));
         }
-        // A manager's token makes keys for agents alone.
+        // A manager's token can create only agents' keys.
         if tx.caller.token_class() == Some(Class::Admin) {
             return Err(ApiError::new(codes::INSUFFICIENT_SCOPE)
                 .detail("A user_admin token can make only agents' keys: send bound_agent_id, or use user_access."));
@@ -354,8 +354,8 @@ fn create(app: &App, call: Call) -> Handled {
     })
 }
 
-/// The agents a new key is restricted to: those asked for, each of which the caller may read; else the caller's own
-/// restriction.
+/// Returns the agents that a new key is restricted to: the requested ones, each of which the caller may read, or else
+/// the caller's own restriction.
 fn restriction(tx: &Tx<'_>) -> Result<Option<Vec<String>>, ApiError> {
     let asked = tx.input.body.texts(&ALLOWED_AGENT_IDS).filter(|ids| !ids.is_empty());
     let Some(asked) = asked else { return Ok(tx.caller.only_agents().map(<[String]>::to_vec)) };
@@ -375,7 +375,7 @@ fn list(app: &App, call: Call) -> Handled {
     Ok(list.reply(&call.input).into())
 }
 
-/// The key of this id if it is the caller's, or of an agent the caller is editor of.
+/// Returns the key with this id, if it is the caller's own or an agent's of which the caller is editor.
 pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<PatRecord, ApiError> {
     let key = keys::by_id(conn, id)?.ok_or(codes::CREDENTIAL_NOT_FOUND)?;
     let own = match &key.agent_id {
@@ -385,7 +385,8 @@ pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<PatRe
     if own { Ok(key) } else { Err(codes::CREDENTIAL_NOT_FOUND.into()) }
 }
 
-/// The key that the path names and what ended with it. A dead one stays as it is.
+/// Revokes the key that the path names, and returns it with the credentials that ended with it. A key that has already
+/// ended stays unchanged.
 fn end(tx: &Tx<'_>) -> Result<(PatRecord, EndedWith), ApiError> {
     let key = find(tx.conn, tx.caller, tx.input.param(0))?;
     let ended = descent::end_with_all(tx, &key.id)?;

@@ -1,4 +1,4 @@
-//! Who the credential is, and the few public answers that keep the client working (aX contract, sections 7 and 11).
+//! The principal of a credential, and the few public routes that the client needs (aX contract, sections 7 and 11).
 
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ const CREDENTIAL_SCOPE: &[Field] = &[
 ];
 
 const PROVIDER_PATTERN: Field = Field::text("provider_pattern", 64, "The format of the key.");
-/// The rows of the table.
+/// The rows of the route table for these routes.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/auth/me", ALL, Action::AuthWhoami, me)
         .described(
@@ -84,7 +84,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(202, OK),
 ];
 
-/// Which agents a credential may touch, as the client names it.
+/// Returns which agents a credential may access, in the client's terms.
 pub fn credential_scope(caller: &Caller) -> Value {
     match (caller.agent_id(), caller.only_agents()) {
         (Some(id), _) => json!({"agent_scope": "agent", "allowed_agent_ids": [id]}),
@@ -135,7 +135,7 @@ fn me(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&shown).decided(Decided::ByDatabase).into())
 }
 
-/// The name of the space that is the default one among an agent's.
+/// Returns the name of the default space among an agent's spaces.
 fn default_name(spaces: &Value) -> Value {
     let default = spaces.as_array().and_then(|all| all.iter().find(|space| space["is_default"] == true));
     default.map_or(Value::Null, |space| space["name"].clone())

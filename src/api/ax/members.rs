@@ -1,4 +1,4 @@
-//! Members of spaces (workspace contract, section 1): whom a space's owner lets in, and who leaves.
+//! Members of spaces (workspace contract, section 1): list, add and remove them.
 
 use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
@@ -24,7 +24,7 @@ use crate::time::Micros;
 const DOC: &str = "concepts/workspace#members";
 
 const ROLE: Field = Field::word("role", SpaceRole::SLUGS, "The member's role.").required();
-/// What a member is known by.
+/// The fields of a member.
 const MEMBER: &[Field] = &[
     Field::shown("id", "The id of the user or agent."),
     Field::shown("username", "The name of the user or agent."),
@@ -37,7 +37,7 @@ const USERNAME: Field = Field::text("username", NAME_CHARS, "The user's name. Se
 const AGENT: Field = Field::text("agent", NAME_CHARS, "The agent's id or name. Send this or username.");
 const EXPIRES_IN_SECONDS: Field =
     Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "Seconds until the membership ends; never if absent.");
-/// The rows of the table.
+/// The members' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces/{space}/members", UA_AG, Action::SpacesRead, list)
         .described("spaces_members", "List a space's members", "The owner, the added members, and the agents whose home space it is.", DOC)
@@ -91,7 +91,7 @@ fn list(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&json!({"members": members.iter().map(show).collect::<Vec<_>>()})).into())
 }
 
-/// Whom the request names. An agent that the caller may not see is none.
+/// Returns the user or agent that the request names. An agent that the caller may not see counts as unknown.
 fn named(conn: &Connection, caller: &Caller, username: Option<&str>, agent: Option<&str>) -> Result<Invitee, ApiError> {
     let unknown = || ApiError::from(codes::PRINCIPAL_NOT_FOUND);
     match (username, agent) {
@@ -146,7 +146,7 @@ fn add(app: &App, call: Call) -> Handled {
 fn remove(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let (space_id, id) = (tx.input.param(0), tx.input.param(1));
-        // Who leaves needs no role beyond being in.
+        // A member that leaves needs only to be a member.
         let leaves = tx.caller.grantee().id() == id;
         let needed = if leaves { SpaceRole::Viewer } else { SpaceRole::Owner };
         access::require_space(tx.conn, tx.caller, space_id, needed).map_err(|error| match error.code.status {
@@ -166,7 +166,7 @@ fn remove(app: &App, call: Call) -> Handled {
     })
 }
 
-/// Puts an agent that lives in the space into its owner's default one; false if it does not live there.
+/// Moves an agent whose home space this is to its owner's default space; false if its home is elsewhere.
 fn move_out(tx: &Tx<'_>, space_id: &str, agent_id: &str) -> Result<bool, ApiError> {
     let Some(live) = agents::by_id(tx.conn, agent_id)?.filter(|live| live.agent.space_id == space_id) else {
         return Ok(false);

@@ -1,5 +1,5 @@
 //! The aX dialect: the routes that the client `axctl` calls (aX contract). It only translates; agents, credentials and
-//! spaces are the same as everywhere.
+//! spaces are the same as in the other dialects.
 
 mod agents;
 pub mod allowance;
@@ -44,11 +44,10 @@ use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, Pub
 use crate::rest::error::Dialect;
 use crate::rest::route::Access;
 
-/// A text of a reply.
-/// Ids have 36 characters; what is longer is none.
+/// The maximum characters of an id. Ids have 36; a longer text cannot be one.
 const ID_CHARS: usize = 64;
 
-/// A route of this dialect without query, body or errors of its own.
+/// Creates a route of this dialect without query, body or error codes of its own.
 const fn row(
     method: Method,
     path: &'static str,
@@ -57,7 +56,7 @@ const fn row(
     ApiRoute::bare(method, path, Dialect::Ax, access)
 }
 
-/// A checked route: method, path, classes, action, handler.
+/// Creates a checked route: method, path, classes, action, handler.
 const fn checked(
     method: Method,
     path: &'static str,

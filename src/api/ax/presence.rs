@@ -1,4 +1,4 @@
-//! Which agents are there: presence, availability, heartbeat. In memory only (aX contract, section 7).
+//! Presence, availability and heartbeat of agents, in memory only (aX contract, section 7).
 
 use hyper::http::Method;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ const STATE: &[Field] = &[
     Field::of("control", Type::AnyObject, "The restrictions that the owner has set.").required(),
 ];
 
-/// The rows of the table.
+/// The rows of the route table for presence.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/agents/presence", UA_AG, Action::AgentsPresence, presence_of_all)
         .described("agents_presence_list", "See which agents are online", "The agents that the caller may read.", DOC)
@@ -158,7 +158,7 @@ fn presence_of_one(app: &App, call: Call) -> Handled {
 }
 
 fn state_of_all(app: &App, call: Call) -> Handled {
-    // Whether an agent listens at the moment stands in memory alone.
+    // Not cached: whether an agent listens now is only in memory.
     Ok(of_all(app, &call, state)?.into())
 }
 
@@ -167,6 +167,6 @@ fn state_of_one(app: &App, call: Call) -> Handled {
 }
 
 fn heartbeat(_: &App, _: Call) -> Handled {
-    // The access check has noted the agent already.
+    // The access check has already recorded that the agent was seen.
     Ok(Reply::ok(&json!({"ok": true, "ttl_seconds": ONLINE})).into())
 }

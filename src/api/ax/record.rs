@@ -1,4 +1,4 @@
-//! An agent as the aX dialect shows it: the registry's record and the profile, built field by field.
+//! An agent in the form of the aX dialect: the registry's record and the profile, field by field.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -12,14 +12,14 @@ use crate::store::profiles::{self, AgentProfile};
 use crate::store::spaces::{self, Space};
 use crate::time::Micros;
 
-/// A space as an agent's record names it.
+/// The fields of a space in an agent's record.
 const SPACE: &[Field] = &[
     Field::shown("space_id", "The space's id."),
     Field::shown("name", "The space's name."),
     Field::flag("is_default", "True for the agent's home space.").required(),
 ];
 
-/// The record's fields.
+/// The fields of the record.
 pub const FIELDS: &[Field] = &[
     Field::shown("id", "The id; it is never reused."),
     Field::shown("name", "The name; for an agent from another client family, its slug."),
@@ -57,17 +57,17 @@ const CONTROL: &[Field] = &[
     Field::shown("no_reply_reason", "Why.").nullable(),
 ];
 
-/// The name this dialect knows an agent by.
+/// Returns the name of an agent in this dialect.
 pub fn name(agent: &Agent) -> &str {
     agent.given_name.as_deref().unwrap_or(&agent.slug)
 }
 
-/// When an agent was last seen: in this run of the daemon, else by its token.
+/// Returns when an agent was last seen: in this run of the daemon, or by the last use of its token.
 pub fn last_seen(presence: &Presence, live: &LiveAgent) -> Option<Micros> {
     presence.last_seen(&live.agent.id).max(live.last_used_at)
 }
 
-/// What holds an agent back.
+/// Returns the JSON object that says whether an agent is paused.
 pub fn control(agent: &Agent) -> Value {
     json!({
         "is_disabled": agent.paused,
@@ -77,10 +77,11 @@ pub fn control(agent: &Agent) -> Value {
     })
 }
 
-/// The spaces an agent may work in, its own and those it was let into: those of them that the caller may see.
+/// Returns the spaces that an agent may work in, its own and those it is a member of, as far as the caller may see
+/// them.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn allowed_spaces(conn: &Connection, caller: &Caller, agent_id: &str, space_id: &str) -> store::Result<Value> {
     let now = Micros::now();
     let show = |space: &Space| json!({"space_id": space.id, "name": space.name, "is_default": space.id == space_id});
@@ -93,10 +94,10 @@ pub fn allowed_spaces(conn: &Connection, caller: &Caller, agent_id: &str, space_
     Ok(Value::Array(shown))
 }
 
-/// The record as the caller may see it.
+/// Returns the record as far as the caller may see it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn show(conn: &Connection, caller: &Caller, presence: &Presence, live: &LiveAgent) -> store::Result<Value> {
     let a = &live.agent;
     let profile = profiles::of(conn, &a.id)?;

@@ -1,5 +1,5 @@
-//! Rotating a key: the successor has its rights, hangs where it hung, and takes along what it made (aX contract,
-//! sections 2 and 8).
+//! Rotates a key: the successor has the same rights and depends on the same credential, and the credentials that the
+//! key made then depend on the successor (aX contract, sections 2 and 8).
 
 use super::issue::{self, KeyRequest};
 use super::keys::find;
@@ -37,14 +37,14 @@ pub(super) fn rotate(app: &App, call: Call) -> Handled {
             maker,
         };
         let made = issue::make(tx, &key.owner_user_id, &wanted)?;
-        // What the old key made hangs on its successor.
+        // The credentials that the old key made now depend on its successor.
         credentials::reparent(tx.conn, &old, made["credential_id"].as_str())?;
         Ok(Reply::ok(&made))
     })
 }
 
-/// On what the successor of a key hangs: where the key did, if it is the caller's own or made with it; else on the
-/// caller's credential, which now knows the secret.
+/// Returns the maker that the successor of a key depends on. It is the key's own maker if the key is the caller's own
+/// or was made with it. Otherwise it is the caller's credential, because the caller now knows the secret.
 fn hanging(tx: &Tx<'_>, key: &PatRecord) -> Result<Maker, ApiError> {
     let caller = tx.caller.maker();
     let Some(own) = caller.credential.as_deref().filter(|_| key.agent_id.is_none()) else {
@@ -61,7 +61,7 @@ fn hanging(tx: &Tx<'_>, key: &PatRecord) -> Result<Maker, ApiError> {
     Ok(caller)
 }
 
-/// Whoever rotates a key gets it: it must not hold more than the caller.
+/// Checks that the key has no more rights than the caller, because the caller gets the new key.
 fn check_not_wider(tx: &Tx<'_>, key: &PatRecord) -> Result<(), ApiError> {
     let scopes = Scopes::from_stored(&key.scopes);
     let own = match key.agent_id {

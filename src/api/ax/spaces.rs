@@ -41,7 +41,7 @@ const SPACE: &[Field] = &[
 
 const USAGE_DOC: &str = "concepts/workspace#bounds";
 
-/// What is held, and how much of it there may be.
+/// The fields of a usage: the amount that is stored, and the maximum.
 const HOLDING: &[Field] = &[
     Field::integer("held", 0, i64::MAX, "What the space holds now.").required(),
     Field::integer("most", 0, i64::MAX, "What the space may hold at most.").required(),
@@ -64,7 +64,7 @@ const USAGE: &[Field] = &[
 
 const DESCRIPTION: Field = Field::text("description", 1024, "The purpose of the space.");
 const VISIBILITY: Field = Field::word("visibility", Visibility::SLUGS, "Who can see the space; private if absent.");
-/// The rows of the table.
+/// The spaces' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces", UA_AG, Action::SpacesList, list)
         .described("spaces_list", "List the caller's spaces", "Exactly one is the default.", DOC)
@@ -113,7 +113,8 @@ fn show(conn: &Connection, space: &Space, default: &str, now: Micros) -> store::
     }))
 }
 
-/// Those the caller belongs to: a user's own and the joined ones, an agent's one and those it was let into.
+/// Lists the caller's spaces: for a user, its own and the joined ones; for an agent, its home space and the joined
+/// ones.
 fn list(app: &App, call: Call) -> Handled {
     let now = Micros::now();
     let mut list = Listing::of(&call.input, "spaces")?.at_most(PAGE_MAX).under("spaces", false);

@@ -1,4 +1,4 @@
-//! A row of the route table: a route with its handler, and the words that rows are written in.
+//! A row of the route table: a route with its handler, and the functions that build rows.
 
 use hyper::http::Method;
 
@@ -17,15 +17,15 @@ use crate::rest::tool::Tool;
 pub type PublicHandler = fn(&App, Input) -> Handled;
 /// The handler of a route that needs an action.
 pub type CheckedHandler = fn(&App, Call) -> Handled;
-/// The handler of a route whose reply the caller alone makes.
+/// The handler of a route whose reply depends only on the caller.
 pub type AtOnceHandler = fn(&Caller) -> Reply;
 /// A row of the table.
 pub type ApiRoute = Route<PublicHandler, CheckedHandler, AtOnceHandler>;
 
-/// A row is put together from a bare one; what it does not name keeps these defaults: no query, no body, 200 with an empty
-/// object, safe to repeat, no codes of its own, no tool.
+/// A row starts bare, and each further function sets one part of it. The defaults are: no query, no body, 200 with an
+/// empty object, safe to repeat, no error codes of its own, no tool.
 impl ApiRoute {
-    /// A bare row.
+    /// Creates a row with the defaults.
     pub(crate) const fn bare(
         method: Method,
         path: &'static str,
@@ -51,7 +51,7 @@ impl ApiRoute {
         }
     }
 
-    /// A bare row for callers whose scopes cover the action.
+    /// Creates a row for callers whose scopes cover the action.
     pub(crate) const fn checked(
         method: Method,
         path: &'static str,
@@ -62,12 +62,12 @@ impl ApiRoute {
         Self::bare(method, path, dialect, Access::Action(action, handler))
     }
 
-    /// A bare row for anybody.
+    /// Creates a row for anybody.
     pub(crate) const fn public(method: Method, path: &'static str, dialect: Dialect, handler: PublicHandler) -> Self {
         Self::bare(method, path, dialect, Access::Public(handler))
     }
 
-    /// What it is called and does, and the page that explains it.
+    /// Sets the id, the title, the description and the page that explains the route.
     pub(crate) const fn described(
         mut self,
         id: &'static str,
@@ -82,20 +82,21 @@ impl ApiRoute {
         self
     }
 
-    /// Its body, with an example.
+    /// Sets the fields of the JSON body, with an example.
     pub(crate) const fn taking(mut self, fields: &'static [Field], example: &'static str) -> Self {
         self.body = BodyKind::Json(fields);
         self.example = example;
         self
     }
 
-    /// It takes an `Idempotency-Key`.
+    /// Lets the route take an `Idempotency-Key`.
     pub(crate) const fn repeatable(mut self) -> Self {
         self.repeat = Repeat::Key;
         self
     }
 
-    /// Its body is bytes that the handler reads, told as this content type with these fields; its query is any text.
+    /// Makes the body raw bytes that the handler parses, documented as this content type with these fields; the query
+    /// is any text.
     pub(crate) const fn taking_raw_of(
         mut self,
         media_type: &'static str,
@@ -107,50 +108,50 @@ impl ApiRoute {
         self
     }
 
-    /// Its body is any bytes, its query any text.
+    /// Makes the body any bytes and the query any text.
     pub(crate) const fn taking_raw(mut self) -> Self {
         self.body = BodyKind::Raw;
         self
     }
 
-    /// An example of a body that the handler alone reads.
+    /// Sets an example of a body that only the handler parses.
     pub(crate) const fn with_example(mut self, example: &'static str) -> Self {
         self.example = example;
         self
     }
 
-    /// Its body is a form with these fields, taken piece by piece.
+    /// Makes the body a `multipart/form-data` form with these fields, taken piece by piece.
     pub(crate) const fn taking_multipart(mut self, fields: &'static [Field], example: &'static str) -> Self {
         self.body = BodyKind::Multipart(fields);
         self.example = example;
         self
     }
 
-    /// Its query.
+    /// Sets the fields of the query.
     pub(crate) const fn asking(mut self, query: &'static [Field]) -> Self {
         self.query = query;
         self
     }
 
-    /// Its answer.
+    /// Sets the status and the body of the successful reply.
     pub(crate) const fn answering(mut self, status: u16, answer: Answer) -> Self {
         self.answer = (status, answer);
         self
     }
 
-    /// The reply carries a secret.
+    /// Marks the reply as secret: it is never stored for repeats.
     pub(crate) const fn secret(mut self) -> Self {
         self.repeat = Repeat::Secret;
         self
     }
 
-    /// MCP clients see it as this tool.
+    /// Offers the route to MCP clients as this tool.
     pub(crate) const fn offering(mut self, tool: Tool) -> Self {
         self.tool = Some(tool);
         self
     }
 
-    /// The codes it can answer with.
+    /// Sets the error codes of the route.
     pub(crate) const fn failing(mut self, errors: &'static [&'static Code]) -> Self {
         self.errors = errors;
         self

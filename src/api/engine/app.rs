@@ -1,4 +1,4 @@
-//! What handlers share: the store, the gate, the settings, the counters.
+//! The application that all handlers share: the store, the gate, the settings, the counters.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
@@ -43,106 +43,106 @@ use crate::rest::router::Router;
 use crate::store::{self, Store};
 use crate::time::Clock;
 
-/// The page that tells a person of a refusal.
+/// Renders the page that shows a refusal to a person.
 pub type RefusalPage = fn(&ApiError, &Head) -> Reply;
 
-/// The page of the documentation that a browser gets.
+/// Renders a page of the documentation for a browser.
 pub type DocPage = fn(&Input, &docs::DocsQuery<'_>) -> Reply;
 
-/// A page for people that the console's frame goes around.
+/// The content of a page for people; the console's frame goes around it.
 #[derive(Debug)]
 pub struct Framed<'a> {
     /// The status of the reply.
     pub status: StatusCode,
-    /// What it is called.
+    /// The page's title.
     pub title: &'a str,
-    /// What it shows, as HTML.
+    /// The page's content, as HTML.
     pub main: &'a str,
-    /// The address that the browser opens next by itself.
+    /// The address that the browser opens next without a click.
     pub onward: Option<&'a str>,
 }
 
-/// What puts the frame around a page, for who is logged in or for a stranger.
+/// Puts the console's frame around a page. `None` as the caller: nobody is logged in.
 pub type FramedPage = fn(&App, &Input, Option<&Caller>, &Framed<'_>) -> Reply;
 
 /// The application.
 pub struct App {
     /// The table of routes.
     pub routes: &'static [&'static [ApiRoute]],
-    /// From a request to its row of the table.
+    /// Finds a request's row of the table.
     pub(crate) router: Router<PublicHandler, CheckedHandler, AtOnceHandler>,
-    /// What a browser is shown of a refusal.
+    /// Renders a refusal for a browser.
     pub refusal_page: RefusalPage,
-    /// What a browser is shown of the documentation.
+    /// Renders the documentation for a browser.
     pub doc_page: DocPage,
-    /// What puts the console's frame around a page.
+    /// Puts the console's frame around a page.
     pub framed_page: FramedPage,
     /// The settings in force.
     pub config: Arc<LiveConfig>,
     /// The database.
     pub store: Arc<Store>,
-    /// The clock that ends and removals go by.
+    /// The clock that decides when something expires or is deleted.
     pub clock: Arc<Clock>,
     /// The access check.
     pub gate: Arc<Gate>,
-    /// Slow work.
+    /// The runner of operations.
     pub jobs: Arc<Jobs>,
-    /// Keys being worked on.
+    /// The idempotency keys whose requests are running.
     pub in_flight: Arc<InFlight>,
-    /// This run of the daemon; owns its reservations.
+    /// The id of this run of the daemon; the owner of its idempotency reservations.
     pub instance: Arc<str>,
-    /// Logs that are followed.
+    /// Reads the logs that clients follow.
     pub log_tail: LogTail,
-    /// Event streams and waits.
+    /// The open event streams, and the topics that requests wait for.
     pub streams: Arc<Streams>,
-    /// Deliveries to the webhook, where there is one.
+    /// Delivers to the webhook, if one is configured.
     pub webhook: Arc<WebhookSender>,
-    /// Deliveries to people's channels.
+    /// Delivers to people's channels.
     pub channels: Arc<ChannelSender>,
-    /// Fetches of messages that are not on disk yet.
+    /// The receipts of fetched messages that are not on disk yet.
     pub fetched: Arc<Fetched>,
-    /// The message that streams told last.
+    /// The message that the streams sent last, rendered once for all of them.
     pub recent: Arc<Recent>,
-    /// What becomes of messages by themselves.
+    /// The thread that deletes old messages and reports overdue replies.
     pub upkeep: Arc<Upkeep>,
-    /// The clock of leases on tasks.
+    /// The thread that ends expired leases on tasks.
     pub leases: Arc<Leases>,
-    /// Sleep and wake of agents.
+    /// The thread that puts agents to sleep and wakes them.
     pub sleeper: Arc<Sleeper>,
-    /// Ends requests and grants by their time.
+    /// The thread that ends expired requests and grants.
     pub endings: Arc<Endings>,
-    /// Uploads on their way.
+    /// The places for running uploads.
     pub uploads: Arc<Places>,
-    /// Downloads on their way.
+    /// The places for running downloads.
     pub downloads: Arc<Places>,
-    /// Downloads of backups on their way.
+    /// The places for running downloads of backups.
     pub backup_downloads: Arc<Places>,
-    /// Replies that may be given again.
+    /// The cache of replies.
     pub kept: ReplyCache,
-    /// Counters.
+    /// The counters of requests.
     pub metrics: RequestMetrics,
-    /// How the automatic backups are doing.
+    /// The state of the automatic backups.
     pub backups: Arc<BackupHealth>,
-    /// Where lines of the access log go.
+    /// The access log.
     pub access_log: AccessLog,
-    /// When this run began.
+    /// The start of this run.
     pub started: Instant,
-    /// Carries requests on to agents.
+    /// Forwards requests to agents.
     pub forwarder: Arc<Forwarder>,
-    /// What signs the head of the audit; `None` if it cannot be had.
+    /// The key that signs the head of the audit; `None` if it is not available.
     pub box_key: Option<Arc<BoxKey>>,
-    /// Where the daemon itself listens on the network.
+    /// The addresses that the daemon listens on.
     pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
-    /// Logins on their way: links, requests of programs, codes.
+    /// Pending logins: links, requests of programs, codes.
     pub logins: Arc<Logins>,
     /// Joins that wait for a decision.
     pub joins: Arc<Joins>,
     edge: OnceLock<edge::Handle>,
-    /// Itself, for work that goes on after a handler.
+    /// A handle to this application, for work that continues after a handler.
     own: OnceLock<Weak<App>>,
 }
 
-/// What an application is made of; the composition root builds it.
+/// The parts of an application; the composition root builds them.
 pub struct AppParts {
     /// See [`App::routes`].
     pub routes: &'static [&'static [ApiRoute]],
@@ -191,7 +191,7 @@ pub struct AppParts {
 }
 
 impl App {
-    /// An application of these parts, which begins now.
+    /// Creates an application from these parts; its start time is now.
     pub fn new(parts: AppParts) -> Self {
         let registrations = parts.config.watch(|now| now.oauth.registrations_per_minute);
         let logins = Logins::new(parts.box_key.as_deref(), registrations);
@@ -236,7 +236,7 @@ impl App {
         }
     }
 
-    /// Puts these settings in force, as far as they are not read where they are used.
+    /// Applies these settings: stores them, and passes them to the parts that keep a copy.
     pub fn apply(&self, config: Config) {
         self.store.log_slower_than(config.limits.slow_query_ms);
         self.store.end_reads_after(config.limits.read_timeout_ms);
@@ -248,33 +248,33 @@ impl App {
         self.webhook.nudge();
     }
 
-    /// A handle for what a handler leaves to be done later.
+    /// Returns a handle for work that continues after the handler.
     pub fn handle(&self) -> Weak<Self> {
         self.own.get().cloned().unwrap_or_default()
     }
 
-    /// Makes the application known to itself.
+    /// Stores the handle that [`App::handle`] returns.
     pub(crate) fn know(self: &Arc<Self>) {
         let _ = self.own.set(Arc::downgrade(self));
     }
 
-    /// Makes the running edge known, for `/readyz` and `/metrics`.
+    /// Sets the running edge, for `/readyz`, `/metrics` and [`App::apply`].
     pub fn set_edge(&self, handle: edge::Handle) {
         let _ = self.edge.set(handle);
     }
 
-    /// One who tells people what the daemon itself has to say.
+    /// Returns a notifier for the daemon's own notifications to people.
     pub fn notifier(&self) -> Notifier {
         let to_webhook = self.config.watch(|now| now.webhook.is_some());
         Notifier::new(Arc::clone(&self.store), Arc::clone(&self.streams), Arc::clone(&self.webhook), to_webhook)
     }
 
-    /// Where requests to agents may go.
+    /// Returns the rule for the addresses of requests to agents.
     pub fn target_rule(&self) -> Rule {
         Rule { listening: self.listening.get().cloned().unwrap_or_default() }
     }
 
-    /// The running edge.
+    /// Returns the running edge, once it is set.
     pub fn edge(&self) -> Option<&edge::Handle> {
         self.edge.get()
     }

@@ -1,4 +1,4 @@
-//! A call: an admitted caller with a checked input, and the transaction it ends in.
+//! A call: an admitted caller with a checked input, and the transaction that ends the call.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -21,15 +21,15 @@ use crate::store::idempotency::RequestKey;
 use crate::store::{self, Store, agents, audit};
 use crate::time::Micros;
 
-/// What a handler ends in.
+/// The result of a handler that did not refuse.
 pub enum Step {
     /// The reply.
     Reply(Reply),
-    /// The reply comes from elsewhere, later.
+    /// The reply is in this outcome, and may come later.
     Later(Outcome),
-    /// The body is taken piece by piece: of a route of [`crate::rest::route::BodyKind::Multipart`].
+    /// The handler takes the body piece by piece; only for a route of [`crate::rest::route::BodyKind::Multipart`].
     Intake(Box<dyn Intake>),
-    /// Another route is called first.
+    /// The dispatcher calls another route first.
     Nested(Box<Nested>),
 }
 
@@ -37,17 +37,17 @@ pub enum Step {
 pub struct Nested {
     /// The route.
     pub route: &'static ApiRoute,
-    /// Who calls; the route's access check has passed.
+    /// The caller; the route's access check has passed.
     pub caller: Caller,
-    /// What is sent to it.
+    /// The input of the nested call.
     pub input: Input,
-    /// The key of the request, and the hash of what it must not differ in.
+    /// The idempotency key, and the hash of the content that a repeat must match.
     pub key: Option<(RequestKey, [u8; 32])>,
-    /// What its reply becomes.
+    /// Turns the reply of the nested call into the outer call's result.
     pub then: AfterReply,
 }
 
-/// What the reply of a nested call becomes.
+/// Turns the reply of a nested call into the outer call's result.
 pub type AfterReply = Box<dyn FnOnce(Reply) -> Handled + Send>;
 
 impl From<Reply> for Step {
@@ -61,32 +61,32 @@ pub type Handled = Result<Step, ApiError>;
 
 /// An admitted request.
 pub struct Call {
-    /// Who calls.
+    /// The caller.
     pub caller: Caller,
-    /// What was sent.
+    /// The request's input.
     pub input: Input,
-    /// What the route needs, as the audit names it.
+    /// The action that the route needs; the audit names it.
     pub action: Action,
-    /// What it adds to what is kept.
+    /// The effect on the size of the stored data.
     pub(crate) growth: Growth,
     pub(crate) reservation: Slot,
     pub(crate) watch: Arc<CallWatch>,
 }
 
-/// A fact that may be one of many alike: what it is counted by, its entry, and whether it has a row of its own.
+/// An audit fact that may repeat: its counting key, its entry, and whether it has its own row.
 type Fact = (String, audit::AuditEntry, bool);
 
-/// A call inside its transaction, on the writer's thread.
+/// A call inside its transaction, on the writer thread.
 pub struct Tx<'a> {
     /// The writing connection.
     pub conn: &'a Connection,
-    /// Who calls.
+    /// The caller.
     pub caller: &'a Caller,
-    /// What was sent.
+    /// The request's input.
     pub input: &'a Input,
-    /// The one time of everything this transaction writes.
+    /// The time of everything that this transaction writes.
     pub now: Micros,
-    /// What the route needs, as the audit names it.
+    /// The action that the route needs; the audit names it.
     pub action: Action,
     watch: &'a CallWatch,
     facts: RefCell<Vec<Fact>>,
@@ -94,16 +94,16 @@ pub struct Tx<'a> {
 }
 
 impl Tx<'_> {
-    /// Charges rows that what follows the commit will write.
+    /// Charges rows that will be written after the commit.
     pub fn charge(&self, rows: u64) {
         self.to_come.set(self.to_come.get().saturating_add(rows));
     }
 
-    /// Records the effect in the audit chain. What the same principal does again within a minute is counted in one
-    /// more row, where the action is one of those that are repeated (`growth`).
+    /// Records the effect in the audit chain. For some actions (see `growth`), repeats by the same principal within a
+    /// minute are counted in one more row.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn audit(&self, resource: String) -> store::Result<()> {
         let entry =
             audit::AuditEntry::new(self.caller.audited(), self.action.slug(), resource, self.caller.request_id())
@@ -122,29 +122,29 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Records an effect that has a name of its own in the audit, whatever the route.
+    /// Records an effect in the audit under its own name instead of the route's action.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn audit_as(&self, action: &'static str, resource: String) -> store::Result<()> {
         let entry = audit::AuditEntry::new(self.caller.audited(), action, resource, self.caller.request_id());
         audit::append(self.conn, &entry.at(self.now))
     }
 }
 
-/// What a call does in its transaction.
+/// The work of a call in its transaction.
 type TxWork = Box<dyn FnOnce(&Tx<'_>) -> Result<Written, ApiError> + Send>;
 
-/// What a transaction ends in.
+/// The result of a transaction's work.
 pub enum Written {
-    /// The reply, to be sent once it is on disk.
+    /// The reply, which is sent once the transaction is on disk.
     Reply(Reply),
-    /// The reply as a repeat would get it now, and what is to be done once it is on disk.
+    /// The reply that a repeat would get now, and the work after the commit.
     Then(Reply, After),
 }
 
-/// What is done after the commit. Runs on the writer's thread: it must be quick and must not write there. It is given
-/// the committed reply and, with an `Idempotency-Key`, the means to store a later one.
+/// The work after the commit. It runs on the writer thread, so it must be quick and must not write there. It gets the
+/// committed reply and, with an `Idempotency-Key`, the claim to store a later reply.
 pub type After = Box<dyn FnOnce(Reply, Option<Claim>) -> Outcome + Send>;
 
 impl Written {
@@ -153,7 +153,7 @@ impl Written {
         reply
     }
 
-    /// The same with more to do once it is on disk: `first` is given what else would be done then, and ends with it.
+    /// Adds work after the commit. `first` gets the work that was planned so far, and calls it at its own end.
     #[must_use]
     pub fn before(self, first: impl FnOnce(After, Reply, Option<Claim>) -> Outcome + Send + 'static) -> Self {
         let (reply, after): (Reply, After) = match self {
@@ -171,16 +171,16 @@ impl From<Reply> for Written {
 }
 
 impl Call {
-    /// The call of a caller that the access layer let pass.
+    /// Creates the call of a caller that passed the access check.
     pub fn of(app: &App, caller: Caller, input: Input, action: Action) -> Self {
         let watch = Arc::new(app.gate.watch(&caller, action, &input.head));
         Self { caller, input, action, growth: Growth::Adds, reservation: Slot::default(), watch }
     }
 
-    /// Lets the call pass if its principal may write more; what only takes away always may.
+    /// Checks whether the principal may write more. A call that only frees space always passes.
     ///
     /// # Errors
-    /// `rate_limited`.
+    /// `rate_limited` if the allowance is used up.
     pub fn check_allowance(&self) -> Result<(), ApiError> {
         match self.growth {
             Growth::Adds | Growth::AddsWords => self.watch.allowance().check(&self.caller, Instant::now()),
@@ -188,22 +188,23 @@ impl Call {
         }
     }
 
-    /// Charges what a transaction has written that the call does not end in: rows, and bytes beside them.
+    /// Charges the rows and bytes of a transaction that does not end the call.
     pub fn charge(&self, rows: u64, bytes: usize) {
         self.watch.allowance().charge(&self.caller, self.growth.cost(rows, bytes, 0), Instant::now());
     }
 
-    /// Charges the row of an `Idempotency-Key`, written before the work, and a refusal that may be kept in it.
+    /// Charges the row of an `Idempotency-Key`, which is written before the work, and the refusal that the row may
+    /// store.
     pub(crate) fn charge_key(&self) {
         self.watch.allowance().charge(&self.caller, Amount::of(2, 0, 1024), Instant::now());
     }
 
-    /// Ends the call in one transaction: `work` runs on the writer's thread, and its reply is sent once it is on disk.
-    /// No pool thread waits. With an `Idempotency-Key` the reply is stored in the same transaction. What was written is
-    /// charged to the caller's allowance.
+    /// Ends the call in one transaction: `work` runs on the writer thread, and its reply is sent once it is on disk. No
+    /// pool thread waits. With an `Idempotency-Key` the reply is stored in the same transaction. The written rows and
+    /// bytes are charged to the caller's allowance.
     ///
     /// # Errors
-    /// `rate_limited` where that is used up; the work's own error becomes the reply.
+    /// `rate_limited` if the allowance is used up. An error of `work` becomes the reply.
     #[track_caller]
     pub fn write<W: Into<Written>>(
         self,
@@ -213,10 +214,10 @@ impl Call {
         self.write_to(&app.store, work)
     }
 
-    /// The same on any thread, with nothing but the store.
+    /// Does the same as [`Call::write`], but needs only the store and may run on any thread.
     ///
     /// # Errors
-    /// As there.
+    /// See [`Call::write`].
     #[track_caller]
     pub fn write_to<W: Into<Written>>(
         self,
@@ -226,7 +227,7 @@ impl Call {
         self.submit(store, Box::new(|tx| work(tx).map(Into::into)))
     }
 
-    /// What each write has in common, compiled once.
+    /// The part that all writes share. It is not generic, so it is compiled once.
     #[track_caller]
     fn submit(self, store: &Store, work: TxWork) -> Handled {
         self.check_allowance()?;
@@ -271,7 +272,7 @@ impl Call {
     }
 }
 
-/// A request that was let in before its agent was frozen writes nothing afterwards.
+/// Refuses the write if the caller's agent was frozen after the request was admitted.
 fn refuse_frozen(tx: &Tx<'_>) -> Result<(), ApiError> {
     match tx.caller.agent_id() {
         Some(id) if agents::is_frozen(tx.conn, id)? => Err(access::frozen()),
@@ -279,13 +280,13 @@ fn refuse_frozen(tx: &Tx<'_>) -> Result<(), ApiError> {
     }
 }
 
-/// Runs the work; with a claim its reply, or a refusal that is kept, is stored in the same transaction.
+/// Runs the work. With a claim, its reply or a refusal that repeats get again is stored in the same transaction.
 fn ended(tx: &Tx<'_>, claim: Option<&Claim>, work: TxWork) -> Result<Written, ApiError> {
     let Some(claim) = claim else { return work(tx) };
     let written = match store::savepoint(tx.conn, |_| work(tx)) {
         Ok(written) => written,
         Err(error) if idempotency::is_kept(&error) => {
-            // What was rolled back did not happen.
+            // The savepoint was rolled back, so its facts did not happen.
             tx.facts.borrow_mut().clear();
             Written::Reply(error.reply(tx.input.dialect))
         }

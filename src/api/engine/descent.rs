@@ -1,5 +1,5 @@
-//! What a credential was made with, how long it may live by that, and what goes with it when it is revoked (aX contract,
-//! section 2; DESIGN D21).
+//! The descent of credentials: which one a credential was made with, how long it may therefore live, and what is
+//! revoked together with it (aX contract, section 2; DESIGN D21).
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::store::credentials::{self, MadeCredential, Maker};
 use crate::time::Micros;
 
 closed_set! {
-    /// What is revoked with a credential.
+    /// The credentials that are revoked together with one.
     pub enum Cascade {
         Keys "keys" "The user's tokens and keys that were made with it.";
         All "all" "Those, and the credentials of agents.";
@@ -27,7 +27,7 @@ pub const CASCADE: Field = Field::word(
     Cascade::SLUGS,
     "What else ends: keys (the default: the user keys that it made), all or none.",
 );
-/// A credential that another was used to make, as told.
+/// The fields of a credential that was made with another one.
 pub const MADE: &[Field] = &[
     Field::unbounded("credential_id", "The id of the credential.").required(),
     Field::unbounded("kind", "The kind of credential.").required(),
@@ -35,10 +35,10 @@ pub const MADE: &[Field] = &[
     Field::unbounded("agent_id", "The agent that the credential acts as.").required().nullable(),
 ];
 
-/// Who makes what this request makes; `bound`: with the credential it will live by.
+/// Returns the maker of a credential that this request creates. If `bound`, the new credential depends on the caller's.
 ///
 /// # Errors
-/// 401 if that credential has died meanwhile, or the store's.
+/// 401 if the caller's credential has ended meanwhile, or a `StoreError`.
 pub fn maker(tx: &Tx<'_>, bound: bool) -> Result<Maker, ApiError> {
     let maker = tx.caller.maker();
     if !bound {
@@ -48,29 +48,30 @@ pub fn maker(tx: &Tx<'_>, bound: bool) -> Result<Maker, ApiError> {
     Ok(maker)
 }
 
-/// The wished-for end, cut to that of what it hangs on.
+/// Returns the requested end, or the end of the maker's credential if that is earlier.
 ///
 /// # Errors
-/// 401 if that is no more, or the store's.
+/// 401 if the maker's credential has ended, or a `StoreError`.
 pub fn end(tx: &Tx<'_>, maker: &Maker, wished: Micros) -> Result<Micros, ApiError> {
     let Some(id) = &maker.credential else { return Ok(wished) };
     let terms = credentials::terms_of(tx.conn, id, tx.now)?.ok_or_else(access::dead)?;
     Ok(terms.expires_at.map_or(wished, |end| end.min(wished)))
 }
 
-/// What was revoked beside a credential, and what it made that still lives.
+/// The credentials that were revoked together with one, and those made with it that still live.
 #[derive(Debug, Default)]
 pub struct EndedWith {
-    /// Revoked with it.
+    /// The ones that were revoked.
     pub with_it: Vec<MadeCredential>,
-    /// Alive.
+    /// The ones that still live.
     pub living: Vec<MadeCredential>,
 }
 
-/// Revokes a credential and what the request says goes with it, each with its audit row. A dead one stays as it is.
+/// Revokes a credential and those that the request's `cascade` includes, each with its audit row. One that has already
+/// ended stays unchanged.
 ///
 /// # Errors
-/// `forbidden` where the caller would free itself from what it lives by, or the store's.
+/// `forbidden` if the caller would detach its own credential from the one that made it, or a `StoreError`.
 pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<EndedWith, ApiError> {
     let cascade = tx.input.query.text(&CASCADE).and_then(|word| word.parse().ok()).unwrap_or(Cascade::Keys);
     let own = tx.caller.maker().credential;
@@ -91,7 +92,7 @@ pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<EndedWith, ApiError> {
         ended.living.extend(credentials::living_below(tx.conn, id, tx.now)?);
         credentials::reparent(tx.conn, id, credentials::made_by(tx.conn, id)?.as_deref())?;
     } else {
-        // A list at a time, until there is none left.
+        // `living_below` returns a limited list, so repeat until it is empty.
         loop {
             let below = credentials::living_below(tx.conn, id, tx.now)?;
             if below.is_empty() {
@@ -123,13 +124,13 @@ fn revoke(tx: &Tx<'_>, id: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// True if the caller may still end this credential of an agent.
+/// True if the caller may revoke this credential: it has no agent, or the caller is at least the agent's editor.
 fn may_end(tx: &Tx<'_>, made: &MadeCredential) -> Result<bool, ApiError> {
     let Some(agent) = &made.agent_id else { return Ok(true) };
     Ok(access::role_on(tx.conn, tx.caller, agent)? >= Some(AgentRole::Editor))
 }
 
-/// Such a list as told.
+/// Returns the credentials as JSON objects with the fields of [`MADE`].
 pub fn show(made: &[MadeCredential]) -> Vec<Value> {
     let one = |made: &MadeCredential| json!({"credential_id": made.id, "kind": made.kind, "name": made.label, "agent_id": made.agent_id});
     made.iter().map(one).collect()

@@ -1,4 +1,4 @@
-//! The application as the edge sees it: finds the route, lets the access layer decide, runs the handler.
+//! The application as the edge sees it: finds the route, calls the access check, runs the handler.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,26 +42,26 @@ pub struct Plan {
     params: Params,
 }
 
-/// A request that may go on.
+/// The result of the access check before the handler.
 pub enum Admitted {
-    /// The route is public, or its handler has the credential judged.
+    /// The route is public, or its handler checks the credential.
     Public,
-    /// The route's handler has the credential judged; it is this principal's.
+    /// The handler checks the credential; its principal, verified before the body was read, is this one.
     Vouched(String),
-    /// The route's action is allowed to this caller.
+    /// The caller may use the route's action.
     Caller(Box<Caller>),
 }
 
 impl Dispatcher {
-    /// A dispatcher for this application.
+    /// Creates a dispatcher for this application.
     pub fn new(app: Arc<App>) -> Self {
         app.know();
         Self { app }
     }
 
-    /// The dialect in which a request's refusals are told: its route's, or that of the paths like it.
+    /// Returns the dialect for the refusals of a request: its route's, or that of similar paths.
     fn dialect(&self, head: &Head) -> Dialect {
-        // A path that was refused has no segments.
+        // An invalid path has no segments.
         if head.segments.is_empty() {
             return dialect_of(head);
         }
@@ -71,7 +71,7 @@ impl Dispatcher {
         }
     }
 
-    /// What a handler ends in; of a page's, a refusal is a page.
+    /// Turns the refusal of an HTML route into a page.
     fn for_people(&self, handled: Handled, dialect: Dialect, head: &Head) -> Handled {
         match handled {
             Err(error) if dialect == Dialect::Html => Ok(Step::Reply(self.refusal(&error, dialect, head))),
@@ -79,7 +79,7 @@ impl Dispatcher {
         }
     }
 
-    /// A refusal in a dialect; in a browser's, as a page.
+    /// Renders a refusal in a dialect; in HTML as a page.
     fn refusal(&self, error: &ApiError, dialect: Dialect, head: &Head) -> Reply {
         if dialect == Dialect::Html {
             log_cause(error, &head.request_id);
@@ -90,19 +90,20 @@ impl Dispatcher {
 }
 
 impl Dispatcher {
-    /// What a reply to this caller goes by, if its rights are known by more than this request.
+    /// Returns the state that a reply to this caller depends on. `None` if the caller's rights were read for this
+    /// request alone.
     fn before(&self, caller: &Caller) -> Option<StateBefore> {
         Some(StateBefore { rights: caller.rights_read()?, seen: self.app.gate.presence.version() })
     }
 
-    /// Tags what a read answers, and keeps it where it may be given again.
+    /// Adds the `ETag` to the reply of a read, and caches the reply if that is allowed.
     fn keep(&self, ended: Outcome, route: &ApiRoute, head: &Head, before: Option<StateBefore>) -> Outcome {
         match ended {
             Outcome::Done(mut reply) if reply.status == StatusCode::OK && route.method == Method::GET => {
                 if route.is_tagged() {
                     reply.tag();
                 }
-                // A page is made for its reader each time.
+                // HTML pages are never cached: each is made for its reader.
                 if let Some(before) = before.filter(|_| route.dialect != Dialect::Html) {
                     self.app.kept.put(&self.app.store, head, before, &reply);
                 }
@@ -113,12 +114,12 @@ impl Dispatcher {
     }
 }
 
-/// 304 where the client has this content.
+/// Returns 304 if the client already has this content.
 fn unless_known(reply: Reply, route: &ApiRoute, head: &Head) -> Reply {
     if route.is_tagged() { reply.unless_known(&head.headers) } else { reply }
 }
 
-/// What the paths of Agentex clients start with, those of their routes that are left out here included.
+/// The first segments of the paths that Agentex clients use, including routes that taosd leaves out.
 const AGENTEX: &[&str] = &[
     "agents",
     "agent_api_keys",
@@ -135,9 +136,9 @@ const AGENTEX: &[&str] = &[
     "linear",
 ];
 
-/// The dialect of a path that may have no route.
+/// Returns the dialect of a path that may have no route.
 fn dialect_of(head: &Head) -> Dialect {
-    // Of a path that was refused there are no segments.
+    // An invalid path has no segments, so this reads the raw path.
     let (first, second) = {
         let mut raw = head.raw_path.split('/').skip(1).filter(|segment| !segment.is_empty());
         (raw.next(), raw.next())
@@ -150,13 +151,13 @@ fn dialect_of(head: &Head) -> Dialect {
         (Some(first), _) if AGENTEX.contains(&first) => Dialect::Agentex,
         (Some("ui"), _) => Dialect::Html,
         (Some("api"), _) => Dialect::Taos,
-        // A person who has mistyped an address.
+        // Probably a person who mistyped an address.
         _ if head.method == Method::GET && asks_for_html(head) => Dialect::Html,
         _ => Dialect::Taos,
     }
 }
 
-/// True for what a browser's address line sends.
+/// True if the request accepts HTML, as a browser's address bar does.
 fn asks_for_html(head: &Head) -> bool {
     head.header(&ACCEPT).is_some_and(|accept| accept.contains("text/html"))
 }
@@ -167,7 +168,7 @@ fn log_cause(error: &ApiError, request_id: &str) {
     }
 }
 
-/// An error as a reply; what is our own fault goes to the log with the request's id.
+/// Renders an error as a reply, and logs its internal cause, if any, with the request's id.
 pub fn render(error: &ApiError, dialect: Dialect, request_id: &str) -> Reply {
     log_cause(error, request_id);
     error.reply(dialect)
@@ -183,7 +184,7 @@ impl Service for Dispatcher {
             return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
         }
         let found = self.app.router.find(&head.method, &head.segments);
-        // Where no credential is looked at, none can vouch for a request under a foreign name.
+        // A route without a credential check cannot trust a request with a foreign `Host`.
         let is_checked = matches!(&found, RouteMatch::Route(route, _) if route.action().is_some());
         if head.foreign_host && !is_checked && !host::is_exempt(head) {
             return Err(refuse(codes::HOST_NOT_ALLOWED.into()));
@@ -326,7 +327,7 @@ impl Service for Dispatcher {
                     }
                 }
             }
-            // Only reached if a route changed under a request, which the table cannot do.
+            // Unreachable: `admit` returns a caller for each of these kinds of route.
             (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public | Admitted::Vouched(_)) => {
                 refuse(codes::AUTH_REQUIRED.into())
             }
@@ -358,7 +359,7 @@ fn idempotency_key(route: &ApiRoute, caller: &Caller, input: &Input) -> Result<O
     }))
 }
 
-/// Runs the handler of a checked route for a caller that it may be called by; `people` makes a page of a refusal.
+/// Runs the handler of a checked route for an admitted caller; `people` turns a refusal into a page.
 fn carry_out(
     app: &Arc<App>,
     route: &'static ApiRoute,
@@ -372,7 +373,7 @@ fn carry_out(
     let (action, handler) = match &route.access {
         Access::Action(action, handler) | Access::Class(_, action, handler) => (*action, *handler),
         Access::AtOnce(_, handler) => return Outcome::Done(handler(&caller)),
-        // What has no action has no caller that was checked for it.
+        // Such a route has no caller that passed the access check.
         Access::Public(_) | Access::Bearer(..) => {
             return Outcome::Done(render(&codes::INTERNAL.into(), dialect, &request_id));
         }
@@ -388,14 +389,14 @@ fn carry_out(
         };
         return while_not_frozen.guard(outcome);
     };
-    // A key is a row as well.
+    // Storing the key writes a row too.
     if let Err(error) = call.check_allowance() {
         return Outcome::Done(render(&error, dialect, &request_id));
     }
     while_not_frozen.guard(Keyed { app: Arc::clone(app), handler, action, call, key, body_hash }.run(arrived))
 }
 
-/// Calls another route within a request of this dialect and id, and goes on with its reply.
+/// Calls another route within a request of this dialect and id, and continues with its reply.
 fn nested(app: &Arc<App>, inner: Nested, outer: (Dialect, String), arrived: Instant) -> Outcome {
     let Nested { route, caller, input, key, then } = inner;
     let ours = Arc::clone(app);
@@ -409,7 +410,7 @@ fn nested(app: &Arc<App>, inner: Nested, outer: (Dialect, String), arrived: Inst
     }
 }
 
-/// The outcome of a handler that is done; a reply without a transaction of its own is stored for repeats.
+/// Returns the outcome of a finished handler. A reply that had no transaction of its own is stored for repeats.
 pub(super) fn finish(
     handled: Handled,
     reservation: &Slot,
@@ -419,7 +420,7 @@ pub(super) fn finish(
 ) -> Outcome {
     let (reply, kept) = match handled {
         Ok(Step::Later(outcome)) => return outcome,
-        // Only a route whose body comes in pieces has one, and that is begun elsewhere; so is a call within a call.
+        // Only a multipart route has an intake, and `begin` handles that. `carry_out` and `nested` handle nested calls.
         Ok(Step::Intake(_) | Step::Nested(_)) => {
             return Outcome::Done(render(&codes::INTERNAL.into(), dialect, request_id));
         }
@@ -450,7 +451,7 @@ struct Keyed {
 }
 
 impl Keyed {
-    /// Reserves the key, then does the work, replays, waits or refuses.
+    /// Reserves the key, then does the work, replays the stored reply, waits or refuses.
     fn run(self, arrived: Instant) -> Outcome {
         let taken = idempotency::take(
             &self.app.store,
@@ -491,7 +492,7 @@ impl Keyed {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         self.call.charge_key();
         let Call { caller, input, growth, watch, .. } = self.call;
-        // The handler takes the reservation into its transaction; where it answers without one, it is settled here.
+        // The handler takes the reservation into its transaction. Without a transaction, `finish` settles it.
         let slot = Slot::new(reservation);
         let (action, reservation) = (self.action, slot.clone());
         let call = Call { caller, input, action, growth, reservation, watch: Arc::clone(&watch) };

@@ -1,4 +1,4 @@
-//! Sees to it that an agent that waits for its answer gets none once it is frozen.
+//! Refuses the later parts of a request once its agent is frozen.
 
 use std::sync::Arc;
 
@@ -9,24 +9,24 @@ use crate::rest::error::Dialect;
 use crate::rest::service::{Outcome, Work};
 use crate::store::agents;
 
-/// What goes on only while its agent is not frozen.
+/// A guard for work that continues only while its agent is not frozen.
 #[derive(Clone)]
 pub(super) struct WhileNotFrozen {
     app: Arc<App>,
-    /// `None` for a user.
+    /// The id of the caller's agent; `None` for a user.
     agent: Option<String>,
     dialect: Dialect,
     request_id: String,
 }
 
 impl WhileNotFrozen {
-    /// For what this caller asked for.
+    /// Creates the guard for a request of this caller.
     pub(super) fn of(app: &Arc<App>, caller: &Caller, dialect: Dialect) -> Self {
         let agent = caller.agent_id().map(str::to_owned);
         Self { app: Arc::clone(app), agent, dialect, request_id: caller.request_id().to_owned() }
     }
 
-    /// The same outcome, with a look before each part of the work that is still to come.
+    /// Returns the same outcome; each later part of the work first checks whether the agent is frozen.
     pub(super) fn guard(self, outcome: Outcome) -> Outcome {
         match outcome {
             outcome if self.agent.is_none() => outcome,

@@ -1,6 +1,6 @@
-//! What each route adds to what the box keeps, and what bounds that. Every route that writes is charged to its
-//! principal's allowance (`access::Allowance`); what its rows live under beside that stands here, and in
-//! `docs/security.md`, which is made of it.
+//! What each route adds to the stored data, and what bounds it. Every route that writes is charged to its principal's
+//! allowance (`access::Allowance`). The further bounds of its rows are listed here and in `docs/security.md`, which is
+//! made from this list.
 
 use hyper::http::Method;
 
@@ -8,32 +8,33 @@ use crate::access::{Action, Amount};
 use crate::limits;
 use crate::rest::route::Route;
 
-/// What a request does to the size of what is kept.
+/// The effect of a request on the size of the stored data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Growth {
-    /// Nothing: it reads, or holds what it does in memory.
+    /// None: it reads, or works only in memory.
     Reads,
-    /// It takes away, or marks what is there: always allowed, so that whoever used up an allowance can still revoke.
+    /// It deletes or marks rows. Always allowed, so that a principal with a used-up allowance can still revoke.
     Frees,
-    /// It may add: refused where the allowance is used up.
+    /// It may add rows; refused if the allowance is used up.
     Adds,
-    /// It may add text whose words are indexed, which takes the text's room once more.
+    /// It may add text whose words are indexed; the index takes as much room as the text again.
     AddsWords,
 }
 
 impl Growth {
-    /// What a request is charged that changed so many rows, had so many bytes of body and keeps so many of its reply.
+    /// Returns the charge of a request that changed `rows` rows, had `body` bytes of body and stores `kept` bytes of
+    /// its reply.
     pub fn cost(self, rows: u64, body: usize, kept: usize) -> Amount {
         match self {
             Self::Adds => Amount::of(rows, body, kept),
             Self::AddsWords => Amount::of(rows, body.saturating_mul(limits::WORDS_FACTOR), kept),
-            // The rows it took away are a gain; what it leaves is its audit row.
+            // Deleted rows cost nothing; only the audit row remains.
             Self::Reads | Self::Frees => Amount::of(rows.min(1), 0, kept),
         }
     }
 }
 
-/// Routes that only take away, or mark, though their method does not say so.
+/// Routes that only delete or mark rows, though their method does not say so.
 const FREES: &[&str] = &[
     "notifications_read",
     "notifications_read_all",
@@ -59,7 +60,7 @@ const WORDS: &[&str] = &["knowledge_put", "messages_send", "messages_edit"];
 const READS: &[&str] = &[
     "ax_honeypot",
     "channels_test",
-    // A check of the database writes nothing: its bound is a rate of its own.
+    // A check of the database writes nothing; it has its own rate limit.
     "database_check_begin",
     "database_check_stop",
     "agents_heartbeat",
@@ -77,7 +78,7 @@ const READS: &[&str] = &[
     "agents_processing",
     "tool_calls",
     "sessions_link",
-    // What it calls is charged as a call of its own.
+    // Each call that it makes is charged separately.
     "mcp",
     "oauth_register",
     "oauth_introspect",
@@ -86,7 +87,8 @@ const READS: &[&str] = &[
     "oauth_device_authorization",
 ];
 
-/// What a route adds. One that is named nowhere adds, unless its method says otherwise.
+/// Returns the effect of a route. A route that is in no list adds, unless its method is `GET`, `HEAD`, `OPTIONS` or
+/// `DELETE`.
 pub fn of<P, C, A>(route: &Route<P, C, A>) -> Growth {
     match route.method {
         Method::GET | Method::HEAD | Method::OPTIONS => Growth::Reads,
@@ -98,11 +100,11 @@ pub fn of<P, C, A>(route: &Route<P, C, A>) -> Growth {
     }
 }
 
-/// What a fact for the audit is counted by where the same principal repeats it: the first is a row, the others of its
-/// minute are one more. `None`: every one is a row.
+/// Returns the key that counts repeats of an audit fact by the same principal: the first is a row, the others of its
+/// minute share one more. `None` if every fact gets a row.
 pub fn repeated_by(action: Action, resource: &str) -> Option<String> {
     match action {
-        // Every login makes a session of its own.
+        // Each login has its own session id, so the resource cannot be the key.
         Action::AuthLogin => Some("session".to_owned()),
         Action::AuthExchange
         | Action::AgentsRegister
@@ -113,13 +115,13 @@ pub fn repeated_by(action: Action, resource: &str) -> Option<String> {
     }
 }
 
-/// What bounds the rows that some routes add, beside the allowance.
+/// The bound, beside the allowance, of the rows that some routes add.
 pub struct Bound {
-    /// The routes.
+    /// The ids of the routes.
     pub routes: &'static [&'static str],
-    /// What they add.
+    /// The rows that they add.
     pub adds: &'static str,
-    /// How much of it there can be, and what happens then.
+    /// Returns how many rows there can be, and what happens beyond that.
     pub most: fn() -> String,
 }
 
@@ -168,7 +170,7 @@ const OPERATIONS: &[&str] = &[
     "agents_deploy",
 ];
 
-/// The bounds of every route that adds; a test fails for one that has none.
+/// The bounds of every route that adds; a test fails for a route that has none.
 pub const BOUNDS: &[Bound] = &[
     Bound {
         routes: AGENTS,
@@ -490,7 +492,7 @@ pub const BOUNDS: &[Bound] = &[
     },
 ];
 
-/// The bound of the route of this id.
+/// Returns the bound of the route with this id.
 pub fn bound(id: &str) -> Option<&'static Bound> {
     BOUNDS.iter().find(|bound| bound.routes.contains(&id))
 }

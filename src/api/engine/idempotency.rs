@@ -1,7 +1,7 @@
-//! `Idempotency-Key`: the same request sent again is answered, not done again (DESIGN D12).
+//! `Idempotency-Key`: a repeated request gets the stored reply, and the work is not done again (DESIGN D12).
 //!
-//! A key is reserved before the work and completed in the work's own transaction. A repeat that meets a reservation
-//! waits, holding no thread, until the owner is done; if the owner failed, the repeat does the work itself.
+//! A key is reserved before the work and completed in the work's own transaction. A repeat that finds a reservation
+//! waits for its owner without holding a thread. If the owner fails, the repeat does the work itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -25,13 +25,13 @@ use crate::threads::lock;
 use crate::time::Micros;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-/// What a replayed reply carries.
+/// The header of a replayed reply.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// The request's key; `None` if it has none.
+/// Returns the request's key; `None` if it has none.
 ///
 /// # Errors
-/// `invalid_idempotency_key`.
+/// `invalid_idempotency_key`; see [`check`].
 pub fn key_of(input: &Input) -> Result<Option<&str>, ApiError> {
     if !input.head.headers.contains_key(&HEADER) {
         return Ok(None);
@@ -39,10 +39,10 @@ pub fn key_of(input: &Input) -> Result<Option<&str>, ApiError> {
     check(input.header(&HEADER).unwrap_or("")).map(Some)
 }
 
-/// The key, if it is one.
+/// Returns the key if it is valid: 1 to [`limits::IDEMPOTENCY_KEY_CHARS`] printable ASCII characters without spaces.
 ///
 /// # Errors
-/// `invalid_idempotency_key`.
+/// `invalid_idempotency_key` otherwise.
 pub fn check(key: &str) -> Result<&str, ApiError> {
     if (1..=limits::IDEMPOTENCY_KEY_CHARS).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
         Ok(key)
@@ -51,7 +51,7 @@ pub fn check(key: &str) -> Result<&str, ApiError> {
     }
 }
 
-/// True for an error that a repeat gets again; the others are worth another try.
+/// True for an error that a repeat gets again; after any other error a repeat does the work.
 pub fn is_kept(error: &ApiError) -> bool {
     let code = error.code;
     (400..500).contains(&code.status)
@@ -59,7 +59,7 @@ pub fn is_kept(error: &ApiError) -> bool {
         && code != codes::IDEMPOTENCY_IN_FLIGHT
 }
 
-/// The keys being worked on in this process.
+/// The keys whose requests are running in this process.
 #[derive(Default)]
 pub struct InFlight(Mutex<HashMap<RequestKey, ([u8; 32], Signal)>>);
 
@@ -71,19 +71,19 @@ impl InFlight {
     }
 }
 
-/// What a try to reserve a key ends in.
+/// The result of trying to reserve a key.
 pub enum Tried {
-    /// It is ours: do the work.
+    /// The key is reserved for this request: do the work.
     Ours(Reservation),
-    /// Someone is at work: wait and try again.
+    /// Another request with this key is running: wait and try again.
     Wait(Wait),
-    /// It was done before.
+    /// The work was done before; the stored reply.
     Replay(Reply),
-    /// It cannot be.
+    /// The key cannot be used.
     Refused(ApiError),
 }
 
-/// A key that is ours until the work is done. Dropped unsettled, it is released.
+/// A key that is reserved for this request until the work is done. Dropping it unsettled releases the key.
 pub struct Reservation {
     store: Arc<Store>,
     in_flight: Arc<InFlight>,
@@ -92,14 +92,14 @@ pub struct Reservation {
     reserved: bool,
 }
 
-/// What the work's transaction needs to store the reply.
+/// The key and its owner, which the work's transaction needs to store the reply.
 #[derive(Clone)]
 pub struct Claim {
     key: RequestKey,
     owner: Arc<str>,
 }
 
-/// Takes the key in memory; the reservation on disk comes next.
+/// Takes the key in memory; [`Reservation::reserve`] then reserves it on disk.
 pub fn take(
     store: &Arc<Store>,
     in_flight: &Arc<InFlight>,
@@ -127,7 +127,7 @@ pub fn take(
 }
 
 impl Reservation {
-    /// Reserves the key on disk, then tells `then` what it met.
+    /// Reserves the key on disk, then calls `then` with the result.
     pub fn reserve(mut self, body_hash: [u8; 32], then: impl FnOnce(Tried) + Send + 'static) {
         let (store, key, owner) = (Arc::clone(&self.store), self.key.clone(), Arc::clone(&self.owner));
         store.submit(
@@ -140,7 +140,8 @@ impl Reservation {
                     }
                     Ok(Reserved::Done(stored)) => Tried::Replay(replay(stored)),
                     Ok(Reserved::OtherBody) => Tried::Refused(codes::IDEMPOTENCY_KEY_REUSED.into()),
-                    // A reservation on disk that is not ours in memory belongs to nobody we could wait for by name.
+                    // The owner of a reservation that is only on disk cannot signal its end, so the repeat waits for
+                    // its deadline.
                     Ok(Reserved::InFlight) => Tried::Wait(Signal::new().wait()),
                     Err(error) => Tried::Refused(error.into()),
                 });
@@ -148,17 +149,17 @@ impl Reservation {
         );
     }
 
-    /// What the work's transaction needs.
+    /// Returns the claim for the work's transaction.
     pub fn claim(&self) -> Claim {
         Claim { key: self.key.clone(), owner: Arc::clone(&self.owner) }
     }
 
-    /// Ends the reservation; `stored` if the reply is on disk, otherwise the key is free again.
+    /// Ends the reservation. The key becomes free again unless the reply is `stored` on disk.
     pub fn settle(mut self, stored: bool) {
         self.reserved &= !stored;
     }
 
-    /// Stores a reply that came without a transaction of its own.
+    /// Stores a reply that had no transaction of its own.
     pub fn store(self, reply: &Reply) {
         let (claim, stored) = (self.claim(), stored(reply));
         let store = Arc::clone(&self.store);
@@ -169,12 +170,12 @@ impl Reservation {
     }
 }
 
-/// Where a reservation lies until the handler's transaction takes it.
+/// Holds a reservation until the handler's transaction takes it.
 #[derive(Clone, Default)]
 pub struct Slot(Arc<Mutex<Option<Reservation>>>);
 
 impl Slot {
-    /// A slot that holds a reservation.
+    /// Creates a slot that holds a reservation.
     pub fn new(reservation: Reservation) -> Self {
         Self(Arc::new(Mutex::new(Some(reservation))))
     }
@@ -208,15 +209,15 @@ impl Claim {
     /// Stores the reply in the work's transaction.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn complete(&self, conn: &Connection, reply: &Reply) -> store::Result<()> {
         rows::complete(conn, &self.key, &self.owner, &stored(reply))
     }
 }
 
 impl Claim {
-    /// Stores the reply that slow work ended in, in place of the one that promised it. A failure of ours is not kept,
-    /// unless it has to be: a repeat does the work.
+    /// Replaces the stored promise with the final reply of slow work. A 5xx reply is stored only if `kept`; otherwise
+    /// the key is freed, and a repeat does the work.
     pub fn replace(self, store: &Store, reply: &Reply, kept: bool) {
         let stored = stored(reply);
         store.submit(
@@ -233,7 +234,7 @@ impl Claim {
     }
 }
 
-/// How long a repeat waits in all, from its arrival.
+/// Returns the time until which a repeat waits, counted from its arrival.
 pub fn deadline(arrived: Instant) -> Instant {
     arrived + limits::IDEMPOTENCY_WAIT
 }

@@ -1,5 +1,5 @@
-//! Joins that wait for a decision, in memory for ten minutes: who has no credential can make the box store nothing. A
-//! restart forgets them, and the caller begins again.
+//! Joins that wait for a decision. They stay in memory for ten minutes, so a caller without a credential cannot make
+//! the box store anything. A restart forgets them, and the caller must begin again.
 
 use std::time::{Duration, Instant};
 
@@ -9,42 +9,42 @@ use crate::limits::{JOIN_INTERVAL, JOIN_LIFE, JOINS_PENDING, JOINS_PER_MINUTE, J
 use crate::secret::SecretHash;
 use crate::time::Micros;
 
-/// A join that nobody has decided.
+/// A join that waits for a decision.
 #[derive(Debug, Clone)]
 pub struct WaitingJoin {
-    /// The id.
+    /// The id of the join.
     pub id: String,
-    /// The code that both sides see.
+    /// The code that the caller and the deciding person both see.
     pub code: String,
-    /// What the agent is to be called.
+    /// The requested name of the agent.
     pub name: String,
-    /// What its caller says of itself.
+    /// The caller's description of itself.
     pub description: Option<String>,
-    /// Where its caller says that it is.
+    /// The caller's own hint about where it runs.
     pub origin_hint: Option<String>,
-    /// Why.
+    /// The caller's reason.
     pub reason: String,
-    /// Where it comes from.
+    /// The peer that the request came from.
     pub peer: String,
-    /// When it was asked.
+    /// The time of the request.
     pub created_at: Micros,
-    /// Until when it can be decided, and its key fetched.
+    /// The time until which it can be decided and its key fetched.
     pub expires_at: Micros,
-    /// When its caller may ask again, and how far apart its questions have to be.
+    /// The earliest time of the next poll, and the minimum pause between polls.
     next: Instant,
     pause: Duration,
 }
 
-/// How a caller asks whether it was decided.
+/// Whether a caller's poll came in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollPace {
-    /// In time.
+    /// The poll came in time.
     InTime,
-    /// Too soon: from now on it has to wait longer.
+    /// The poll came too soon: from now on the caller has to wait longer.
     TooSoon,
 }
 
-/// What waits, and how much of it may come.
+/// The waiting joins, and the throttles for new ones.
 #[derive(Debug)]
 pub struct Joins {
     waiting: SecretMap<WaitingJoin>,
@@ -64,7 +64,7 @@ impl Default for Joins {
 }
 
 impl WaitingJoin {
-    /// A join that begins now.
+    /// Creates a join that starts now.
     pub fn new(id: String, code: String, name: String, reason: String, peer: String, now: Micros) -> Self {
         let life = i64::try_from(JOIN_LIFE.as_micros()).unwrap_or(0);
         Self {
@@ -82,7 +82,8 @@ impl WaitingJoin {
         }
     }
 
-    /// True if a text names it: the id, or the code in whatever way people write it.
+    /// True if the text is the id or the code of this join, in upper or lower case. Spaces and hyphens in a code do not
+    /// matter.
     pub fn is(&self, text: &str) -> bool {
         self.id.eq_ignore_ascii_case(text) || plain_code(text) == plain_code(&self.code)
     }
@@ -93,13 +94,13 @@ fn plain_code(text: &str) -> String {
 }
 
 impl Joins {
-    /// Holds a join of this peer, whose oldest keep their place.
+    /// Adds a join of this peer. It never replaces an older join of the same peer.
     ///
     /// # Errors
     /// The seconds after which the peer may try again.
     pub fn put(&self, device: SecretHash, peer: &str, join: WaitingJoin, now: Instant) -> Result<(), u64> {
         self.peers.take(peer, now)?;
-        // A new one never takes the place of one of the same peer: many may stand behind one address.
+        // Older joins stay because many clients may share one address.
         let own = self.waiting.list(now, |one| one.peer == join.peer);
         if own.len() >= JOINS_PENDING.1 {
             return Err(own.iter().map(|(.., left)| left.as_secs() + 1).min().unwrap_or(1));
@@ -107,37 +108,37 @@ impl Joins {
         self.waiting.put(device, peer, join, now).map_err(|Full| JOIN_LIFE.as_secs())
     }
 
-    /// Whether people are to be notified of one more.
+    /// True if people may be notified of one more join; counts it.
     pub fn may_tell(&self, now: Instant) -> bool {
         self.told.take("box", now).is_ok()
     }
 
-    /// The join that a text names, with the hash of its device code.
+    /// Returns the join that a text names, with the hash of its device code.
     pub fn named(&self, text: &str, now: Instant) -> Option<(SecretHash, WaitingJoin)> {
         self.waiting.list(now, |one| one.is(text)).into_iter().next().map(|(hash, one, _)| (hash, one))
     }
 
-    /// All that wait, newest first.
+    /// Returns all waiting joins, newest first.
     pub fn all(&self, now: Instant) -> Vec<WaitingJoin> {
         let mut all: Vec<_> = self.waiting.list(now, |_| true).into_iter().map(|(_, one, _)| one).collect();
         all.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
         all
     }
 
-    /// Notes that the caller of a join asks; `None` if there is no such join.
+    /// Records a poll by a join's caller; `None` if there is no such join.
     pub fn asked(&self, device: &SecretHash, now: Instant) -> Option<PollPace> {
         self.waiting.change(device, now, |one| {
             let too_soon = now < one.next;
             if too_soon {
                 one.pause += Duration::from_secs(JOIN_INTERVAL);
             }
-            // A poll that comes a little early on a busy machine is none.
+            // On a busy machine a poll may come up to 500 ms early.
             one.next = now + one.pause.saturating_sub(Duration::from_millis(500));
             if too_soon { PollPace::TooSoon } else { PollPace::InTime }
         })
     }
 
-    /// Forgets a join that was decided.
+    /// Deletes a join that was decided.
     pub fn forget(&self, id: &str) {
         self.waiting.forget(|one| one.id == id);
     }
@@ -162,7 +163,7 @@ mod tests {
         joins.put(hash(0), "quiet", join(0, "quiet"), start).unwrap();
         let mut taken = 0;
         for n in 1..200 {
-            // Past the throttle of a minute, within the ten minutes.
+            // One join a second: past the throttle per minute, but within the ten minutes.
             let now = start + Duration::from_secs(u64::from(n));
             taken += u32::from(joins.put(hash(n), "loud", join(n, "loud"), now).is_ok());
         }

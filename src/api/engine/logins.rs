@@ -1,5 +1,5 @@
-//! Logins on their way, in memory for minutes: one-time links, requests of programs that wait for a person, and the codes
-//! a person's click gave them. A restart forgets them, and the person clicks again.
+//! Pending logins: one-time links, programs' requests that wait for a person, and the codes that a person's click gave
+//! them. They stay in memory for minutes. A restart forgets them, and the person clicks again.
 
 use std::time::Duration;
 
@@ -8,44 +8,46 @@ use crate::access::{BoxKey, Throttle};
 use crate::config::Watched;
 use crate::secret::SecretHash;
 
-/// Bounds of links.
+/// The bounds of login links.
 pub const LINKS: Room = Room { life: Duration::from_secs(300), most: 256, of_owner: 16 };
-/// Bounds of requests that wait for a person.
+/// The bounds of requests that wait for a person.
 pub const ASKED: Room = Room { life: Duration::from_secs(600), most: 256, of_owner: 16 };
-/// Bounds of codes. They are good for [`CODE_LIFE`] only; a used one is known for longer, so that a second use is seen.
+/// The bounds of codes. A code is valid only for [`CODE_LIFE`]; a used one is remembered longer, to detect a second
+/// use.
 pub const CODES: Room = Room { life: Duration::from_secs(600), most: 1024, of_owner: 64 };
-/// Bounds of programs without a browser that wait for a person.
+/// The bounds of programs without a browser that wait for a person.
 pub const DEVICES: Room = Room { life: Duration::from_secs(600), most: 64, of_owner: 8 };
-/// Seconds that such a program waits between two questions, and by how much more where it did not.
+/// The seconds that such a program waits between two polls, and the seconds added to that after a poll that came too
+/// soon.
 pub const DEVICE_INTERVAL: u64 = 5;
-/// Wrong user codes of one user a minute.
+/// Wrong user codes that one user may type per minute.
 const USER_CODES: u64 = 5;
-/// How long a code is good.
+/// How long a code is valid.
 pub const CODE_LIFE: Duration = Duration::from_secs(60);
-/// What the key of client ids is made for.
+/// The context string for deriving the key of client ids.
 const CLIENT_IDS: &str = "taosd 2026 ids of dynamically registered OAuth clients";
 
-/// Logins on their way.
+/// All pending logins.
 #[derive(Debug)]
 pub struct Logins {
-    /// Links that log somebody in once.
+    /// Links that each log a user in once.
     pub links: SecretMap<LoginLink>,
-    /// Programs that wait for a person.
+    /// Requests of programs that wait for a person.
     pub asked: SecretMap<AuthorizationRequest>,
-    /// What a click gave.
+    /// Codes that a person's click gave.
     pub codes: SecretMap<CodeGrant>,
     /// Programs without a browser that wait for a person.
     pub devices: SecretMap<DeviceLogin>,
-    /// Wrong user codes of a user.
+    /// Throttles wrong user codes per user.
     pub user_codes: Throttle,
-    /// Registrations of a peer.
+    /// Throttles client registrations per peer.
     pub registrations: Throttle,
-    /// The key that makes client ids which nobody else can make.
+    /// The key that authenticates client ids, so that nobody else can make them.
     client_key: [u8; 32],
 }
 
 impl Logins {
-    /// Nothing on its way. Without a box key client ids end with this run of the daemon.
+    /// Creates an empty set of logins. Without a box key, client ids are valid only until the daemon stops.
     pub fn new(box_key: Option<&BoxKey>, registrations: Watched<u64>) -> Self {
         let client_key = box_key.map_or_else(
             || {
@@ -66,75 +68,75 @@ impl Logins {
         }
     }
 
-    /// The keyed hash of a state that a client of the MCP endpoint gives back.
+    /// Returns the keyed hash of a state that a client of the MCP endpoint sends back.
     pub fn state_mac(&self, text: &str) -> blake3::Hash {
         blake3::keyed_hash(&blake3::derive_key("taosd 2026 request state", &self.client_key), text.as_bytes())
     }
 
-    /// The keyed hash of a client id's text.
+    /// Returns the keyed hash of a client id's text.
     pub fn client_mac(&self, text: &str) -> blake3::Hash {
         blake3::keyed_hash(&self.client_key, text.as_bytes())
     }
 }
 
-/// What a one-time login link stands for.
+/// The content of a one-time login link.
 #[derive(Debug, Clone)]
 pub struct LoginLink {
-    /// The user's token that the session is to hang on.
+    /// The id of the user's token that the session will depend on.
     pub credential_id: String,
-    /// Whom it logs in, for the page.
+    /// The name of the user, for the page.
     pub username: String,
-    /// Where it leads.
+    /// The path that the browser opens after the login.
     pub path: String,
 }
 
-/// Who asks: a client as it is told to people and checked at the token endpoint.
+/// An OAuth client as people see it and as the token endpoint checks it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginClient {
-    /// The hash of its id.
+    /// The hash of the client id.
     pub hash: SecretHash,
-    /// What it calls itself.
+    /// The client's name for itself.
     pub name: String,
-    /// The page it names as its own; shown, never fetched.
+    /// The home page that the client names; shown, never fetched.
     pub uri: Option<String>,
 }
 
 /// A program's request that waits for a person.
 #[derive(Debug, Clone)]
 pub struct AuthorizationRequest {
-    /// Who asks.
+    /// The client that asks.
     pub client: LoginClient,
-    /// Scope words.
+    /// The scope words that the program asks for.
     pub words: Vec<String>,
-    /// Whom its tokens are for.
+    /// The audience of its tokens.
     pub audience: String,
-    /// The issuer it was asked at.
+    /// The issuer URL that the request was sent to.
     pub issuer: String,
-    /// Where the answer goes.
+    /// The target of the person's answer.
     pub answer: AnswerTarget,
-    /// The session that has seen the page: no other may answer.
+    /// The session that has seen the page; no other session may answer.
     pub seen_by: Option<String>,
 }
 
-/// Where a person's answer goes.
+/// The target of a person's answer.
 #[derive(Debug, Clone)]
 pub enum AnswerTarget {
-    /// Back to the program, through the browser.
+    /// The browser carries the answer back to the program.
     Redirect {
-        /// The URI, as the program sent it.
+        /// The redirect URI, as the program sent it.
         uri: String,
-        /// What the program wants back.
+        /// The program's `state`, which it gets back.
         state: Option<String>,
-        /// What the verifier has to hash to.
+        /// The PKCE challenge: the expected hash of the verifier.
         challenge: String,
     },
-    /// The program asks for it with its device code.
+    /// The program polls for the answer with its device code.
     Device {
-        /// The hash of that code.
+        /// The hash of the device code.
         code: SecretHash,
-        /// Where the program is, for people.
+        /// The program's peer, shown to people.
         peer: String,
-        /// What the person typed, to compare.
+        /// The user code that the person typed, to compare.
         user_code: String,
     },
 }
@@ -142,67 +144,67 @@ pub enum AnswerTarget {
 /// A program without a browser that waits for a person.
 #[derive(Debug, Clone)]
 pub struct DeviceLogin {
-    /// Who asks.
+    /// The client that asks.
     pub client: LoginClient,
-    /// Scope words.
+    /// The scope words that the program asks for.
     pub words: Vec<String>,
-    /// Whom its tokens are for.
+    /// The audience of its tokens.
     pub audience: String,
-    /// The issuer it was asked at.
+    /// The issuer URL that the request was sent to.
     pub issuer: String,
-    /// The hash of what the person types.
+    /// The hash of the user code that the person types.
     pub user_code: SecretHash,
-    /// Where the program is, for people.
+    /// The program's peer, shown to people.
     pub peer: String,
-    /// Seconds it waits between two questions.
+    /// The seconds that the program must wait between two polls.
     pub interval: u64,
-    /// When it asked last.
+    /// The time of the last poll.
     pub polled: Option<std::time::Instant>,
-    /// What the person decided.
+    /// The person's decision; `None` while there is none.
     pub decision: Option<DeviceDecision>,
 }
 
-/// What a person decided about a [`DeviceLogin`].
+/// A person's decision about a [`DeviceLogin`].
 #[derive(Debug, Clone)]
 pub enum DeviceDecision {
-    /// No.
+    /// The person denied it.
     Denied,
-    /// Yes: what the program is to be given.
+    /// The person allowed it; the grant that the program will get.
     Allowed(Box<CodeGrant>),
-    /// It was given.
+    /// The program has got its grant.
     Given,
 }
 
-/// What a person's click gave, until the program fetches it.
+/// The result of a person's click, until the program fetches it.
 #[derive(Debug, Clone)]
 pub struct CodeGrant {
-    /// To which client.
+    /// The client that may use it.
     pub client: LoginClient,
-    /// The redirect URI it was sent to.
+    /// The redirect URI that the code was sent to.
     pub redirect_uri: String,
-    /// What the verifier has to hash to.
+    /// The PKCE challenge: the expected hash of the verifier.
     pub challenge: String,
-    /// Whom the tokens are for.
+    /// The audience of the tokens.
     pub audience: String,
-    /// The agent to act as; `None`: the user.
+    /// The agent to act as; `None` for the user.
     pub agent_id: Option<String>,
-    /// Scope words.
+    /// The granted scope words.
     pub words: String,
-    /// The session that clicked; its end ends the code.
+    /// The session of the person who clicked; its end ends the code.
     pub session_id: String,
-    /// When it was made.
+    /// The time of the click.
     pub made: std::time::Instant,
-    /// Whether it was presented, and what it gave.
+    /// The result of its first use; `None` if it was never presented.
     pub used: Option<Used>,
-    /// Whether it was presented once more while the first answer was on its way.
+    /// Whether it was presented again before the first reply was sent.
     pub replayed: bool,
 }
 
-/// What became of a presented code.
+/// The result of a presented code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Used {
-    /// It was refused.
+    /// The code was refused.
     Refused,
-    /// It gave this grant.
+    /// The code gave the grant with this id.
     Gave(String),
 }

@@ -1,4 +1,4 @@
-//! Counters, and how Prometheus reads them (text exposition format 0.0.4).
+//! The counters of requests, and the page for Prometheus (text exposition format 0.0.4).
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use crate::time::Micros;
 /// Upper bounds of the duration buckets, in microseconds.
 const BUCKETS: [u64; 10] = [250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 10_000_000];
 
-/// Counts finished requests.
+/// The counters of finished requests: by status and by duration.
 #[derive(Debug)]
 pub struct RequestMetrics {
     by_status: [AtomicU64; 600],
@@ -71,7 +71,7 @@ fn gauge(out: &mut String, name: &str, about: &str, value: impl std::fmt::Displa
     let _ = writeln!(out, "{name} {value}");
 }
 
-/// The page that Prometheus reads.
+/// Returns the page that Prometheus reads.
 pub fn page(app: &App) -> String {
     let mut out = String::with_capacity(4096);
     head(&mut out, "taosd_build_info", "gauge", "The running version.");

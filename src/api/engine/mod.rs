@@ -1,4 +1,4 @@
-//! What carries a request through a handler: the application, calls, dispatch, idempotency, pages, slow work.
+//! The steps around a handler: the application, calls, dispatch, idempotency, pages, slow work.
 
 pub(crate) mod api_route;
 pub(crate) mod app;

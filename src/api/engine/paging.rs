@@ -17,19 +17,19 @@ use crate::rest::reply::Reply;
 use crate::store::page::Page;
 use crate::time::Micros;
 
-/// How many rows.
+/// The query parameter for the rows on a page.
 pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows on a page, 1 to 500; 100 if absent.");
-/// Where to go on.
+/// The query parameter for the position of the page.
 pub const CURSOR: Field =
     Field::text("cursor", 200, "Position in the list, from the Link header of the previous page.");
 
-/// What of a query may not stand as it is between `<` and `>` in a header.
+/// The characters of a query that must be escaped between `<` and `>` in a header.
 const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'<').add(b'>').add(b'"');
 
-/// The page that the query asks for.
+/// Returns the page that the query asks for.
 ///
 /// # Errors
-/// `invalid_cursor` for one that this list did not hand out.
+/// `invalid_cursor` if this list did not issue the cursor.
 pub fn page(input: &Input, list: &str) -> Result<Page, ApiError> {
     let limit = input.query.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT);
     let after = match input.query.text(&CURSOR) {
@@ -39,38 +39,39 @@ pub fn page(input: &Input, list: &str) -> Result<Page, ApiError> {
     Ok(Page { limit, after })
 }
 
-/// Bytes of a page at the most, the first row apart: without it nobody would ever come to the second.
+/// The maximum bytes of a page. The first row is exempt: otherwise a client could never get past a row that is too
+/// large.
 static BUDGET: AtomicUsize = AtomicUsize::new(1024 * 1024);
 
-/// Lets pages be so many bytes long from now on.
+/// Sets the maximum bytes of a page.
 pub fn set_page_bytes(bytes: u64) {
     BUDGET.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
 }
 
-/// Bytes of a page at the most, for the lists whose rows have places of their own.
+/// Returns the maximum bytes of a page.
 pub fn page_bytes() -> usize {
     BUDGET.load(Ordering::Relaxed)
 }
 
-/// The same for a request that may have a bound of its own.
+/// Returns the maximum bytes of a page for a request, which may have a lower bound of its own.
 pub fn bytes_for(input: &Input) -> usize {
     input.page_bytes.map_or_else(page_bytes, |own| own.min(page_bytes()))
 }
 
-/// How the rows stand in the body.
+/// The layout of the rows in the body.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     /// A bare array.
     Array,
-    /// An object with the rows under this key and, where the client wants to know, their number under `count`.
+    /// An object with the rows under this key and, if `counted`, their number under `count`.
     Object { key: &'static str, counted: bool },
-    /// One text after the other.
+    /// Texts one after the other, with this content type.
     Text(&'static str),
 }
 
-/// A list on its way into a reply: each row is written as it is read, so that neither the rows nor what they become are
-/// ever in memory as a whole. It ends at the page's rows or bytes, whichever comes first; what is left is behind its
-/// `Link`. **Every list of every dialect is made with this.**
+/// A list that is being written into a reply. Each row is written as it is read, so neither the rows nor their JSON
+/// values are ever in memory as a whole. The list ends at the page's rows or bytes, whichever comes first; its `Link`
+/// leads to the rest. **Every list of every dialect is made with this.**
 #[derive(Debug)]
 pub struct Listing {
     list: &'static str,
@@ -79,26 +80,26 @@ pub struct Listing {
     shape: Shape,
     body: Vec<u8>,
     rows: u64,
-    /// Rows that stand in it and those passed over.
+    /// The rows in the body plus the rows passed over.
     seen: u64,
     last: Option<(Micros, String)>,
     more: bool,
-    /// Whether the body names the next page's cursor.
+    /// Whether the body contains the next page's cursor.
     tells_cursor: bool,
 }
 
 impl Listing {
-    /// A bare array, paged as the query asks.
+    /// Creates a bare array, paged as the query asks.
     ///
     /// # Errors
-    /// `invalid_cursor` for one that this list did not hand out.
+    /// `invalid_cursor` if this list did not issue the cursor.
     pub fn of(input: &Input, list: &'static str) -> Result<Self, ApiError> {
         let mut listing = Self::new(list, page(input, list)?);
         listing.budget = bytes_for(input);
         Ok(listing)
     }
 
-    /// A bare array for a page that is known.
+    /// Creates a bare array for a given page.
     pub fn new(list: &'static str, page: Page) -> Self {
         let budget = page_bytes();
         let body = Vec::with_capacity(4096);
@@ -116,56 +117,57 @@ impl Listing {
         }
     }
 
-    /// The same within an object, as the aX clients want it.
+    /// Puts the array under a key of an object, as the aX clients want it.
     #[must_use]
     pub fn under(mut self, key: &'static str, counted: bool) -> Self {
         self.shape = Shape::Object { key, counted };
         self
     }
 
-    /// The same with `next_cursor` in the object, beside the `Link`, where there is another page.
+    /// Adds `next_cursor` to the object, beside the `Link`, if there is another page.
     #[must_use]
     pub fn telling_cursor(mut self) -> Self {
         self.tells_cursor = true;
         self
     }
 
-    /// The same as text of this type.
+    /// Makes the reply a text of this content type.
     #[must_use]
     pub fn of_texts(mut self, content_type: &'static str) -> Self {
         self.shape = Shape::Text(content_type);
         self
     }
 
-    /// The page asked for.
+    /// Returns the requested page.
     pub fn page(&self) -> Page {
         self.page.clone()
     }
 
-    /// The same with another number of rows at the most.
+    /// Sets the maximum number of rows.
     #[must_use]
     pub fn at_most(mut self, rows: u64) -> Self {
         self.page.limit = rows;
         self
     }
 
-    /// True while no row stands in it.
+    /// True while no row was added.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// Adds a row, whose place in the list is `place`. False: the page is full, and the row is on the next.
+    /// Adds a row; `place` is its position in the list. False if the page is full; then the row belongs to the next
+    /// page.
     pub fn push(&mut self, place: (Micros, String), row: &impl Serialize) -> bool {
         self.add(place, |body| serde_json::to_writer(body, row))
     }
 
-    /// Adds a row of a list that is paged by number: its place is how many rows there are up to it.
+    /// Adds a row of a list that is paged by number. `before` is the number of rows on earlier pages.
     pub fn push_next(&mut self, before: u64, row: &impl Serialize) -> bool {
         let place = i64::try_from(before.saturating_add(self.seen + 1)).unwrap_or(i64::MAX);
         self.push((Micros(place), String::new()), row)
     }
 
-    /// Passes over a row that the caller may not see. False as [`Listing::push`].
+    /// Passes over a row that the caller may not see. False if the page is full, like [`Listing::push`].
     pub fn pass(&mut self, place: (Micros, String)) -> bool {
         if self.seen >= self.page.limit {
             self.more = true;
@@ -176,7 +178,7 @@ impl Listing {
         true
     }
 
-    /// Adds a row of a text.
+    /// Adds a row of a text; see [`Listing::push`].
     pub fn push_text(&mut self, place: (Micros, String), row: &str) -> bool {
         self.add(place, |body| {
             body.extend_from_slice(row.as_bytes());
@@ -197,7 +199,7 @@ impl Listing {
             Shape::Object { key, .. } => self.body.extend_from_slice(format!("{{\"{key}\":[").as_bytes()),
         }
         if let Err(error) = write(&mut self.body) {
-            // Texts, numbers and lists of them: nothing that JSON cannot hold.
+            // Does not happen: rows are texts, numbers and lists, which JSON can hold.
             log::error!("a row could not be serialised: {error}");
         }
         if self.rows > 0 && self.body.len() > self.budget {
@@ -211,7 +213,7 @@ impl Listing {
         true
     }
 
-    /// The reply, with a link to the next page if there is one.
+    /// Returns the reply, with a `Link` to the next page if there is one.
     pub fn reply(mut self, input: &Input) -> Reply {
         let next = self.last.take().filter(|_| self.more).map(|(at, id)| encode(self.list, at, &id));
         let content_type = match self.shape {
@@ -222,7 +224,7 @@ impl Listing {
             }
             Shape::Object { key, counted } => {
                 let open = if self.rows == 0 { format!("{{\"{key}\":[") } else { String::new() };
-                // Nothing in a cursor needs an escape.
+                // A cursor is base64url, so JSON needs no escapes.
                 let told = next.as_ref().filter(|_| self.tells_cursor);
                 let cursor = told.map_or_else(String::new, |next| format!(",\"next_cursor\":\"{next}\""));
                 let count = if counted { format!(",\"count\":{}", self.rows) } else { String::new() };
@@ -239,7 +241,7 @@ impl Listing {
     }
 }
 
-/// The reply with the `Link` to the page that begins at this cursor.
+/// Adds the `Link` to the page that begins at this cursor.
 fn with_next(reply: Reply, input: &Input, cursor: &str) -> Reply {
     reply.with(LINK, &format!("<{}>; rel=\"next\"", next_url(input, cursor)))
 }
@@ -258,14 +260,14 @@ pub(crate) fn decode(cursor: &str, list: &str) -> Option<(Micros, String)> {
     Some((Micros(at), parts.next()?.to_owned()))
 }
 
-/// The same request with another cursor: a relative URL that keeps the filters.
+/// Returns the same request with another cursor: a relative URL that keeps the filters.
 fn next_url(input: &Input, cursor: &str) -> String {
     let mut query: Vec<String> = input
         .head
         .query
         .split('&')
         .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor=") && *pair != "cursor")
-        // What came in goes out again only as it may stand in a header; the escapes it has stay as they are.
+        // Escape what a header may not contain; existing escapes stay as they are.
         .map(|pair| utf8_percent_encode(pair, UNSAFE).to_string())
         .collect();
     query.push(format!("cursor={cursor}"));

@@ -1,9 +1,9 @@
-//! Replies given a moment ago. What only the database, the caller, the path and the query decide is given again without
-//! a look at the database, until something is written.
+//! A cache of recent replies. A reply that depends only on the database, the caller, the path and the query is sent
+//! again without reading the database, until something is written.
 //!
-//! A reply belongs to what its caller presented and to the state of the database at which that caller's rights were
-//! read: after any commit, and after the end of any grant or credential, it is made anew. So it never outlives a right
-//! and never crosses to another caller.
+//! A reply belongs to the presented credential and to the state of the database in which the caller's rights were read.
+//! It is not used after any commit or after the end of any grant or credential. So it never outlives a right and never
+//! reaches another caller.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -22,14 +22,14 @@ use crate::store::{self, Store, expiry};
 use crate::threads::lock;
 use crate::time::Micros;
 
-/// Asks for a piece of a page; such replies are not kept.
+/// The header that asks for a fragment of a page; such replies are not cached.
 const HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
-/// How long a reply is kept where nothing is committed: bounds what is missed of a change made past the daemon.
+/// How long a reply is cached if nothing is committed. This bounds how long a change made outside the daemon is missed.
 const LIFE: Duration = Duration::from_millis(50);
-/// What a kept reply costs beside its body and its words.
+/// The estimated bytes of a cached reply beside its body, path and query.
 const OVERHEAD: usize = 512;
 
-/// The replies that may be given again, those of each caller on their own.
+/// The cached replies, separate for each caller.
 #[derive(Debug, Default)]
 pub struct ReplyCache(Mutex<CachedReplies>);
 
@@ -37,7 +37,7 @@ pub struct ReplyCache(Mutex<CachedReplies>);
 struct CachedReplies {
     of: HashMap<SecretHash, Vec<CachedReply>>,
     bytes: usize,
-    /// When the next grant or credential ends, as it was in a state of the database.
+    /// A state of the database, and the time at which the next grant or credential ends in it.
     next_end: Option<(u64, Micros)>,
 }
 
@@ -47,7 +47,7 @@ struct CachedReply {
     query: String,
     accept: Option<HeaderValue>,
     state: u64,
-    /// Of who was seen lately, where that matters.
+    /// The version of presence, if the reply depends on it.
     seen: Option<u64>,
     since: Instant,
     until: Micros,
@@ -55,12 +55,12 @@ struct CachedReply {
     body: Bytes,
 }
 
-/// What was read before a reply was made.
+/// The state that was read before a reply was made.
 #[derive(Debug, Clone, Copy)]
 pub struct StateBefore {
     /// The caller's rights.
     pub rights: RightsRead,
-    /// [`crate::access::Presence::version`].
+    /// The value of [`crate::access::Presence::version`].
     pub seen: u64,
 }
 
@@ -81,7 +81,8 @@ impl CachedReply {
     }
 }
 
-/// The one `Accept` of a request; the outer `None`: it asks for something out of the ordinary.
+/// Returns the only `Accept` header of a request. The outer `None` means that the request must not be cached: it has
+/// several, or asks for a fragment.
 fn accept(head: &Head) -> Option<Option<&HeaderValue>> {
     let mut all = head.headers.get_all(ACCEPT).iter();
     let first = all.next();
@@ -89,7 +90,7 @@ fn accept(head: &Head) -> Option<Option<&HeaderValue>> {
 }
 
 impl ReplyCache {
-    /// The reply that the caller with these rights got to this request a moment ago, if it is still due.
+    /// Returns the reply that this caller recently got to the same request, if it is still valid.
     pub fn get(&self, head: &Head, now: StateBefore) -> Option<Reply> {
         let accept = accept(head)?;
         let kept = lock(&self.0);
@@ -104,7 +105,7 @@ impl ReplyCache {
         Some(reply)
     }
 
-    /// Keeps a reply that says what decides it. `before` was read before the reply was made.
+    /// Caches a reply if its `decided` is set. `before` was read before the reply was made.
     pub fn put(&self, store: &Store, head: &Head, before: StateBefore, reply: &Reply) {
         let (Some(decided), Body::Bytes(body), Some(accept)) = (reply.decided, &reply.body, accept(head)) else {
             return;
@@ -147,7 +148,7 @@ impl ReplyCache {
 impl CachedReplies {
     fn put(&mut self, of: SecretHash, entry: CachedReply, head: &Head) {
         let (now, state) = (head.arrived, entry.state);
-        // What has had its time goes, whosever it was.
+        // Delete outdated replies of all callers.
         self.of.retain(|_, entries| {
             entries.retain(|one| one.state >= state && now.saturating_duration_since(one.since) < LIFE);
             !entries.is_empty()
@@ -159,7 +160,7 @@ impl CachedReplies {
             own.remove(0);
         }
         self.bytes = self.of.values().map(|entries| sizes(entries)).sum();
-        // Room is made by who fills it.
+        // The caller with the most bytes loses its replies.
         while self.bytes > KEPT_BYTES {
             let Some(largest) = self.of.iter().max_by_key(|(_, entries)| sizes(entries)).map(|(of, _)| *of) else {
                 break;

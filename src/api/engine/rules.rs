@@ -1,13 +1,13 @@
-//! What holds between the fields of a body, for `/openapi.json`; the handlers check it in their own words.
+//! Rules between the fields of a body, for `/openapi.json`. The handlers check the same rules in code.
 
-/// The route's id, and keywords of JSON Schema that are added to its body's schema.
+/// Pairs of a route's id and the JSON Schema keywords that are added to its body's schema.
 pub const RULES: &[(&str, &str)] = &[
     ("grants_create", GRANT),
     // Exactly one of the two ways to name an agent.
     ("agentex_keys_create", ONE_AGENT),
     // Exactly one of the two ways to say who logs in.
     ("sessions_open", TOKEN_OR_LINK),
-    // Each kind of channel has an address of its own form, and all but ntfy have a secret.
+    // Each kind of channel has its own form of address, and all but ntfy have a secret.
     ("channels_create", CHANNEL),
 ];
 

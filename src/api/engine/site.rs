@@ -1,7 +1,7 @@
-//! Under which names the box may be logged in to, and where programs may ask for tokens (OAuth contract, section 2).
+//! The host names under which people may log in and programs may ask for tokens (OAuth contract, section 2).
 //!
-//! A login over plain HTTP is safe only where nobody is in between: under a loopback name. Elsewhere a proxy has to
-//! speak TLS, and `public_url` says under which name.
+//! A login over plain HTTP is safe only under a loopback name, where nobody is in between. Under any other name a proxy
+//! must speak TLS, and `public_url` gives that name.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,8 +16,8 @@ use crate::rest::error::ApiError;
 use crate::rest::head::{Head, Peer};
 use crate::secret::Kind;
 
-/// The address of a page of ours as this request's browser sees it, if people may log in there; without a slash at the
-/// end.
+/// Returns the origin of the box's pages as this request's browser sees it, if people may log in there; without a slash
+/// at the end.
 pub fn origin(app: &App, head: &Head) -> Option<String> {
     if head.foreign_host || matches!(head.peer, Peer::Unix { .. }) {
         return None;
@@ -37,12 +37,12 @@ pub fn origin(app: &App, head: &Head) -> Option<String> {
     })
 }
 
-/// The issuer under which the authorization server is offered to this request; `None`: it is not.
+/// Returns the issuer of the authorization server for this request; `None` if it is not offered here.
 pub fn issuer(app: &App, head: &Head) -> Option<String> {
     origin(app, head).filter(|_| app.config.read(|now| now.oauth.enabled))
 }
 
-/// The 401 of the MCP endpoint, with where a client gets a token by a person's click, if it does here (RFC 9728).
+/// Adds to the MCP endpoint's 401 where a client gets a token by a person's click, if it can here (RFC 9728).
 pub fn challenged(app: &App, head: &Head, error: ApiError) -> ApiError {
     let (true, Some(issuer)) = (error.status() == 401, issuer(app, head)) else { return error };
     let own = error.headers.iter().find(|(name, _)| *name == WWW_AUTHENTICATE).map(|(_, value)| value.as_str());
@@ -53,8 +53,8 @@ pub fn challenged(app: &App, head: &Head, error: ApiError) -> ApiError {
     error.header(WWW_AUTHENTICATE, told)
 }
 
-/// The refusal of an action to a token that a person's click gave, with what a client asks for to get more
-/// (RFC 6750, section 3; MCP contract, section 4). `None`: it is no such token, or more cannot be had that way.
+/// Adds to a scope refusal the scope that a program may ask for to get more (RFC 6750, section 3; MCP contract, section
+/// 4). `None` if a person's click did not give the token, or if this way gives no more.
 pub fn stepped_up(app: &App, head: &Head, caller: &Caller, action: Action, error: &ApiError) -> Option<ApiError> {
     if caller.credential_kind() != Kind::OauthGrant.slug() || error.code != codes::SCOPE_DENIED {
         return None;
@@ -66,7 +66,7 @@ pub fn stepped_up(app: &App, head: &Head, caller: &Caller, action: Action, error
     Some(error.clone().header(WWW_AUTHENTICATE, told))
 }
 
-/// The address that people are told where no request says under which name they reach the box.
+/// Returns the address to show people when no request shows the name under which they reach the box.
 pub fn of_box(app: &App) -> String {
     if let Some(url) = app.config.read(|now| now.public_url.as_ref().map(ToString::to_string)) {
         return url;
@@ -75,7 +75,7 @@ pub fn of_box(app: &App) -> String {
     format!("http://{}", reachable(first.unwrap_or(crate::config::DEFAULT_LISTEN)))
 }
 
-/// An address to connect to: one that listens everywhere listens on loopback too.
+/// Returns an address to connect to: the loopback address for one that listens on all interfaces.
 fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()),
@@ -84,7 +84,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// True for a host's name that never leaves the machine.
+/// True for `localhost` and loopback IP addresses, whose traffic never leaves the machine.
 pub fn is_loopback(name: &str) -> bool {
     let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())

@@ -1,5 +1,5 @@
-//! Slow work: a route promises an operation in one transaction and answers at once, or waits for its end without
-//! holding a thread (taOS contract, section 1).
+//! Slow work: a route starts an operation in one transaction. It replies at once, or waits for the end without holding
+//! a thread (taOS contract, section 1).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,14 +25,14 @@ use crate::rest::service::Outcome;
 use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
 use crate::store::{self, agents::Agent};
 
-/// How long to wait for the end.
+/// The query parameter for how long to wait for the end.
 pub const WAIT: Field =
     Field::integer("wait", 0, 60, "Seconds to wait for the operation before the reply is 202; 0 if absent.");
 
-/// Rows that an operation on one agent writes after it was promised: its steps, its end, a credential, the audit.
+/// The rows that an operation on one agent writes after the reply: its steps, its end, a credential, the audit.
 pub const ROWS: u64 = 8;
 
-/// Slow work of this route: what the transaction needs to promise it.
+/// Everything that a route's transaction needs to start an operation.
 #[derive(Clone)]
 pub struct Slow {
     jobs: Arc<Jobs>,
@@ -44,7 +44,7 @@ pub struct Slow {
 }
 
 impl Slow {
-    /// For the request of this input.
+    /// Prepares slow work for the request of this input.
     pub fn new(app: &App, input: &Input) -> Self {
         let wait = input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
         Self {
@@ -57,10 +57,10 @@ impl Slow {
         }
     }
 
-    /// Promises an operation on an agent.
+    /// Inserts an operation on an agent and returns the reply that promises it.
     ///
     /// # Errors
-    /// `agent_busy`, or the store's.
+    /// `agent_busy`, or a `StoreError`.
     pub fn promise(
         self,
         tx: &Tx<'_>,
@@ -78,13 +78,13 @@ impl Slow {
         Ok(self.follow(op, Vec::new(), pending))
     }
 
-    /// With the environment that a deployment needs; it is kept in memory alone.
+    /// Adds the environment that a deployment needs; it is kept only in memory.
     pub fn keeping(mut self, env: Env) -> Self {
         self.env = env;
         self
     }
 
-    /// Takes up `op` and its `parts` after the commit; the reply is `promised` if the end does not come in time.
+    /// Starts `op` and its `parts` after the commit. The reply is `promised` if the operation does not end in time.
     pub fn follow(mut self, op: Operation, parts: Vec<Operation>, promised: fn(&Operation) -> Reply) -> Written {
         let reply = promised(&op);
         let after: After = Box::new(move |reply, claim| {
@@ -97,16 +97,17 @@ impl Slow {
         Written::Then(reply, after)
     }
 
-    /// Waits for the end of an operation; at the end of the patience the promise is the reply.
+    /// Waits for the end of an operation; after the waiting time, replies with `promised`.
     fn until_ended(self, id: String, promised: Reply, claim: Option<Claim>) -> Outcome {
-        // Begun before the look, so that no change in between is missed.
+        // The wait begins before the read, so that no change in between is missed.
         let wait = self.jobs.changed.wait();
         let until = self.arrived + self.wait;
         Outcome::Again(Box::new(move || match self.jobs.store.lookup(|conn| rows::by_id(conn, &id)) {
             Ok(Some(op)) if op.is_finished() => {
                 let reply = ended(&op).unwrap_or_else(|error| render(&error, self.dialect, &self.request_id));
                 if let Some(claim) = claim {
-                    // Done again, a deployment that left its record would leave a second one.
+                    // A deployment that failed but left an agent's record must not run again: it would create a second
+                    // record.
                     let kept = op.kind == OperationKind::Deploy && op.agent_id.is_some();
                     claim.replace(&self.jobs.store, &reply, kept);
                 }
@@ -122,10 +123,10 @@ impl Slow {
     }
 }
 
-/// Refuses a second operation on an agent.
+/// Refuses a second operation on an agent while one is open.
 ///
 /// # Errors
-/// `agent_busy` with the open operation's id, or the store's.
+/// `agent_busy` with the open operation's id, or a `StoreError`.
 pub fn refuse_busy(conn: &Connection, agent_id: &str) -> Result<(), ApiError> {
     match rows::open_of_agent(conn, agent_id)? {
         None => Ok(()),
@@ -133,7 +134,7 @@ pub fn refuse_busy(conn: &Connection, agent_id: &str) -> Result<(), ApiError> {
     }
 }
 
-/// The reply that promises an operation.
+/// Returns the 202 reply that promises an operation.
 pub fn pending(op: &Operation) -> Reply {
     let mut body = json!({"status": "pending", "operation_id": op.id});
     if let Some(name) = &op.agent_name {
@@ -142,15 +143,15 @@ pub fn pending(op: &Operation) -> Reply {
     promise(op, &body)
 }
 
-/// 202 with the operation's place.
+/// Returns a 202 reply whose `Location` is the operation.
 pub fn promise(op: &Operation, body: &Value) -> Reply {
     Reply::json(StatusCode::ACCEPTED, body).with(LOCATION, &format!("/api/operations/{}", op.id))
 }
 
-/// An ended operation as its route's reply.
+/// Returns the route's reply for an operation that has ended.
 ///
 /// # Errors
-/// The operation's own.
+/// The error of an operation that did not succeed.
 pub fn ended(op: &Operation) -> Result<Reply, ApiError> {
     let value = |text: &Option<String>| -> Value {
         text.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! Routes asked from inside, for a caller that another route has admitted. What a page shows and what its buttons do comes
-//! from the same rows as everybody's requests: one access check, one set of rules.
+//! Requests to routes from inside the daemon, for a caller that another route has admitted. A page and its buttons use
+//! the same routes as every other client: one access check, one set of rules.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::rest::route::Access;
 use crate::rest::router::{Params, RouteMatch, is_free_text};
 use crate::rest::service::Outcome;
 
-/// A request that never came over a wire.
+/// A request that the daemon itself makes to one of its routes.
 pub struct Subrequest {
     route: &'static ApiRoute,
     params: Params,
@@ -33,7 +33,7 @@ pub struct Subrequest {
 }
 
 impl Subrequest {
-    /// The request `method target`, made in the course of the request `of`; `target` is a path with its query.
+    /// Creates the request `method target` as a part of the request `of`; `target` is a path with its query.
     ///
     /// # Errors
     /// 404, 405 or `invalid_path`.
@@ -51,7 +51,7 @@ impl Subrequest {
         }
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // Under which name the box was reached.
+        // The handler needs the name under which the client reached the box.
         if let Some(host) = of.headers.get(HOST) {
             headers.insert(HOST, host.clone());
         }
@@ -69,12 +69,12 @@ impl Subrequest {
         Ok(Self { route, params, head: Arc::new(head) })
     }
 
-    /// Its row of the table.
+    /// Returns the row of the route table.
     pub fn route(&self) -> &'static ApiRoute {
         self.route
     }
 
-    /// Its input, if the caller may call it: for who runs the handler himself.
+    /// Checks the caller's access and returns the input. For code that runs the handler itself.
     ///
     /// # Errors
     /// 403, or what is wrong with the query.
@@ -85,7 +85,7 @@ impl Subrequest {
         Input::new(self.head, self.route, self.params, &Bytes::new())
     }
 
-    /// The same with the type of the body that the request `of` brings.
+    /// Takes over the `Content-Type` of the request `of`.
     #[must_use]
     pub fn with_body_of(mut self, of: &Head) -> Self {
         if let (Some(kind), Some(head)) = (of.headers.get(CONTENT_TYPE), Arc::get_mut(&mut self.head)) {
@@ -94,10 +94,11 @@ impl Subrequest {
         self
     }
 
-    /// Begins a route that takes its body piece by piece: the access check, the checks of the input, the handler.
+    /// Begins a route that takes its body piece by piece. Runs the access check, the checks of the input and the
+    /// handler.
     ///
     /// # Errors
-    /// The route's own; `not_found` for a route of another kind.
+    /// The errors of the route; `not_found` for a route of another kind.
     pub fn begin(self, app: &App, caller: &Caller) -> Result<Box<dyn Intake>, ApiError> {
         let (Access::Action(action, handler) | Access::Class(_, action, handler)) = self.route.access else {
             return Err(codes::NOT_FOUND.into());
@@ -114,7 +115,7 @@ impl Subrequest {
         }
     }
 
-    /// What comes of it with this body: the access check, the checks of the input, the handler.
+    /// Runs the request with this body: the access check, the checks of the input, the handler.
     pub fn run(self, app: &App, caller: &Caller, body: &Bytes) -> Outcome {
         let Self { route, params, head } = self;
         let request_id = head.request_id.clone();
@@ -128,7 +129,7 @@ impl Subrequest {
             Ok(input) => input,
             Err(error) => return refuse(error),
         };
-        // One envelope for whoever asks from inside.
+        // Inside callers always get the taOS error envelope.
         input.dialect = Dialect::Taos;
         match &route.access {
             Access::Public(handler) => finish(handler(app, input), &Slot::default(), None, Dialect::Taos, &request_id),
@@ -139,12 +140,12 @@ impl Subrequest {
                 finish(handler(app, call), &Slot::default(), Some(&watch), Dialect::Taos, &request_id)
             }
             Access::AtOnce(_, handler) => Outcome::Done(handler(caller)),
-            // Its handler has a credential judged, and here is none.
+            // The handler of such a route checks a presented credential, and there is none here.
             Access::Bearer(..) => refuse(codes::FORBIDDEN.into()),
         }
     }
 
-    /// What comes of a public route with this body; its handler judges what is in it.
+    /// Runs a public route with this body; its handler checks what the body contains.
     pub fn public(self, app: &App, body: &Bytes) -> Outcome {
         let request_id = self.head.request_id.clone();
         let Access::Public(handler) = self.route.access else {
@@ -156,10 +157,10 @@ impl Subrequest {
         }
     }
 
-    /// The reply to a request that only reads; where it has to be waited for, what it comes of.
+    /// Returns the reply to a request that only reads.
     ///
     /// # Errors
-    /// What is to be waited for, without a thread.
+    /// The outcome that the caller must wait for, without holding a thread.
     pub fn read(self, app: &App, caller: &Caller) -> Result<Reply, Box<Outcome>> {
         let mut outcome = self.run(app, caller, &Bytes::new());
         loop {

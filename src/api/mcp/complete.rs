@@ -1,4 +1,5 @@
-//! Values for the arguments of prompts and templates, as far as the caller may see them (MCP contract, section 3).
+//! Suggested values for the arguments of prompts and templates, as far as the caller may see them (MCP contract,
+//! section 3).
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -12,10 +13,10 @@ use crate::docs;
 use crate::store::{self, context};
 use crate::time::Micros;
 
-/// Values of one answer.
+/// The maximum values of one answer.
 pub const VALUES: usize = 100;
 
-/// What the values of an argument are.
+/// The kind of values that an argument takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArgumentKind {
     /// Paths of pages of the documentation.
@@ -26,11 +27,11 @@ pub enum ArgumentKind {
     Keys,
     /// Sources of knowledge.
     Sources,
-    /// Nothing that could be listed.
+    /// Free input: there are no values to list.
     Free,
 }
 
-/// The kind of an argument; `None` if there is no such argument.
+/// Returns the kind of an argument; `None` if there is no such argument.
 pub fn kind(asked: &Completion<'_>) -> Option<ArgumentKind> {
     let Completed::Template(uri) = asked.of else {
         let Completed::Prompt(name) = asked.of else { return None };
@@ -53,30 +54,31 @@ pub fn kind(asked: &Completion<'_>) -> Option<ArgumentKind> {
     }
 }
 
-/// The answer: those of the values that begin with what is there, at most a hundred.
+/// Returns the values that begin with the typed text, at most [`VALUES`].
 pub fn told(values: impl IntoIterator<Item = String>, begun: &str) -> ResultBody {
     let mut fitting = values.into_iter().filter(|value| value.starts_with(begun));
     let values: Vec<String> = fitting.by_ref().take(VALUES).collect();
     ResultBody::object(&json!({"completion": {"values": values, "hasMore": fitting.next().is_some()}}))
 }
 
-/// The pages of the documentation.
+/// Returns the paths of all pages of the documentation.
 pub fn pages() -> impl Iterator<Item = String> {
     docs::PAGES.iter().map(|(path, _)| (*path).to_owned())
 }
 
-/// The ids of the caller's spaces.
+/// Returns the ids of the caller's spaces.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn spaces(conn: &Connection, caller: &Caller) -> store::Result<Vec<String>> {
     Ok(resources::spaces_of(conn, caller)?.into_iter().map(|space| space.id).collect())
 }
 
-/// Keys of a space of the caller's that begin so, and one more than fit.
+/// Returns the context keys of one of the caller's spaces that begin with the typed text: at most [`VALUES`] and one
+/// more, which shows that there are more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn keys(conn: &Connection, caller: &Caller, space_id: &str, begun: &str) -> store::Result<Vec<String>> {
     let now = Micros::now();
     if space_role_on(conn, caller, space_id, now)?.is_none() {
@@ -85,7 +87,7 @@ pub fn keys(conn: &Connection, caller: &Caller, space_id: &str, begun: &str) -> 
     context::keys(conn, space_id, begun, VALUES as u64 + 1, now)
 }
 
-/// The sources that the list of them names.
+/// Returns the ids of the sources in a reply of `knowledge_sources`.
 pub fn sources(list: &Value) -> Vec<String> {
     let rows = list.as_array().into_iter().flatten();
     rows.filter_map(|row| row["source_id"].as_str().map(str::to_owned)).collect()

@@ -1,5 +1,6 @@
-//! Asking the user of the client itself: the call comes back with a form, and the client calls again with what its user
-//! filled in (MCP contract, section 4). The state that it gives back binds the answer to the caller and to the call.
+//! Elicitation: a question to the user of the client itself. The reply to the call is a form; the client calls again
+//! with what its user filled in (MCP contract, section 4). The state that the client sends back binds the answer to the
+//! caller and to the call.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
@@ -12,20 +13,20 @@ use crate::limits::ANSWER_CHARS;
 use crate::rest::error::ApiError;
 use crate::time::Micros;
 
-/// The tool that can ask so.
+/// The tool that can ask with a form.
 pub const TOOL: &str = "user_ask";
-/// The argument that asks for the form, and its value.
+/// The argument that asks for the form, and the value that it needs.
 const VIA: (&str, &str) = ("via", "client");
-/// The form, and its only field.
+/// The name of the form and of its only field.
 const ANSWER: &str = "answer";
-/// Seconds in which an answer counts.
+/// The seconds for which an answer is accepted.
 const LIFE: i64 = 600;
 
-/// How far asking has come.
+/// The state of an elicitation.
 pub enum Elicitation {
-    /// The user is still to be asked.
+    /// The client must still ask its user; the form.
     Form(ResultBody),
-    /// What the user answered; empty: nothing.
+    /// The user's answer; empty if the user declined or cancelled.
     Answer(String),
 }
 
@@ -34,15 +35,15 @@ pub fn is_wanted(tool: &str, arguments: &Map<String, Value>) -> bool {
     tool == TOOL && arguments.get(VIA.0).and_then(Value::as_str) == Some(VIA.1)
 }
 
-/// The refusal of a form to a client that has none.
+/// Returns the refusal for a client that does not support forms.
 pub fn no_forms() -> ApiError {
     ApiError::field(VIA.0, "cannot be client: this client does not declare elicitation.form")
 }
 
-/// The form, or what came back from it.
+/// Returns the form, or the answer that the client sent with this call.
 ///
 /// # Errors
-/// -32602 for a state that is not this call's, or is too old.
+/// -32602 for a state that is not this call's or has expired.
 pub fn ask(
     logins: &Logins,
     principal: &str,
@@ -61,7 +62,7 @@ pub fn ask(
         if !is_ours {
             return Err(Refusal::params("requestState is not that of this call, or it is older than 10 minutes."));
         }
-        // What is no answer is asked for again.
+        // If the answer is invalid, the form is sent again.
         if let Some(answer) = request.response(ANSWER).and_then(answer) {
             return Ok(Elicitation::Answer(answer));
         }
@@ -74,7 +75,7 @@ fn encoded(sealed: &[u8]) -> String {
     BASE64URL_NOPAD.encode(sealed)
 }
 
-/// The end that a state names, whoever made it.
+/// Reads the expiry of a state, which is not verified here.
 fn until_of(state: &str) -> Option<i64> {
     let sealed = BASE64URL_NOPAD.decode(state.as_bytes()).ok()?;
     Some(i64::from_be_bytes(*sealed.first_chunk()?))
@@ -94,7 +95,7 @@ fn form(arguments: &Map<String, Value>) -> Value {
     })
 }
 
-/// What a form came back with; `None`: not what it asked for.
+/// Returns the answer in a form's response; `None` if it does not fit the form.
 fn answer(response: &Map<String, Value>) -> Option<String> {
     match response.get("action")?.as_str()? {
         "accept" => {

@@ -1,28 +1,29 @@
-//! The envelope of JSON-RPC 2.0, read strictly: one message, no batch, no reply of a client's (MCP contract, section 3).
+//! The envelope of JSON-RPC 2.0, parsed strictly: one message, no batch, no reply from a client (MCP contract, section
+//! 3).
 
 use serde_json::{Map, Value};
 
 use super::refusal::{INVALID_REQUEST, PARSE_ERROR, Refusal};
 use crate::rest::json;
 
-/// Where a modern request says what its client can do.
+/// The key in `_meta` under which a modern request names its client's capabilities.
 pub const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
-/// Bytes of an id that is a text.
+/// The maximum bytes of an id that is a string.
 const ID_BYTES: usize = 256;
 
-/// A message of a client's.
+/// A message from a client.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientMessage {
-    /// It wants a reply.
+    /// A request, which gets a reply.
     Request(RpcRequest),
-    /// It wants none.
+    /// A notification, which gets no reply.
     Notification,
 }
 
-/// A request.
+/// A JSON-RPC request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RpcRequest {
-    /// What the reply carries again.
+    /// The id of the request, which the reply repeats.
     pub id: Value,
     /// The method.
     pub method: String,
@@ -31,35 +32,35 @@ pub struct RpcRequest {
 }
 
 impl RpcRequest {
-    /// A parameter that is a text.
+    /// Returns a parameter that is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.params.get(name)?.as_str()
     }
 
-    /// What a modern request says about itself.
+    /// Returns a value of `_meta`, where a modern request describes itself.
     pub fn meta(&self, name: &str) -> Option<&Value> {
         self.params.get("_meta")?.as_object()?.get(name)
     }
 
-    /// True if a modern client says that its user can fill in a form; a client that names no mode has forms.
+    /// True if a modern client declares that its user can fill in a form. A client that names no mode has forms.
     pub fn has_forms(&self) -> bool {
         let own = self.meta(CAPABILITIES_KEY).and_then(|all| all.get("elicitation")).and_then(Value::as_object);
         own.is_some_and(|modes| modes.is_empty() || modes.contains_key("form"))
     }
 
-    /// What the client's user answered to the request of this name.
+    /// Returns the response of the client's user to the input request of this name.
     pub fn response(&self, name: &str) -> Option<&Map<String, Value>> {
         self.params.get("inputResponses")?.get(name)?.as_object()
     }
 }
 
-/// A refusal, and the id it is for where one was read.
+/// A refusal, and the id of the request if it could be read.
 pub type Unread = (Refusal, Option<Value>);
 
-/// Reads a body.
+/// Parses a body.
 ///
 /// # Errors
-/// -32700 or -32600, under 400.
+/// -32700 or -32600, with HTTP status 400.
 pub fn read(body: &[u8]) -> Result<ClientMessage, Unread> {
     let value = json::parse(body).map_err(|why| (Refusal::bad(PARSE_ERROR, format!("The body is {why}.")), None))?;
     let invalid = |message: &str| Refusal::bad(INVALID_REQUEST, message);

@@ -1,5 +1,5 @@
-//! The two eras of the protocol: modern requests carry their revision themselves, legacy ones come after a handshake.
-//! Both are served without any memory of earlier requests (MCP contract, section 3).
+//! The two eras of the protocol: a modern request carries its own revision, a legacy one comes after a handshake. The
+//! server keeps no state of earlier requests in either era (MCP contract, section 3).
 
 use data_encoding::BASE64;
 use hyper::header::{HeaderMap, HeaderName};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::envelope::{CAPABILITIES_KEY, RpcRequest};
 use super::refusal::{HEADER_MISMATCH, INVALID_PARAMS, Refusal, UNSUPPORTED_VERSION};
 
-/// Every revision that is served, newest first.
+/// All supported revisions, newest first.
 pub const SUPPORTED: [&str; 5] = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
-/// Those with a handshake.
+/// The revisions with a handshake.
 pub const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
@@ -18,19 +18,19 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
-/// Which era a request belongs to.
+/// The era that a request belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
-    /// Each request says its revision.
+    /// Each request names its revision.
     Modern,
-    /// There was a handshake.
+    /// The client began with a handshake.
     Legacy,
 }
 
-/// The era of a request, whose headers have been checked.
+/// Returns the era of a request. Of a modern request it also checks the headers.
 ///
 /// # Errors
-/// -32020, -32022 or -32602, under 400.
+/// -32020, -32022 or -32602, with HTTP status 400.
 pub fn of(request: &RpcRequest, headers: &HeaderMap) -> Result<Era, Refusal> {
     let version = request.meta(VERSION_KEY);
     let header = single(headers, &VERSION);
@@ -53,7 +53,7 @@ pub fn of(request: &RpcRequest, headers: &HeaderMap) -> Result<Era, Refusal> {
         "resources/read" => Some("uri"),
         _ => None,
     };
-    // What is not there is told by the method.
+    // The method itself reports a missing parameter.
     if let Some(name) = name.and_then(|name| request.text(name)) {
         check(headers, &NAME, name)?;
     }
@@ -71,7 +71,7 @@ fn unsupported(requested: &str) -> Refusal {
         .with(json!({"supported": SUPPORTED, "requested": requested}))
 }
 
-/// The header must say what the body says.
+/// Checks that the header has the same value as the body.
 fn check(headers: &HeaderMap, name: &HeaderName, body: &str) -> Result<(), Refusal> {
     match single(headers, name) {
         Some(value) if value == body => Ok(()),
@@ -80,12 +80,12 @@ fn check(headers: &HeaderMap, name: &HeaderName, body: &str) -> Result<(), Refus
     }
 }
 
-/// True if the revision is named more than once.
+/// True if there is more than one revision header.
 fn several(headers: &HeaderMap) -> bool {
     headers.get_all(&VERSION).iter().nth(1).is_some()
 }
 
-/// The value of a header that stands once: without the blanks around it, and decoded where it is in Base64.
+/// Returns the value of a header that occurs once, without surrounding blanks, and decoded if it is in Base64.
 fn single(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let mut all = headers.get_all(name).iter();
     let (Some(value), None) = (all.next(), all.next()) else { return None };

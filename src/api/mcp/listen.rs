@@ -1,5 +1,5 @@
-//! Change notices: a stream that says which resources have changed, at most once a second each (MCP contract, section 6).
-//! Nothing is replayed, and nothing is told of a space that the caller has left.
+//! Change notices: a stream that names the resources that have changed, each at most once a second (MCP contract,
+//! section 6). Nothing is replayed, and there are no notices about a space that the caller has left.
 
 use std::time::{Duration, Instant};
 
@@ -17,45 +17,45 @@ use crate::store::knowledge;
 use crate::store::messages::{find, reading};
 use crate::time::Micros;
 
-/// Resources of one stream.
+/// The maximum resources of one stream.
 pub const URIS: usize = 64;
-/// The least time between two notices of one resource.
+/// The minimum time between two notices of one resource.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Messages looked at in one go.
+/// The messages read in one query.
 const BATCH: u64 = 200;
 const ID_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 
-/// What is told, and what is still to be told.
+/// The state of a stream of notices: the watched resources, and the notices that are due.
 pub struct Notices {
     id: Value,
     caller: Caller,
     watched: Vec<WatchedResource>,
-    /// The list of resources, where its changes are wanted.
+    /// The list of resources, if the client wants its changes.
     list: Option<ResourceList>,
-    /// When to look at what has no topic of its own: items of knowledge, and the caller's spaces.
+    /// When to read what has no topic of its own: items of knowledge, and the caller's spaces.
     look: Mark,
     has_moved: bool,
 }
 
-/// A resource that is watched.
+/// A watched resource.
 struct WatchedResource {
     uri: String,
     resource: Resource,
-    /// What of it is known: the last place of messages, or the time of an item of knowledge.
+    /// The last known state: the last position of messages, or the time when an item of knowledge was written.
     seen: i64,
-    /// The messages are to be looked at.
+    /// Whether the messages must be read.
     is_woken: bool,
     told: Mark,
 }
 
 /// The list of resources.
 struct ResourceList {
-    /// The caller's spaces, which are named in it.
+    /// The ids and names of the caller's spaces, which appear in the list.
     spaces: Vec<(String, String)>,
     told: Mark,
 }
 
-/// When something was told or looked at last, and whether there is news since.
+/// The time of the last notice or read, and whether there is news since then.
 #[derive(Default)]
 struct Mark {
     at: Option<Instant>,
@@ -67,7 +67,7 @@ impl Mark {
         self.dirty.then(|| self.at.map_or_else(Instant::now, |at| at + PAUSE))
     }
 
-    /// True, and told now, if there is something to tell and the pause is over.
+    /// True if there is news and the pause is over; then the news counts as handled.
     fn take(&mut self, now: Instant) -> bool {
         let is_due = self.dirty && self.at.is_none_or(|at| now >= at + PAUSE);
         if is_due {
@@ -88,11 +88,11 @@ impl WatchedResource {
         Ok(Self { uri, resource, seen, is_woken: true, told: Mark::default() })
     }
 
-    /// True if what was heard on a topic of its own is a change of it.
+    /// True if an event on a topic is a change of this resource.
     fn is_changed_by(&self, topic: &str, event: Option<&str>) -> bool {
         match &self.resource {
             Resource::Tasks(space) => event == Some("task") && topic == streams::space(space),
-            // A new message wakes without an event; whether it is one for the caller is looked up.
+            // A new message wakes the stream without an event; a query then finds whether the caller may see it.
             Resource::Messages(space) => {
                 topic == streams::space(space)
                     && event.is_some_and(|name| name.starts_with("message") || name == "reaction")
@@ -103,21 +103,22 @@ impl WatchedResource {
     }
 }
 
-/// When an item of knowledge was written; 0: it is gone.
+/// Returns the time when an item of knowledge was written, in microseconds; 0 if it is gone.
 fn written(conn: &Connection, id: &str) -> store::Result<i64> {
     Ok(knowledge::updated_at(conn, id)?.map_or(0, |at| at.0))
 }
 
-/// The caller's spaces as the list of resources names them.
+/// Returns the ids and names of the caller's spaces.
 fn named(conn: &Connection, caller: &Caller) -> store::Result<Vec<(String, String)>> {
     Ok(resources::spaces_of(conn, caller)?.into_iter().map(|space| (space.id, space.name)).collect())
 }
 
 impl Notices {
-    /// Notices for the request of this id. `resources`: what the caller may read now. `list`: changes of the list as well.
+    /// Creates the notices for the request with this id. `resources`: the ones that the caller may read now. `list`:
+    /// whether to report changes of the list too.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn new(
         conn: &Connection,
         id: Value,
@@ -128,12 +129,12 @@ impl Notices {
         let watched = resources.into_iter().map(|(uri, resource)| WatchedResource::new(conn, uri, resource));
         let watched = watched.collect::<store::Result<_>>()?;
         let list = if list { Some(ResourceList { spaces: named(conn, caller)?, told: Mark::default() }) } else { None };
-        // What changes before the stream is open is found by a first look.
+        // A first read finds changes that happen before the stream is open.
         let look = Mark { dirty: true, ..Mark::default() };
         Ok(Self { id, caller: caller.clone(), watched, list, look, has_moved: false })
     }
 
-    /// Where news of all this comes from.
+    /// Returns the topics that bring news of the watched resources.
     pub fn topics(&self) -> Vec<String> {
         let spaces = self.watched.iter().filter_map(|one| one.resource.space());
         let mut topics: Vec<String> = spaces.flat_map(|id| [streams::space(&id), streams::context(&id)]).collect();
@@ -153,13 +154,13 @@ impl Notices {
         format!("event: message\ndata: {notice}\n\n")
     }
 
-    /// False if it is in a space that the caller has left.
+    /// False if the resource is in a space that the caller has left.
     fn may_be_told(&self, conn: &Connection, resource: &Resource) -> store::Result<bool> {
         let Some(space_id) = resource.space() else { return Ok(true) };
         Ok(space_role_on(conn, &self.caller, &space_id, Micros::now())?.is_some())
     }
 
-    /// Whether a space has a message that the caller may read behind this place; and the last place there is.
+    /// Returns whether a space has a newer message that the caller may read, and the last position that was read.
     fn newer(&self, conn: &Connection, space_id: &str, seen: i64) -> store::Result<(bool, i64)> {
         let me = self.caller.principal_key();
         let found = find::after(conn, space_id, &me, seen, BATCH)?;
@@ -167,7 +168,7 @@ impl Notices {
         Ok((!found.is_empty(), last))
     }
 
-    /// Something was committed: whether an item of knowledge was written, or the caller has other spaces.
+    /// After a commit: checks whether an item of knowledge was written, or the caller's spaces have changed.
     fn look(&mut self, conn: &Connection) -> store::Result<()> {
         for one in &mut self.watched {
             if let Resource::Knowledge(id) = &one.resource {
@@ -200,7 +201,7 @@ impl Feed for Notices {
             {
                 let (has_news, seen) = self.newer(conn, space_id, one.seen)?;
                 let one = &mut self.watched[at];
-                // There may be more than one look takes in.
+                // There may be more messages than one query returns.
                 one.is_woken = has_news;
                 one.seen = seen;
                 one.told.dirty |= has_news;
@@ -222,7 +223,7 @@ impl Feed for Notices {
 
     fn hears(&mut self, topic: &str, event: Option<&str>) -> bool {
         if topic == streams::CHANGES {
-            // At most once a second, however much is written.
+            // The read happens at most once a second, however much is written.
             self.look.dirty = true;
             return false;
         }

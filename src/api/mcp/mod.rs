@@ -1,20 +1,20 @@
-//! The Model Context Protocol at `POST /mcp` (MCP contract): stateless, both eras, every tool a row of the route table.
-//! Each part uses only those before it:
+//! The Model Context Protocol at `POST /mcp` (MCP contract). It is stateless and serves both eras; every tool is a row
+//! of the route table. Each part uses only those before it:
 //!
-//! 1. `refusal` - errors of JSON-RPC
-//! 2. `envelope` - reading a message
-//! 3. `era` - which revision a request speaks
+//! 1. `refusal` - JSON-RPC errors
+//! 2. `envelope` - the parser of messages
+//! 3. `era` - the revision of a request
 //! 4. `packed` - texts that many replies share
-//! 5. `told` - results
-//! 6. `schema` - what tools take and give
+//! 5. `result_body` - results
+//! 6. `schema` - the input and output of tools
 //! 7. `tools` - the rows that are tools
-//! 8. `results` - the reply of a route as a result
-//! 9. `resources`, `prompts` - what else is offered
+//! 8. `results` - a route's reply as a tool's result
+//! 9. `resources`, `prompts` - the other things that the box offers
 //! 10. `listen` - notices of changes
 //! 11. `server` - the methods
-//! 12. `elicit`, `complete` - asking the client's user, and values for arguments
-//! 13. `ours` - what the box offers
-//! 14. [`protocol`] - the protocol without that
+//! 12. `elicit`, `complete` - questions to the client's user, and values for arguments
+//! 13. `catalogue` - what the box offers to a caller
+//! 14. [`protocol`] - the protocol without the box's catalogue
 
 mod catalogue;
 mod complete;
@@ -32,7 +32,7 @@ mod schema;
 mod server;
 mod tools;
 
-/// The protocol without what the box offers: for the tests that put other things behind it, and for the fuzzer.
+/// The protocol without the box's catalogue: for the fuzzer, and for tests with other catalogues.
 pub mod protocol {
     pub use super::complete::told as completed;
     pub use super::envelope::{CAPABILITIES_KEY, ClientMessage, RpcRequest, read};
@@ -58,7 +58,7 @@ use crate::rest::error::Dialect;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::Answer::Object;
 
-/// The rows of the table.
+/// The MCP endpoint's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::POST, "/mcp", Dialect::Mcp, Action::McpUse, serve)
     .described(
         "mcp",
@@ -88,7 +88,7 @@ fn serve(app: &App, call: Call) -> Handled {
     })
 }
 
-/// The call of the route that a method comes to; its reply is the request's.
+/// Returns the call of the route that a method needs; its reply becomes the reply to the request.
 fn nested(work: ToolWork, caller: Caller, era: Era, id: Value) -> Nested {
     let ToolWork { route, input, key, then } = work;
     let again = caller.clone();

@@ -1,5 +1,5 @@
-//! A text that the results of many requests share. What differs from request to request stands before and behind it, so
-//! that it is compressed once and never copied more than once.
+//! A text that the replies to many requests share. The parts that differ stand before and after it, so that the text is
+//! compressed once and never copied more than once.
 
 use std::sync::OnceLock;
 
@@ -10,14 +10,14 @@ use hyper::http::StatusCode;
 use crate::rest::document::{GZIP_HEAD, takes_gzip};
 use crate::rest::reply::Reply;
 
-/// The text, and its compressed form once somebody has asked for it.
+/// The text, and its compressed form after the first request for it.
 #[derive(Debug, Default)]
 pub struct Packed {
     text: String,
     deflated: OnceLock<Option<Deflated>>,
 }
 
-/// Blocks of DEFLATE that end on a byte and are not the last ones.
+/// DEFLATE blocks that end on a byte boundary and are not the last ones.
 #[derive(Debug)]
 struct Deflated {
     bytes: Vec<u8>,
@@ -25,12 +25,12 @@ struct Deflated {
 }
 
 impl Packed {
-    /// This text.
+    /// Creates the packed form of this text.
     pub fn new(text: String) -> Self {
         Self { text, deflated: OnceLock::new() }
     }
 
-    /// A reply with this text between two short ones: compressed where the request takes that.
+    /// Returns a reply with this text between two short ones, compressed if the request accepts gzip.
     pub fn reply(&self, before: &str, behind: &str, request: &HeaderMap) -> Reply {
         let zipped = request.contains_key(ACCEPT_ENCODING) && takes_gzip(request);
         let zipped = if zipped { self.gzip(before, behind) } else { None };
@@ -44,7 +44,8 @@ impl Packed {
         reply
     }
 
-    /// The whole as a gzip file with uncompressed outer parts; `None` if they are too long for that.
+    /// Returns the whole as a gzip file with uncompressed outer parts; `None` if an outer part is too long for one
+    /// block.
     fn gzip(&self, before: &str, behind: &str) -> Option<Vec<u8>> {
         let deflated = self.deflated.get_or_init(|| deflate(self.text.as_bytes())).as_ref()?;
         let mut crc = Crc::new();

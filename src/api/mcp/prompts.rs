@@ -1,17 +1,17 @@
-//! The prompts: each is one message of the user's (MCP contract, section 5).
+//! The prompts: each is one message from the user (MCP contract, section 5).
 
 use serde_json::{Value, json};
 
 use crate::docs;
 
-/// What an agent reads first.
+/// The name of the prompt that an agent should read first.
 pub const MANUAL: &str = "agent-manual";
-/// What a fresh agent is told about the box.
+/// The name of the prompt that tells a new agent about the box.
 pub const SYSTEM: &str = "system-prompt";
-/// What is new in a space.
+/// The name of the prompt about the news of a space.
 pub const CATCH_UP: &str = "catch-up";
 
-/// The prompts, as a list shows them.
+/// Returns the prompts in the form of `prompts/list`.
 pub fn list(with_knowledge: bool, with_space: bool) -> Value {
     let argument = |name: &str, about: &str| json!({"name": name, "description": about, "required": false});
     let mut all = vec![json!({
@@ -41,20 +41,20 @@ pub fn list(with_knowledge: bool, with_space: bool) -> Value {
     Value::Array(all)
 }
 
-/// A prompt of one message.
+/// Returns a prompt that is one message.
 pub fn message(about: &str, text: &str) -> Value {
     json!({"description": about, "messages": [{"role": "user", "content": {"type": "text", "text": text}}]})
 }
 
-/// The manual.
+/// Returns the manual as a prompt.
 pub fn manual() -> Value {
     let page = |path: &str| docs::page(path).unwrap_or_default();
     let text = format!("{}\n\n---\n\n{}", page("agents/README"), page("agents/getting-started"));
     message("How an agent uses this box.", &text)
 }
 
-/// What is new, from the replies of two lists. What others wrote stands between marks that it cannot close: it is JSON,
-/// with every `<` escaped.
+/// Returns the news of a space, made from the replies of two lists. The text of others is JSON with every `<` escaped,
+/// so it cannot close the tags around it.
 pub fn catch_up(messages: &Value, tasks: &Value) -> Value {
     let quoted = |value: &Value| value.to_string().replace('<', "\\u003c");
     let open: Vec<&Value> = tasks["tasks"]

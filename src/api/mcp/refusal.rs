@@ -1,4 +1,4 @@
-//! How the MCP endpoint refuses: an error of JSON-RPC under a status of HTTP (MCP contract, section 3).
+//! The refusals of the MCP endpoint: a JSON-RPC error with an HTTP status (MCP contract, section 3).
 
 use hyper::header::HeaderName;
 use hyper::http::StatusCode;
@@ -6,56 +6,56 @@ use serde_json::{Map, Value, json};
 
 use crate::rest::reply::Reply;
 
-/// Not JSON, nested too deep, or a key twice.
+/// The body is not JSON, is nested too deep, or has a key twice.
 pub const PARSE_ERROR: i32 = -32700;
-/// JSON, but no message.
+/// The body is JSON, but not a valid message.
 pub const INVALID_REQUEST: i32 = -32600;
-/// A method that there is not, or not in this era.
+/// The method does not exist, or not in this era.
 pub const METHOD_NOT_FOUND: i32 = -32601;
-/// Parameters that do not fit.
+/// The parameters are invalid.
 pub const INVALID_PARAMS: i32 = -32602;
-/// Our fault, or the box is in trouble.
+/// An internal error, or the box cannot work now.
 pub const INTERNAL: i32 = -32603;
-/// A missing resource, with the code of the legacy revisions.
+/// The resource is missing; the code of the legacy revisions.
 pub const RESOURCE_NOT_FOUND: i32 = -32002;
-/// The headers do not say what the body says.
+/// The headers differ from the body.
 pub const HEADER_MISMATCH: i32 = -32020;
-/// A revision that is not ours.
+/// The revision is not supported.
 pub const UNSUPPORTED_VERSION: i32 = -32022;
 
-/// A refusal.
+/// A refused request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
-    /// The status of HTTP.
+    /// The HTTP status.
     pub status: u16,
-    /// The code of JSON-RPC.
+    /// The JSON-RPC error code.
     pub code: i32,
-    /// What is wrong.
+    /// A text that says what is wrong.
     pub message: String,
-    /// What else there is to know.
+    /// More details, such as an error envelope.
     pub data: Option<Value>,
-    /// Headers of the reply.
+    /// The headers of the reply.
     pub headers: Vec<(HeaderName, String)>,
 }
 
 impl Refusal {
-    /// A refusal under 400.
+    /// Creates a refusal with HTTP status 400.
     pub fn bad(code: i32, message: impl Into<String>) -> Self {
         Self { status: 400, code, message: message.into(), data: None, headers: Vec::new() }
     }
 
-    /// A refusal of what the method was asked for: under 200, because the message itself was in order.
+    /// Creates a refusal of the method's parameters, with HTTP status 200 because the message itself was valid.
     pub fn params(message: impl Into<String>) -> Self {
         Self { status: 200, ..Self::bad(INVALID_PARAMS, message) }
     }
 
-    /// With this beside the message.
+    /// Adds data to the refusal.
     #[must_use]
     pub fn with(self, data: Value) -> Self {
         Self { data: Some(data), ..self }
     }
 
-    /// The reply to the request of this id; without one, to what could not be read.
+    /// Returns the reply to the request with this id; `None` if no id could be read.
     pub fn reply(&self, id: Option<&Value>) -> Reply {
         let mut error = json!({"code": self.code, "message": self.message});
         if let Some(data) = &self.data {

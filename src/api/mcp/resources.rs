@@ -1,5 +1,5 @@
-//! The resources: pages of the documentation, items of knowledge, and what lies in the caller's spaces (MCP contract,
-//! section 5). Each is read by the route that gives it, with that route's checks; no URL is ever fetched.
+//! The resources: pages of the documentation, items of knowledge, and the messages, tasks and context of the caller's
+//! spaces (MCP contract, section 5). The route of each reads it, with the route's own checks; no URL is ever fetched.
 
 use data_encoding::BASE64URL_NOPAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -13,16 +13,16 @@ use crate::store::{self, context, knowledge, spaces};
 use crate::time::Micros;
 
 const SCHEME: &str = "taos://";
-/// Resources of one page of the list.
+/// The maximum resources on a page of the list.
 const PAGE: usize = 100;
-/// Characters of a name that comes from stored data.
+/// The maximum characters of a name that comes from stored data.
 const NAME_CHARS: usize = 120;
-/// Characters of a URI at the most.
+/// The maximum bytes of a URI.
 const URI_CHARS: usize = 4096;
-/// What of a key stands in a URI as it is.
+/// The characters of a key that a URI must escape: all but letters, digits and `-_.~`.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// What a URI names.
+/// A resource, named by a URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
     /// A page of the documentation, by its path.
@@ -43,7 +43,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// What this URI names; `None` for one that names nothing here.
+    /// Returns the resource that this URI names; `None` if it names none.
     pub fn named(uri: &str) -> Option<Self> {
         if uri.len() > URI_CHARS {
             return None;
@@ -70,7 +70,7 @@ impl Resource {
         }
     }
 
-    /// Its URI, in the one spelling that lists have.
+    /// Returns the URI, spelled as in the lists.
     pub fn uri(&self) -> String {
         match self {
             Self::Doc(path) => format!("{SCHEME}docs/{path}"),
@@ -83,7 +83,7 @@ impl Resource {
         }
     }
 
-    /// The space that it lies in.
+    /// Returns the id of the space that it belongs to.
     pub fn space(&self) -> Option<String> {
         match self {
             Self::Doc(_) | Self::Knowledge(_) => None,
@@ -91,10 +91,10 @@ impl Resource {
         }
     }
 
-    /// True if a caller whose credential covers reading it may read it, now or once it is made.
+    /// True if the caller may read it, now or once it is created, provided that its credential covers the action.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn is_there_for(&self, conn: &Connection, caller: &Caller) -> store::Result<bool> {
         Ok(match self {
             Self::Doc(path) => docs::page(path).is_some(),
@@ -105,7 +105,7 @@ impl Resource {
         })
     }
 
-    /// What reading it needs; `None`: anybody may.
+    /// Returns the action that reading it needs; `None` if anybody may.
     pub fn action(&self) -> Option<Action> {
         match self {
             Self::Doc(_) => None,
@@ -117,7 +117,7 @@ impl Resource {
     }
 }
 
-/// The kinds of resources that are read by a pattern.
+/// Returns the URI templates of the resources.
 pub fn templates() -> Value {
     let template = |uri: &str, name: &str, title: &str, about: &str, kind: &str| json!({"uriTemplate": uri, "name": name, "title": title, "description": about, "mimeType": kind});
     json!([
@@ -159,10 +159,10 @@ pub fn templates() -> Value {
     ])
 }
 
-/// The spaces of a caller, in the order of their ids.
+/// Returns the spaces of a caller, sorted by id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn spaces_of(conn: &Connection, caller: &Caller) -> store::Result<Vec<Space>> {
     let now = Micros::now();
     let mut own = Vec::new();
@@ -175,12 +175,12 @@ pub fn spaces_of(conn: &Connection, caller: &Caller) -> store::Result<Vec<Space>
     Ok(own)
 }
 
-/// Where a page of the list begins: behind this.
+/// The position after which a page of the list begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ListPlace {
-    /// So many pages of the documentation.
+    /// After this many pages of the documentation.
     Docs(usize),
-    /// The messages, tasks and keys up to this one of a space.
+    /// After a space's messages and tasks, and after its keys up to this one.
     Space(String, Option<String>),
 }
 
@@ -206,18 +206,19 @@ impl ListPlace {
     }
 }
 
-/// A page of the list of resources: those the caller may read, and where the next page begins.
+/// A page of the list of resources that the caller may read.
 pub struct ResourcePage {
     /// The resources.
     pub resources: Vec<Value>,
-    /// The cursor of the next page.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
-/// The page that a cursor names; `None` for a cursor of no list. `may`: what the caller's credential covers.
+/// Returns the page that a cursor names; `None` for an invalid cursor. `may`: whether the caller's credential covers an
+/// action.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn page(
     conn: &Connection,
     caller: &Caller,
@@ -260,14 +261,14 @@ pub fn page(
     Ok(Some(ResourcePage { resources: list.resources, next: None }))
 }
 
-/// A page as it is filled.
+/// A page that is being filled.
 struct ResourceListing {
     resources: Vec<Value>,
     last: ListPlace,
 }
 
 impl ResourceListing {
-    /// False, and nothing added, where the page is full.
+    /// Adds a resource; false if the page is full.
     fn push(&mut self, resource: Value, place: ListPlace) -> bool {
         if self.resources.len() >= PAGE {
             return false;
@@ -277,7 +278,7 @@ impl ResourceListing {
         true
     }
 
-    /// A space's messages and tasks, which stay on one page.
+    /// Adds a space's messages and tasks, which stay together on one page; false if the page is full.
     fn push_space(&mut self, space: &Space, may: impl Fn(Action) -> bool) -> bool {
         if self.resources.len() + 2 > PAGE {
             return false;
@@ -320,12 +321,12 @@ fn value(space: &Space, key: &str) -> Value {
     json!({"uri": resource.uri(), "name": line(key), "title": line(&title), "mimeType": "text/plain"})
 }
 
-/// Stored data as a name: one short line.
+/// Turns stored data into a name: one short line.
 fn line(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect()
 }
 
-/// What reading a resource gives.
+/// Returns the result of reading a resource.
 pub fn contents(uri: &str, kind: &str, text: &str) -> Value {
     json!({"contents": [{"uri": uri, "mimeType": kind, "text": text}]})
 }

@@ -1,4 +1,4 @@
-//! What a method tells, and how a result of JSON-RPC is made of it in either era (MCP contract, section 3).
+//! The content of a method's result, and how it becomes a JSON-RPC result in either era (MCP contract, section 3).
 
 use hyper::header::HeaderMap;
 use hyper::http::StatusCode;
@@ -13,28 +13,28 @@ use crate::rest::reply::Reply;
 pub struct ResultBody {
     /// The members as JSON, without the braces around them.
     members: String,
-    /// What stands in `_meta`.
+    /// The content of `_meta`.
     meta: Map<String, Value>,
-    /// For how long the client may keep it, in milliseconds; `None`: nothing is said.
+    /// How long the client may cache it, in milliseconds; `None` if the result does not say.
     ttl: Option<u64>,
-    /// Whether the client is to ask again, with what this asks for.
+    /// Whether the client must call again with the requested input.
     asks: bool,
 }
 
 impl ResultBody {
-    /// The members of this object.
+    /// Creates a result with the members of this object.
     pub fn object(object: &Value) -> Self {
         let text = object.to_string();
         Self::members(text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or("").to_owned())
     }
 
-    /// Members that are JSON already, without the braces.
+    /// Creates a result from members that are already JSON, without the braces.
     pub fn members(members: String) -> Self {
         Self { members, ..Self::default() }
     }
 
-    /// What the client is to get from its user before it asks again: requests by their names, and a text that it gives
-    /// back unchanged. For modern clients alone.
+    /// Creates a result that asks the client for input before it calls again: requests by their names, and a state that
+    /// the client sends back unchanged. Only for modern clients.
     pub fn asking(requests: &Value, state: Option<&str>) -> Self {
         let mut told = json!({"inputRequests": requests});
         if let Some(state) = state {
@@ -43,21 +43,21 @@ impl ResultBody {
         Self { asks: true, ..Self::object(&told) }
     }
 
-    /// With this in `_meta`.
+    /// Adds a value to `_meta`.
     #[must_use]
     pub fn with_meta(mut self, key: &str, value: Value) -> Self {
         self.meta.insert(key.to_owned(), value);
         self
     }
 
-    /// What a modern client may keep for so many milliseconds. What is seen depends on the credential, so it is nobody
-    /// else's.
+    /// Lets a modern client cache the result for `ms` milliseconds. The cache is private because the content depends on
+    /// the credential.
     #[must_use]
     pub fn kept_for(self, ms: u64) -> Self {
         Self { ttl: Some(ms), ..self }
     }
 
-    /// The result as JSON.
+    /// Returns the result as JSON.
     pub fn result(mut self, era: Era) -> String {
         let mut text = String::with_capacity(self.members.len() + 256);
         text.push('{');
@@ -83,13 +83,13 @@ impl ResultBody {
         text
     }
 
-    /// The reply to the request of this id.
+    /// Returns the reply to the request with this id.
     pub fn reply(self, era: Era, id: &Value) -> Reply {
         let body = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{}}}", self.result(era));
         Reply::typed(StatusCode::OK, "application/json", body)
     }
 
-    /// The same with these members before its own, in the form that the request takes.
+    /// Returns the reply with these members before its own, compressed if the request accepts that.
     pub fn reply_with(self, members: &Packed, era: Era, id: &Value, request: &HeaderMap) -> Reply {
         let before = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{");
         let own = self.result(era);
@@ -99,7 +99,7 @@ impl ResultBody {
     }
 }
 
-/// Who answers.
+/// Returns the name and version of this server.
 pub fn server_info() -> Value {
     json!({"name": "taosd", "title": "taosd", "version": env!("CARGO_PKG_VERSION")})
 }

@@ -1,5 +1,5 @@
-//! The reply of a route as the result of a tool (MCP contract, section 4): its JSON once as it is and once as text, a
-//! refusal in the same shape as anywhere, a file by its kind.
+//! Turns a route's reply into a tool's result (MCP contract, section 4): JSON once as it is and once as text, a refusal
+//! with the usual envelope, a file by its content type.
 
 use data_encoding::BASE64;
 use hyper::header::{CONTENT_TYPE, LINK, WWW_AUTHENTICATE};
@@ -16,10 +16,10 @@ use crate::rest::reply::{Body, Reply};
 use crate::rest::tool::Tool;
 use crate::threads::lock;
 
-/// The result of a tool whose route replied this; `about` is what a file is named by.
+/// Returns the result of a tool for its route's reply; `about` names a file in its URI.
 ///
 /// # Errors
-/// Replies that are not results: 401 and failures of the box itself.
+/// Replies that are not results: 401 and errors of the box itself.
 pub fn of(tool: &Tool, reply: Reply, about: &str) -> Result<ResultBody, Refusal> {
     let status = reply.status;
     let replayed = reply.headers.contains_key(REPLAYED);
@@ -35,7 +35,7 @@ pub fn of(tool: &Tool, reply: Reply, about: &str) -> Result<ResultBody, Refusal>
     Ok(if replayed { told.with_meta("taosd/replayed", json!(true)) } else { told })
 }
 
-/// A refusal as a result: a model reads it and can do what `fix` says.
+/// Returns a refusal as a result, so that a model reads it and can do what `fix` says.
 pub fn failed(error: &ApiError) -> ResultBody {
     failure(error.status().as_u16(), error.envelope(Dialect::Taos))
 }
@@ -61,14 +61,14 @@ fn bytes(reply: &Reply) -> &[u8] {
     }
 }
 
-/// The refusal of a route, which speaks taOS here.
+/// Converts the refusal of a route, which has the taOS envelope here.
 fn refused(reply: &Reply) -> Result<ResultBody, Refusal> {
     let status = reply.status.as_u16();
     let mut envelope: Value = serde_json::from_slice(bytes(reply)).unwrap_or_else(|_| json!({}));
     if status == 401 || status >= 500 {
         return Err(no_result(status, envelope, reply));
     }
-    // The aX routes call this differently.
+    // The aX routes use another code for this.
     if status == 422 && envelope["error"] == codes::INVALID_REQUEST.slug {
         let code = codes::VALIDATION_ERROR;
         envelope["error"] = json!(code.slug);
@@ -78,7 +78,7 @@ fn refused(reply: &Reply) -> Result<ResultBody, Refusal> {
     Ok(failure(status, envelope))
 }
 
-/// A credential that ended meanwhile, or trouble of the box's own.
+/// Returns the refusal for a credential that has ended meanwhile, or for an error of the box itself.
 fn no_result(status: u16, envelope: Value, reply: &Reply) -> Refusal {
     let message = envelope["detail"].as_str().unwrap_or("The call failed.").to_owned();
     let code = if status == 401 { 401 } else { INTERNAL };
@@ -87,7 +87,7 @@ fn no_result(status: u16, envelope: Value, reply: &Reply) -> Refusal {
     Refusal { status, code, message, data: Some(envelope), headers }
 }
 
-/// JSON as it is, and the same as text.
+/// Returns a result with the JSON as it is, and again as text.
 fn structured(json: &str) -> ResultBody {
     let text = Value::from(json).to_string();
     let content = format!("\"content\":[{{\"type\":\"text\",\"text\":{text}}}]");
@@ -120,7 +120,7 @@ fn object(tool: &Tool, reply: &Reply) -> Result<ResultBody, Refusal> {
     Ok(structured(&value.to_string()))
 }
 
-/// Takes these fields away, from the object and from the objects in its lists.
+/// Removes these fields from the object and from the objects in its lists.
 fn leave_out(object: &mut Map<String, Value>, names: &[&str]) {
     if names.is_empty() {
         return;
@@ -131,8 +131,8 @@ fn leave_out(object: &mut Map<String, Value>, names: &[&str]) {
     }
 }
 
-/// Cuts what is too long: the longest list keeps as many entries as there is room for, and `truncated` says so. False
-/// where nothing is left to be cut.
+/// Shortens an object that is too long: the longest list keeps as many entries as fit, and `truncated` is set. False if
+/// it cannot be shortened enough.
 fn cut(object: &mut Map<String, Value>) -> bool {
     let length = |value: &Value| value.to_string().len();
     let whole = length(&Value::Object(object.clone()));
@@ -144,7 +144,7 @@ fn cut(object: &mut Map<String, Value>) -> bool {
     else {
         return false;
     };
-    // The other fields, and the note that the list was cut.
+    // Subtract the other fields and the note that the list was cut.
     let mut room = (TOOL_RESULT_BYTES + of_list).saturating_sub(whole + 64);
     let Some(list) = object.get_mut(&name).and_then(Value::as_array_mut) else { return false };
     let mut kept = 0;
@@ -160,20 +160,20 @@ fn cut(object: &mut Map<String, Value>) -> bool {
         return false;
     }
     list.truncate(kept);
-    // Where the next page begins, entries that were cut would be passed over.
+    // The next page would skip the entries that were cut.
     object.remove("next_cursor");
     object.insert("truncated".to_owned(), json!(true));
     true
 }
 
-/// The cursor in the `Link` to the next page.
+/// Returns the cursor in the `Link` to the next page.
 fn next_cursor(reply: &Reply) -> Option<&str> {
     let link = reply.headers.get(LINK)?.to_str().ok()?;
     let (_, rest) = link.split_once("cursor=")?;
     rest.split(['&', '>']).next()
 }
 
-/// A file: text as text, an image as an image, anything else as a blob.
+/// Returns a file as a result: text as text, an image as an image, anything else as a blob.
 fn file(reply: Reply, about: &str) -> Result<ResultBody, Refusal> {
     let kind = reply.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
     let content = match reply.body {

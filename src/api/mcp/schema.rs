@@ -1,12 +1,12 @@
-//! The schemas of a tool's input and output, made from the fields of its route (JSON Schema 2020-12). Small, for every
-//! client reads them all: no reference, no pattern that says what the length says.
+//! The schemas of a tool's input and output, made from the fields of its route (JSON Schema 2020-12). They are small
+//! because every client reads all of them: no reference, and no pattern that repeats the length.
 
 use serde_json::{Map, Value, json};
 
 use crate::rest::field::{Field, TextFormat, Type};
 use crate::rest::route::Answer;
 
-/// What the input of a tool with these fields must be.
+/// Returns the schema for the input of a tool with these fields.
 pub fn input(fields: &[Field]) -> Value {
     let mut schema = closed(fields);
     schema["properties"]
@@ -18,7 +18,7 @@ pub fn input(fields: &[Field]) -> Value {
     schema
 }
 
-/// A route's cursor comes in a header, a tool's in the result.
+/// Returns the description of a field. A route's cursor is in a header, but a tool's is in the result.
 fn about(field: &Field) -> &'static str {
     if field.name == "cursor" { "The next_cursor of the result before; the first page if absent." } else { field.about }
 }
@@ -39,7 +39,7 @@ fn require(schema: &mut Value, fields: &[Field], without: &[&str]) {
     }
 }
 
-/// A field of an input.
+/// Returns the schema of an input field.
 fn given(field: &Field) -> Value {
     let mut schema = match field.kind {
         Type::Object(fields) => closed(fields),
@@ -48,11 +48,11 @@ fn given(field: &Field) -> Value {
     };
     if let Some(schema) = schema.as_object_mut() {
         schema.remove("description");
-        // Our patterns only repeat what the text says.
+        // A pattern that is not `Told` only repeats the description.
         if !matches!(field.form, TextFormat::Told(_)) {
             schema.remove("pattern");
         }
-        // The referenced list is long; the refusal lists the words.
+        // The referenced list is long, and a refusal lists the words.
         if let (Type::Texts { chars, .. }, Some(items)) = (field.kind, schema.get_mut("items"))
             && items.get("$ref").is_some()
         {
@@ -62,7 +62,8 @@ fn given(field: &Field) -> Value {
     schema
 }
 
-/// What the structured result of a route with this answer is; `None` where it is no JSON. `without`: fields left out.
+/// Returns the schema of the structured result of a route with this answer; `None` if the answer is not JSON.
+/// `without`: the fields left out.
 pub fn output(answer: &Answer, without: &[&str]) -> Option<Value> {
     match answer {
         Answer::Object(fields) | Answer::Tagged(fields) | Answer::Made(fields) | Answer::Upsert(fields) => {
@@ -94,7 +95,7 @@ fn open(fields: &[Field], without: &[&str]) -> Value {
     schema
 }
 
-/// A field of an output: its type alone.
+/// Returns the schema of an output field: only its type.
 fn shown(field: &Field, without: &[&str]) -> Value {
     let mut schema = match field.kind {
         Type::Text { .. } | Type::Due { .. } => json!({"type": "string"}),

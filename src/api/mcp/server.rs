@@ -1,5 +1,5 @@
-//! The methods of the protocol, for whatever there is to be offered: a [`Catalogue`] says what that is, so that other
-//! tools, resources and prompts can stand behind the same protocol (MCP contract, sections 3 and 8).
+//! The methods of the protocol. A [`Catalogue`] says what the server offers, so that other tools, resources and prompts
+//! can use the same protocol (MCP contract, sections 3 and 8).
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use super::refusal::{METHOD_NOT_FOUND, Refusal};
 use super::result_body::{ResultBody, server_info};
 use crate::rest::reply::Reply;
 
-/// For how long a client may keep what seldom changes, in milliseconds.
+/// How long a client may cache what seldom changes, in milliseconds.
 const KEPT: u64 = 300_000;
-/// The same for what only a new release changes.
+/// How long a client may cache what only a new release changes, in milliseconds.
 const KEPT_LONG: u64 = 3_600_000;
-/// The same for the list of resources.
+/// How long a client may cache the list of resources, in milliseconds.
 const KEPT_SHORTLY: u64 = 5_000;
 
-/// What a method comes to.
+/// The successful outcome of a method.
 pub enum Doing<W> {
     /// The result.
     Told(ResultBody),
-    /// The reply as it is.
+    /// A complete reply.
     Reply(Reply),
-    /// Work that ends in one of these.
+    /// More work, whose end is again one of these.
     Work(W),
 }
 
@@ -37,27 +37,27 @@ impl<W> From<ResultBody> for Doing<W> {
     }
 }
 
-/// What a method ends in.
+/// The result of a method.
 pub type MethodResult<W> = Result<Doing<W>, Refusal>;
 
-/// Which argument is to be completed.
+/// The argument that the client wants completed.
 #[derive(Debug, Clone, Copy)]
 pub struct Completion<'a> {
-    /// Whose it is.
+    /// The prompt or template that has the argument.
     pub of: Completed<'a>,
-    /// Its name.
+    /// The argument's name.
     pub argument: &'a str,
-    /// What of its value is there.
+    /// The beginning of the value.
     pub value: &'a str,
     request: &'a RpcRequest,
 }
 
-/// What has arguments that can be completed.
+/// A thing that has arguments which can be completed.
 #[derive(Debug, Clone, Copy)]
 pub enum Completed<'a> {
-    /// The prompt of this name.
+    /// The prompt with this name.
     Prompt(&'a str),
-    /// The resources of this template.
+    /// The resources of this URI template.
     Template(&'a str),
 }
 
@@ -75,62 +75,62 @@ impl<'a> Completion<'a> {
         Ok(Self { of, argument, value, request })
     }
 
-    /// The value of another argument, where the client knows it already.
+    /// Returns the value of another argument, if the client has sent it.
     pub fn known(&self, name: &str) -> Option<&'a str> {
         self.request.params.get("context")?.get("arguments")?.get(name)?.as_str()
     }
 }
 
-/// What is offered to a caller.
+/// The tools, resources and prompts offered to a caller.
 pub trait Catalogue {
-    /// Work that takes longer than a look.
+    /// Work that a method cannot finish itself, such as the call of a route.
     type Work;
 
-    /// What the client's model is told about the server.
+    /// Returns the instructions for the client's model.
     fn instructions(&self) -> &'static str;
-    /// The member `tools` of a list, as JSON.
+    /// Returns the member `tools` of the list, as JSON.
     fn tools(&self) -> Arc<Packed>;
     /// Calls a tool.
     ///
     /// # Errors
-    /// -32602 for one that there is not.
+    /// -32602 if there is no such tool.
     fn call(&self, request: &RpcRequest, name: &str, arguments: Map<String, Value>) -> MethodResult<Self::Work>;
-    /// A page of the resources.
+    /// Returns a page of the resources.
     ///
     /// # Errors
     /// -32602 for a bad cursor.
     fn resources(&self, cursor: Option<&str>) -> Result<ResultBody, Refusal>;
-    /// The member `resourceTemplates` of a list.
+    /// Returns the member `resourceTemplates` of the list.
     fn templates(&self) -> Value;
     /// Reads a resource.
     ///
     /// # Errors
-    /// The era's refusal where there is none.
+    /// The era's refusal if there is no such resource.
     fn read(&self, era: Era, uri: &str) -> MethodResult<Self::Work>;
-    /// The member `prompts` of a list.
+    /// Returns the member `prompts` of the list.
     fn prompts(&self) -> Value;
-    /// Makes a prompt.
+    /// Creates the messages of a prompt.
     ///
     /// # Errors
-    /// -32602 for one that there is not.
+    /// -32602 if there is no such prompt.
     fn prompt(&self, request: &RpcRequest, name: &str, arguments: &Map<String, Value>) -> MethodResult<Self::Work>;
-    /// Values that an argument may have which begin with this.
+    /// Returns values of an argument that begin with the typed text.
     ///
     /// # Errors
-    /// -32602 for an argument that there is not.
+    /// -32602 if there is no such argument.
     fn complete(&self, asked: &Completion<'_>) -> MethodResult<Self::Work>;
     /// Opens a stream of notices.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// The reason why the stream cannot be opened.
     fn listen(&self, request: &RpcRequest) -> MethodResult<Self::Work>;
 }
 
-/// What a message comes to.
+/// The answer to a message.
 pub enum McpAnswer<W> {
     /// A reply.
     Reply(Reply),
-    /// Work for the request of this id, in this era.
+    /// Work for the request with this id, in this era.
     Work(W, Era, Value),
 }
 
@@ -151,12 +151,12 @@ pub fn answer<C: Catalogue>(catalogue: &C, headers: &HeaderMap, body: &[u8]) -> 
     }
 }
 
-/// The reply that an end without more work becomes.
+/// Turns the final outcome of a method into a reply.
 pub fn reply<W>(done: MethodResult<W>, era: Era, id: &Value) -> Reply {
     match done {
         Ok(Doing::Told(told)) => told.reply(era, id),
         Ok(Doing::Reply(reply)) => reply,
-        // Whoever has more work has it done first.
+        // Unreachable: callers carry out the work first.
         Ok(Doing::Work(_)) => Refusal::bad(super::refusal::INTERNAL, "The call was not carried out.").reply(Some(id)),
         Err(refusal) => refusal.reply(Some(id)),
     }
@@ -187,7 +187,7 @@ fn method<C: Catalogue>(catalogue: &C, era: Era, request: &RpcRequest, headers: 
         ("prompts/get", _) => return catalogue.prompt(request, wanted(request, "name")?, &arguments(request)?),
         ("completion/complete", _) => return catalogue.complete(&Completion::of(request)?),
         (name, era) => {
-            // A legacy client would take 404 for the end of its session.
+            // A legacy client takes a 404 as the end of its session.
             let status = if era == Era::Modern { 404 } else { 200 };
             let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
             return Err(Refusal {
@@ -224,7 +224,7 @@ fn initialize(request: &RpcRequest, instructions: &str) -> Result<ResultBody, Re
     })))
 }
 
-/// A parameter that must be a text.
+/// Returns a parameter that must be a string.
 fn wanted<'a>(request: &'a RpcRequest, name: &str) -> Result<&'a str, Refusal> {
     request.text(name).ok_or_else(|| Refusal::params(format!("params has no text {name}.")))
 }
@@ -245,12 +245,12 @@ fn cursor(request: &RpcRequest) -> Result<Option<&str>, Refusal> {
     }
 }
 
-/// Refuses a cursor where there is one page.
+/// Refuses a cursor for a list that has only one page.
 fn only_page(request: &RpcRequest) -> Result<(), Refusal> {
     if cursor(request)?.is_none() { Ok(()) } else { Err(bad_cursor()) }
 }
 
-/// The refusal of a cursor that was not handed out.
+/// Returns the refusal for a cursor that the list did not issue.
 pub fn bad_cursor() -> Refusal {
     Refusal::params("The cursor is none that this list gave.")
 }

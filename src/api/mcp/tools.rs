@@ -1,5 +1,5 @@
-//! The tools: the rows of the route table that say they are (MCP contract, section 4). What `tools/list` shows of each is
-//! made once.
+//! The tools: the rows of the route table that are offered as tools (MCP contract, section 4). Their entries in
+//! `tools/list` are made once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -29,17 +29,17 @@ const KEY: Field = Field::text(
 )
 .not_empty();
 
-/// A row as a tool.
+/// A row of the route table that is offered as a tool.
 pub struct OfferedTool {
     /// The row.
     pub route: &'static ApiRoute,
-    /// What it says of itself.
+    /// The row's description of the tool.
     pub tool: &'static Tool,
-    /// What `tools/list` shows of it, as JSON.
+    /// The entry in `tools/list`, as JSON.
     shown: String,
 }
 
-/// All tools, by name.
+/// Returns all tools, sorted by name.
 pub fn all(routes: &'static [&'static [ApiRoute]]) -> &'static [OfferedTool] {
     static ALL: OnceLock<Vec<OfferedTool>> = OnceLock::new();
     ALL.get_or_init(|| {
@@ -55,17 +55,17 @@ pub fn all(routes: &'static [&'static [ApiRoute]]) -> &'static [OfferedTool] {
     })
 }
 
-/// The tool of this name.
+/// Returns the tool with this name.
 pub fn find(routes: &'static [&'static [ApiRoute]], name: &str) -> Option<&'static OfferedTool> {
     let all = all(routes);
     all.binary_search_by_key(&name, |offered| offered.tool.name).ok().and_then(|at| all.get(at))
 }
 
-/// The lists made last, each with the tools that it shows. Who sees the same tools is shown the same list, so nothing of a
-/// caller's own is in it.
+/// The most recent lists, each with a flag per tool that says whether it is shown. Callers who see the same tools share
+/// a list, so it contains nothing that belongs to one caller.
 static LISTS: Mutex<VecDeque<(Vec<bool>, Arc<Packed>)>> = Mutex::new(VecDeque::new());
 
-/// The tools that a caller's credential covers, as JSON.
+/// Returns the tools that a caller's credential covers, as JSON.
 pub fn list(routes: &'static [&'static [ApiRoute]], caller: &Caller) -> Arc<Packed> {
     let all = all(routes);
     let may = |offered: &OfferedTool| offered.need().is_some_and(|need| may_call(caller, &need));
@@ -82,13 +82,13 @@ pub fn list(routes: &'static [&'static [ApiRoute]], caller: &Caller) -> Arc<Pack
 }
 
 impl OfferedTool {
-    /// What its route asks of a caller, refused in the words of this dialect.
+    /// Returns what the route requires of a caller; refusals use the MCP dialect.
     pub fn need(&self) -> Option<Need> {
         self.route.need().map(|need| Need { dialect: Dialect::Mcp, ..need })
     }
 
-    /// The request to the route that these arguments are, with what the protocol itself adds to them, and the key of an
-    /// idempotent one.
+    /// Turns arguments, and what the protocol itself adds to them, into a request to the route, with the key of an
+    /// idempotent call.
     ///
     /// # Errors
     /// `validation_error` with every bad argument, or `invalid_idempotency_key`.
@@ -130,7 +130,8 @@ impl OfferedTool {
     }
 }
 
-/// A request to a route within one to the endpoint: nothing but what the connection tells is taken from the outer head.
+/// Creates a request to a route as a part of a request to the endpoint. It takes from the outer head only what
+/// describes the connection, and the request's id.
 pub fn request(route: &ApiRoute, outer: &Head, params: Vec<String>, query: Fields, body: Fields) -> Input {
     let head = Head {
         method: route.method.clone(),
@@ -145,7 +146,7 @@ pub fn request(route: &ApiRoute, outer: &Head, params: Vec<String>, query: Field
     };
     Input {
         head: std::sync::Arc::new(head),
-        // The handler's refusals come in the taOS words, which a result repeats.
+        // The handler refuses with the taOS envelope, which the tool's result repeats.
         dialect: Dialect::Taos,
         params,
         query,
@@ -156,15 +157,15 @@ pub fn request(route: &ApiRoute, outer: &Head, params: Vec<String>, query: Field
     }
 }
 
-/// A call that is ready to be made.
+/// A prepared call.
 pub struct ToolCall {
-    /// What is sent to the route.
+    /// The input for the route.
     pub input: Input,
-    /// The key, where the call has one.
+    /// The idempotency key, if the call has one.
     pub key: Option<(RequestKey, [u8; 32])>,
 }
 
-/// The fields of a tool's input, in the order of the route: path, query, body.
+/// Returns the fields of a tool's input, in the order of the route: path, query, body.
 fn fields(route: &ApiRoute, tool: &Tool) -> Vec<Field> {
     let body: &[Field] = match route.body {
         BodyKind::Json(fields) => fields,

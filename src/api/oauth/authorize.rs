@@ -1,4 +1,4 @@
-//! `GET /oauth/authorize`: a program sends its person here (OAuth contract, section 5). What it asks for is held in memory
+//! `GET /oauth/authorize`: a program sends its person here (OAuth contract, section 5). The request is held in memory
 //! while the person decides.
 
 use std::time::Instant;
@@ -25,10 +25,10 @@ use crate::rest::route;
 use crate::secret::ConsentId;
 
 const DOC: &str = "recipes/letting-programs-log-in#consent";
-/// Characters of a state.
+/// The maximum bytes of a `state`.
 const STATE_CHARS: usize = 1024;
 
-/// The rows of the table.
+/// The authorization endpoint's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[page(Method::GET, "/oauth/authorize", authorize)
     .described(
         "oauth_authorize",
@@ -96,13 +96,13 @@ fn authorize(app: &App, input: Input) -> Handled {
     Ok(reader.shown(StatusCode::OK, &page).into())
 }
 
-/// The answer to the program, through the browser.
+/// Returns a redirect that brings an error to the program through the browser.
 fn back(uri: &str, error: &str, detail: &str, state: Option<&str>, issuer: &str) -> Reply {
     let to = answer(uri, &[("error", error), ("error_description", detail)], state, issuer);
     Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &to)
 }
 
-/// The redirect URI with an answer.
+/// Returns the redirect URI with an answer in its query.
 pub(super) fn answer(uri: &str, said: &[(&str, &str)], state: Option<&str>, issuer: &str) -> String {
     let mut all = said.to_vec();
     all.extend(state.map(|state| ("state", state)));
@@ -110,7 +110,7 @@ pub(super) fn answer(uri: &str, said: &[(&str, &str)], state: Option<&str>, issu
     redirect::with(uri, &all)
 }
 
-/// Challenge, words and audience that a program asks for; else the error it is told.
+/// Returns the challenge, scope words and audience of a request, or the OAuth error and its description.
 fn read(
     config: &Config,
     form: &OauthForm,
@@ -140,7 +140,7 @@ fn read(
     Ok((challenge.to_owned(), words, target.audience.as_str().to_owned()))
 }
 
-/// The refusal of a request that no longer waits.
+/// Returns the refusal of a request that no longer waits.
 pub(super) fn expired() -> ApiError {
     codes::AUTHORIZATION_EXPIRED.into()
 }

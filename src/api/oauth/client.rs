@@ -1,5 +1,5 @@
-//! Clients (OAuth contract, section 3). Of those that registered themselves nothing is stored: the id holds what they
-//! said, and a keyed hash that only this box can make. Those that an admin has registered are rows.
+//! Clients (OAuth contract, section 3). The box stores nothing about clients that registered themselves: the id holds
+//! their registration and a keyed hash that only this box can make. Clients that an admin registered are rows.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
@@ -12,36 +12,36 @@ use crate::store::oauth_clients::Client as Row;
 use crate::store::{self, oauth_clients, oauth_grants};
 use crate::time::Micros;
 
-/// What the id of a self-registered client begins with.
+/// The prefix of the id of a self-registered client.
 const PREFIX: &str = "dyn_";
-/// Characters of an id.
+/// The maximum bytes of an id.
 pub const MOST: usize = 1536;
-/// Bytes of the keyed hash that stand in an id.
+/// The bytes of the keyed hash in an id.
 const MAC: usize = 16;
-/// How long an id is good that no grant uses.
+/// How long an id is valid if no grant uses it, in microseconds.
 const LIFE: i64 = 30 * Micros::DAY;
 
-/// What a client may ask for at the token endpoint.
+/// The grant types that a client may use at the token endpoint.
 pub(super) const GRANT_TYPES: [&str; 3] =
     ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
 
-/// What a client said when it registered.
+/// The data that a client registered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRegistration {
-    /// When, seconds since 1970.
+    /// The time of the registration, in seconds since 1970.
     pub at: i64,
-    /// What it calls itself.
+    /// The client's name for itself.
     pub name: String,
-    /// Where it may be redirected to.
+    /// The redirect URIs that it may use.
     pub redirect_uris: Vec<String>,
-    /// The page it names as its own.
+    /// The home page that it names.
     pub uri: Option<String>,
-    /// What it may use at the token endpoint.
+    /// The grant types that it may use at the token endpoint.
     pub grant_types: Vec<String>,
 }
 
 impl ClientRegistration {
-    /// The id that says all this; `None` if it would be too long.
+    /// Returns the id that contains this registration; `None` if it would be longer than [`MOST`].
     pub fn id(&self, logins: &Logins) -> Option<String> {
         let said = json!([self.at, self.name, self.redirect_uris, self.uri, self.grant_types]);
         let said = BASE64URL_NOPAD.encode(said.to_string().as_bytes());
@@ -50,7 +50,7 @@ impl ClientRegistration {
         (id.len() <= MOST).then_some(id)
     }
 
-    /// What an id says; `None` if this box has not made it.
+    /// Returns the registration in an id; `None` if this box has not made the id.
     pub fn of_id(id: &str, logins: &Logins) -> Option<Self> {
         if id.len() > MOST {
             return None;
@@ -75,12 +75,13 @@ impl ClientRegistration {
         })
     }
 
-    /// The client as it is told to people.
+    /// Returns the client as people see it.
     pub fn told(&self, id: &str) -> LoginClient {
         LoginClient { hash: hash(id), name: self.name.clone(), uri: self.uri.clone() }
     }
 
-    /// The redirect URI that a request names, or the only one there is; `None` if it is not this client's.
+    /// Returns the redirect URI that a request names, or the only registered one if it names none. `None` if the URI is
+    /// not this client's, or none is named and several are registered.
     pub fn redirect(&self, asked: Option<&str>, schemes: &[String]) -> Option<String> {
         let Some(asked) = asked else {
             let [only] = self.redirect_uris.as_slice() else { return None };
@@ -92,7 +93,7 @@ impl ClientRegistration {
     }
 }
 
-/// What is kept of a client's id.
+/// Returns the hash of a client's id; only the hash is stored.
 pub fn hash(id: &str) -> SecretHash {
     SecretHash::of(id)
 }
@@ -100,9 +101,9 @@ pub fn hash(id: &str) -> SecretHash {
 /// A client that the box knows.
 #[derive(Debug)]
 pub struct KnownClient {
-    /// What it said, or what was said of it.
+    /// The client's own registration, or the admin's.
     pub registered: ClientRegistration,
-    /// Its row, where an admin has registered it.
+    /// Its row, if an admin registered it.
     pub row: Option<Row>,
 }
 
@@ -120,16 +121,17 @@ impl From<Row> for KnownClient {
 }
 
 impl KnownClient {
-    /// Whether it proves itself with a secret.
+    /// Whether it authenticates with a secret.
     pub fn has_secret(&self) -> bool {
         self.row.as_ref().is_some_and(|row| row.secret.is_some())
     }
 }
 
-/// The client of an id: a registered one, or one that this box has made, lately or for a grant that lives.
+/// Returns the client with this id. An id that this box made for a self-registered client is valid for 30 days, or
+/// while a live grant uses it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn find(app: &App, id: &str) -> store::Result<Option<KnownClient>> {
     if !id.starts_with(PREFIX) {
         return Ok(app.store.lookup(|conn| oauth_clients::by_id(conn, id))?.map(KnownClient::from));

@@ -1,5 +1,5 @@
-//! How a client says who it is at the token endpoint: its id alone, or with a secret, in the header or in the form
-//! (RFC 6749, section 2.3.1).
+//! Client authentication at the token endpoint: the id alone, or id and secret, in the header or in the form (RFC 6749,
+//! section 2.3.1).
 
 use data_encoding::BASE64;
 use hyper::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -15,20 +15,20 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::secret::{ClientSecret, Plaintext};
 
-/// Bytes of an `Authorization` header that is read.
+/// The maximum bytes of the credentials in an `Authorization` header.
 const HEADER: usize = 4096;
 
-/// Who a client says it is.
+/// The id and secret that a client presents.
 #[derive(Debug)]
 pub struct ClientCredentials {
-    /// Its id.
+    /// The client id.
     pub id: String,
-    /// What it proves that with.
+    /// The client secret, if it presents one.
     pub secret: Option<Plaintext>,
     in_header: bool,
 }
 
-/// Reads who the client is; `None` if it does not say.
+/// Reads the client's credentials; `None` if the request names no client.
 ///
 /// # Errors
 /// `invalid_request` for two different ids or two secrets; `invalid_client` for a malformed header.
@@ -54,15 +54,15 @@ pub fn shown(input: &Input, form: &OauthForm) -> Result<Option<ClientCredentials
     }
 }
 
-/// The same where a client has to say who it is.
+/// Reads the client's credentials like [`shown`], but requires them.
 ///
 /// # Errors
-/// As there, and `invalid_request` if it does not.
+/// As [`shown`], and `invalid_request` if the request names no client.
 pub fn needed(input: &Input, form: &OauthForm) -> Result<ClientCredentials, ApiError> {
     shown(input, form)?.ok_or_else(|| bad("client_id is missing."))
 }
 
-/// Id and password of `Authorization: Basic`; `None` without that scheme.
+/// Returns the id and password of `Authorization: Basic`; `None` without that scheme.
 fn basic(input: &Input) -> Result<Option<(String, String)>, ApiError> {
     let mut all = input.head.headers.get_all(AUTHORIZATION).iter();
     let Some(value) = all.next().and_then(|value| value.to_str().ok()) else { return Ok(None) };
@@ -74,11 +74,11 @@ fn basic(input: &Input) -> Result<Option<(String, String)>, ApiError> {
     read.map(Some).ok_or_else(|| refusal(true))
 }
 
-/// Id and password of what stands behind the scheme.
+/// Decodes the id and password after the word `Basic`.
 pub(super) fn pair(encoded: &str) -> Option<(String, String)> {
     let text = String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok()?;
     let (id, password) = text.split_once(':')?;
-    // Both are form-encoded first, which does not change ids and secrets of this box.
+    // Clients form-encode both first; that does not change the ids and secrets of this box.
     let decoded =
         |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(|text| text.into_owned());
     let (id, password) = (decoded(id)?, decoded(password)?);
@@ -86,32 +86,32 @@ pub(super) fn pair(encoded: &str) -> Option<(String, String)> {
     (!id.is_empty() && plain(&id) && plain(&password)).then_some((id, password))
 }
 
-/// `invalid_client`; a client that used the header learns which scheme it accepts.
+/// Returns `invalid_client`. A client that used the header also learns the accepted scheme.
 fn refusal(in_header: bool) -> ApiError {
     let refusal = ApiError::new(codes::INVALID_CLIENT);
     if in_header { refusal.header(WWW_AUTHENTICATE, "Basic realm=\"taosd\"") } else { refusal }
 }
 
 impl ClientCredentials {
-    /// The refusal of this client; it counts as a failed login of the peer.
+    /// Returns the refusal of this client, and counts it as a failed login of the peer.
     pub fn refused(&self, app: &App, input: &Input) -> ApiError {
         app.gate.failed(&input.head, &NEED, refusal(self.in_header))
     }
 
-    /// Lets a client pass that shows its secret, or that has none.
+    /// Checks the presented secret; a client without a secret always passes.
     ///
     /// # Errors
-    /// `invalid_client`, or `rate_limited` after too many.
+    /// `invalid_client`, or `rate_limited` after too many failures.
     pub fn check(&self, app: &App, input: &Input, known: &KnownClient) -> Result<(), ApiError> {
         let Some(row) = known.row.as_ref().filter(|row| row.secret.is_some()) else { return Ok(()) };
         let shown = self.secret.as_ref().and_then(|text| ClientSecret::parse(text.reveal()).ok());
         if shown.is_some_and(|shown| row.is_secret(&shown)) { Ok(()) } else { Err(self.refused(app, input)) }
     }
 
-    /// The client, which has proved what it has to.
+    /// Returns the client after its check.
     ///
     /// # Errors
-    /// `invalid_client`, `rate_limited`, or the store's.
+    /// `invalid_client`, `rate_limited`, or a `StoreError`.
     pub fn proved(&self, app: &App, input: &Input) -> Result<KnownClient, ApiError> {
         let known = client::find(app, &self.id)?.ok_or_else(|| self.refused(app, input))?;
         self.check(app, input, &known)?;

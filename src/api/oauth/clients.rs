@@ -51,7 +51,7 @@ const MADE: &[Field] = &[
     Field::unbounded("client_secret", "The secret, shown only in this reply.").required().nullable(),
 ];
 
-/// The rows of the table.
+/// The rows of the route table for clients.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/oauth/clients", Taos, Action::OauthClientsList, list)
         .described(

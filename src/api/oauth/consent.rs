@@ -1,4 +1,4 @@
-//! The consent page and its answer: a person says as whom a program may act, and with which rights (OAuth contract,
+//! The consent page and its answer: a person decides as whom a program may act, and with which rights (OAuth contract,
 //! section 5).
 
 use std::sync::Arc;
@@ -34,12 +34,12 @@ use crate::store::{agents, oauth_grants};
 use crate::time::Micros;
 
 const DOC: &str = "recipes/letting-programs-log-in#consent";
-/// Agents that the page offers; of more the person can name one by making the grant as the user.
+/// The maximum agents that the page offers. For any other agent, the person lets the program act as the user.
 const OFFERED: u64 = 200;
 
 const ANSWER: &[Field] = &[DECISION, ACT_AS, TICKED];
 
-/// The rows of the table.
+/// The consent page's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     page(Method::GET, "/oauth/consent/{request}", show)
         .described(
@@ -85,7 +85,7 @@ const REFUSALS: &[&codes::Code] = &[
     codes::RATE_LIMITED,
 ];
 
-/// What a word lets a program do, in a sentence.
+/// Returns a sentence about what a scope word lets a program do.
 fn sentence(word: &str) -> &'static str {
     match word {
         "messages" => "Read, send, change and delete messages in your spaces.",
@@ -127,7 +127,7 @@ fn show(app: &App, input: Input) -> Handled {
     };
     let session = viewer.credential_id().map(str::to_owned);
     let seen = app.logins.asked.change(&hash, now, |asked| {
-        // The first session that sees it is the one that answers.
+        // Only the first session that sees the page may answer.
         asked.seen_by.get_or_insert_with(|| session.clone().unwrap_or_default()).clone()
     });
     if seen != session {
@@ -136,7 +136,7 @@ fn show(app: &App, input: Input) -> Handled {
     Ok(form(app, &input, &viewer, &asked)?.into())
 }
 
-/// The page itself.
+/// Renders the consent page.
 fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest) -> Result<Reply, ApiError> {
     let request = input.param(0);
     let own = ax_scopes::issuer_of_agents(viewer.scopes());
@@ -192,7 +192,7 @@ fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest)
     Ok(PageReader { app, input, viewer: Some(viewer) }.shown(StatusCode::OK, &page))
 }
 
-/// A name for an agent, made from the client's name.
+/// Returns a name for a new agent, made from the client's name.
 fn suggested(client: &str) -> String {
     let plain = client.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
     let name: Vec<String> =
@@ -201,7 +201,7 @@ fn suggested(client: &str) -> String {
     if name.is_empty() { "program".to_owned() } else { name.trim_end_matches('-').to_owned() }
 }
 
-/// As whom a program shall act.
+/// The principal that a program will act as.
 enum ActAs {
     Agent(String),
     NewAgent(String),
@@ -262,7 +262,7 @@ fn denied(logins: &Logins, asked: &AuthorizationRequest) -> String {
     }
 }
 
-/// The agent, made if it is new, and the words that are granted.
+/// Returns the agent, created if it is new, and the granted scope words.
 fn settle(tx: &Tx<'_>, asked: &AuthorizationRequest, to: &ActAs) -> Result<(Option<String>, String), ApiError> {
     let user = tx.caller.user();
     if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
@@ -290,7 +290,7 @@ fn settle(tx: &Tx<'_>, asked: &AuthorizationRequest, to: &ActAs) -> Result<(Opti
     Ok((agent_id, words))
 }
 
-/// What is asked for, ticked, and held by the session.
+/// Returns the scope words that the program asked for, the person ticked and the session holds.
 fn granted(tx: &Tx<'_>, asked: &AuthorizationRequest, class: Class) -> Result<String, ApiError> {
     let ticked = tx.input.body.texts(&TICKED).unwrap_or_default();
     let held = ax_scopes::consentable(class, &giveable(tx.caller.scopes(), class));
@@ -303,7 +303,7 @@ fn granted(tx: &Tx<'_>, asked: &AuthorizationRequest, class: Class) -> Result<St
                 return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
                     .detail(format!("Your session does not have what {word} stands for.")));
             }
-            // A word of people where an agent acts.
+            // A word that only fits a user, but an agent acts.
             (false, false) => {}
         }
     }
@@ -313,7 +313,7 @@ fn granted(tx: &Tx<'_>, asked: &AuthorizationRequest, class: Class) -> Result<St
     Ok(words.join(" "))
 }
 
-/// Holds what was allowed until the program fetches it. The address that the browser opens next.
+/// Holds the grant until the program fetches it. Returns the address that the browser opens next.
 fn allowed(
     tx: &Tx<'_>,
     logins: &Logins,

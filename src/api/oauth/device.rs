@@ -1,5 +1,5 @@
-//! The device grant (RFC 8628): a program without a browser shows a code, a person types it on a page of the box and
-//! decides there, and the program asks for the outcome (OAuth contract, section 8).
+//! The device grant (RFC 8628): a program without a browser shows a code. A person types it on a page of the box and
+//! decides there, and the program polls for the outcome (OAuth contract, section 8).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,11 +30,11 @@ use crate::rest::route::{self, Access};
 use crate::secret::{ConsentId, DeviceCode, Kind, UserCode};
 
 const DOC: &str = "recipes/letting-programs-log-in#without-a-browser";
-/// The grant type.
+/// The grant type of the device grant.
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// Where the browser goes once the person has decided.
+/// The path that the browser opens after the person has allowed the program.
 pub const ALLOWED: &str = "/oauth/device?done=allowed";
-/// See [`ALLOWED`].
+/// The path that the browser opens after the person has denied the program.
 pub const DENIED: &str = "/oauth/device?done=denied";
 
 const CODES: &[Field] = &[
@@ -50,7 +50,7 @@ const LED_TO: &[Field] = &[Field::unbounded("redirect_to", "The address that the
 const FORM: &[Field] =
     &[fields::CLIENT_ID.required().not_empty(), fields::SCOPE.described("The scope words."), fields::RESOURCE];
 
-/// The rows of the table.
+/// The device grant's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     public(Method::POST, "/oauth/device_authorization", ask)
         .described(
@@ -106,7 +106,7 @@ const fn typed_row() -> ApiRoute {
     ])
 }
 
-/// `POST /oauth/device_authorization`.
+/// Handles `POST /oauth/device_authorization`.
 fn ask(app: &App, input: Input) -> Handled {
     let issuer = issuer(app, &input)?;
     let form = posted(&input)?;
@@ -145,7 +145,7 @@ fn ask(app: &App, input: Input) -> Handled {
     Ok(Reply::ok(&told).with(CACHE_CONTROL, "no-store").into())
 }
 
-/// `GET /oauth/device`.
+/// Handles `GET /oauth/device`.
 fn show(app: &App, input: Input) -> Handled {
     if issuer(app, &input).is_err() {
         let reader = PageReader::stranger(app, &input);
@@ -167,7 +167,7 @@ fn show(app: &App, input: Input) -> Handled {
     Ok(reader.shown(StatusCode::OK, &pages::DevicePage { code: code.as_deref().unwrap_or_default() }).into())
 }
 
-/// `POST /oauth/device`.
+/// Handles `POST /oauth/device`.
 fn typed(app: &App, call: Call) -> Handled {
     issuer(app, &call.input)?;
     if call.caller.credential_kind() != Kind::Session.slug() {
@@ -199,7 +199,7 @@ fn typed(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&json!({"redirect_to": format!("/oauth/consent/{}", id.plaintext.reveal())})).into())
 }
 
-/// The reply to a program that asks with its device code.
+/// The reply to a program that polls with its device code.
 enum DeviceReply {
     Pending,
     TooSoon(u64),
@@ -208,7 +208,7 @@ enum DeviceReply {
     Over,
 }
 
-/// The grant type at the token endpoint.
+/// Handles the device grant at the token endpoint.
 pub(super) fn poll(app: &App, input: Input, form: &OauthForm) -> Handled {
     let presented = form.required(&fields::DEVICE_CODE)?;
     let shown = client_auth::needed(&input, form)?;

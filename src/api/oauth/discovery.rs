@@ -1,4 +1,4 @@
-//! What clients read before anything else: where the endpoints are, and what protects `/mcp` (RFC 8414, RFC 9728).
+//! The metadata that clients read first: the addresses of the endpoints, and what protects `/mcp` (RFC 8414, RFC 9728).
 
 use hyper::header::CACHE_CONTROL;
 use hyper::http::Method;
@@ -22,7 +22,7 @@ const fn texts(name: &'static str, about: &'static str) -> Field {
     Field::unbounded_texts(name, about).required()
 }
 
-/// The rows of the table.
+/// The metadata's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     public(Method::GET, "/.well-known/oauth-protected-resource/mcp", resource)
         .described(

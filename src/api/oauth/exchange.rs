@@ -1,5 +1,5 @@
-//! The grant types `urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693) and `client_credentials`: what
-//! `/auth/exchange` gives, for standard libraries (OAuth contract, section 6).
+//! The grant types `urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693) and `client_credentials`: the same as
+//! `/auth/exchange`, for standard libraries (OAuth contract, section 6).
 
 use std::sync::Arc;
 
@@ -21,17 +21,17 @@ use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::Need;
 
-/// As the exchange of the aX dialect: the same checks, counted and recorded alike.
+/// The same action as the exchange of the aX dialect, so it is checked, counted and recorded in the same way.
 const NEED: Need = Need { action: Action::AuthExchange, classes: &[], dialect: Dialect::Ax };
 /// The grant type of the token exchange.
 pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-/// What is shown, and what is given.
+/// The token type of the presented key and of the issued token.
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
-/// What the client id of an agent's key begins with.
+/// The prefix of the client id of an agent's key.
 const AGENT_KEY: &str = "axp_a_";
 
-/// A key or an agent's token in the form becomes a short-lived token.
+/// Turns the key or agent's token in the form into a short-lived token.
 pub(super) fn token_exchange(app: &App, input: Input, form: &OauthForm) -> Handled {
     let subject = form.required(&fields::SUBJECT_TOKEN)?;
     match form.required(&fields::SUBJECT_TOKEN_TYPE)? {
@@ -51,7 +51,7 @@ pub(super) fn token_exchange(app: &App, input: Input, form: &OauthForm) -> Handl
     exchange(app, input, exchanger, wish, codes::INVALID_REQUEST, body)
 }
 
-/// An agent's key is the client: its public part the id, the whole key the secret.
+/// Authenticates an agent's key as the client: its public part is the id, the whole key is the secret.
 pub(super) fn client_credentials(app: &App, input: Input, form: &OauthForm, shown: &ClientCredentials) -> Handled {
     if !shown.id.starts_with(AGENT_KEY) {
         let known = shown.proved(app, &input)?;
@@ -59,7 +59,7 @@ pub(super) fn client_credentials(app: &App, input: Input, form: &OauthForm, show
         return Err(ApiError::new(codes::UNAUTHORIZED_CLIENT).detail(why));
     }
     let secret = shown.secret.as_ref().map(|text| text.reveal().to_owned()).unwrap_or_default();
-    // The id is a part of the key: another one is another client.
+    // The key must begin with the client id; otherwise it belongs to another client.
     if secret.strip_prefix(&shown.id).is_none_or(|rest| !rest.starts_with('.')) {
         return Err(shown.refused(app, &input));
     }
@@ -69,7 +69,7 @@ pub(super) fn client_credentials(app: &App, input: Input, form: &OauthForm, show
     exchange(app, input, exchanger, wish, codes::INVALID_CLIENT, json!({}))
 }
 
-/// What is asked for. `audience` and `resource` say the same in two ways; both have to agree.
+/// Reads the requested token. `audience` and `resource` mean the same; if both are sent, they must agree.
 fn wish(app: &App, input: &Input, form: &OauthForm) -> Result<Wish, ApiError> {
     let (own, config) = (issuer(app, input)?, app.config.now());
     let of = |uri| audience(&config, &own, Some(uri));
@@ -110,7 +110,7 @@ fn exchange(
     })
 }
 
-/// A refusal of the exchange in the words of RFC 6749. `bad_subject`: what a key that is not good is called.
+/// Translates a refusal of the exchange into the codes of RFC 6749. `bad_subject` is the code for an invalid key.
 fn translated(error: ApiError, bad_subject: &'static codes::Code) -> ApiError {
     let code = match error.code {
         code if code == codes::INVALID_CREDENTIAL || code == codes::NOT_AUTHENTICATED => bad_subject,

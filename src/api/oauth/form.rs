@@ -1,5 +1,5 @@
-//! Queries and form bodies (`application/x-www-form-urlencoded`), as strict as OAuth wants them: a parameter twice is
-//! an error (RFC 6749, section 3.1).
+//! Queries and form bodies (`application/x-www-form-urlencoded`), parsed as strictly as OAuth requires: a repeated
+//! parameter is an error (RFC 6749, section 3.1).
 
 use hyper::header::{CONTENT_TYPE, ORIGIN};
 use percent_encoding::percent_decode_str;
@@ -12,29 +12,29 @@ use crate::rest::input::Input;
 
 /// The content type of a form.
 pub const TYPE: &str = "application/x-www-form-urlencoded";
-/// Parameters of a request at the most; the longest route takes about ten.
+/// The maximum parameters of a request; the longest route takes about ten.
 const MOST: usize = 64;
-/// Bytes of a form body.
+/// The maximum bytes of a form body.
 const FORM_BYTES: usize = 16 * 1024;
 
 /// The parameters of a query or a form body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct OauthForm(Vec<(String, String)>);
 
-/// Why it is none.
+/// The reason why a text is not a valid query or form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrong {
-    /// It is not UTF-8, has a control character, or too many parameters.
+    /// The text is not UTF-8, has a control character, or has too many parameters.
     Malformed,
-    /// This parameter is there twice.
+    /// This parameter occurs twice.
     Twice(String),
 }
 
 impl OauthForm {
-    /// Reads the text. A parameter without a value counts as left out.
+    /// Parses the text. A parameter without a value counts as absent.
     ///
     /// # Errors
-    /// [`Wrong`].
+    /// [`Wrong`] if the text is invalid.
     pub fn parse(text: &str) -> Result<Self, Wrong> {
         let mut all: Vec<(String, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
@@ -52,7 +52,8 @@ impl OauthForm {
         Ok(Self(all))
     }
 
-    /// What can be read of a text that is none, the first of each parameter: enough to tell whoever sent it.
+    /// Reads the valid parameters of an invalid text, the first of each name: enough to send the error to the right
+    /// client.
     pub fn lenient(text: &str) -> Self {
         let mut all: Vec<(String, String)> = Vec::new();
         for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')).take(MOST) {
@@ -65,20 +66,20 @@ impl OauthForm {
         Self(all)
     }
 
-    /// The rest of the names that begin so.
+    /// Returns the names that begin with `start`, without that prefix.
     pub fn named(&self, start: &str) -> Vec<&str> {
         self.0.iter().filter_map(|(name, _)| name.strip_prefix(start)).collect()
     }
 
-    /// The value of a parameter; `None` where it is empty or was not sent.
+    /// Returns the value of a parameter; `None` if it is empty or absent.
     pub fn get(&self, field: &Field) -> Option<&str> {
         self.named_exactly(field.name)
     }
 
-    /// The value of a parameter that has to be there.
+    /// Returns the value of a required parameter.
     ///
     /// # Errors
-    /// `invalid_request` if it is not.
+    /// `invalid_request` if it is absent.
     pub fn required(&self, field: &Field) -> Result<&str, ApiError> {
         self.get(field).ok_or_else(|| bad(format!("{} is missing.", field.name)))
     }
@@ -88,16 +89,16 @@ impl OauthForm {
     }
 }
 
-/// The first value of a parameter, for what takes a query as it comes.
+/// Returns the first value of a parameter, for a query that is not parsed strictly.
 pub fn first(query: &str, field: &Field) -> Option<String> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.filter(|(known, _)| *known == field.name).find_map(|(_, value)| decoded(value).ok())
 }
 
-/// The form in a request's body. A page of another site may not send one.
+/// Returns the form in a request's body. A page of another site must not send one.
 ///
 /// # Errors
-/// `csrf_refused`; `invalid_request` for what is no form.
+/// `csrf_refused` for another origin; `invalid_request` for a body that is not a form.
 pub fn posted(input: &Input) -> Result<OauthForm, ApiError> {
     if input.head.headers.contains_key(ORIGIN) && !cookie::is_same_origin(&input.head) {
         return Err(codes::CSRF_REFUSED.into());
@@ -113,12 +114,12 @@ pub fn posted(input: &Input) -> Result<OauthForm, ApiError> {
     OauthForm::parse(text).map_err(|wrong| bad(told(&wrong)))
 }
 
-/// `invalid_request` of RFC 6749.
+/// Returns `invalid_request` of RFC 6749 with this detail.
 pub fn bad(detail: impl Into<String>) -> ApiError {
     ApiError::new(codes::INVALID_REQUEST).detail(detail)
 }
 
-/// What is wrong with a query or a form, for people.
+/// Returns a text for people about what is wrong with a query or form.
 pub fn told(wrong: &Wrong) -> String {
     match wrong {
         Wrong::Malformed => "The parameters are malformed, or too many.".to_owned(),
@@ -126,12 +127,12 @@ pub fn told(wrong: &Wrong) -> String {
     }
 }
 
-/// The value of a parameter in a form, for the fuzz targets.
+/// Returns the value of a parameter in a form, for the fuzz targets.
 pub(super) fn value_of(text: &str, name: &str) -> Option<String> {
     OauthForm::parse(text).ok()?.named_exactly(name).map(str::to_owned)
 }
 
-/// A value for a query.
+/// Percent-encodes a value for a query.
 pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -1,5 +1,5 @@
-//! The forms of the pages as a browser without scripts sends them. Each asks the route that the script asks, in the name of
-//! the same session, and answers with the next page.
+//! The forms of the pages, for a browser without scripts. Each form calls the same route as the page's script, with the
+//! same session, and replies with the next page.
 
 use hyper::body::Bytes;
 use hyper::header::{LOCATION, SET_COOKIE};
@@ -24,7 +24,7 @@ use crate::rest::reply::{Body, Reply};
 use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
 
-/// What the form of the consent page calls a word's box: this and the word.
+/// The prefix of the names of the check boxes on the consent page; the scope word follows.
 const WORD: &str = "scope.";
 
 const fn row(path: &'static str, handler: crate::api::engine::api_route::PublicHandler) -> ApiRoute {
@@ -33,7 +33,7 @@ const fn row(path: &'static str, handler: crate::api::engine::api_route::PublicH
 
 const REFUSALS: &[&codes::Code] = &[codes::INVALID_REQUEST, codes::CSRF_REFUSED, codes::RATE_LIMITED];
 
-/// The rows of the table.
+/// The forms' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     row("/login/{link}", follow)
         .described(
@@ -61,10 +61,10 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(REFUSALS),
 ];
 
-/// What the form that failed is called to people.
+/// The title of the page for a form that failed.
 const TITLE: &str = "That did not work";
 
-/// The form, if a page of ours sent it.
+/// Returns the form if a page of this box sent it.
 fn own(input: &Input) -> Result<OauthForm, ApiError> {
     if !cookie::is_same_origin(&input.head) {
         return Err(codes::CSRF_REFUSED.into());
@@ -104,7 +104,7 @@ fn device(app: &App, input: Input) -> Handled {
     )
 }
 
-/// Asks a route of the session's; without one it leads to the login and back to `page`.
+/// Calls a route with the browser's session. Without a session it redirects to the login, which leads back to `page`.
 fn within(app: &App, input: Input, target: &str, page: &str, body: fn(&OauthForm) -> Value) -> Handled {
     let form = match own(&input) {
         Ok(form) => form,
@@ -115,7 +115,7 @@ fn within(app: &App, input: Input, target: &str, page: &str, body: fn(&OauthForm
     let outcome = asked.run(app, &viewer, &Bytes::from(body(&form).to_string()));
     then(app, input, Some(viewer), outcome, |reader, _, told| {
         let to = told["redirect_to"].as_str().unwrap_or("/");
-        // A redirect from a form to another place is stopped by the policy form-action; a page that leads on is not.
+        // The policy `form-action` blocks a redirect from a form to another origin, but not a page that leads there.
         if to.starts_with('/') {
             Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, to)
         } else {
@@ -124,7 +124,7 @@ fn within(app: &App, input: Input, target: &str, page: &str, body: fn(&OauthForm
     })
 }
 
-/// A decision as the script would send it.
+/// Returns the decision in the form that the page's script sends.
 fn decision(form: &OauthForm) -> Value {
     let act_as = match form.get(&fields::ACT_AS) {
         Some("new") => json!({fields::NEW_AGENT.name: form.get(&fields::NEW_AGENT).unwrap_or_default()}),
@@ -139,7 +139,7 @@ fn decision(form: &OauthForm) -> Value {
     })
 }
 
-/// What is made of a reply: the next page, or what went wrong.
+/// Turns a reply into the next page, or into a page that says what went wrong.
 fn then(
     app: &App,
     input: Input,
@@ -165,7 +165,7 @@ fn then(
     Ok(Step::Later(Outcome::Then(Box::new(outcome), Box::new(finish))))
 }
 
-/// The path of the form that answers a request.
+/// Returns the path that the consent page's form is sent to.
 pub(super) fn answer_path(request: &str) -> String {
     format!("/oauth/consent/{}/answer", encoded(request))
 }

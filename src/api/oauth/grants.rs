@@ -1,4 +1,4 @@
-//! What people have granted to programs: to see and to end (OAuth contract, section 7).
+//! The grants that people have given to programs: list and end them (OAuth contract, section 7).
 
 use hyper::http::Method;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::time::Micros;
 
 const DOC: &str = "recipes/letting-programs-log-in#grants";
 
-/// The rows of the table.
+/// The rows of the route table for these grants.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/oauth/grants", Taos, Action::OauthGrantsList, list)
         .described(
@@ -77,7 +77,8 @@ fn show(grant: &OauthGrant) -> Value {
     })
 }
 
-/// The user whose grants the caller sees; the outer `None`: nobody's, the inner one: everybody's.
+/// Returns the user whose grants the caller sees. The outer `None` means no grants; the inner `None` means the grants
+/// of all users.
 fn whose(caller: &Caller) -> Option<Option<&str>> {
     match caller.principal() {
         Principal::User(_) if caller.is_admin() => Some(None),

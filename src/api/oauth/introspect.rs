@@ -1,7 +1,7 @@
-//! `POST /oauth/introspect` (RFC 7662): a service asks what a token that it was shown is good for.
+//! `POST /oauth/introspect` (RFC 7662): a service asks whether a presented token is valid, and what it may do.
 //!
-//! An admin's credential and a client that was registered for it may ask about every token. All others are told of their
-//! own tokens and of those of agents that they may read; any other token is `{"active": false}` to them.
+//! An admin's credential, and a client that was registered for it, may ask about every token. Other callers learn only
+//! about their own tokens and those of agents that they may read. For any other token they get `{"active": false}`.
 
 use hyper::header::CACHE_CONTROL;
 use hyper::http::Method;
@@ -46,7 +46,7 @@ const FORM: &[Field] = &[
     fields::CLIENT_SECRET.described("Its secret."),
 ];
 
-/// The rows of the table.
+/// The introspection endpoint's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[route()];
 
 const TOLD: &[Field] = &[
@@ -93,7 +93,7 @@ const fn route() -> ApiRoute {
     ])
 }
 
-/// Who asks.
+/// The party that asks.
 enum Introspector {
     /// A client that may ask about every token.
     Client,
@@ -106,7 +106,7 @@ fn introspect(app: &App, input: Input) -> Handled {
         return Err(codes::HOST_NOT_ALLOWED.into());
     }
     offered(app, &input)?;
-    // Without a credential the answer is 401, whatever is wrong with the form.
+    // Without a credential the reply is 401, even if the form is invalid.
     let form = match posted(&input) {
         Ok(form) => form,
         Err(refusal) => return Err(app.gate.admit(&input.head, &NEED).err().unwrap_or(refusal)),
@@ -123,7 +123,8 @@ fn introspect(app: &App, input: Input) -> Handled {
     Ok(Reply::ok(&told).with(CACHE_CONTROL, "no-store").into())
 }
 
-/// Where it is offered under a name, and on the operator's socket, which has none.
+/// Checks whether introspection is offered: under a name with an issuer, or on the operator's socket, which has no
+/// name.
 fn offered(app: &App, input: &Input) -> Result<(), ApiError> {
     match input.head.peer {
         Peer::Unix { .. } if app.config.read(|now| now.oauth.enabled) => Ok(()),
@@ -144,7 +145,7 @@ fn client(app: &App, input: &Input, shown: &ClientCredentials) -> Result<Introsp
     }
 }
 
-/// What a token of any kind stands for now.
+/// Returns what a token of any kind stands for now; `None` if it is not valid.
 fn standing(app: &App, input: &Input, token: &str) -> Result<Option<Standing>, ApiError> {
     let Ok(shown) = RefreshToken::parse(token) else { return app.gate.standing(&input.head, &NEED, token) };
     let grant = app.store.lookup(|conn| oauth_grants::by_handle(conn, &shown.handle))?;
@@ -155,7 +156,7 @@ fn standing(app: &App, input: &Input, token: &str) -> Result<Option<Standing>, A
     }
 }
 
-/// Whether who asks may know of this principal's tokens.
+/// Returns whether the asking party may learn about this principal's tokens.
 fn may_know(app: &App, asker: &Introspector, of: &Caller) -> Result<bool, ApiError> {
     let Introspector::Caller(caller) = asker else { return Ok(true) };
     if caller.is_admin() || caller.principal_key() == of.principal_key() {
@@ -165,7 +166,7 @@ fn may_know(app: &App, asker: &Introspector, of: &Caller) -> Result<bool, ApiErr
         Principal::Agent { id, .. } => {
             Ok(app.store.lookup(|conn| access::role_on(conn, caller, id))? >= Some(AgentRole::Viewer))
         }
-        // An agent's owner is not told of to the agent.
+        // An agent learns nothing about its owner's tokens.
         Principal::User(_) => Ok(false),
     }
 }

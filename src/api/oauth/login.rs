@@ -21,7 +21,7 @@ use crate::secret::LoginLink;
 
 const DOC: &str = "recipes/logging-in#by-link";
 
-/// The rows of the table.
+/// The login pages' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     page(Method::GET, "/login", open)
         .described(
@@ -42,7 +42,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::LINK_INVALID, codes::TLS_REQUIRED]),
 ];
 
-/// The refusal of a login under a name where somebody may listen in.
+/// Returns the refusal of a login under a name where somebody may eavesdrop.
 pub(super) fn not_here(app: &App, input: &Input) -> Reply {
     PageReader::stranger(app, input).refused("Log in over a safe connection", &codes::TLS_REQUIRED.into())
 }
@@ -59,7 +59,7 @@ fn open(app: &App, input: Input) -> Handled {
     Ok(first(&next).into())
 }
 
-/// To the page where people log in, and from there to this path.
+/// Redirects to the login page, which then leads to this path.
 pub(super) fn first(next: &str) -> Reply {
     Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &format!("/ui/login?next={}", form::encoded(next)))
 }

@@ -1,4 +1,4 @@
-//! The authorization server: programs get a token by a person's click (OAuth contract). Beside it the pages where
+//! The authorization server: programs get a token by a person's click (OAuth contract). It also has the pages where
 //! people log in.
 
 mod authorize;
@@ -38,17 +38,17 @@ pub(crate) use register::ROUTES as REGISTER;
 pub(crate) use revoke::ROUTES as REVOKE;
 pub(crate) use token::ROUTES as TOKEN;
 
-/// The value of a parameter in a form, for the fuzz targets.
+/// Returns the value of a parameter in a form, for the fuzz targets.
 pub(crate) fn form_value(text: &str, name: &str) -> Option<String> {
     form::value_of(text, name)
 }
 
-/// A value as forms encode it, for the fuzz targets.
+/// Encodes a value as forms do, for the fuzz targets.
 pub(crate) fn form_encoded(text: &str) -> String {
     form::encoded(text)
 }
 
-/// Id and secret in an `Authorization: Basic` header, for the fuzz targets.
+/// Returns the id and secret in an `Authorization: Basic` header, for the fuzz targets.
 pub(crate) fn basic_pair(encoded: &str) -> Option<(String, String)> {
     client_auth::pair(encoded)
 }

@@ -1,9 +1,10 @@
-//! Redirect URIs: which may be registered, and which one a request may name (OAuth contract, section 3; RFC 8252).
+//! Redirect URIs: the rules for registering them, and for naming one in a request (OAuth contract, section 3; RFC
+//! 8252).
 
 use crate::api::engine::site::is_loopback;
 use crate::http::edge::check::split_host;
 
-/// Characters of a redirect URI.
+/// The maximum bytes of a redirect URI.
 pub const MOST: usize = 512;
 
 /// A redirect URI that may be registered.
@@ -15,16 +16,16 @@ pub struct Redirect<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum RedirectKind<'a> {
-    /// A program on the computer of the browser: its port may be any.
+    /// A program on the browser's computer; any port is allowed.
     Loopback { host: &'a str, rest: &'a str },
     /// A web application.
     Https { host: &'a str },
-    /// A program with a scheme of its own.
+    /// A program with its own URI scheme.
     Private { scheme: &'a str },
 }
 
 impl<'a> Redirect<'a> {
-    /// Reads a URI; `None` for one that no client may have. `schemes`: the private ones that are known here.
+    /// Parses a URI; `None` if no client may have it. `schemes`: the allowed private schemes.
     pub fn parse(text: &'a str, schemes: &[String]) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_graphic() && !b"\\\"<>^`{|}#*".contains(&b);
         if text.len() > MOST || !text.bytes().all(plain) {
@@ -54,8 +55,8 @@ impl<'a> Redirect<'a> {
         Some(Self { text, kind })
     }
 
-    /// True if a request may name `asked` where this one is registered: the same, but for the port of a loopback
-    /// address.
+    /// True if a request may name `asked` when this URI is registered: they must be equal, except for the port of a
+    /// loopback address.
     pub fn admits(&self, asked: &Redirect<'_>) -> bool {
         match (&self.kind, &asked.kind) {
             (RedirectKind::Loopback { host, rest }, RedirectKind::Loopback { host: other, rest: asked }) => {
@@ -65,7 +66,7 @@ impl<'a> Redirect<'a> {
         }
     }
 
-    /// Where it leads, for people.
+    /// Describes for people where the URI leads.
     pub fn place(&self) -> String {
         match self.kind {
             RedirectKind::Loopback { .. } => "a program on the computer of this browser".to_owned(),
@@ -76,7 +77,7 @@ impl<'a> Redirect<'a> {
         }
     }
 
-    /// Where it leads, for records.
+    /// Returns the host or scheme, for records.
     pub fn host(&self) -> String {
         match self.kind {
             RedirectKind::Loopback { host, .. } | RedirectKind::Https { host } => host.to_ascii_lowercase(),
@@ -91,7 +92,7 @@ fn has_dots(path: &str) -> bool {
     path.split('/').any(|segment| segment == "." || segment == "..")
 }
 
-/// The URI with these parameters added to its query.
+/// Returns the URI with these parameters added to its query.
 pub fn with(uri: &str, parameters: &[(&str, &str)]) -> String {
     let mut all = uri.to_owned();
     for (name, value) in parameters {
@@ -112,7 +113,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Option<Redirect<'_>> {
-        // For the tests only: the schemes live as long as the text.
+        // The result borrows from the text only, not from the list of schemes.
         Redirect::parse(text, &schemes())
     }
 

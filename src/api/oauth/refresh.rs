@@ -1,5 +1,5 @@
-//! The grant type `refresh_token`: a new access token, and a new refresh token in the place of the one that was shown
-//! (OAuth contract, section 6).
+//! The grant type `refresh_token`: a new access token, and a new refresh token that replaces the presented one (OAuth
+//! contract, section 6).
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ use crate::store::credentials::{self, CredentialState};
 use crate::store::oauth_grants::{self, OauthGrant};
 use crate::time::Micros;
 
-/// How long a replaced token may be used once more, if its successor was not: its reply was lost.
+/// How long a replaced token may be used again if its successor was not used, because the reply was lost. In
+/// microseconds.
 const SECOND_CHANCE: i64 = 60 * Micros::SECOND;
 
 pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> Handled {
@@ -47,7 +48,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
     let next = RefreshToken::successor(text).map_err(|_| codes::INVALID_GRANT)?;
     let (config, gate) = (app.config.now(), Arc::clone(&app.gate));
     Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
-        // Read again on the writer's thread: of two that come at once, the first replaces it.
+        // Read again on the writer thread: of two requests at once, only the first replaces the token.
         let grant = oauth_grants::by_handle(tx.conn, &shown.handle)?
             .filter(|grant| grant.state == CredentialState::Active)
             .ok_or(codes::INVALID_GRANT)?;
@@ -69,7 +70,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
     })
 }
 
-/// The refusal of a token that was replaced, which counts as a failed login only where it comes to that.
+/// Returns a function that refuses a replaced token. Only its call counts as a failed login.
 fn invalid_grant_later(app: &App, input: &Input) -> impl FnOnce() -> ApiError + Send + 'static {
     let (gate, head) = (Arc::clone(&app.gate), Arc::clone(&input.head));
     move || {
@@ -79,12 +80,12 @@ fn invalid_grant_later(app: &App, input: &Input) -> impl FnOnce() -> ApiError + 
     }
 }
 
-/// What a token is to its grant.
+/// The relation of a refresh token to its grant.
 #[derive(Debug, PartialEq, Eq)]
 enum Judged {
-    /// The present one.
+    /// The current token.
     Present,
-    /// The one before, whose reply was lost.
+    /// The previous token, used again because the reply was lost.
     Again,
     /// A replaced token: a thief has it or its successor.
     Reused,
@@ -100,14 +101,14 @@ fn judged(grant: &OauthGrant, shown: &PresentedRefresh, now: Micros) -> Judged {
     if fresh && grant.previous.as_deref().is_some_and(is) { Judged::Again } else { Judged::Reused }
 }
 
-/// When a grant ends that is refreshed now and not used any more.
+/// Returns when a grant ends that is refreshed now and not used again.
 fn until(config: &Config, grant: &OauthGrant, now: Micros) -> Micros {
     let idle = i64::try_from(config.oauth.refresh_idle_days).unwrap_or(1) * Micros::DAY;
     now.plus(idle).min(grant.ends_at)
 }
 
-/// The words of the grant that are asked for, all of them if nothing is asked for. Libraries ask again for what the
-/// person has left out at the consent: that is dropped, as there.
+/// Returns the requested words that the grant has, or all of them if none are requested. Libraries may request words
+/// that the person left out at the consent. Those are dropped, as at the consent.
 fn narrowed(words: &str, asked: Option<&str>) -> Result<String, ApiError> {
     let Some(asked) = asked else { return Ok(words.to_owned()) };
     let asked: Vec<&str> = asked.split_ascii_whitespace().collect();
@@ -118,7 +119,7 @@ fn narrowed(words: &str, asked: Option<&str>) -> Result<String, ApiError> {
     Ok(left.join(" "))
 }
 
-/// The grant as tokens are made of it.
+/// Returns the grant in the form that tokens are made from.
 fn given(tx: &Tx<'_>, grant: &OauthGrant, expires_at: Micros) -> Result<TokenGrant, ApiError> {
     let (agent, space_id) = match tx.caller.principal() {
         Principal::Agent { id, name, space_id, .. } => (Some((id.clone(), name.clone())), space_id.clone()),

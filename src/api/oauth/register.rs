@@ -1,5 +1,5 @@
-//! `POST /oauth/register`: a program introduces itself (RFC 7591). Nothing is written: the id that it gets holds all it
-//! said.
+//! `POST /oauth/register`: a program registers itself (RFC 7591). Nothing is written: the issued id holds the whole
+//! registration.
 
 use std::time::Instant;
 
@@ -24,11 +24,11 @@ use crate::rest::text::is_hidden;
 use crate::time::Micros;
 
 const DOC: &str = "recipes/letting-programs-log-in#register";
-/// Bytes of a registration.
+/// The maximum bytes of a registration.
 const MOST_BYTES: usize = 8 * 1024;
-/// Redirect URIs of a client.
+/// The maximum redirect URIs of a client.
 pub(super) const MOST_URIS: usize = 10;
-/// Characters of a client's name.
+/// The maximum characters of a client's name.
 pub(super) const NAME: usize = 64;
 
 const METADATA: &[Field] = &[
@@ -40,7 +40,7 @@ const METADATA: &[Field] = &[
     Field::unbounded_texts("response_types", "Only code is offered."),
 ];
 
-/// The rows of the table.
+/// The registration endpoint's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/register", register)
     .described(
         "oauth_register",
@@ -105,7 +105,7 @@ fn register(app: &App, input: Input) -> Handled {
     Ok(Reply::json(StatusCode::CREATED, &shown).with(CACHE_CONTROL, "no-store").into())
 }
 
-/// What a program says of itself.
+/// Reads the registration of a program.
 fn read(said: &Value, schemes: &[String]) -> Result<ClientRegistration, ApiError> {
     if !said.is_object() {
         return Err(wrong("The registration is not an object."));
@@ -160,7 +160,7 @@ fn texts(said: &Value, name: &str) -> Result<Option<Vec<String>>, ApiError> {
     }
 }
 
-/// A text from outside on one line, without what could reorder or hide its parts.
+/// Turns a text from outside into one line, without characters that reorder or hide its parts.
 pub(super) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !is_hidden(*c)).take(NAME).collect::<String>().trim().to_owned()
 }

@@ -1,4 +1,4 @@
-//! `POST /oauth/revoke` (RFC 7009): a program gives its grant back, with the refresh token or an access token of it.
+//! `POST /oauth/revoke` (RFC 7009): a program ends its grant with the refresh token or an access token of it.
 
 use hyper::http::Method;
 
@@ -20,7 +20,7 @@ use crate::time::Micros;
 
 const FORM: &[Field] = &[fields::TOKEN, fields::CLIENT_ID];
 
-/// The rows of the table.
+/// The revocation endpoint's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/revoke", revoke)
     .described(
         "oauth_revoke",
@@ -70,7 +70,7 @@ fn revoke(app: &App, input: Input) -> Handled {
     })
 }
 
-/// The id of the grant that a token belongs to.
+/// Returns the id of the grant that a token belongs to.
 fn grant(app: &App, form: &OauthForm) -> Result<Option<String>, crate::rest::error::ApiError> {
     let token = form.required(&fields::TOKEN)?;
     if let Ok(shown) = RefreshToken::parse(token) {

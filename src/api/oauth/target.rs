@@ -1,4 +1,4 @@
-//! What a program wants a token for: this box, or another service that the settings name (OAuth contract, section 7).
+//! The target of a program's token: this box, or another service that the settings name (OAuth contract, section 7).
 
 use crate::access::scopes::ax_scopes;
 use crate::access::tokens::jwt::Audience;
@@ -7,24 +7,24 @@ use crate::config::{Config, ProtectedResource};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 
-/// Whom tokens are for, and which words they may hold.
+/// The audience of tokens, and the scope words that they may hold.
 pub(super) struct TokenTarget {
-    /// Whom they are for.
+    /// The audience of the tokens.
     pub audience: Audience,
-    /// The settings of another service.
+    /// The settings of the other service; `None` for this box.
     pub service: Option<ProtectedResource>,
 }
 
 impl TokenTarget {
-    /// This box.
+    /// Creates a target on this box.
     pub(super) const fn own(audience: Audience) -> Self {
         Self { audience, service: None }
     }
 
-    /// The audience of this name, as a grant keeps it.
+    /// Returns the target with this name, as a grant stores it.
     ///
     /// # Errors
-    /// `invalid_target`: it is no service, or none any more.
+    /// `invalid_target` if the name is not an audience of this box, nor a service in the settings now.
     pub(super) fn named(config: &Config, name: &str) -> Result<Self, ApiError> {
         if let Some(own) = Audience::named(name) {
             return Ok(Self::own(own));
@@ -34,7 +34,7 @@ impl TokenTarget {
         Ok(Self { audience, service: Some(service) })
     }
 
-    /// The words of these that its tokens may hold.
+    /// Returns those of the words that its tokens may hold.
     pub(super) fn narrowed<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
         match &self.service {
             Some(service) => service.narrowed(words),
@@ -42,22 +42,22 @@ impl TokenTarget {
         }
     }
 
-    /// The same of words in one text.
+    /// Does the same as [`TokenTarget::narrowed`] for words in one text.
     ///
     /// # Errors
-    /// `invalid_scope`: none is left.
+    /// `invalid_scope` if none is left.
     pub(super) fn words(&self, words: &str) -> Result<String, ApiError> {
         let left = self.narrowed(words.split(' '));
         if left.is_empty() { Err(none_left()) } else { Ok(left.join(" ")) }
     }
 }
 
-/// None of the words that were asked for can be in such a token.
+/// Returns the refusal for a request of which no scope word is left.
 pub(super) fn none_left() -> ApiError {
     ApiError::new(codes::INVALID_SCOPE).detail("None of the scope words is known here.")
 }
 
-/// Whom a token for this resource is for (RFC 8707).
+/// Returns the target of a token for this resource (RFC 8707).
 pub(super) fn audience(config: &Config, issuer: &str, resource: Option<&str>) -> Result<TokenTarget, ApiError> {
     let Some(resource) = resource else { return Ok(TokenTarget::own(Audience::Api)) };
     let resource = resource.strip_suffix('/').unwrap_or(resource);
@@ -68,8 +68,8 @@ pub(super) fn audience(config: &Config, issuer: &str, resource: Option<&str>) ->
     }
 }
 
-/// The words that are asked for and can be in tokens for this target; the broad ones if nothing is asked for, the finer
-/// ones if it has no broad one; `None` if none is left.
+/// Returns the requested words that tokens for this target may hold; `None` if none is left. If none are requested, it
+/// returns the broad words, or the finer ones if the target has no broad one.
 pub(super) fn words(scope: Option<&str>, target: &TokenTarget) -> Option<Vec<String>> {
     let known = target.narrowed(ax_scopes::of_programs());
     let Some(scope) = scope else {
@@ -86,7 +86,7 @@ pub(super) fn words(scope: Option<&str>, target: &TokenTarget) -> Option<Vec<Str
     (!all.is_empty()).then_some(all)
 }
 
-/// What the one who consents may give to a program of this class.
+/// Returns the scopes that the consenting person may give to a program of this class.
 pub(super) fn giveable(scopes: &Scopes, class: Class) -> Scopes {
     if class == Class::Agent { ax_scopes::issuer_of_agents(scopes) } else { scopes.clone() }
 }

@@ -1,5 +1,5 @@
-//! `POST /oauth/token`: a code becomes a grant with its tokens (OAuth contract, section 6). The other grant types have files
-//! of their own.
+//! `POST /oauth/token`: turns a code into a grant with its tokens (OAuth contract, section 6). The other grant types
+//! have their own files.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,7 +44,7 @@ const FORM: &[Field] = &[
     fields::RESOURCE,
 ];
 
-/// The rows of the table.
+/// The token endpoint's rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/token", token)
     .described(
         "oauth_token",
@@ -103,7 +103,7 @@ fn token(app: &App, input: Input) -> Handled {
         }
         Some("refresh_token") => {
             let client = client_auth::needed(&input, &form)?;
-            // One that registered itself long ago is still known by its grant.
+            // The id of a self-registered client may have expired; then the grant itself identifies the client.
             if let Some(known) = client::find(app, &client.id)? {
                 client.check(app, &input, &known)?;
             }
@@ -150,7 +150,7 @@ fn code(app: &App, input: Input, form: &OauthForm, id: String) -> Handled {
             code.used = Some(Used::Gave(given.id.clone()));
             code.replayed
         });
-        // Two requests used it at once. One of them is a thief's, and we cannot know which.
+        // Two requests used the code at once. One of them is a thief's, and the daemon cannot know which.
         if was_replayed == Some(true) {
             return Err(ApiError::new(codes::INVALID_GRANT).detail("The code was presented twice."));
         }
@@ -158,10 +158,11 @@ fn code(app: &App, input: Input, form: &OauthForm, id: String) -> Handled {
     })
 }
 
-/// A code that is presented again: its grant ends.
+/// Refuses a code that is presented again, and ends its grant.
 fn replayed(app: &App, input: Input, grant: &str, session: &str) -> Handled {
     let refusal = invalid_grant(app, &input, "The code was used before; what it gave has ended.");
-    // The grant may be so new that no reader sees it yet. The writer does, in the name of the session that gave the code.
+    // The grant may be so new that no reader sees it yet. The writer sees it, so the session that gave the code acts
+    // instead.
     let behind = |id, kind| app.gate.behind(&input.head, &NEED, id, kind);
     let caller = match behind(grant, Kind::OauthGrant)? {
         None => behind(session, Kind::Session)?,
@@ -178,7 +179,7 @@ fn replayed(app: &App, input: Input, grant: &str, session: &str) -> Handled {
     })
 }
 
-/// All that a code is bound to.
+/// Checks everything that a code is bound to.
 fn check(input: &Input, app: &App, form: &OauthForm, code: &CodeGrant, id: &str) -> Result<(), ApiError> {
     let refused = |detail| Err(invalid_grant(app, input, detail));
     if code.made.elapsed() >= CODE_LIFE {

@@ -1,4 +1,4 @@
-//! What a grant is, how a person's consent becomes one, and the tokens that it gives.
+//! Grants to programs: how a person's consent becomes a grant, and how tokens are issued from it.
 
 use serde_json::json;
 
@@ -23,30 +23,30 @@ use crate::store::agents::{self, Agent};
 use crate::store::{self, oauth_grants};
 use crate::time::Micros;
 
-/// The refusal of a proof; it counts as a failed login of the peer.
+/// Returns `invalid_grant`, and counts it as a failed login of the peer.
 pub(super) fn invalid_grant(app: &App, input: &Input, detail: &str) -> ApiError {
     app.gate.failed(&input.head, &NEED, ApiError::new(codes::INVALID_GRANT).detail(detail))
 }
 
-/// A grant, as its tokens are made of it.
+/// A grant, in the form that its tokens are made from.
 pub(super) struct TokenGrant {
-    /// The id of its credential.
+    /// The id of the grant's credential.
     pub id: String,
-    /// Whom its tokens are for.
+    /// The audience of its tokens.
     pub audience: String,
-    /// Who has consented, or owns the agent.
+    /// The id of the user who consented, or of the agent's owner.
     pub user_id: String,
-    /// Id and name of the agent.
+    /// The id and name of the agent; `None` for the user.
     pub agent: Option<(String, String)>,
-    /// Where it works if nothing is said.
+    /// The default space.
     pub space_id: String,
-    /// When it ends at the latest, if it is not refreshed.
+    /// The end of the grant if it is not refreshed.
     pub expires_at: Micros,
     /// The refresh token.
     pub refresh: Issued,
 }
 
-/// Makes the grant that a code stands for.
+/// Creates the grant that a code stands for.
 pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<TokenGrant, ApiError> {
     let user = tx.caller.user();
     if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
@@ -66,7 +66,7 @@ pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<Tok
     let maker = descent::maker(tx, true)?;
     let days = |n: u64| i64::try_from(n).unwrap_or(1) * Micros::DAY;
     let (idle, days) = (days(config.oauth.refresh_idle_days), days(config.oauth.refresh_days));
-    // As the user it lives by what made it; an agent's credentials live by their agent.
+    // A grant as the user depends on the credential that made it; an agent's credentials depend on their agent.
     let bound = |wished| if agent.is_none() { descent::end(tx, &maker, wished) } else { Ok(wished) };
     let ends_at = bound(tx.now.plus(days))?;
     let expires_at = tx.now.plus(idle).min(ends_at);
@@ -102,7 +102,7 @@ pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<Tok
     Ok(TokenGrant { id, audience, user_id: owner, agent, space_id, expires_at, refresh: issued })
 }
 
-/// The agent that a program may still act as.
+/// Returns the agent, if the program may still act as it.
 fn agent_of(tx: &Tx<'_>, id: &str) -> Result<Agent, ApiError> {
     let gone = || {
         ApiError::new(codes::INVALID_GRANT).detail("The agent no longer exists, or the user may no longer change it.")
@@ -116,7 +116,7 @@ fn agent_of(tx: &Tx<'_>, id: &str) -> Result<Agent, ApiError> {
     Ok(live)
 }
 
-/// Where the code went, as people are told.
+/// Returns the host that the code was sent to, as people see it.
 fn redirect_host(config: &Config, code: &CodeGrant) -> String {
     match code.redirect_uri.as_str() {
         "" => "device".to_owned(),
@@ -124,7 +124,7 @@ fn redirect_host(config: &Config, code: &CodeGrant) -> String {
     }
 }
 
-/// The reply with an access token of a grant, narrowed to these words, and its refresh token.
+/// Returns the reply with an access token of a grant, narrowed to these words, and its refresh token.
 pub(super) fn issue(
     tx: &Tx<'_>,
     gate: &Gate,

@@ -1,4 +1,4 @@
-//! Questions: a message puts one to the agent's owner, whose reply to it is the answer.
+//! Questions: an agent asks its owner in a message, and the owner's reply to that message is the answer.
 
 use serde_json::{Value, json};
 
@@ -18,11 +18,11 @@ use crate::store::messages::{self, Message, NewMessage};
 use crate::store::requests::{self as rows, Request, RequestState};
 use crate::time::Micros;
 
-/// A question.
+/// A checked question.
 #[derive(Debug)]
 pub struct Question {
     text: String,
-    /// `None`: yes or no. None of them: it is answered in words.
+    /// The options to choose from. `None`: yes and no. Empty: the answer is free text.
     options: Option<Vec<String>>,
     free_text: bool,
 }
@@ -36,7 +36,7 @@ impl Question {
         told
     }
 
-    /// As the owner reads it.
+    /// Returns the message's text: the question and its numbered options.
     fn content(&self) -> String {
         let mut content = self.text.clone();
         for (nth, option) in self.options.iter().flatten().enumerate() {
@@ -46,13 +46,13 @@ impl Question {
     }
 }
 
-/// Options of a question at the least and at the most, and characters of each.
+/// The bounds of a question's options: the fewest, the most, and the characters of each.
 type Options = (usize, usize, usize);
 
-/// Reads a question from a body: at most so many characters, so many options of so many characters.
+/// Reads a question of at most `chars` characters from a body, with options within the given bounds.
 ///
 /// # Errors
-/// 422.
+/// `validation_error` (422).
 pub fn check(body: &Fields, chars: usize, (least, most, option_chars): Options) -> Result<Question, ApiError> {
     let text = body.text(&fields::QUESTION).unwrap_or("");
     if text.trim().is_empty() || text.chars().count() > chars {
@@ -70,17 +70,17 @@ pub fn check(body: &Fields, chars: usize, (least, most, option_chars): Options) 
     Ok(Question { text: text.to_owned(), options, free_text: body.flag(&fields::FREE_TEXT).unwrap_or(false) })
 }
 
-/// Reads a question that is put to the user: without options it is answered in words.
+/// Reads a question to the user. A free text is always an answer; without options it is the only one.
 ///
 /// # Errors
-/// 422.
+/// `validation_error` (422).
 pub fn question(body: &Fields, chars: usize, options: Options) -> Result<Question, ApiError> {
     let read = check(body, chars, options)?;
     Ok(Question { options: Some(read.options.unwrap_or_default()), free_text: true, ..read })
 }
 
-/// Puts a question to the agent's owner: a direct message in the agent's space, or in the one that is named. `None`: the
-/// agent may not write there, and it was not asked to.
+/// Sends a question to the agent's owner as a direct message in `space`, or in the agent's space if absent. Returns
+/// `None` if the agent may not write there and `must` is false.
 pub(super) fn put(
     tx: &Tx<'_>,
     request_id: &str,
@@ -126,11 +126,11 @@ pub(super) fn put(
     Ok(Some(Put { message_id: id, space_id }))
 }
 
-/// Takes a reply to a message for the answer to the question that this puts, if its author is the one who was asked: the
-/// agent's owner himself. What is to be told, if it was.
+/// Stores a reply to a message as the answer, if the message asks a pending question and the owner of the asking agent
+/// wrote the reply. Returns the news of the request, or `None` if the reply is no answer.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn answered_by(tx: &Tx<'_>, parent: &Message, reply: &str) -> Result<Option<RequestNews>, ApiError> {
     let Principal::User(user) = tx.caller.principal() else { return Ok(None) };
     if parent.message_type != "question" {
@@ -159,7 +159,7 @@ fn audit(tx: &Tx<'_>, request: &Request, now: Micros) -> store::Result<()> {
     store::audit::append(tx.conn, &entry.at(now))
 }
 
-/// A reply as an answer: the option that it equals, in any case; else in words.
+/// Returns the answer that a reply gives: the option that it equals, ignoring case, or else its text.
 pub(super) fn answer(request: &Request, reply: &str) -> Value {
     let options = decide::options_of(request);
     let given = reply.trim();

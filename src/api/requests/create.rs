@@ -1,4 +1,5 @@
-//! Asking: what is asked for is read and checked, then one transaction writes the request and tells those who decide.
+//! Making requests: a request is read and checked, then one transaction stores it with the notifications of its
+//! deciders.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -21,11 +22,11 @@ use crate::store::requests::{self as rows, NewRequest, Request, RequestKind};
 use crate::store::{self, agents, spaces};
 use crate::time::Micros;
 
-/// Who has decided, of a question that the user of the agent's client has answered.
+/// The `decided_by` of a question that the user of the agent's client has answered.
 const BY_CLIENT: &str = "client";
 const HOUR: i64 = 3600 * Micros::SECOND;
 
-/// What an agent asks for, checked.
+/// A checked request of an agent, not stored yet.
 #[derive(Debug)]
 pub struct RequestDraft {
     kind: RequestKind,
@@ -33,11 +34,11 @@ pub struct RequestDraft {
     reason: String,
     duration: Option<i64>,
     life: Option<i64>,
-    /// Where the question is put; `None`: where the agent lives.
+    /// The space of the question's message; `None`: the space of the agent.
     space: Option<String>,
-    /// Whether it came as a question to the user, whose refusals have names of their own.
+    /// True for a question to the user, which has an error code of its own.
     by_ask: bool,
-    /// What the user of the agent's client has answered already; empty: that user would not answer.
+    /// The answer that the user of the agent's client has given already; empty if that user declined to answer.
     by_client: Option<String>,
 }
 
@@ -48,17 +49,17 @@ enum What {
     Question(Question),
 }
 
-/// What asking came to.
+/// The result of making a request.
 pub enum RequestOutcome {
-    /// The agent has it already.
+    /// The agent already has what it asks for.
     NotNeeded,
-    /// It waits for the same thing already.
+    /// The same request of the agent is pending already.
     Same(Box<Request>),
-    /// A new request, and who is told of it.
+    /// A new request, and its news.
     New(Box<(Request, RequestNews)>),
 }
 
-/// Fields that belong to a kind.
+/// The fields that belong to only one kind of request.
 const OF_KIND: &[(&Field, RequestKind)] = &[
     (&fields::SCOPE, RequestKind::Scope),
     (&fields::RESOURCE, RequestKind::Grant),
@@ -68,10 +69,10 @@ const OF_KIND: &[(&Field, RequestKind)] = &[
     (&fields::FREE_TEXT, RequestKind::Confirm),
 ];
 
-/// Reads what a body asks for.
+/// Reads and checks a request from a body.
 ///
 /// # Errors
-/// 422.
+/// `validation_error` or `invalid_scope` (both 422).
 pub fn wanted(body: &Fields) -> Result<RequestDraft, ApiError> {
     let kind: RequestKind = body.word(&fields::KIND)?.ok_or_else(|| ApiError::field("kind", "must be there"))?;
     for (field, of) in OF_KIND.iter().filter(|(field, _)| body.value(field).is_some()) {
@@ -94,7 +95,7 @@ pub fn wanted(body: &Fields) -> Result<RequestDraft, ApiError> {
 }
 
 impl RequestDraft {
-    /// A question to the owner.
+    /// Returns a question to the agent's owner.
     pub fn question(question: Question, space: Option<String>) -> Self {
         let what = What::Question(question);
         let kind = RequestKind::Confirm;
@@ -102,7 +103,7 @@ impl RequestDraft {
         Self { kind, what, reason, duration: None, life: None, space, by_ask: true, by_client: None }
     }
 
-    /// With what the user of the agent's client has answered.
+    /// Adds the answer that the user of the agent's client has given.
     #[must_use]
     pub fn answered(self, by_client: Option<String>) -> Self {
         Self { by_client, ..self }
@@ -137,7 +138,7 @@ fn grant(body: &Fields) -> Result<What, ApiError> {
     Ok(What::Grant { resource: resource.to_owned(), role })
 }
 
-/// What a grant is about, where there is such a thing: the agent, the space.
+/// The id of the agent or of the space that a grant is about; `None` if there is none.
 type GrantTarget = (Option<String>, Option<String>);
 
 fn target(conn: &Connection, what: &What) -> store::Result<GrantTarget> {
@@ -149,7 +150,7 @@ fn target(conn: &Connection, what: &What) -> store::Result<GrantTarget> {
     })
 }
 
-/// True if the caller already has what it asks for. It has no right on something that it may not see.
+/// Returns true if the caller already has what it asks for. It has no role on something that it may not see.
 fn has_it(conn: &Connection, caller: &Caller, what: &What, target: &GrantTarget, now: Micros) -> store::Result<bool> {
     Ok(match (what, target) {
         (What::Scope(scopes), _) => caller.scopes().first_not_covered(scopes).is_none(),
@@ -164,11 +165,11 @@ fn has_it(conn: &Connection, caller: &Caller, what: &What, target: &GrantTarget,
     })
 }
 
-/// Makes the request, unless the agent has what it asks for or waits for it already.
+/// Stores the request, unless the agent already has what it asks for or the same request is pending.
 ///
 /// # Errors
-/// `recently_denied`, `rate_limited`, `too_many_requests_pending`, `too_many_questions`, those of the space that a
-/// question is put in, or the store's.
+/// `agent_required`, `recently_denied`, `rate_limited`, `too_many_requests_pending`, `too_many_questions`, the errors
+/// of the space that the question is sent in, or a `StoreError`.
 pub fn create(
     tx: &Tx<'_>,
     asked: &RequestDraft,
@@ -221,8 +222,8 @@ pub fn create(
     Ok(RequestOutcome::New(Box::new((request, told))))
 }
 
-/// Writes down what the user of the agent's client said to a question. It is nobody's decision on this box, and whoever
-/// may decide is not asked any more.
+/// Stores what the user of the agent's client said. Nobody on this box has decided it, and the deciders are no longer
+/// asked.
 fn close(tx: &Tx<'_>, request: &Request, answer: &str) -> Result<RequestOutcome, ApiError> {
     if answer.trim().is_empty() {
         rows::withdraw(tx.conn, &request.id, tx.now)?;
@@ -235,7 +236,7 @@ fn close(tx: &Tx<'_>, request: &Request, answer: &str) -> Result<RequestOutcome,
     Ok(RequestOutcome::New(Box::new((request, told))))
 }
 
-/// Lets one more request of an agent pass.
+/// Checks the limits of an agent's requests: denied lately, in the last hour, and pending.
 fn bounds(tx: &Tx<'_>, asked: &RequestDraft, agent_id: &str, same: &[u8; 32]) -> Result<(), ApiError> {
     let denied_for = i64::try_from(DENIED_FOR.as_micros()).unwrap_or(i64::MAX);
     if let Some(denied) = rows::denied_since(tx.conn, agent_id, same, tx.now.plus(-denied_for))? {

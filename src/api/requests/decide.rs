@@ -1,4 +1,4 @@
-//! Deciding: what is granted is never more than was asked, and never more than the decider has himself.
+//! Deciding requests. A decision never grants more than was asked, and never more than the decider has.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::store::requests::{self as rows, Decision, Request, RequestKind, Reque
 use crate::store::{self, agents, news, spaces};
 use crate::time::Micros;
 
-/// What a decider says beside yes.
+/// The fields that a decider sends with a decision.
 #[derive(Debug, Default)]
 pub struct DecisionChoice {
     scope: Option<Scopes>,
@@ -26,19 +26,19 @@ pub struct DecisionChoice {
     duration: Option<i64>,
     option: Option<i64>,
     text: Option<String>,
-    /// What the decider says to it.
+    /// The decider's note.
     pub note: Option<String>,
-    /// Of a join: `new` or `same`.
+    /// For a join: `new` or `same`.
     pub become_as: Option<String>,
-    /// Of a join: another name.
+    /// For a join: another name.
     pub name: Option<String>,
-    /// Of a join: hours that the old credentials live on.
+    /// For a join: the hours that the old credentials stay valid.
     pub keep_old: Option<i64>,
-    /// The fields that were sent.
+    /// The names of the fields that were sent.
     sent: Vec<&'static str>,
 }
 
-/// Fields that belong to kinds; a join is no kind of row, and its fields belong to none.
+/// The kinds that each field belongs to. A join is not a [`RequestKind`], so its fields belong to none.
 const OF_KIND: &[(&Field, &[RequestKind])] = &[
     (&fields::LESS_SCOPE, &[RequestKind::Scope]),
     (&fields::LESS_ROLE, &[RequestKind::Grant]),
@@ -51,10 +51,10 @@ const OF_KIND: &[(&Field, &[RequestKind])] = &[
 ];
 
 impl DecisionChoice {
-    /// Reads what a body says.
+    /// Reads the fields of a decision from a body.
     ///
     /// # Errors
-    /// 422.
+    /// `validation_error` or `invalid_scope` (both 422).
     pub fn of(body: &Fields) -> Result<Self, ApiError> {
         let owned = |field: &Field| body.text(field).map(str::to_owned);
         let scope = body.texts(&fields::LESS_SCOPE).map(Scopes::parse).transpose();
@@ -78,7 +78,7 @@ impl DecisionChoice {
         })
     }
 
-    /// A yes to all that is asked.
+    /// Returns the choice that approves all that is asked.
     pub fn plain(note: Option<&str>) -> Self {
         Self { note: note.map(str::to_owned), ..Self::default() }
     }
@@ -86,7 +86,7 @@ impl DecisionChoice {
     /// Refuses fields that do not belong to a join.
     ///
     /// # Errors
-    /// 422.
+    /// `validation_error` (422).
     pub fn fits_join(&self) -> Result<(), ApiError> {
         let own = [fields::AS.name, fields::NAME.name, fields::KEEP_OLD.name];
         match self.sent.iter().find(|sent| !own.contains(sent)) {
@@ -104,7 +104,7 @@ impl DecisionChoice {
     }
 }
 
-/// What approving comes to.
+/// The result of an approval.
 #[derive(Default)]
 struct DecisionOutcome {
     granted: Option<Value>,
@@ -117,8 +117,9 @@ struct DecisionOutcome {
 /// Approves a request.
 ///
 /// # Errors
-/// `request_not_found`, `request_decided`, 422 for what is more than was asked, `scope_exceeds_issuer` and those of the
-/// resource for what the decider does not hold, or the store's.
+/// `request_not_found`, `request_decided`, `validation_error` (422) if the choice exceeds or does not fit the request,
+/// `scope_exceeds_issuer` or an error of the resource if the decider lacks what he gives, those of [`has_room`], or a
+/// `StoreError`.
 pub fn approve(tx: &Tx<'_>, id: &str, choice: &DecisionChoice) -> Result<(Request, RequestNews), ApiError> {
     let request = pending(tx, id)?;
     choice.fits(request.kind)?;
@@ -154,7 +155,7 @@ pub fn approve(tx: &Tx<'_>, id: &str, choice: &DecisionChoice) -> Result<(Reques
 /// Denies a request.
 ///
 /// # Errors
-/// `request_not_found`, `request_decided`, or the store's.
+/// `request_not_found`, `request_decided`, or a `StoreError`.
 pub fn deny(tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Request, RequestNews), ApiError> {
     pending(tx, id)?;
     let user = tx.caller.user();
@@ -174,10 +175,10 @@ pub fn deny(tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Request, Reque
     decided(tx, id)
 }
 
-/// Takes back what was granted.
+/// Revokes what a request granted.
 ///
 /// # Errors
-/// `request_not_found`, `request_not_in_force`, or the store's.
+/// `request_not_found`, `request_not_in_force`, or a `StoreError`.
 pub fn revoke(tx: &Tx<'_>, id: &str) -> Result<(Request, RequestNews), ApiError> {
     super::find(tx.conn, tx.caller, id, tx.now)?;
     if !rows::revoke(tx.conn, id, tx.now)? {
@@ -195,7 +196,7 @@ fn decided(tx: &Tx<'_>, id: &str) -> Result<(Request, RequestNews), ApiError> {
     Ok((request, told))
 }
 
-/// The request, if the caller may see it and nobody has decided.
+/// Returns the request, if the caller may see it and it is pending.
 fn pending(tx: &Tx<'_>, id: &str) -> Result<Request, ApiError> {
     let request = super::find(tx.conn, tx.caller, id, tx.now)?;
     match request.state_at(tx.now) {
@@ -206,7 +207,7 @@ fn pending(tx: &Tx<'_>, id: &str) -> Result<Request, ApiError> {
     }
 }
 
-/// When what is granted now ends: what the decider says, never later than what was asked.
+/// Returns when a grant made now ends: after the decider's duration, which is at most the requested one.
 fn until(request: &Request, choice: &DecisionChoice, now: Micros) -> Result<Option<Micros>, ApiError> {
     let seconds = match (choice.duration, request.duration_seconds) {
         (Some(given), Some(asked)) if given > asked => {
@@ -261,7 +262,7 @@ fn grant(tx: &Tx<'_>, request: &Request, choice: &DecisionChoice) -> Result<Deci
     })
 }
 
-/// What the request is about, as the decider sees it: he must own it.
+/// Returns the agent or space that the request is about. The decider must own it.
 fn resource(tx: &Tx<'_>, text: &str) -> Result<On, ApiError> {
     match text.split_once(':') {
         Some(("agent", name)) => {
@@ -278,7 +279,7 @@ fn resource(tx: &Tx<'_>, text: &str) -> Result<On, ApiError> {
     }
 }
 
-/// When the decider's own role ends, where it has an end: what hangs on it ends no later.
+/// Returns when the decider's own role ends, if it does. What he grants must not outlast it.
 fn own_end(conn: &Connection, caller: &Caller, on: &On) -> Result<Option<Micros>, ApiError> {
     let owns_space = match on {
         On::Space(id) => spaces::owner_of(conn, id)?.as_deref() == Some(caller.user().id.as_str()),
@@ -290,10 +291,10 @@ fn own_end(conn: &Connection, caller: &Caller, on: &On) -> Result<Option<Micros>
     Ok(grants::of(conn, &caller.grantee(), on)?.and_then(|grant| grant.expires_at))
 }
 
-/// Lets one more grant pass if there is room for it.
+/// Checks that the agent or space may have one more grant.
 ///
 /// # Errors
-/// `too_many_members`, `limit_reached`, or the store's.
+/// `too_many_members`, `limit_reached`, or a `StoreError`.
 pub fn has_room(conn: &Connection, on: &On) -> Result<(), ApiError> {
     match on {
         On::Space(id) if grants::count_on_space(conn, id, SPACE_MEMBERS)? >= SPACE_MEMBERS => {
@@ -306,7 +307,7 @@ pub fn has_room(conn: &Connection, on: &On) -> Result<(), ApiError> {
     }
 }
 
-/// The options of a question.
+/// Returns the options of a question.
 pub(super) fn options_of(request: &Request) -> Vec<String> {
     show::options(request.kind, &stored(&request.asked))
 }
@@ -337,10 +338,10 @@ fn confirm(request: &Request, choice: &DecisionChoice) -> Result<DecisionOutcome
     Ok(DecisionOutcome { answer: Some(json!({"option": option, "text": text})), ..DecisionOutcome::default() })
 }
 
-/// Withdraws a request of the caller's own.
+/// Withdraws a pending request of the caller.
 ///
 /// # Errors
-/// `request_not_found`, `request_decided`, or the store's.
+/// `request_not_found`, `request_decided`, or a `StoreError`.
 pub fn withdraw(tx: &Tx<'_>, id: &str) -> Result<(Request, RequestNews), ApiError> {
     pending(tx, id)?;
     if !rows::withdraw(tx.conn, id, tx.now)? {

@@ -1,4 +1,4 @@
-//! What a request is asked for and decided with, whichever dialect names it.
+//! The fields of requests and of decisions, for all dialects.
 
 use crate::limits::{
     ANSWER_CHARS, NAME_CHARS, QUESTION_CHARS, QUESTION_OPTIONS, REASON_CHARS, REQUEST_DURATION, REQUEST_LIFE,
@@ -10,21 +10,21 @@ use crate::store::requests::RequestKind;
 /// The roles that can be asked for.
 const ROLES: &[&str] = &["viewer", "editor", "owner"];
 
-/// What kind it is.
+/// The kind of request.
 pub const KIND: Field = Field::word("kind", RequestKind::SLUGS, "The kind of request: scope, grant or confirm.");
-/// Why.
+/// The reason for the request.
 pub const REASON: Field = Field::text("reason", REASON_CHARS, "The reason. The decider reads it.").not_empty();
-/// The scopes.
+/// The scopes that the agent asks for.
 pub const SCOPE: Field = Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: the scopes.").told(SCOPES);
-/// What the items are, for the API document.
+/// The schema of one scope, for the OpenAPI document.
 const SCOPES: &str = r##"{"items": {"$ref": "#/components/schemas/Scope"}}"##;
-/// What a role is asked on.
+/// The agent or space that a role is asked on.
 pub const RESOURCE: Field =
     Field::text("resource", 128, "kind grant: agent:NAME or space:NAME; an id may stand for the name.")
         .told(r#"{"pattern": "^(agent|space):."}"#);
-/// The role.
+/// The role that the agent asks for.
 pub const ROLE: Field = Field::word("role", ROLES, "kind grant: the role.");
-/// The question.
+/// The text of the question.
 pub const QUESTION: Field = Field::text("question", QUESTION_CHARS.0, "kind confirm: the question.");
 /// The answers to choose from.
 pub const OPTIONS: Field = Field::texts(
@@ -33,16 +33,16 @@ pub const OPTIONS: Field = Field::texts(
     QUESTION_OPTIONS[0].2,
     "kind confirm: 2 to 6 answers to choose from; yes and no if absent.",
 );
-/// Whether words are an answer.
+/// Whether a free text is an answer too.
 pub const FREE_TEXT: Field = Field::flag("free_text", "kind confirm: whether a free text is also an answer.");
-/// For how long.
+/// The seconds that the right lasts.
 pub const DURATION: Field = Field::integer(
     "duration_seconds",
     REQUEST_DURATION.0,
     REQUEST_DURATION.1,
     "kinds scope and grant: seconds that the right lasts; without an end if absent.",
 );
-/// How long it waits.
+/// The seconds until the request expires.
 pub const LIFE: Field = Field::integer(
     "expires_in_seconds",
     REQUEST_LIFE.0,
@@ -50,30 +50,30 @@ pub const LIFE: Field = Field::integer(
     "Seconds until the request expires; 24 h if absent.",
 );
 
-/// Of a decision: fewer scopes.
+/// For a decision: fewer or narrower scopes.
 pub const LESS_SCOPE: Field =
     Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: fewer or narrower scopes than asked for.")
         .told(SCOPES);
-/// Of a decision: a smaller role.
+/// For a decision: a smaller role.
 pub const LESS_ROLE: Field = Field::word("role", ROLES, "kind grant: a smaller role than asked for.");
-/// Of a decision: a shorter time.
+/// For a decision: a shorter time, in seconds.
 pub const LESS_TIME: Field = Field::integer(
     "duration_seconds",
     REQUEST_DURATION.0,
     REQUEST_DURATION.1,
     "kinds scope and grant: a shorter time than asked for.",
 );
-/// Of a decision: the chosen answer.
+/// For a decision: the chosen option, counted from 0.
 pub const OPTION: Field =
     Field::integer("option", 0, 16, "kind confirm: the number of the chosen option, counted from 0.");
-/// Of a decision: the answer as free text.
+/// For a decision: the answer as free text.
 pub const TEXT: Field = Field::text("text", ANSWER_CHARS, "kind confirm: the answer as free text.");
-/// What the decider says.
+/// The decider's note.
 pub const NOTE: Field = Field::text("note", REASON_CHARS, "A note from the decider.");
-/// Of a join: who it is.
+/// For a join: a new agent, or the same again.
 pub const AS: Field = Field::word("as", &["new", "same"], "kind join: a new agent, or the same again.");
-/// Of a join: its name.
+/// For a join: another name.
 pub const NAME: Field = Field::text("name", NAME_CHARS, "kind join: another name.");
-/// Of a join: what becomes of the old credentials.
+/// For a join: the hours that the old credentials stay valid.
 pub const KEEP_OLD: Field =
     Field::integer("keep_old_hours", 0, 24, "kind join: hours that the old credentials stay valid.");

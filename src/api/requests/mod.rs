@@ -1,4 +1,4 @@
-//! Requests as all dialects share them: an agent asks, its owner decides, for a time.
+//! Requests, for all dialects: an agent asks, and its owner decides for a limited time.
 
 mod ask;
 mod create;
@@ -21,7 +21,7 @@ pub use decide::{DecisionChoice, approve, deny, has_room, revoke, withdraw};
 pub use show::{RECORD, RESULT, answer_of, show};
 pub use tell::{RequestNews, after, ended, not_needed, of_join, people, topic_of};
 
-/// Whose eyes requests are looked at with.
+/// Returns the caller as a viewer of requests.
 pub fn viewer(caller: &Caller) -> Viewer {
     match caller.principal() {
         Principal::Agent { id, .. } => Viewer::Agent(id.clone()),
@@ -30,12 +30,12 @@ pub fn viewer(caller: &Caller) -> Viewer {
     }
 }
 
-/// The request of this id, if the caller may see it.
+/// Returns the request of this id, if the caller may see it.
 ///
 /// # Errors
-/// `request_not_found`, or the store's.
+/// `request_not_found`, or a `StoreError`.
 pub fn find(conn: &Connection, caller: &Caller, id: &str, now: Micros) -> Result<Request, ApiError> {
     let found = requests::visible(conn, &viewer(caller), id, now)?;
-    // A credential for certain agents sees nothing of others.
+    // A credential that is restricted to some agents sees no requests of others.
     found.filter(|request| caller.may_touch(&request.agent_id)).ok_or_else(|| codes::REQUEST_NOT_FOUND.into())
 }

@@ -1,4 +1,4 @@
-//! A request's record on the wire.
+//! The record of a request in replies.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -10,11 +10,11 @@ use crate::store;
 use crate::store::requests::{self, Request, RequestKind, RequestState};
 use crate::time::Micros;
 
-/// What a question is answered with where it names no options.
+/// The options of a question that names none.
 pub(super) const YES_NO: [&str; 2] = ["yes", "no"];
-/// The kinds on the wire: a join is no row, it lives in memory.
+/// The kinds in a record. A join is not stored as a request; it waits in memory.
 const KINDS: &[&str] = &["scope", "grant", "confirm", "join"];
-/// The state of a reply to a request for something that the agent already has.
+/// The states in a record. `not_needed`: the agent already has what it asks for.
 const STATES: &[&str] = &["pending", "approved", "denied", "expired", "withdrawn", "ended", "revoked", "not_needed"];
 
 const AGENT: &[Field] = &[
@@ -27,7 +27,7 @@ const ANSWER: &[Field] = &[
     Field::shown("text", "The option in words, or the answer."),
 ];
 
-/// A request's record.
+/// The fields of a request's record.
 pub const RECORD: &[Field; 20] = &[
     Field::shown("id", "The id."),
     Field::word("kind", KINDS, "What it asks for.").required(),
@@ -49,28 +49,28 @@ pub const RECORD: &[Field; 20] = &[
     Field::shown("created_at", "When it was asked."),
     Field::shown("expires_at", "Until when it can be decided."),
     Field::shown("decided_at", "When it was decided.").nullable(),
-    // Of a join alone.
+    // Only a join has these.
     Field::unbounded("code", "The code of a join, as its caller sees it."),
     Field::unbounded("peer", "The address that a join comes from."),
 ];
 
-/// The reply to a request: the record, or only the state `not_needed`.
+/// The fields of the reply to a new request: the record, or only the state `not_needed`.
 pub const RESULT: &[Field; 20] = &{
     let (mut fields, mut nth) = (*RECORD, 0);
     while nth < fields.len() {
-        // `state` always comes.
+        // Only `state` is always there.
         fields[nth].required = nth == 2;
         nth += 1;
     }
     fields
 };
 
-/// A JSON value as stored.
+/// Parses a stored JSON value; `null` if that fails.
 pub(super) fn stored(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
 }
 
-/// The options of a question; none for one that is answered in words, and for what is no question.
+/// Returns the options of a question; none if the answer is free text or the request is not a question.
 pub(super) fn options(kind: RequestKind, asked: &Value) -> Vec<String> {
     if kind != RequestKind::Confirm {
         return Vec::new();
@@ -81,15 +81,15 @@ pub(super) fn options(kind: RequestKind, asked: &Value) -> Vec<String> {
     }
 }
 
-/// The answer of an answered question.
+/// Returns the answer of a question that has one.
 pub fn answer_of(request: &Request) -> Option<Value> {
     request.answer.as_deref().map(stored)
 }
 
-/// A request as this caller sees it.
+/// Returns the record of a request as this caller sees it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn show(conn: &Connection, request: &Request, caller: &Caller, now: Micros) -> store::Result<Value> {
     // Do not tell an agent who owns something, or whether it exists.
     let on = match caller.agent_id() {
@@ -106,12 +106,12 @@ pub fn show(conn: &Connection, request: &Request, caller: &Caller, now: Micros) 
     Ok(record(request, &deciders, now))
 }
 
-/// The record.
+/// Returns the record of a request.
 pub(super) fn record(request: &Request, deciders: &[String], now: Micros) -> Value {
     let asked = stored(&request.asked);
     let options = options(request.kind, &asked);
     let state = request.state_at(now);
-    // What nobody decided has no end of its own.
+    // A pending request has granted nothing that could end.
     let until = request.until.filter(|_| state != RequestState::Pending);
     json!({
         "id": request.id,

@@ -1,4 +1,4 @@
-//! Telling of requests: a notification to each who may decide, and an event to those who listen.
+//! News of requests: a notification for each decider, and an event for those who follow.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -14,28 +14,28 @@ use crate::store::requests::{self as rows, Request, RequestKind};
 use crate::store::{self, agents, webhook};
 use crate::time::Micros;
 
-/// What is woken when a request of this agent has changed.
+/// Returns the topic that is woken when a request of this agent changes.
 pub fn topic_of(agent_id: &str) -> String {
     format!("requests:{agent_id}")
 }
 
-/// Who is to be told, once it is on disk.
+/// The news of a request, to be sent after the commit.
 pub struct RequestNews {
     agent_id: String,
     space_id: Option<String>,
     event: Value,
     listeners: Vec<String>,
     notified: Vec<String>,
-    /// Whether it is news for the agent that asked, which wakes it.
+    /// True if it is news for the agent that asked, which wakes the agent.
     pub(super) news: bool,
-    /// The message that puts a question.
+    /// The message that asks the question.
     pub(super) put: Option<Put>,
-    /// The join that was decided.
+    /// The id of the join that was decided.
     decided_join: Option<String>,
 }
 
 impl RequestNews {
-    /// Tells them. Quick; on the writer's thread.
+    /// Sends the news. Must be quick: it runs on the writer's thread.
     pub fn tell(self, streams: &Streams) {
         streams.wake(&topic_of(&self.agent_id));
         for user_id in &self.notified {
@@ -50,10 +50,10 @@ impl RequestNews {
     }
 }
 
-/// Tells them with what an application has.
+/// Returns a function that sends news with the parts of the application.
 pub fn after(app: &App) -> impl Fn(RequestNews) + Send + 'static {
     let streams = std::sync::Arc::clone(&app.streams);
-    // Users' channels need it even without a webhook.
+    // The channels of users need it even if no webhook is configured.
     let webhook = std::sync::Arc::clone(&app.webhook);
     let (sleeper, joins) = (std::sync::Arc::clone(&app.sleeper), std::sync::Arc::clone(&app.joins));
     move |told| {
@@ -71,10 +71,10 @@ pub fn after(app: &App) -> impl Fn(RequestNews) + Send + 'static {
     }
 }
 
-/// What is told of a request that has changed.
+/// Returns the news of a request that has changed.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn changed(conn: &Connection, request: &Request, now: Micros) -> store::Result<RequestNews> {
     let deciders = deciders_of(conn, request, now)?;
     let space_id = agents::by_id(conn, &request.agent_id)?.map(|live| live.agent.space_id);
@@ -105,7 +105,7 @@ fn deciders_of(conn: &Connection, request: &Request, now: Micros) -> store::Resu
     Ok(deciders)
 }
 
-/// The event of a decided join: whoever waits for it looks again.
+/// Returns the news of a decided join. It wakes those who wait for the join.
 pub fn of_join(id: &str) -> RequestNews {
     RequestNews {
         agent_id: id.to_owned(),
@@ -119,10 +119,10 @@ pub fn of_join(id: &str) -> RequestNews {
     }
 }
 
-/// Notifies these people of something that nobody of the box asks for, in its transaction.
+/// Stores a notification for each of these users, about a request that no principal of the box made.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn people(
     conn: &Connection,
     request_id: &str,
@@ -158,7 +158,7 @@ pub fn people(
     Ok(told)
 }
 
-/// Notifies each who may decide a new request, in its transaction.
+/// Stores a notification for each decider of a new request, in the request's transaction.
 pub(super) fn deciders(tx: &Tx<'_>, request: &Request, to_webhook: bool) -> store::Result<RequestNews> {
     let mut told = changed(tx.conn, request, tx.now)?;
     let (title, message) = (title(request), message(request));
@@ -187,7 +187,7 @@ pub(super) fn deciders(tx: &Tx<'_>, request: &Request, to_webhook: bool) -> stor
     Ok(told)
 }
 
-/// One line for people.
+/// Returns the notification's title, in one line.
 fn title(request: &Request) -> String {
     let asked = stored(&request.asked);
     let list = |value: &Value| -> String {
@@ -207,7 +207,7 @@ fn in_one_line(title: &str) -> String {
     line.trim_end().to_owned()
 }
 
-/// What they need to decide.
+/// Returns the notification's text, with what a decider needs.
 fn message(request: &Request) -> String {
     let asked = stored(&request.asked);
     let mut lines: Vec<String> = Vec::new();
@@ -229,7 +229,7 @@ fn message(request: &Request) -> String {
     lines.join("\n")
 }
 
-/// A duration for people.
+/// Returns a duration in its largest whole unit, such as `2 h`.
 fn in_words(seconds: i64) -> String {
     match seconds {
         s if s % 86_400 == 0 => format!("{} d", s / 86_400),
@@ -239,19 +239,20 @@ fn in_words(seconds: i64) -> String {
     }
 }
 
-/// Tells of a request that has ended by its time, or with what it hung on: for the clock of ends.
+/// Sends the news of a request that has ended, by its time or with what it depended on. The thread of `Endings` calls
+/// it.
 pub fn ended(conn: &Connection, streams: &Streams, id: &str) -> store::Result<()> {
     let Some(request) = rows::by_id(conn, id)? else { return Ok(()) };
     changed(conn, &request, Micros::now())?.tell(streams);
     Ok(())
 }
 
-/// The form of a reply that tells only that nothing is needed.
+/// Returns the body of a reply to an agent that already has what it asks for.
 pub fn not_needed() -> Value {
     json!({"state": "not_needed"})
 }
 
-/// The message that puts a question.
+/// The message that asks a question.
 #[derive(Debug)]
 pub(super) struct Put {
     pub(super) message_id: String,

@@ -28,7 +28,7 @@ use crate::store::requests::{Request, RequestKind, RequestState};
 use crate::time::Micros;
 
 const DOC: &str = "recipes/asking-for-access#question";
-/// Where a question stands, in its own words.
+/// The states of a question, named otherwise than a request's.
 const STATUS: &[&str] = &["waiting", "answered", "denied", "expired", "withdrawn"];
 const SPACE: Field = Field::text("space_id", 64, "The space of the message; the agent's home space if absent.");
 const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to hold the reply until there is an answer; 0 if absent.");
@@ -40,7 +40,7 @@ const CLIENT_ANSWER: Field = Field::text(
         question with it and with answered_by client, and does not ask the owner.",
 );
 
-/// Who is asked.
+/// Who is asked: the owner, or the client's own user.
 const VIA: Field = Field::word(
     "via",
     &["owner", "client"],
@@ -48,7 +48,7 @@ const VIA: Field = Field::word(
         client's, not as the owner's. owner if absent.",
 );
 
-/// The same as a tool has it.
+/// The field `wait` of the tools, which wait less long.
 const TOOL_WAIT_FIELD: Field =
     Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call until there is an answer; 0 if absent.");
 
@@ -66,7 +66,7 @@ const RECORD: &[Field] = &[
     Field::unbounded("note", "What the decider wrote."),
 ];
 
-/// The rows of the table.
+/// The routes for questions.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::POST, "/api/ui/ask", Taos, Action::RequestsCreate, ask)
         .described(
@@ -182,7 +182,8 @@ fn ask(app: &App, call: Call) -> Handled {
             if let Some(told) = told {
                 tell(told);
             }
-            // With a key the reply that is stored is the first one; a repeat may wait by the question's id.
+            // With an idempotency key the first reply is stored, so it does not wait; a repeat may wait by the
+            // question's id.
             if claim.is_some() || Instant::now() >= waiting.until {
                 return Outcome::Done(reply);
             }
@@ -207,7 +208,7 @@ struct WaitingCaller {
     until: Instant,
 }
 
-/// The question, if the caller is the agent that asked it.
+/// Returns the question, if the caller is the agent that asked it.
 fn find(conn: &Connection, caller: &Caller, id: &str, now: Micros) -> Result<Request, ApiError> {
     let unknown = || ApiError::from(codes::QUESTION_NOT_FOUND);
     let found = requests::find(conn, caller, id, now).map_err(|error| match error.code.status {
@@ -238,7 +239,7 @@ impl WaitingCaller {
         }
     }
 
-    /// Looks again, for a caller who would still be let in.
+    /// Looks again, if the caller would still be admitted.
     fn outcome(self, id: &str) -> Outcome {
         let request_id = self.caller.request_id().to_owned();
         let looked = if self.gate.is_still_good(&self.caller, Action::RequestsCreate)

@@ -53,7 +53,7 @@ const ACTION: Field = Field::text("action", 64, "Only rows of this action.");
 const RESOURCE: Field = Field::text("resource", 300, "Only rows about this resource, such as agent:ID.");
 const SINCE: Field = Field::text("since", TIME_CHARS, "Only rows from this time on, RFC 3339.").told(TIME);
 const UNTIL: Field = Field::text("until", TIME_CHARS, "Only rows up to this time, RFC 3339.").told(TIME);
-/// One form of a time, for the API document.
+/// The pattern of one form of a time, for the OpenAPI document.
 const TIME: &str =
     r#"{"pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"}"#;
 const ROWS: Field = Field::integer("rows", 1, 10_000, "How many of the newest rows to check; 1000 if absent.");
@@ -83,7 +83,7 @@ const VERIFICATION: ApiRoute =
         )
         .failing(&[codes::FORBIDDEN]);
 
-/// The rows of the table.
+/// The routes for the audit.
 pub const ROUTES: &[ApiRoute] = &[
     HEAD,
     VERIFICATION,
@@ -133,10 +133,10 @@ fn list(app: &App, call: Call) -> Handled {
         until: time(query, &UNTIL)?,
         ..AuditFilter::default()
     };
-    // A row's place is its number in the chain, which a cursor carries as the time of other lists.
+    // A cursor of this list carries the row's number in the chain, where cursors of other lists carry a time.
     let before = page.after.as_ref().map_or(i64::MAX, |(seq, _)| seq.0);
     app.store.lookup(|conn| {
-        // Where the names cannot be read, the row shows the ids.
+        // If the names cannot be read, the row shows only the ids.
         let name = |subject: Option<&str>| audit::called(conn, subject?).ok().flatten();
         let mut take = |row: Record| {
             let names = (name(row.actor_id.as_deref().or(Some(&row.actor))), name(Some(&row.resource)));
@@ -147,7 +147,7 @@ fn list(app: &App, call: Call) -> Handled {
     Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
-/// A time of the query.
+/// Reads a time from the query.
 fn time(query: &Fields, field: &Field) -> Result<Option<Micros>, ApiError> {
     let Some(text) = query.text(field) else { return Ok(None) };
     let at = Micros::parse(text);
@@ -178,7 +178,7 @@ fn verification(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&body).into())
 }
 
-/// The filter with its actor by id: a name means who has it now, or where nobody has it, who had it.
+/// Returns the filter with its actor by id. A name means the user who has it now; if nobody has it, those who had it.
 fn by_id(conn: &Connection, filter: AuditFilter) -> store::Result<AuditFilter> {
     let Some((kind, given)) = filter.actor.as_deref().and_then(|actor| actor.split_once(':')) else {
         return Ok(filter);

@@ -1,5 +1,5 @@
-//! A request that is waited for: the reply comes when it is not pending any more, or when the time is up. It holds no
-//! thread.
+//! Waiting for a request: the reply comes when the request is no longer pending, or when the time is up. The wait holds
+//! no thread.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::store::Store;
 use crate::store::requests::RequestState;
 use crate::time::Micros;
 
-/// Who waits, and until when.
+/// A caller who waits for a request, and until when.
 pub struct Awaited {
     store: Arc<Store>,
     joins: Arc<Joins>,
@@ -32,13 +32,13 @@ pub struct Awaited {
     streams: Arc<Streams>,
     caller: Caller,
     until: Instant,
-    /// What the caller must still be allowed.
+    /// The action that the caller must still be allowed.
     action: Action,
     status: StatusCode,
 }
 
 impl Awaited {
-    /// So many seconds from the arrival of the call, which was let in by this action.
+    /// Returns a wait of `seconds` from the arrival of the call, which `action` admitted.
     pub fn of(app: &App, call: &Call, action: Action, seconds: Option<i64>) -> Self {
         let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
         Self {
@@ -53,28 +53,28 @@ impl Awaited {
         }
     }
 
-    /// With the status of a request that the call has made.
+    /// Sets the status to 201, for a call that has made the request.
     #[must_use]
     pub fn made(self) -> Self {
         Self { status: StatusCode::CREATED, ..self }
     }
 
-    /// True if there is no time to wait.
+    /// Returns true if no time to wait is left.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.until
     }
 
-    /// Answers once the request is not pending, or the time is up.
+    /// Replies if the request is not pending or the time is up; otherwise waits.
     ///
     /// # Errors
-    /// `request_not_found`, or the store's.
+    /// `request_not_found`, or a `StoreError`.
     pub fn look(self, id: &str) -> Result<Outcome, ApiError> {
         let caller = &self.caller;
         let topic = self.store.lookup(|conn| match join::find(conn, &self.joins, caller, id)? {
             Some(join) => Ok(join.id().to_owned()),
             None => requests::find(conn, caller, id, Micros::now()).map(|request| request.agent_id),
         })?;
-        // The wait begins before the look that counts: what is committed in between is not missed.
+        // The wait begins before the read that counts, so that no commit in between is missed.
         let wait = self.streams.wait(&requests::topic_of(&topic));
         let now = Micros::now();
         let (state, value) = self.store.read(|conn| {
@@ -95,7 +95,7 @@ impl Awaited {
         Ok(Outcome::Later { wait, until, again: Box::new(move || self.again(&id)) })
     }
 
-    /// Looks again, for a caller who would still be let in.
+    /// Looks again, if the caller would still be admitted.
     pub fn again(self, id: &str) -> Outcome {
         let request_id = self.caller.request_id().to_owned();
         let is_good = self.gate.is_still_good(&self.caller, self.action);

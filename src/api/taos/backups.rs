@@ -1,4 +1,4 @@
-//! Backups: made on request as an operation, listed and downloaded from where they lie.
+//! Backups: made on request as an operation, listed, and downloaded from their directory.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -36,13 +36,13 @@ const BLAKE3: Field = Field::unbounded("blake3", "The BLAKE3 hash of its bytes, 
 const CREATED: Field = Field::unbounded("created_at", "When the backup was made.").required();
 /// A backup's record.
 const RECORD: &[Field] = &[FILE, BYTES, BLAKE3, CREATED];
-/// The same in a list of both kinds.
+/// The same in a list: an automatic backup has no `blake3`.
 const LISTED: &[Field] = &[FILE, BYTES, BLAKE3.nullable(), CREATED];
 const KIND: Field = Field::word("kind", &["requested", "automatic"], "Which backups to list; requested if absent.");
-/// Bytes that are read at once.
+/// The bytes that one read takes.
 const PIECE: usize = 256 * 1024;
 
-/// The rows of the table.
+/// The routes for backups.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::POST, "/api/backups", Taos, Action::BackupsCreate, create)
         .described(
@@ -124,7 +124,7 @@ fn download(app: &App, call: Call) -> Handled {
     })
 }
 
-/// A file, piece by piece. The daemon may put a newer copy in its place meanwhile: the open one stays whole.
+/// A file that is read in pieces. The daemon may replace it with a newer copy meanwhile; the open file stays whole.
 struct Pieces {
     file: File,
     left: u64,

@@ -1,5 +1,5 @@
-//! Channels: where a user is told of notifications beside this box, such as on a phone (contract of requests, section 3).
-//! A secret goes in and never comes out.
+//! Channels: where a user gets notifications outside this box, such as on a phone (contract of requests, section 3). A
+//! channel's secret is stored, and no reply shows it.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use crate::store::channels::{self as rows, Channel, ChannelEvent, ChannelKind};
 use crate::store::notifications::{Level, Notification};
 use crate::time::Micros;
 
-/// Characters that a webhook's secret has at least.
+/// The fewest characters of a webhook's secret.
 const WEBHOOK_SECRET: usize = 16;
 const DOC: &str = "recipes/notifications-on-your-phone#try-it";
 
@@ -82,7 +82,7 @@ const RECORD: &[Field] = &[
     .required(),
 ];
 
-/// The rows of the table.
+/// The routes for channels.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/users/{username}/channels", Taos, Action::ChannelsList, list)
         .described(
@@ -167,7 +167,7 @@ fn show(channel: &Channel, waiting: i64) -> Value {
     })
 }
 
-/// A user's own channel.
+/// Returns the user's own channel of this id.
 fn find(conn: &Connection, caller: &Caller, username: &str, id: &str) -> Result<Channel, ApiError> {
     let user = users::find(conn, caller, username)?;
     let found = rows::by_id(conn, id)?;
@@ -175,7 +175,7 @@ fn find(conn: &Connection, caller: &Caller, username: &str, id: &str) -> Result<
     own.ok_or_else(|| codes::CHANNEL_NOT_FOUND.into())
 }
 
-/// What was asked for, checked as far as one can without the stored channel.
+/// The fields of a request, checked as far as possible without the stored channel.
 struct ChannelInput {
     url: Option<String>,
     secret: Option<Plaintext>,
@@ -228,7 +228,7 @@ fn check(sender: &ChannelSender, channel: &Channel, secret: Option<&Plaintext>) 
     }
 }
 
-/// Takes over what was asked for.
+/// Applies the fields to the channel, and checks it.
 fn apply(sender: &ChannelSender, channel: &mut Channel, wanted: ChannelInput) -> Result<(), ApiError> {
     if let Some(url) = wanted.url {
         channel.url = url;
@@ -255,7 +255,7 @@ fn list(app: &App, call: Call) -> Handled {
         let channels = rows::of_user(conn, &user.id)?;
         let shown = channels.iter().map(|channel| {
             let mut told = show(channel, rows::count(conn, &channel.id)?);
-            // The token of one in taosd.toml lies in its file.
+            // The token of a channel in `taosd.toml` is in a file of its own.
             if configured.iter().any(|one| one.id == channel.id && one.token.is_some()) {
                 told["has_secret"] = json!(true);
             }
@@ -314,7 +314,7 @@ fn update(app: &App, call: Call) -> Handled {
     })
 }
 
-/// What waited may go now.
+/// Lets the sender try waiting notifications now.
 fn nudging(sender: Arc<ChannelSender>, reply: Reply) -> Written {
     let after: After = Box::new(move |reply, _| {
         sender.nudge();
@@ -332,7 +332,7 @@ fn delete(app: &App, call: Call) -> Handled {
     })
 }
 
-/// On a thread that may wait for others: a receiver that does not answer holds no worker.
+/// Runs on a thread that may wait, so that a receiver that does not answer holds no worker.
 fn test(app: &App, call: Call) -> Handled {
     let channel = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), call.input.param(1)))?;
     let record = Notification {

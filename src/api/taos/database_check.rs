@@ -1,4 +1,4 @@
-//! The check of the database on demand: asked for, followed and stopped. Every caller sees the same one.
+//! The database check on demand: it is started, followed and stopped here. All callers share one check.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::store::CheckFinding;
 use crate::time::Micros;
 
 const DOC: &str = "recipes/troubleshooting#check-the-database";
-/// What it looks at.
+/// The part of the database that was checked.
 const NAME: Field = Field::shown("name", "What was looked at: file, schema version, schema, structure, …");
 const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to wait for the end of the check; 0 if absent.");
 /// How long a stop waits for the check to end.
@@ -48,7 +48,7 @@ const RECORD: Answer = Answer::Object(&[
     Field::shown("finished_at", "When it ended; null until then.").nullable(),
 ]);
 
-/// The rows of the table.
+/// The routes for the database check.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::POST, "/api/database/check", Taos, Action::BoxCheck, begin)
         .described(
@@ -106,14 +106,14 @@ fn stop(app: &App, _: Call) -> Handled {
     Ok(Step::Later(at_its_end(Arc::clone(&app.jobs), Instant::now() + STOPS_WITHIN)))
 }
 
-/// The check once it has ended, or as it is when the time of `wait` is up.
+/// Replies when the check has ended, or when the time of `wait` is up.
 fn after(app: &App, input: &Input) -> Outcome {
     let wait = input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
     at_its_end(Arc::clone(&app.jobs), input.head.arrived + Duration::from_secs(wait))
 }
 
 fn at_its_end(jobs: Arc<Jobs>, until: Instant) -> Outcome {
-    // Begun before the look, so that no change in between is missed.
+    // The wait begins before the read, so that no change in between is missed.
     let wait = jobs.check.changed.wait();
     let newest = jobs.check.newest();
     if newest.state != CheckState::Running || Instant::now() >= until {

@@ -18,7 +18,7 @@ use crate::rest::route::Answer;
 const DOC: &str = "README";
 const Q: Field = Field::text("q", 200, "Words that one part of a page must contain.");
 
-/// The rows of the table.
+/// The routes for the documentation.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::public(Method::GET, "/docs", Taos, front)
         .described(
@@ -51,7 +51,7 @@ fn front(app: &App, input: Input) -> Handled {
     Ok(reply.with(VARY, "Accept, Accept-Encoding").into())
 }
 
-/// What a search found, as a list of links.
+/// Returns what a search found, as a Markdown list of links.
 fn found(words: &str) -> String {
     let line = |hit: docs::DocsHit| {
         let to = if hit.anchor.is_empty() { String::new() } else { format!("#{}", hit.anchor) };
@@ -84,18 +84,19 @@ fn serve(app: &App, input: &Input, path: &str) -> Handled {
     Ok(reply.with(VARY, "Accept, Accept-Encoding").into())
 }
 
-/// Browsers name `text/html`, `curl` says `*/*`; who names both kinds gets the one it likes better.
+/// Returns true if the client wants HTML. Browsers name `text/html`, `curl` sends `*/*`; if both kinds are named, the
+/// preferred one counts.
 pub(crate) fn wants_html(accept: &str) -> bool {
     prefers_html(accept, "text/markdown")
 }
 
-/// True if the client names `text/html` and likes it no less than the other media type.
+/// Returns true if the client names `text/html` and does not prefer the other media type.
 pub(crate) fn prefers_html(accept: &str, other: &str) -> bool {
     let html = quality(accept, "text/html");
     html > 0.0 && html >= quality(accept, other)
 }
 
-/// How much the client likes this very media type (RFC 9110, section 12.5.1); 0 if it does not name it.
+/// Returns the quality of exactly this media type (RFC 9110, section 12.5.1); 0 if the client does not name it.
 fn quality(accept: &str, wanted: &str) -> f32 {
     let named = accept.split(',').map(|range| range.split(';').map(str::trim)).find_map(|mut parts| {
         let media = parts.next().unwrap_or("");

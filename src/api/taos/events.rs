@@ -1,5 +1,5 @@
-//! What changes, as Server-Sent Events: requests, operations, agents and notifications, each record as it is now. The
-//! console lives on it. An event's id says how far the client is in both orders, `CHANGE.NOTIFICATION`.
+//! Changes as Server-Sent Events: requests, operations, agents and notifications, each with its current record. The
+//! console uses this stream. An event's id, `CHANGE.NOTIFICATION`, says how far the client is in both orders.
 
 use std::collections::VecDeque;
 use std::str::FromStr;
@@ -31,9 +31,9 @@ use crate::time::Micros;
 
 const DOC: &str = "recipes/deciding-requests#follow";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Changes read in one go.
+/// The most changes that one read returns.
 const BATCH: u64 = 64;
-/// What there is to follow, and what a credential needs for it.
+/// The types of event, and the action that a credential needs for each.
 const TYPES: &[(&str, Action)] = &[
     ("request", Action::RequestsRead),
     ("operation", Action::OperationsRead),
@@ -48,7 +48,7 @@ const WANTED: Field = Field::text(
 )
 .told(r#"{"pattern": "^(request|operation|agent|notification)(,(request|operation|agent|notification))*$"}"#);
 
-/// The rows of the table.
+/// The routes for the stream of changes.
 pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::GET, "/api/events", Taos, Action::EventsRead, open)
     .described(
         "events",
@@ -65,14 +65,14 @@ pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::GET, "/api/events", 
 /// How often the caller's rights are read again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// What a caller has not been told yet.
+/// The events that a caller has not received yet.
 struct EventFeed {
-    /// With the rights it had a moment ago.
+    /// The caller with the rights that it had at `looked_at`.
     caller: Caller,
     looked_at: Instant,
     inbox: Inbox,
     types: Vec<&'static str>,
-    /// How far it is in the order of changes, and in that of notifications.
+    /// The place in the order of changes; `notification` is that in the order of notifications.
     change: i64,
     notification: i64,
     found: VecDeque<Change>,
@@ -84,8 +84,8 @@ impl EventFeed {
         self.types.contains(&name) && TYPES.iter().any(|(known, action)| *known == name && may(action))
     }
 
-    /// Reads the caller's rights again: a stream outlives many a role. One that is no longer good is told nothing more; the
-    /// stream ends a little later.
+    /// Reads the caller's rights again, because a stream may outlast a role. A caller whose credential is no longer
+    /// valid gets no more events; its stream ends a little later.
     fn look_again(&mut self, conn: &Connection) -> store::Result<()> {
         if self.looked_at.elapsed() >= LOOK_AGAIN {
             match access::found_again(conn, &self.caller)? {
@@ -97,7 +97,7 @@ impl EventFeed {
         Ok(())
     }
 
-    /// How far the client is, with the event that it is given.
+    /// Returns the id of the event that the client gets now.
     fn id(&self) -> String {
         format!("{}.{}", self.change, self.notification)
     }
@@ -118,7 +118,7 @@ impl EventFeed {
         }
     }
 
-    /// The record, if the caller may see it.
+    /// Returns the record, if the caller may see it.
     fn shown(&self, conn: &Connection, change: &Change) -> store::Result<Option<Value>> {
         let found = match change.kind {
             Changed::Request => requests::find(conn, &self.caller, &change.id, Micros::now())
@@ -148,7 +148,7 @@ impl EventFeed {
     }
 }
 
-/// An agent's record; of one that was archived, what is left of it.
+/// Returns an agent's record; of an archived one only id, name and status.
 fn agent(conn: &Connection, caller: &Caller, id: &str) -> Result<Value, ApiError> {
     if let Some(live) = agents::by_id(conn, id)? {
         access::role_on(conn, caller, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
@@ -171,7 +171,7 @@ impl Feed for EventFeed {
     }
 }
 
-/// What the query asks for, as far as the caller may read it.
+/// Returns the types of event that the query asks for and the caller may read.
 fn types(call: &Call) -> Result<Vec<&'static str>, ApiError> {
     let named: Option<Vec<&str>> = call.input.query.text(&WANTED).map(|text| text.split(',').collect());
     let known = |name: &&str| TYPES.iter().any(|(known, _)| known == name);
@@ -183,7 +183,7 @@ fn types(call: &Call) -> Result<Vec<&'static str>, ApiError> {
     Ok(TYPES.iter().filter(|(name, action)| wanted(name) && may(action)).map(|(name, _)| *name).collect())
 }
 
-/// The two places of an event's id.
+/// Parses an event's id into its two places.
 fn places(id: &str) -> Option<(i64, i64)> {
     let (change, notification) = id.split_once('.')?;
     let place = |text: &str| i64::from_str(text).ok().filter(|place| *place >= 0);
@@ -199,7 +199,7 @@ fn open(app: &App, call: Call) -> Handled {
     let (change, notification) = match last {
         None => (newest, newest_told),
         Some(None) => return Err(ApiError::field("Last-Event-ID", "must be the id of an event of this stream")),
-        // A place that was not given yet is one of a database that was restored from before.
+        // A place that does not exist yet is from the time before an older database was restored.
         Some(Some((change, notification))) => (change.min(newest), notification.min(newest_told)),
     };
     let inbox = notifications::holder(&call.caller);

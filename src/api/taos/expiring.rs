@@ -19,7 +19,7 @@ use crate::time::Micros;
 const DAYS: Field = Field::integer("within_days", 1, 3650, "How many days ahead to look; 14 if absent.");
 const DEFAULT_DAYS: i64 = 14;
 
-/// The rows of the table.
+/// The routes for credentials that end soon.
 pub const ROUTES: &[ApiRoute] =
     &[ApiRoute::checked(Method::GET, "/api/credentials/expiring", Taos, Action::CredentialsList, list)
         .described(

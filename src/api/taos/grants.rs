@@ -46,7 +46,7 @@ const RECORD: &[Field] = &[
     Field::unbounded("expires_at", "When the grant ends; null if it does not.").required().nullable(),
 ];
 
-/// The rows of the table.
+/// The routes for grants.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::POST, "/api/grants", Taos, Action::GrantsCreate, create)
         .described(
@@ -97,8 +97,8 @@ fn show(grant: &Grant) -> Value {
     })
 }
 
-/// What a resource names: `agent:*`, `agent:ID`, `space:ID` or `space:SLUG`. A space that there is not is named by
-/// the text itself, so that it is refused like one of others.
+/// Parses a resource: `agent:*`, `agent:ID`, `space:ID` or `space:SLUG`. For a space that does not exist the text is
+/// taken as its id, so that it is refused like a space of others.
 fn resource(conn: &Connection, text: &str) -> Result<On, ApiError> {
     match text.split_once(':') {
         Some(("agent", "*")) => Ok(On::AllAgents),
@@ -110,7 +110,8 @@ fn resource(conn: &Connection, text: &str) -> Result<On, ApiError> {
     }
 }
 
-/// The principal of `user:NAME` or `agent:NAME`, where an id stands for a name as well; `None` if there is none.
+/// Returns the principal of `user:NAME` or `agent:NAME`; an id may stand for the name. `None` if there is no such
+/// principal.
 fn grantee(conn: &Connection, text: &str) -> Result<Option<Grantee>, ApiError> {
     match text.split_once(':') {
         Some(("user", given)) => Ok(users::resolve(conn, given)?.map(|user| Grantee::User(user.id))),
@@ -119,8 +120,8 @@ fn grantee(conn: &Connection, text: &str) -> Result<Option<Grantee>, ApiError> {
     }
 }
 
-/// The principal of a grant to be given. An agent that the caller may not see is none: nobody learns of another's
-/// agents by sharing.
+/// Returns the principal of a new grant. An agent that the caller may not see is not found, so that nobody learns of
+/// others' agents by granting.
 fn receiver(conn: &Connection, caller: &Caller, text: &str) -> Result<Grantee, ApiError> {
     match grantee(conn, text)? {
         Some(Grantee::Agent(id)) if access::role_on(conn, caller, &id)?.is_none() => {
@@ -130,7 +131,7 @@ fn receiver(conn: &Connection, caller: &Caller, text: &str) -> Result<Grantee, A
     }
 }
 
-/// Lets the caller pass if it may give roles on this.
+/// Checks that the caller may give roles on this resource.
 fn may_give(conn: &Connection, caller: &Caller, on: &On) -> Result<(), ApiError> {
     match on {
         On::AllAgents if caller.is_admin() => Ok(()),
@@ -197,7 +198,7 @@ fn delete(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let id = tx.input.param(0);
         let grant = grants::by_id(tx.conn, id)?.ok_or(codes::GRANT_NOT_FOUND)?;
-        // Who may not give it is not told that it exists.
+        // A caller who may not give the grant does not learn that it exists.
         may_give(tx.conn, tx.caller, &grant.on).map_err(|error| match error.code.status {
             403 | 404 => codes::GRANT_NOT_FOUND.into(),
             _ => error,

@@ -22,23 +22,23 @@ use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::store::StoreError;
 
-/// From when on a worker counts as stuck.
+/// The time after which a busy worker counts as stuck.
 const STUCK: Duration = Duration::from_secs(60);
 const DOC: &str = "recipes/troubleshooting#not-ready";
 
-/// What `/healthz` answers.
+/// The fields of the reply of `/healthz`.
 pub const HEALTHZ: &[Field] = &[
     Field::word("status", &["ok"], "Always ok.").required(),
     Field::unbounded("version", "The running version.").required(),
     Field::unbounded("url", "The address of the console and the documentation; only on the operator's socket."),
 ];
 
-/// The rows of the table.
+/// The routes for health and counters.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::public(Method::GET, "/healthz", Taos, healthz)
         .described("healthz", "Check that the process runs", "Answers 200 whenever the process runs.", DOC)
         .answering(200, Answer::Object(HEALTHZ)),
-    // The same under the name that Agentex clients know.
+    // The same route under the name that Agentex clients know.
     ApiRoute::public(Method::GET, "/healthcheck", Agentex, healthz)
         .described(
             "agentex_healthcheck",
@@ -74,14 +74,14 @@ pub const ROUTES: &[ApiRoute] = &[
 
 pub fn healthz(app: &App, input: Input) -> Handled {
     let mut health = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")});
-    // A client of the socket knows no address to which a `doc_url` could be added.
+    // A client on the socket does not know the address that a `doc_url` belongs to.
     if matches!(input.head.peer, Peer::Unix { .. }) {
         health["url"] = json!(site::of_box(app));
     }
     Ok(Reply::ok(&health).into())
 }
 
-/// Whether every check succeeds, and the result of each.
+/// Returns whether every check succeeds, and the result of each.
 pub(super) fn checks(app: &App) -> (bool, Map<String, Value>) {
     let results = [
         ("database", database(app)),
@@ -132,7 +132,7 @@ fn disk(app: &App) -> Result<(), String> {
         Ok(true) => return Err("the file system is read-only".into()),
         Err(_) => return Err("the file system does not answer".into()),
     }
-    // What the system does not say beforehand, such as a quota or a card that fails, the last write has told.
+    // The last write shows what the system does not say beforehand, such as a quota or a failing card.
     match app.store.trouble() {
         None => {}
         Some(StoreError::Full(_)) => return Err("the last write found no room, and none was free".into()),

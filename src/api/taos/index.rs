@@ -1,4 +1,4 @@
-//! The surface, told by itself: `GET /api` and `/openapi.json`, made from the table of routes.
+//! The API's own description: `GET /api` and `/openapi.json`, made from the route table.
 
 use std::sync::OnceLock;
 
@@ -19,7 +19,7 @@ use crate::rest::openapi;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Answer, Repeat};
 
-/// The rows of the table.
+/// The routes for the API's own description.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::public(Method::GET, "/", Taos, front)
         .described(
@@ -86,7 +86,7 @@ fn row(route: &ApiRoute) -> Value {
     })
 }
 
-/// Where browsers begin.
+/// The path that browsers are redirected to.
 const PEOPLE: &str = "/ui/";
 
 fn front(_: &App, input: Input) -> Handled {
@@ -113,7 +113,7 @@ fn index(app: &App, input: Input) -> Handled {
     Ok(index.reply(&input.head.headers).into())
 }
 
-/// The OpenAPI document of these tables of routes.
+/// Returns the OpenAPI document of these route tables.
 pub fn surface(tables: &[&'static [ApiRoute]]) -> Value {
     openapi::document(tables, RULES)
 }

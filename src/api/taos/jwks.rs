@@ -1,4 +1,4 @@
-//! The public half of the signing keys (RFC 7517): with them any service verifies a token without asking.
+//! The public halves of the signing keys (RFC 7517). With them any service verifies a token without asking the daemon.
 
 use hyper::header::CACHE_CONTROL;
 use hyper::http::Method;
@@ -13,7 +13,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::time::Micros;
 
-/// The rows of the table.
+/// The routes for the public keys.
 pub const ROUTES: &[ApiRoute] = &[ApiRoute::public(Method::GET, "/.well-known/jwks.json", Taos, keys)
     .described(
         "jwks",
@@ -42,6 +42,6 @@ pub const ROUTES: &[ApiRoute] = &[ApiRoute::public(Method::GET, "/.well-known/jw
 
 fn keys(app: &App, _: Input) -> Handled {
     let set = app.gate.keys.public(Micros::now().0 / Micros::SECOND);
-    // A cache that answered a verifier's second look would hide the key of after a reboot from it.
+    // A cached reply to a verifier's second request would hide the key that is new since a reboot.
     Ok(Reply::ok(&set).with(CACHE_CONTROL, "no-cache").into())
 }

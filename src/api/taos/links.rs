@@ -23,12 +23,12 @@ use crate::secret::{Kind, LoginLink};
 use crate::store::{TOKEN_FILE, credentials};
 use crate::time::Micros;
 
-/// Where a login leads if nothing is said.
+/// The page that a link opens if the request names none.
 const HOME: &str = "/";
 const PATH: Field = Field::text("path", 512, "The page to open, a path on this box; its front page if absent.")
     .told(r#"{"pattern": "^(/([!-.0-\\[\\]-~][!-\\[\\]-~]*)?)?$"}"#);
 
-/// The rows of the table.
+/// The routes for login links.
 pub const ROUTES: &[ApiRoute] =
     &[ApiRoute::checked(Method::POST, "/api/sessions/links", Taos, Action::SessionsLink, make)
         .described(
@@ -74,8 +74,8 @@ fn make(app: &App, call: Call) -> Handled {
     })
 }
 
-/// The user's token that the session will hang on: the caller's, the one its session was opened with, or on the
-/// operator's socket the operator's own.
+/// Returns the id of the user's token that the session will depend on: the caller's own, the one that its session was
+/// opened with, or on the operator's socket the operator's.
 fn parent(tx: &Tx<'_>) -> Result<String, ApiError> {
     let refused = || ApiError::from(codes::USER_TOKEN_REQUIRED);
     if !matches!(tx.caller.principal(), Principal::User(_)) || tx.caller.token_class().is_some() {
@@ -96,7 +96,7 @@ fn parent(tx: &Tx<'_>) -> Result<String, ApiError> {
     }
 }
 
-/// True for a path on this box: a browser takes `//` and `/\\` for another one.
+/// Returns true for a path on this box. Browsers take one that begins with `//` or `/\\` for an address elsewhere.
 pub(crate) fn is_own_path(path: &str) -> bool {
     let plain = path.chars().all(|c| c.is_ascii_graphic() && c != '\\');
     path.starts_with('/') && !path.starts_with("//") && plain

@@ -1,4 +1,4 @@
-//! The taOS dialect: one file a noun, each with its rows of the route table.
+//! The taOS dialect: one file per noun, each with its rows of the route table.
 
 pub(crate) mod agents;
 pub(crate) mod ask;

@@ -1,4 +1,4 @@
-//! Other machines that agents are deployed on: how they are, and what they have.
+//! Nodes, the other machines that agents are deployed on: their state and their resources.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::store::agents;
 
-/// How long a list waits for all of them.
+/// How long a list waits for all nodes.
 const ALL: Duration = Duration::from_secs(8);
 const DOC: &str = "operations/second-box#nodes";
 /// The states of a node.
@@ -48,7 +48,7 @@ const NODE: &[Field] = &[
     Field::integer("containers", 0, i64::MAX, "The containers of live and archived agents on it.").required(),
 ];
 
-/// The rows of the table.
+/// The routes for nodes.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/nodes", Taos, Action::NodesList, list)
         .described(
@@ -99,7 +99,7 @@ fn check(app: &App, call: Call) -> Handled {
     Ok(Step::Later(Outcome::Pending(promise)))
 }
 
-/// A row; without an answer it came too late.
+/// Returns the row of a node; `answer` is `None` if it came too late.
 fn show(jobs: &Arc<Jobs>, name: &NodeName, answer: Option<&Answered>) -> Result<Value, ApiError> {
     let url = jobs.nodes.get(name)?.options().url.clone();
     let containers = jobs.store.lookup(|conn| agents::containers_on(conn, name.as_str()))?;

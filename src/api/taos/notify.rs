@@ -1,5 +1,5 @@
-//! Telling people something: `POST /api/ui/notify` (taOS contract, section 4). Who sends comes from the credential
-//! alone. Nothing else runs inside the request: streams, waits and the webhook are told after the commit.
+//! Notifying users: `POST /api/ui/notify` (taOS contract, section 4). The sender comes from the credential alone.
+//! Nothing else runs inside the request: streams, waits and the webhook are told after the commit.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ const ACTION_URL: Field = Field::unbounded(
 )
 .told(r#"{"maxLength": 2048, "pattern": "^(/|/[A-Za-z0-9._~-][A-Za-z0-9._~/-]*|https?://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?)$"}"#);
 
-/// The rows of the table.
+/// The routes for sending notifications.
 pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::POST, "/api/ui/notify", Taos, Action::UiNotify, notify)
     .described(
         "ui_notify",
@@ -132,7 +132,7 @@ fn check(body: &Fields) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// How urgent it is to be.
+/// Reads the priority; normal if absent.
 fn level(body: &Fields) -> Result<Level, ApiError> {
     body.text(&PRIORITY).map_or(Ok(Level::Normal), |word| Ok(word.parse().map_err(|_| codes::INVALID_PRIORITY)?))
 }
@@ -144,8 +144,8 @@ fn is_app(text: &str) -> bool {
         && text.bytes().all(|b| word(b) || matches!(b, b'.' | b'_' | b'-'))
 }
 
-/// A path on this box, or `http(s)://HOST…` without a user: nothing that runs, and nothing that pretends to lead
-/// elsewhere than it does.
+/// Returns true for a path on this box, or `http(s)://HOST...` without a user. Such a link runs no code and does not
+/// hide where it leads.
 pub(crate) fn is_action_url(url: &str) -> bool {
     if url.is_empty()
         || url.chars().count() > ACTION_URL_CHARS

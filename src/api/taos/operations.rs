@@ -49,7 +49,7 @@ const RECORD: &[Field] = &[
 ];
 
 const AGENT: Field = Field::text("agent", 64, "Only operations on the agent with this slug.");
-/// The rows of the table.
+/// The routes for operations.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/operations", Taos, Action::OperationsRead, list)
         .described(
@@ -109,20 +109,20 @@ pub(super) fn show(op: &Operation) -> Value {
     })
 }
 
-/// True if the caller asked for it. By id: a name that was given again is another's.
+/// Returns true if the caller started the operation. It compares ids, because a name may be given again to another.
 fn is_own(caller: &Caller, op: &Operation) -> bool {
     op.actor_id.as_deref() == Some(&caller.principal_key())
 }
 
-/// What an operation of this kind asks for: the action that the caller's scopes cover, and the role on its agent; `None`:
-/// it is no agent's but the box's.
+/// Returns the action that an operation of this kind needs, and the role on its agent. `None` as the role: it is not an
+/// operation on an agent, but on the box.
 fn needs(kind: OperationKind) -> (Action, Option<AgentRole>) {
     use OperationKind::{
         Archive, Backup, Bulk, Deploy, Freeze, Migrate, Pause, Purge, Restart, Restore, Resume, Sleep, Start, Stop,
         Thaw, Wake,
     };
     match kind {
-        // A bulk one is of these.
+        // A bulk operation consists of some of these.
         Start | Stop | Restart | Pause | Resume | Bulk | Wake | Sleep => {
             (Action::AgentsLifecycle, Some(AgentRole::Editor))
         }
@@ -136,8 +136,8 @@ fn needs(kind: OperationKind) -> (Action, Option<AgentRole>) {
     }
 }
 
-/// Lets the caller pass if it has the right on what the operation does: by its scopes, and on its agent, on every agent
-/// of a bulk one, on the box.
+/// Checks that the caller may do what the operation does: by its scopes, and by its role on the agent, or on every
+/// agent of a bulk operation.
 fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), ApiError> {
     let (action, role) = needs(op.kind);
     access::require_action(caller, action)?;
@@ -149,7 +149,7 @@ fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), 
             .detail("Only the user who started the operation, or an admin, may cancel it."));
     }
     for agent in agents {
-        // Its agent may be out of sight by now: whoever sees the operation is told of the role it lacks.
+        // The caller may no longer see the agent. It sees the operation, so it is told which role it lacks.
         if access::role_on(conn, caller, agent)? < Some(needed) {
             return Err(ApiError::new(codes::FORBIDDEN)
                 .detail(format!("Cancelling it needs the role {} on its agent, as the operation does.", needed)));
@@ -158,7 +158,7 @@ fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), 
     Ok(())
 }
 
-/// The operation, if the caller sees its agent or asked for it.
+/// Returns the operation, if the caller may see its agent or started the operation.
 pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Operation, ApiError> {
     let op = operations::by_id(conn, id)?.ok_or(codes::OPERATION_NOT_FOUND)?;
     if caller.is_admin() || is_own(caller, &op) {
@@ -192,7 +192,7 @@ fn get(app: &App, call: Call) -> Handled {
     Ok(Step::Later(look(Arc::clone(&app.jobs), call, until)))
 }
 
-/// Looks, and looks again whenever some operation has changed, until this one has ended or the patience has.
+/// Replies if the operation has ended or the time is up; otherwise looks again whenever some operation has changed.
 fn look(jobs: Arc<crate::jobs::operations::Jobs>, call: Call, until: Instant) -> Outcome {
     let wait = jobs.changed.wait();
     let found = jobs.store.read(|conn| find(conn, &call.caller, call.input.param(0)));
@@ -205,7 +205,7 @@ fn look(jobs: Arc<crate::jobs::operations::Jobs>, call: Call, until: Instant) ->
     }
 }
 
-/// One that waits ends here; one that runs ends itself at its next step.
+/// Cancels an operation. A queued one ends here; a running one ends itself at its next step.
 fn cancel(app: &App, call: Call) -> Handled {
     let jobs = Arc::clone(&app.jobs);
     call.write(app, move |tx| {

@@ -1,5 +1,5 @@
-//! Requests: an agent asks, its owner decides, for a limited time (requests contract). What they are stands in
-//! `api::requests`; a join is no row and stands in `joins`.
+//! Requests: an agent asks, and its owner decides for a limited time (requests contract). What all dialects share is in
+//! `api::requests`. A join is not stored as a request; it is in `joins`.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ const DOC_REVOKE: &str = "recipes/deciding-requests#revoke";
 
 const WAIT: Field =
     Field::integer("wait", 0, 60, "Seconds to hold the reply while the request is pending; 0 if absent.");
-/// The same as a tool has it.
+/// The field `wait` of the tools, which wait less long.
 const TOOL_WAIT_FIELD: Field =
     Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call while the request is pending; 0 if absent.");
 
@@ -80,7 +80,7 @@ const fn row(
     ApiRoute::bare(method, path, Taos, access).answering(200, Answer::Object(RECORD))
 }
 
-/// The rows of the table.
+/// The routes for requests.
 pub const ROUTES: &[ApiRoute] = &[
     row(Method::POST, "/api/requests", Access::Action(Action::RequestsCreate, create))
         .described(
@@ -209,7 +209,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::USER_REQUIRED, codes::REQUEST_NOT_FOUND, codes::REQUEST_NOT_IN_FORCE]),
 ];
 
-/// A reply that is sent once those who are concerned were told.
+/// Returns a function that makes a reply which is sent after the news of the requests.
 fn telling(app: &App) -> impl FnOnce(Reply, Vec<RequestNews>) -> Written + Send + 'static {
     let tell = requests::after(app);
     move |reply, told| {
@@ -247,7 +247,8 @@ fn create(app: &App, call: Call) -> Handled {
         };
         let after: After = Box::new(move |reply, claim| {
             told.into_iter().for_each(tell);
-            // With a key the reply that is stored is the first one; a repeat may wait by the request's id.
+            // With an idempotency key the first reply is stored, so it does not wait; a repeat may wait by the
+            // request's id.
             if claim.is_some() || awaited.is_over() {
                 return Outcome::Done(reply);
             }
@@ -261,7 +262,7 @@ fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "requests")?;
     let page = list.page();
     let query = &call.input.query;
-    // A join is no row of theirs: it stands among them by its time.
+    // Joins are not among the rows of requests. They are placed in the list by their time.
     let kind = query.text(&KIND).filter(|kind| *kind != "join").map(str::parse).transpose().ok().flatten();
     let filter = Filter { state: query.word(&STATE)?, kind, agent: query.text(&AGENT).map(str::to_owned) };
     let now = Micros::now();
@@ -308,7 +309,7 @@ fn get(app: &App, call: Call) -> Handled {
     Ok(Step::Later(awaited.look(call.input.param(0))?))
 }
 
-/// Ends a call in what one step does with the request of its path.
+/// Runs `work` with the request of the path, and replies with the record that it returns.
 fn step(
     app: &App,
     call: Call,
@@ -321,12 +322,12 @@ fn step(
     })
 }
 
-/// The record of a request that has changed.
+/// Returns the record of a request that has changed, with its news.
 fn with_record(tx: &Tx<'_>, (request, told): (Request, RequestNews)) -> Result<(Value, RequestNews), ApiError> {
     Ok((shown(tx, &request)?, told))
 }
 
-/// What it takes to decide.
+/// The parts of the application that a decision needs.
 #[derive(Clone)]
 struct Deciding {
     joins: Arc<Joins>,

@@ -1,4 +1,4 @@
-//! Scopes that a request asks for: read, and never more than the caller's own.
+//! The scopes that a request asks for, which never exceed the caller's own.
 
 use rusqlite::Connection;
 
@@ -17,7 +17,7 @@ impl From<InvalidScope> for ApiError {
     }
 }
 
-/// The scopes in the field `scope`, if it was sent.
+/// Returns the scopes in the field `scope`, if it was sent.
 ///
 /// # Errors
 /// `invalid_scope`.
@@ -25,7 +25,7 @@ pub fn asked(fields: &Fields) -> Result<Option<Scopes>, ApiError> {
     fields.texts(&SCOPE).map(|texts| Scopes::parse(texts).map_err(ApiError::from)).transpose()
 }
 
-/// Lets scopes pass that the caller holds itself.
+/// Checks that the caller's own lasting scopes cover `wanted`.
 ///
 /// # Errors
 /// `scope_exceeds_issuer`.
@@ -38,11 +38,11 @@ pub fn within(caller: &Caller, wanted: &Scopes) -> Result<(), ApiError> {
     }
 }
 
-/// Lets scopes of an agent's credential pass that its owner has given the agent. What an owner asks for passes as it is:
-/// it is worth no more than the agent's own scope, which the owner may widen.
+/// Checks that the agent's own scope covers the scopes of a credential for it. For an owner of the agent any scopes
+/// pass: they are worth no more than the agent's scope, which the owner may widen.
 ///
 /// # Errors
-/// `scope_exceeds_issuer`, or the store's.
+/// `scope_exceeds_issuer`, or a `StoreError`.
 pub fn within_agent(
     conn: &Connection,
     caller: &Caller,

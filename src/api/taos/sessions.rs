@@ -1,4 +1,5 @@
-//! Web sessions by cookie (taOS contract, section 3): opened with a user's token, with its scopes, dead with it.
+//! Web sessions by cookie (taOS contract, section 3). A session is opened with a user's token, has its scopes and ends
+//! with it.
 
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ use crate::store::sessions::{self, WebSession};
 use crate::time::Micros;
 
 const DOC: &str = "concepts/authentication#web-sessions";
-/// How long a session lives at the most.
+/// The longest life of a session.
 const LIFETIME: i64 = 7 * Micros::DAY;
 const LOGIN: Need = Need { action: Action::AuthLogin, classes: &[], dialect: Taos };
 
@@ -49,7 +50,7 @@ pub(super) const RECORD: &[Field] = &[
 const TOKEN: Field = Field::text("token", 128, "A user's token.");
 const LINK: Field = Field::text("link", 64, "The secret of a login link, instead of a token.");
 
-/// The rows of the table.
+/// The routes for web sessions.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::public(Method::POST, "/api/sessions", Taos, open)
         .described(
@@ -132,14 +133,14 @@ fn list(app: &App, call: Call) -> Handled {
         let shown = show(&session, &call, &app.gate.used_from);
         list.push((session.created_at, session.id), &shown)
     };
-    // An agent has none.
+    // An agent has no sessions.
     if let Principal::User(user) = call.caller.principal() {
         app.store.lookup(|conn| sessions::of_user(conn, &user.id, Micros::now(), &page, &mut take))?;
     }
     Ok(list.reply(&call.input).into())
 }
 
-/// A session as told.
+/// Returns the record of a session.
 pub(super) fn show(session: &WebSession, call: &Call, used_from: &UsedFrom) -> Value {
     json!({
         "id": session.id,

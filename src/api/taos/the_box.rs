@@ -23,9 +23,9 @@ use crate::rest::route::Answer;
 use crate::store::users::Role;
 use crate::time::Micros;
 
-/// How long the runtime may take to name its images.
+/// How long the runtime may take to list its images.
 const IMAGES: Duration = Duration::from_secs(3);
-/// Images that are named.
+/// The most images that a reply names.
 const MOST_IMAGES: usize = 200;
 const STATUS_DOC: &str = "recipes/troubleshooting#status";
 
@@ -37,7 +37,7 @@ const fn names(name: &'static str, about: &'static str) -> Field {
     Field::unbounded_texts(name, about).required()
 }
 
-/// The rows of the table.
+/// The routes for the box itself.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/status", Taos, Action::BoxRead, status)
         .described(
@@ -175,7 +175,7 @@ fn choices(app: &App, call: Call) -> Handled {
     let nodes = app.jobs.nodes.names();
     let (roots, runtime) = (roots(&settings.mount_roots, &call.caller), runtime(app));
     containers::ask(app, call, None, move |jobs| {
-        // A runtime that does not answer leaves what the settings name.
+        // If the runtime does not answer, only the images of the settings are named.
         let driver = jobs.driver().ok();
         let there = driver.and_then(|driver| driver.images(Instant::now() + IMAGES).ok()).unwrap_or_default();
         let models: BTreeMap<String, Vec<String>> = models.unwrap_or_default();
@@ -196,7 +196,7 @@ fn choices(app: &App, call: Call) -> Handled {
     })
 }
 
-/// The images that the settings name and those that the runtime has, each once.
+/// Returns the images that the settings name and those that the runtime has, each once.
 fn images<'a>(settings: &'a ContainerSettings, there: &'a [String]) -> Vec<&'a str> {
     let of_frameworks = settings.frameworks.values().filter_map(|framework| framework.image.as_ref());
     let named = settings.image.iter().chain(of_frameworks).map(ImageName::as_str);
@@ -207,7 +207,7 @@ fn images<'a>(settings: &'a ContainerSettings, there: &'a [String]) -> Vec<&'a s
     images
 }
 
-/// The roots that are open to the caller's agents, or to some of them.
+/// Returns the mount roots that are open to all or some of the caller's agents.
 fn roots(all: &[MountRoot], caller: &Caller) -> Vec<String> {
     let user = caller.user();
     let open = |root: &&MountRoot| {

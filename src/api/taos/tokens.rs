@@ -33,7 +33,7 @@ const fn text(name: &'static str, about: &'static str) -> Field {
     Field::unbounded(name, about).required().nullable()
 }
 
-/// What an agent holds beside its token.
+/// The credentials that an agent holds beside its token.
 const STILL_LIVE: Field =
     Field::of("still_live", Type::Objects(descent::MADE), "The agent's other credentials that are still valid.")
         .required();
@@ -45,7 +45,7 @@ const GRACE_SECONDS: Field =
 const DELIVER: Field =
     Field::flag("deliver", "Whether to deliver the token into the agent's container; true if it has one.");
 const ALL: Field = Field::flag("all", "Also end the agent's personal access tokens and keys; false if absent.");
-/// The rows of the table.
+/// The routes for agents' tokens.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::POST, "/api/agents/{name}/token/issue", Taos, Action::AgentsTokenIssue, issue)
         .described(
@@ -124,7 +124,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
 ];
 
-/// What was asked for, checked.
+/// The checked fields of a request for a token.
 struct IssueRequest {
     scopes: Option<Scopes>,
     lifetime: Option<i64>,
@@ -154,7 +154,7 @@ fn issue(app: &App, call: Call) -> Handled {
     })
 }
 
-/// The scopes that were asked for, or the agent's, which the caller must hold as well.
+/// Returns the scopes that were asked for, or else the agent's, which the caller must hold as well.
 fn scopes(caller: &Caller, agent: &Agent, asked: Option<Scopes>) -> Result<Scopes, ApiError> {
     if let Some(scopes) = asked {
         return Ok(scopes);
@@ -164,8 +164,8 @@ fn scopes(caller: &Caller, agent: &Agent, asked: Option<Scopes>) -> Result<Scope
     Ok(scopes)
 }
 
-/// Checks what can be checked now; what follows the commit issues the token and puts it into the container, one
-/// delivery to an agent after the other.
+/// Checks what can be checked now. After the commit the token is issued and delivered into the container; deliveries to
+/// one agent run one after the other.
 fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: IssueRequest) -> Result<Written, ApiError> {
     scopes(tx.caller, &agent, wanted.scopes.clone())?;
     tx.charge(crate::api::engine::slow::ROWS);
@@ -191,7 +191,7 @@ fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: IssueRequest) -> 
     Ok(Written::Then(Reply::no_content(), after))
 }
 
-/// The key stays in the container: the reply does not show it.
+/// Returns the reply after a delivery, without the token: it stays in the container.
 fn shown(delivered: &Delivered) -> Reply {
     Reply::ok(&json!({
         "token": null,
@@ -284,7 +284,7 @@ fn show(app: &App, call: Call) -> Handled {
     .into())
 }
 
-/// Ends the token and, with `all`, everything else the agent holds; otherwise tells what that is.
+/// Revokes the token and, with `all`, every other credential of the agent; without `all` the reply lists those.
 fn revoke(app: &App, call: Call) -> Handled {
     let jobs = Arc::clone(&app.jobs);
     call.write(app, move |tx| {
@@ -306,7 +306,8 @@ fn revoke(app: &App, call: Call) -> Handled {
         if !had_token {
             return Ok(Written::Reply(reply));
         }
-        // With a container the note says that there is none on purpose: no later start delivers another.
+        // If the agent has a container, this state says that it has no token on purpose, so that no later start
+        // delivers another.
         let noted = agent
             .container_name
             .as_ref()
@@ -317,7 +318,7 @@ fn revoke(app: &App, call: Call) -> Handled {
             return Ok(Written::Reply(reply));
         }
         let after: After = Box::new(move |reply, _| {
-            // The token is dead already; that it also leaves the container is a courtesy nobody waits for.
+            // The token is revoked already, so nobody waits until it has left the container too.
             let id = agent.id.clone();
             if jobs.run(Some(&id), move |jobs| delivery::withdraw(jobs, &agent)).is_err() {
                 log::warn!("the revoked token of agent {id} stays in its container: the queue of deliveries is full");

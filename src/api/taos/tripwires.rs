@@ -1,5 +1,5 @@
-//! Tripwires: decoy credentials in an agent's container. Whoever uses one has read what nobody should, and the owner knows
-//! at once (contract of requests, section 5).
+//! Tripwires: decoy credentials in an agent's container. Whoever uses one has read a file that nobody should read, and
+//! the owner is notified at once (contract of requests, section 5).
 
 use std::sync::Arc;
 
@@ -29,10 +29,11 @@ use crate::store::tripwires::{self as rows, Tripwire};
 use crate::store::{self, StoreError};
 use crate::time::Micros;
 
-/// Seconds for writing the file.
+/// The seconds for writing or removing the file.
 const CALL: u64 = 20;
 const KINDS: &[&str] = &["agent_token", "user_token", "agent_pat", "user_pat"];
-/// Where a decoy may lie: where programs keep their credentials, and not where the system has its own files.
+/// The directories that may hold a decoy: programs keep their credentials there, and the system does not keep its own
+/// files there.
 const PLACES: &[&str] = &["/root/", "/home/", "/opt/", "/srv/"];
 const DOC: &str = "recipes/freezing#tripwires";
 
@@ -58,7 +59,7 @@ const RECORD: &[Field] = &[
     Field::unbounded("touched_by", "Where the last use came from.").required().nullable(),
 ];
 
-/// The rows of the table.
+/// The routes for tripwires.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::POST, "/api/agents/{name}/tripwires", Taos, Action::AgentsTripwires, plant)
         .described(
@@ -172,7 +173,7 @@ fn plant(app: &App, call: Call) -> Handled {
     })
 }
 
-/// Writes the file once the hash is on disk: a decoy that lies somewhere is always known.
+/// Writes the file after the hash is on disk, so that every decoy in a container is known.
 fn write_file(
     jobs: Arc<Jobs>,
     agent: Agent,
@@ -252,7 +253,7 @@ fn remove(app: &App, call: Call) -> Handled {
     })
 }
 
-/// That the file also leaves the container is a courtesy that nobody waits for.
+/// Removes a tripwire's file from the container. Nobody waits for this; a failure is only logged.
 fn take_out(jobs: &Arc<Jobs>, agent: &Agent, wire: &Tripwire) {
     let removed = jobs.driver_of(agent).and_then(|driver| {
         let path = ContainerPath::parse(&wire.path).map_err(|why| OperationError::Internal(why.to_string()))?;

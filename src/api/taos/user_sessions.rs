@@ -19,7 +19,7 @@ use crate::time::Micros;
 
 const DOC: &str = "concepts/authentication#web-sessions";
 
-/// The rows of the table.
+/// The routes for the web sessions of a user.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/users/{username}/sessions", Taos, Action::SessionsList, list)
         .described(

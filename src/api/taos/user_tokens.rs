@@ -32,7 +32,7 @@ const LABEL: Field = Field::text("label", 64, "The label of the token.").line();
 const CREATED: Field = Field::unbounded("created_at", "When the token was issued.").required();
 const EXPIRES: Field = Field::unbounded("expires_at", "When the token expires.").required().nullable();
 
-/// The rows of the table.
+/// The routes for users' tokens.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::POST, "/api/users/{username}/tokens", Taos, Action::UsersTokenIssue, issue)
         .described(
@@ -114,7 +114,8 @@ fn issue(app: &App, call: Call) -> Handled {
             return Err(ApiError::limit_reached("live tokens of this user", USER_TOKENS));
         }
         let (id, issued) = (store::new_id(), UserToken::generate());
-        // One's own lives by the token it is made with; another's is that user's, and hangs on nothing of the admin's.
+        // A token for the caller itself depends on the credential that makes it. Another user's token depends on
+        // nothing of the admin's.
         let own = user.id == tx.caller.user().id;
         let maker = descent::maker(tx, own)?;
         let expires_at = descent::end(tx, &maker, tx.now.plus(lifetime))?;

@@ -44,7 +44,7 @@ const RECORD: &[Field] = &[
     Field::unbounded("updated_at", "When the user was last changed.").required(),
 ];
 
-/// The rows of the table.
+/// The routes for users.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/users", Taos, Action::UsersList, list)
         .described("users_list", "List users", "Oldest first.", DOC)
@@ -103,10 +103,10 @@ fn show(user: &User) -> Value {
     })
 }
 
-/// The user of this name, if the caller is an admin or that user itself.
+/// Returns the user of this name, if the caller is an admin or that user itself.
 ///
 /// # Errors
-/// `user_not_found`, or the store's.
+/// `user_not_found`, or a `StoreError`.
 pub fn find(conn: &Connection, caller: &Caller, username: &str) -> Result<User, ApiError> {
     let user = users::by_username(conn, username)?;
     let own = |user: &User| matches!(caller.principal(), Principal::User(own) if own.id == user.id);
@@ -210,7 +210,7 @@ fn delete(app: &App, call: Call) -> Handled {
     })
 }
 
-/// Refuses what would leave no enabled admin: nobody could run the box any more.
+/// Refuses a change that would leave no enabled admin, because then nobody could run the box.
 fn spare_last_admin(tx: &Tx<'_>, user: &User) -> Result<(), ApiError> {
     if users::another_admin_than(tx.conn, &user.id)? { Ok(()) } else { Err(codes::LAST_ADMIN.into()) }
 }

@@ -1,4 +1,4 @@
-//! Who the credential is.
+//! The principal behind the caller's credential.
 
 use hyper::http::Method;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::rest::tool::{Effect, Tool};
 use crate::store::users::Role;
 use crate::time::Micros;
 
-/// The rows of the table.
+/// The routes for `whoami`.
 pub const ROUTES: &[ApiRoute] =
     &[ApiRoute::bare(Method::GET, "/api/auth/whoami", Taos, Access::AtOnce(Action::AuthWhoami, whoami))
         .described(
@@ -44,7 +44,7 @@ pub const ROUTES: &[ApiRoute] =
                 expires. Call this first.",
         ))];
 
-/// The answer, its fields in the order of the documentation.
+/// The reply, with its fields in the order of the documentation.
 #[derive(Serialize)]
 struct WhoAmI<'a> {
     principal: &'static str,

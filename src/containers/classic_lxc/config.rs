@@ -1,4 +1,5 @@
-//! A container's configuration file as text: what we set is replaced exactly, every other line stays as it is.
+//! A container's configuration file as text. Setting a value replaces its lines exactly, and every other line stays as
+//! it is.
 
 use std::path::PathBuf;
 
@@ -7,11 +8,11 @@ use crate::containers::parse_bytes;
 /// The longest configuration that is read, in bytes.
 pub(crate) const MAX_CONFIG: u64 = 1024 * 1024;
 const ENVIRONMENT: &str = "lxc.environment";
-/// What our own notes begin with: comments to LXC.
+/// The prefix of the daemon's own notes, which are comments to LXC.
 const NOTE: &str = "# taosd.";
-/// What the notes of mounts are called, with a number behind.
+/// The name of the notes of mounts, without their number.
 const MOUNT: &str = "mount";
-/// Network cards that are looked at.
+/// The most network cards that are read.
 const MAX_CARDS: usize = 8;
 /// The period of the processor quota, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
@@ -32,7 +33,7 @@ impl LxcConfig {
         self.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 
-    /// The value that counts where a key may stand once: the last.
+    /// The last value of a key, which is the effective one for a key that may occur once.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.values(key).pop()
     }
@@ -47,12 +48,12 @@ impl LxcConfig {
         self.replace(|line| entry(line).is_some_and(|(k, _)| k == key), Some(format!("{key} = {value}")));
     }
 
-    /// Adds one more value of a key that may stand several times.
+    /// Adds a value of a key that may occur several times.
     pub(crate) fn add(&mut self, key: &str, value: &str) {
         self.lines.push(format!("{key} = {value}"));
     }
 
-    /// A variable of the environment, if it is set here; the last line counts.
+    /// The value of an environment variable that is set here; the last line counts.
     pub(crate) fn env(&self, key: &str) -> Option<&str> {
         let mut pairs = self.values(ENVIRONMENT).into_iter().filter_map(|value| value.split_once('='));
         pairs.rfind(|(k, _)| *k == key).map(|(_, value)| value)
@@ -63,7 +64,7 @@ impl LxcConfig {
         self.replace(this, value.map(|value| format!("{ENVIRONMENT} = {key}={value}")));
     }
 
-    /// One of our own notes.
+    /// The value of one of the daemon's own notes.
     pub(crate) fn note(&self, key: &str) -> Option<&str> {
         self.lines.iter().find_map(|line| note(line).filter(|(k, _)| *k == key)).map(|(_, value)| value)
     }
@@ -75,7 +76,7 @@ impl LxcConfig {
         );
     }
 
-    /// Puts the line where the first that matches was (or at the end), and takes the other ones away.
+    /// Puts the line in the place of the first match (or at the end), and removes the other matches.
     fn replace(&mut self, matches: impl Fn(&str) -> bool, line: Option<String>) {
         let at = self.lines.iter().position(|line| matches(line)).unwrap_or(self.lines.len());
         self.lines.retain(|line| !matches(line));
@@ -84,7 +85,7 @@ impl LxcConfig {
         }
     }
 
-    /// Makes every value that names something below folder `from` name it below `to`.
+    /// In every value that is a path below folder `from`, replaces that folder with `to`.
     pub(crate) fn move_paths(&mut self, from: &str, to: &str) {
         let (from, to) = (format!("{from}/"), format!("{to}/"));
         for line in &mut self.lines {
@@ -96,7 +97,7 @@ impl LxcConfig {
         }
     }
 
-    /// Limits for both generations of control groups: LXC takes the one the host has.
+    /// Sets the limits for both versions of control groups: LXC uses those that the host has.
     pub(crate) fn set_limits(&mut self, memory_bytes: Option<u64>, cpus: Option<u32>) {
         if let Some(bytes) = memory_bytes {
             self.set("lxc.cgroup.memory.limit_in_bytes", &bytes.to_string());
@@ -110,19 +111,19 @@ impl LxcConfig {
         }
     }
 
-    /// The host's ends of its network cards: bridges and halves of cables.
+    /// The host's ends of its network cards: bridges and ends of `veth` pairs.
     pub(crate) fn links(&self) -> Vec<String> {
         let cards = (0..MAX_CARDS).filter(|nth| self.get(&format!("lxc.net.{nth}.type")) == Some("veth"));
         let ends = cards.flat_map(|nth| [format!("lxc.net.{nth}.link"), format!("lxc.net.{nth}.veth.pair")]);
         ends.filter_map(|key| self.get(&key).map(str::to_owned)).collect()
     }
 
-    /// Notes the folders of the host's that the container is given.
+    /// Notes a folder of the host that is mounted in the container.
     pub(crate) fn note_mount(&mut self, nth: usize, source: &str) {
         self.set_note(&format!("{MOUNT}{nth}"), Some(source));
     }
 
-    /// The folders that were noted.
+    /// The folders that [`LxcConfig::note_mount`] has noted.
     pub(crate) fn mounts(&self) -> Vec<PathBuf> {
         let notes = self.lines.iter().filter_map(|line| note(line));
         notes.filter(|(key, _)| key.starts_with(MOUNT)).map(|(_, source)| source.into()).collect()
@@ -133,7 +134,7 @@ impl LxcConfig {
         parse_bytes(limit?)
     }
 
-    /// Processors by quota, rounded up.
+    /// The processor quota in whole processors, rounded up.
     pub(crate) fn cpus(&self) -> Option<u32> {
         let (quota, period) = self.get("lxc.cgroup2.cpu.max")?.split_once(' ')?;
         let (quota, period): (u64, u64) = (quota.parse().ok()?, period.trim().parse().ok()?);
@@ -141,7 +142,7 @@ impl LxcConfig {
     }
 }
 
-/// `key = value` of a line, if it is neither empty nor a comment. LXC takes off blanks and one pair of quotes.
+/// The `key = value` of a line that is neither empty nor a comment. Like LXC, it strips blanks and one pair of quotes.
 fn entry(line: &str) -> Option<(&str, &str)> {
     let line = line.trim();
     if line.starts_with('#') {

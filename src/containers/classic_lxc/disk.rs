@@ -1,8 +1,8 @@
-//! Containers as folders on the host: configuration, copies of root file systems, new names.
+//! Containers as folders on the host: configurations, copies of root file systems, renames.
 //!
-//! What is made here is made beside its place, brought to disk, and renamed there as the last step: a crash leaves
-//! either nothing under the name or all of it. What a crash leaves beside the place begins with `.taosd-new-` and is
-//! cleared by the next call of the same kind for the same name, or when the deployment is taken back.
+//! A folder is built beside its final place, synced to disk, and renamed as the last step. So after a crash the name
+//! has either nothing or the whole container. An unfinished folder begins with `.taosd-new-`. The next call of the same
+//! kind for the same name deletes it, or the rollback of the deployment does.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -16,10 +16,10 @@ use super::config::{LxcConfig, MAX_CONFIG};
 use super::tools::run;
 use crate::containers::{Error, Until};
 
-/// What a folder under construction begins with. No container's name begins with a dot.
+/// The prefix of an unfinished folder. No container's name begins with a dot.
 const NEW: &str = ".taosd-new-";
 
-/// Reads a configuration file, within bounds, following no link. `None` where there is none.
+/// Reads a configuration file, within bounds and without following a link. `None` if it does not exist.
 pub(super) fn read_config(path: &Path) -> Result<Option<LxcConfig>, Error> {
     let text = || -> io::Result<String> {
         let mut text = String::new();
@@ -34,7 +34,7 @@ pub(super) fn read_config(path: &Path) -> Result<Option<LxcConfig>, Error> {
     }
 }
 
-/// Replaces a configuration file: only root can read it at any moment, and a crash leaves the old one or the new one.
+/// Replaces a configuration file. Only root can ever read it, and a crash leaves the old file or the new one.
 pub(super) fn write_config(path: &Path, config: &LxcConfig) -> Result<(), Error> {
     write_whole(path, config.text().as_bytes())
         .map_err(|error| Error::io("writing a container's configuration", &error))
@@ -62,15 +62,15 @@ fn open_plain(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)
 }
 
-/// A folder being made, which goes away again unless it is put in place.
+/// An unfinished folder. It is deleted on drop unless it was put in place.
 pub(super) struct Draft {
     folder: PathBuf,
     place: PathBuf,
 }
 
 impl Draft {
-    /// Begins a folder for `place`, readable by root alone unless `open` (a container whose root is not the host's has
-    /// to pass through it).
+    /// Begins a folder for `place` that only root can read. With `open`, other users can pass through it, which a
+    /// container needs whose root is not the host's.
     pub(super) fn begin(place: &Path, open: bool, deadline: Instant) -> Result<Self, Error> {
         Self::clear(place, deadline)?;
         let (above, folder) = Self::beside(place)?;
@@ -80,13 +80,13 @@ impl Draft {
         Ok(Self { folder, place: place.to_owned() })
     }
 
-    /// Takes away what a crash left of one for `place`.
+    /// Deletes the unfinished folder that a crash has left for `place`.
     pub(super) fn clear(place: &Path, deadline: Instant) -> Result<(), Error> {
         let (_, folder) = Self::beside(place)?;
         if folder.symlink_metadata().is_ok() { remove_tree(&folder, deadline) } else { Ok(()) }
     }
 
-    /// The folder around `place`, and the one in which it is made.
+    /// The parent folder of `place`, and the path of its unfinished folder.
     fn beside(place: &Path) -> Result<(&Path, PathBuf), Error> {
         let (Some(above), Some(name)) = (place.parent(), place.file_name().and_then(|name| name.to_str())) else {
             return Err(Error::refused("a container needs a folder to be in"));
@@ -105,7 +105,7 @@ impl Draft {
         run("cp", &arguments, until)?.ok().map(|_| ())
     }
 
-    /// Brings everything to disk and gives it its name; `false` where the name is taken.
+    /// Syncs everything to disk and renames the folder to its place; `false` if the name is taken.
     pub(super) fn put_in_place(self) -> Result<bool, Error> {
         let synced = File::open(&self.folder).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
         synced.map_err(|error| Error::io("bringing a container to disk", &error))?;
@@ -115,14 +115,14 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Gone when it was put in place. Otherwise the next try clears it if this one cannot.
+        // After `put_in_place` it is gone. If this removal fails, the next try clears it.
         if self.folder.symlink_metadata().is_ok() {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
 }
 
-/// Renames a folder to a name that is free; `false` where it is taken.
+/// Renames a folder to a name that is free; `false` if it is taken.
 pub(super) fn rename_new(from: &Path, to: &Path) -> Result<bool, Error> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => {}
@@ -139,7 +139,7 @@ fn remove_tree(folder: &Path, deadline: Instant) -> Result<(), Error> {
     run("rm", &arguments, deadline)?.ok().map(|_| ())
 }
 
-/// The last `max` bytes of a file and whether there were more; nothing of a file that is not there.
+/// The last `max` bytes of a file and whether it has more; empty if the file does not exist.
 pub(super) fn read_end(path: &Path, max: usize) -> Result<(Vec<u8>, bool), Error> {
     let read = || -> io::Result<(Vec<u8>, bool)> {
         let mut file = open_plain(path)?;

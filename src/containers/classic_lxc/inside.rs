@@ -1,12 +1,17 @@
-//! Files inside a container, written from the host.
+//! Reads and writes files inside a container from the host.
 //!
-//! The tree belongs to hostile code: any part of a path may be, or become, a symbolic link to the host's files. So
-//! nothing here follows a path the ordinary way. The root is opened once (of a running container through its init
-//! process, so that its own mounts such as `/run` are seen); every folder is resolved by `openat2` with
-//! `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`, which keeps absolute and `..` links inside that root; the file is made
-//! under a new name with `O_EXCL | O_NOFOLLOW` and renamed over the old one, so that nothing existing is ever opened for
-//! writing; for reading, nothing but a plain file.
-//! `lxc-attach` would need the content in its arguments or trust in the container's own programs.
+//! The tree belongs to hostile code: any part of a path may be, or become, a symbolic link to the host's files. So this
+//! module follows no path the ordinary way:
+//!
+//! - The root is opened once. For a running container it is opened through its init process, so that the container's
+//!   own mounts such as `/run` are visible.
+//! - Every folder is resolved by `openat2` with `RESOLVE_IN_ROOT` and `RESOLVE_NO_MAGICLINKS`, which keeps absolute and
+//!   `..` links inside that root.
+//! - A file is created under a new name with `O_EXCL` and `O_NOFOLLOW` and renamed over the old one, so that no
+//!   existing file is opened for writing.
+//! - Only plain files are read.
+//!
+//! `lxc-attach` would need the content in its arguments, or trust in the container's own programs.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -20,10 +25,10 @@ use rustix::io::Errno;
 
 use crate::containers::{ContainerPath, FileSpec, MAX_FILE};
 
-/// How often `openat2` is tried while the container moves folders about.
+/// How often `openat2` is tried while the container moves its folders.
 const TRIES: usize = 16;
 
-/// The root folder of a container, and how its ids read on the host.
+/// The root folder of a container, and the map from its ids to the host's.
 pub(super) struct Root {
     folder: OwnedFd,
     uids: IdMap,
@@ -31,7 +36,7 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// The root as the process sees it. The caller makes sure afterwards that it was still the container's.
+    /// Opens the root as the process sees it. The caller then checks that the process was still the container's.
     pub(super) fn of_process(pid: u32) -> io::Result<Self> {
         let read = |map: &str| std::fs::read_to_string(format!("/proc/{pid}/{map}")).map(|text| IdMap::parse(&text));
         let path = format!("/proc/{pid}/root");
@@ -39,7 +44,7 @@ impl Root {
         Ok(Self { folder, uids: read("uid_map")?, gids: read("gid_map")? })
     }
 
-    /// The root folder of a stopped container. `maps` are its `lxc.idmap` values.
+    /// Opens the root folder of a stopped container. `maps` are its `lxc.idmap` values.
     pub(super) fn of_folder(path: &Path, maps: &[&str]) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let map = |kind| {
@@ -57,7 +62,7 @@ impl Root {
         let mut out = File::from(openat(&folder, &part, flags, Mode::from_raw_mode(0o600))?);
         let written = fill(&mut out, file, owner).and_then(|()| Ok(renameat(&folder, &part, &folder, name)?));
         if written.is_err() {
-            // Nothing else can be done about a part that does not go away.
+            // If this fails, nothing else can be done about the temporary file.
             let _ = unlinkat(&folder, &part, AtFlags::empty());
         }
         written?;
@@ -66,11 +71,11 @@ impl Root {
         if same { Ok(()) } else { Err(io::Error::other("the file did not arrive")) }
     }
 
-    /// What a plain file holds, if there is one.
+    /// Reads a plain file; `None` if there is none.
     pub(super) fn read(&self, path: &ContainerPath) -> io::Result<Option<Vec<u8>>> {
         let (folder, name) = path.split();
         let found = self.folder(folder).and_then(|folder| {
-            // Opening a device or a pipe may do something: first it is only pointed at.
+            // Opening a device or a pipe may have effects, so the first descriptor is only `O_PATH`.
             openat(&folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
         });
         let found = match found {
@@ -86,7 +91,7 @@ impl Root {
         Ok(Some(content))
     }
 
-    /// Removes a file or a link; missing is as good.
+    /// Removes a file or a link; succeeds if there is none.
     pub(super) fn remove(&self, path: &ContainerPath) -> io::Result<()> {
         let (folder, name) = path.split();
         let folder = match self.folder(folder) {
@@ -99,7 +104,7 @@ impl Root {
         }
     }
 
-    /// Whether there is a folder of this path.
+    /// Whether a folder of this path exists.
     pub(super) fn has_folder(&self, path: &str) -> bool {
         self.folder(path).is_ok()
     }
@@ -123,7 +128,7 @@ impl Root {
         Ok(above)
     }
 
-    /// A folder by its path from the root, wherever its links lead inside it.
+    /// Opens a folder by its path from the root. Links in the path stay inside the root.
     fn folder(&self, path: &str) -> Result<OwnedFd, Errno> {
         let path = path.trim_start_matches('/');
         let path = if path.is_empty() { "." } else { path };
@@ -142,7 +147,7 @@ impl Root {
 fn fill(out: &mut File, file: &FileSpec, (uid, gid): (Uid, Gid)) -> io::Result<()> {
     out.write_all(&file.content)?;
     fchown(&*out, Some(uid), Some(gid))?;
-    // The last, since a change of owner takes bits away.
+    // This comes last, since a change of owner clears mode bits.
     fchmod(&*out, Mode::from_raw_mode(file.mode & 0o7777))?;
     out.sync_all()
 }
@@ -153,7 +158,7 @@ fn temporary_name() -> io::Result<String> {
     Ok(format!(".taosd-{}", data_encoding::HEXLOWER.encode(&random)))
 }
 
-/// Rows of first id inside, first id outside, count: the form of `/proc/PID/uid_map` and of `lxc.idmap`.
+/// Rows of first id inside, first id outside and count, as in `/proc/PID/uid_map` and `lxc.idmap`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct IdMap(Vec<(u32, u32, u32)>);
 
@@ -162,7 +167,7 @@ impl IdMap {
         Self(vec![(0, 0, u32::MAX)])
     }
 
-    /// Rows that make no sense map nothing.
+    /// Skips rows that are not three numbers.
     pub(crate) fn parse(text: &str) -> Self {
         let row = |line: &str| {
             let mut numbers = line.split_whitespace().map(str::parse);
@@ -171,7 +176,7 @@ impl IdMap {
         Self(text.lines().filter_map(row).collect())
     }
 
-    /// The host's id for one inside.
+    /// The host's id for an id inside.
     pub(crate) fn host(&self, inside: u32) -> io::Result<u32> {
         let mapped = self.0.iter().find_map(|&(first, host, count)| {
             let offset = inside.checked_sub(first).filter(|offset| *offset < count)?;
@@ -190,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// A container's root and, beside it, something of the host's that must not change.
+    /// A container's root and, beside it, files of the host that must not change.
     struct Tree(std::path::PathBuf);
 
     impl Tree {

@@ -1,5 +1,5 @@
-//! Starting a container so that it is not the daemon's child: it must outlive the daemon, and have nothing of what the
-//! daemon's unit or the daemon itself is held to. And which ones ran when the host went down.
+//! Starts a container so that it is not the daemon's child: it must outlive the daemon, and must not inherit the
+//! restrictions of the daemon or its unit. Also lists the containers that ran when the host went down.
 
 use std::path::Path;
 use std::thread;
@@ -9,29 +9,30 @@ use super::{ClassicLxc, disk, tools};
 use crate::containers::values::host_path;
 use crate::containers::{ContainerName, Error, Status, Until};
 
-/// In a container's configuration: the host's boot in which it was started and not stopped since.
+/// A note in a container's configuration: the host's boot in which it was started, until it is stopped.
 const RUNS: &str = "runs";
-/// Between two looks at a container that starts.
+/// The pause between two checks of a container that starts.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Gives a child the umask of a login; the daemon's own lets nobody else read. The arguments are never read as script.
+/// Gives a child the umask of a login, since the daemon's own lets nobody else read. The arguments are never read as
+/// script.
 const WITH_UMASK: &str = "umask 022; exec \"$@\"";
-/// What systemd is told of the unit of one container. Stopping it, as at the end of the host's run, lets the container
+/// The properties of a container's systemd unit. Stopping the unit, also at shutdown of the host, lets the container
 /// shut down.
 const PROPERTIES: [&str; 5] =
     ["Delegate=yes", "KillMode=mixed", "TasksMax=infinity", "TimeoutStopSec=60s", "SyslogIdentifier=lxc-start"];
 
-/// This run of the host.
+/// The id of the host's current boot.
 fn host_boot() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }
 
-/// Whether this process is a service of systemd's, which has restrictions that it hands on.
+/// Whether this process is a systemd service, whose restrictions its children inherit.
 fn is_a_service() -> bool {
     Path::new("/run/systemd/system").is_dir() && std::env::var_os("INVOCATION_ID").is_some()
 }
 
 impl ClassicLxc {
-    /// Starts it, and notes that it is meant to run.
+    /// Starts the container, and notes that it is meant to run.
     pub(super) fn launch(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error> {
         match tools::find("systemd-run").filter(|_| is_a_service()) {
             Some(_) => self.launch_as_unit(name, until)?,
@@ -40,7 +41,7 @@ impl ClassicLxc {
         self.note_run(name, host_boot().as_deref())
     }
 
-    /// Notes in which run of the host it was started; `None` once it is stopped.
+    /// Notes the host's boot in which the container was started; `None` once it is stopped.
     pub(super) fn note_run(&self, name: &ContainerName, boot: Option<&str>) -> Result<(), Error> {
         let before = self.config(name)?;
         let mut after = before.clone();
@@ -55,7 +56,7 @@ impl ClassicLxc {
         tools::run("sh", &command, until)?.ok().map(|_| ())
     }
 
-    /// As a unit of its own: systemd starts it, with the limits, the umask and the system calls of any service.
+    /// Starts it as a unit of its own, so that systemd gives it the limits, umask and system calls of any service.
     fn launch_as_unit(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error> {
         let (start, stop, path) = (tools::path_of("lxc-start")?, tools::path_of("lxc-stop")?, host_path(&self.path)?);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
@@ -89,7 +90,7 @@ impl ClassicLxc {
         }
     }
 
-    /// Those that were started in another run of the host and not stopped since.
+    /// The containers that were started in another boot of the host and not stopped since.
     pub(super) fn ran_in_another_boot(&self, deadline: Instant) -> Result<Vec<ContainerName>, Error> {
         let Some(boot) = host_boot() else { return Ok(Vec::new()) };
         let ran = |name: &ContainerName| self.config(name).is_ok_and(|c| c.note(RUNS).is_some_and(|run| run != boot));

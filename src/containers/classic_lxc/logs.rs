@@ -1,4 +1,4 @@
-//! What a classic container tells: its console's file on the host, and its journal.
+//! The logs of a classic container: the file of its console on the host, and its journal.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -15,7 +15,7 @@ impl ClassicLxc {
         Ok(text::tail(&end, more, limits))
     }
 
-    /// One reading at a time, by a program inside that is killed at the deadline.
+    /// Reads the journal by a program inside, which is killed at the deadline. One reading per container at a time.
     pub(super) fn read_journal(
         &self,
         name: &ContainerName,

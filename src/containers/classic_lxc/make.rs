@@ -1,4 +1,4 @@
-//! Making, copying, renaming and healing classic containers: whole folders, and what their configuration says.
+//! Creates, copies, renames and heals classic containers: whole folders and their configurations.
 
 use std::path::Path;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use super::disk::{Draft, read_config, rename_new, write_config};
 use crate::containers::values::host_path;
 use crate::containers::{ContainerName, CreateSpec, Error, SnapshotName, Until};
 
-/// The configuration of an image that brings none: the distribution's rules, and a network of loopback alone.
+/// The configuration for an image without one: the distribution's rules, and a network with loopback only.
 const DEFAULT_CONFIG: &str = "lxc.include = /usr/share/lxc/config/common.conf\nlxc.net.0.type = empty\n";
 /// The most that a container's console may write to the host's disk.
 const CONSOLE_SIZE: &str = "1MB";
@@ -37,14 +37,14 @@ impl ClassicLxc {
         if draft.put_in_place()? { Ok(()) } else { Err(Error::AlreadyExists(name.to_string())) }
     }
 
-    /// The images there are: folders with a root file system.
+    /// The names of the images, which are folders with a root file system.
     pub(super) fn known_images(&self) -> Vec<String> {
         let folders = self.images.read_dir().into_iter().flatten().flatten();
         let images = folders.filter(|folder| folder.path().join("rootfs").is_dir());
         images.filter_map(|folder| folder.file_name().into_string().ok()).collect()
     }
 
-    /// The folder moves first; until its configuration has followed, [`heal`](Self::heal) can tell what it should say.
+    /// Renames a container. The folder moves first, and [`heal`](Self::heal) then corrects its configuration.
     pub(super) fn move_to(&self, name: &ContainerName, to: &ContainerName) -> Result<(), Error> {
         if !rename_new(&self.folder(name), &self.folder(to))? {
             return Err(Error::AlreadyExists(to.to_string()));
@@ -52,8 +52,8 @@ impl ClassicLxc {
         self.heal(to)
     }
 
-    /// Makes the configuration name the folder that it lies in: a crash may have come between the two halves of a
-    /// rename.
+    /// Makes the configuration name the folder that it is in, since a crash may interrupt a rename between its two
+    /// steps.
     pub(super) fn heal(&self, name: &ContainerName) -> Result<(), Error> {
         let mut config = self.config(name)?;
         let Some(old) = self.other_folder(&config, name) else { return Ok(()) };
@@ -72,7 +72,7 @@ impl ClassicLxc {
         write_config(&self.config_path(name), &config)
     }
 
-    /// The container whose folder the root file system is said to be in, if that is another one's and not there.
+    /// The other container whose folder the configuration names as root, if that root does not exist.
     fn other_folder(&self, config: &LxcConfig, name: &ContainerName) -> Option<String> {
         let root = config.get("lxc.rootfs.path")?;
         let root = Path::new(root.strip_prefix("dir:").unwrap_or(root));
@@ -85,7 +85,7 @@ impl ClassicLxc {
         folders.map(|folder| folder.path().join("config")).collect()
     }
 
-    /// A full copy in `snaps/`, where `lxc-snapshot` looks for it as well.
+    /// Makes a full copy in `snaps/`, where `lxc-snapshot` looks for it too.
     pub(super) fn copy(&self, name: &ContainerName, snapshot: &SnapshotName, deadline: Instant) -> Result<(), Error> {
         let mut config = self.config(name)?;
         let (folder, snaps) = (self.folder(name), self.folder(name).join("snaps"));
@@ -131,7 +131,7 @@ fn configured(
     Ok(config)
 }
 
-/// A path as fstab(5) writes it.
+/// A path in the notation of `fstab(5)`.
 fn fstab(path: &str) -> String {
     path.replace('\\', "\\134").replace(' ', "\\040")
 }

@@ -1,5 +1,5 @@
-//! The driver for classic LXC: its tools start and stop, its configuration files hold the rest. Containers are folders
-//! below one path, so "there is no such container" means that the folder has no configuration.
+//! The driver for classic LXC. LXC's tools start and stop containers, and configuration files hold the rest. A
+//! container is a folder below one path, and a folder without a configuration is no container.
 
 pub(crate) mod config;
 mod disk;
@@ -33,9 +33,9 @@ use super::{
     FileSpec, Info, LogLimits, Logs, MAX_FILE, Runtime, SnapshotName, Status, Until, text,
 };
 
-/// The columns asked of `lxc-ls`. Addresses come last: they may be several words.
+/// The columns of `lxc-ls`. The addresses come last, since they may be several words.
 const COLUMNS: &str = "NAME,STATE,PID,RAM,IPV4,IPV6";
-/// Calls into containers' file systems that may hang at once: the file system may be the container's own program.
+/// The most calls into containers' file systems that may hang at once: a file system may be a program of the container.
 const MAX_HANGING: usize = 16;
 
 /// Classic LXC below one folder.
@@ -48,7 +48,7 @@ pub struct ClassicLxc {
     inside: Arc<AtomicUsize>,
 }
 
-/// What one line of `lxc-ls` says.
+/// One line of `lxc-ls`.
 pub(crate) struct Row {
     pub(crate) name: ContainerName,
     status: Status,
@@ -58,8 +58,9 @@ pub(crate) struct Row {
 }
 
 impl ClassicLxc {
-    /// The driver for the containers below `path`, if this host has LXC's tools. Images are folders below `images`:
-    /// `rootfs`, and optionally `config` with the lines that a container of it begins with.
+    /// Returns the driver for the containers below `path`; `None` if this box does not have LXC's tools. Images are
+    /// folders below `images` with `rootfs` and optionally `config`, the first lines of a new container's
+    /// configuration.
     #[must_use]
     pub fn find(path: &Path, images: &Path) -> Option<Self> {
         tools::find("lxc-start")?;
@@ -147,8 +148,8 @@ impl ClassicLxc {
         })
     }
 
-    /// Opens something through `/proc/PID` of the container's first process. The process is looked up again after:
-    /// if it is still the same one, the number has not come to mean another in between.
+    /// Opens something through `/proc/PID` of the container's first process. It looks the process up again afterwards:
+    /// if it is still the same one, its number was not reused in between.
     fn through_init<T>(
         &self,
         name: &ContainerName,
@@ -171,8 +172,8 @@ impl ClassicLxc {
         }
     }
 
-    /// Does something to a container's files in a thread of its own, so that a file system that hangs costs a thread
-    /// and not the caller.
+    /// Works on a container's files in a thread of its own, so that a file system that hangs blocks a thread and not
+    /// the caller.
     fn inside<T: Send + 'static>(
         &self,
         deadline: Instant,
@@ -185,7 +186,7 @@ impl ClassicLxc {
         let (sender, receiver) = channel();
         let running = Arc::clone(&self.inside);
         thread::spawn(move || {
-            // Nobody listens any more when it comes too late.
+            // The caller no longer listens if the result comes too late.
             let _ = sender.send(work());
             running.fetch_sub(1, Ordering::Relaxed);
         });
@@ -195,7 +196,7 @@ impl ClassicLxc {
         }
     }
 
-    /// Opens the way to the daemon that the configuration asks for, if the container runs.
+    /// Opens the connection to the daemon that the configuration asks for, if the container runs.
     fn open_proxy(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
         let config = self.config(name)?;
         let Some(socket) = config.note("proxy") else { return Ok(()) };
@@ -236,10 +237,10 @@ pub(crate) fn row(line: &str) -> Option<Row> {
     Some(Row { name, status, pid, memory_mb, addresses: addresses.collect() })
 }
 
-/// What tells this run of a process from any other: the host's boot, the process's number and when it began.
+/// Identifies this run of a process: the boot of the host, the process's number and its start time.
 fn boot(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Field 22; the second field may itself hold blanks and brackets.
+    // Field 22; the second field may contain blanks and brackets.
     let began = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
     let host = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(format!("{}:{pid}:{began}", host.trim()))
@@ -261,7 +262,7 @@ impl Driver for ClassicLxc {
 
     fn list(&self, _: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
         let states = self.rows("", deadline)?.into_iter().map(|row| self.state(row));
-        // One that goes away meanwhile is not there any more, which is no failure of the list.
+        // A container that is deleted meanwhile is no failure of the list.
         states.filter(|state| !matches!(state, Err(Error::NotFound(_)))).collect()
     }
 
@@ -273,7 +274,7 @@ impl Driver for ClassicLxc {
         self.ran_in_another_boot(deadline)
     }
 
-    /// What makes one is this process, and the call that does it answers when it is done.
+    /// Always `false`: only this process creates containers, and its call returns when the work is done.
     fn is_at_work(&self, _: &ContainerName, _: Instant) -> Result<bool, Error> {
         Ok(false)
     }

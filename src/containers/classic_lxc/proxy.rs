@@ -1,8 +1,8 @@
-//! The way from a container's `127.0.0.1:6969` to a Unix socket of the host's, where LXC has no proxy device: a thread
-//! enters the container's network name space, opens the listener there, and the daemon carries what comes in.
+//! Connects a container's `127.0.0.1:6969` to a Unix socket of the host, since LXC has no proxy device. A thread enters
+//! the container's network name space and opens the listener there, and the daemon relays its connections.
 //!
-//! A socket bound into the container instead would be a dead file after each start of the daemon, and every client
-//! would need to know of it. The listener belongs to one run of the container and to this process: it is opened again
+//! A socket mounted into the container instead would be a dead file after each start of the daemon, and every client
+//! would have to know of it. The listener belongs to one run of the container and to this process: it is opened again
 //! at each start of either.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use crate::client::relay::{Relay, RelayHandle};
 use crate::containers::{ContainerName, INSIDE_ADDRESS};
 use crate::threads::lock;
 
-/// The ways that are open.
+/// The open connections.
 #[derive(Default)]
 pub(super) struct Proxies {
     state: Mutex<ProxyState>,
@@ -41,7 +41,7 @@ impl Proxies {
         lock(&self.state)
     }
 
-    /// Opens the way into this run of the container, unless it is open. `network` is its network name space.
+    /// Opens the listener for this run of the container, unless it is open. `network` is its network name space.
     pub(super) fn open(
         &self,
         name: &ContainerName,
@@ -70,7 +70,7 @@ impl Proxies {
     }
 }
 
-/// A socket stays in the name space it was made in; the thread that went there ends here.
+/// A socket stays in the name space in which it was made, so the thread that entered it can end.
 fn listen_inside(network: BorrowedFd<'_>) -> io::Result<TcpListener> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {

@@ -1,5 +1,5 @@
-//! Running LXC's tools: by absolute path, without a shell, with a fixed environment, bounded in time and output.
-//! Arguments are names and paths only: anybody on the host can read them.
+//! Runs LXC's tools: by absolute path, without a shell, with a fixed environment, and with limits on time and output.
+//! Arguments are names and paths only, since everybody on the host can read them.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -14,14 +14,14 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::containers::{Away, Error, Runtime, Until};
 
-/// Where tools are looked for. The daemon's own `PATH` has no say.
+/// The folders in which tools are searched. The daemon's own `PATH` does not count.
 const FOLDERS: [&str; 6] = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin"];
-/// How much of each output stream is kept, in bytes; the rest is read and dropped. One more than a log may have.
+/// The bytes kept of each output stream; the rest is read and dropped. One more than a log may have.
 const MAX_OUTPUT: usize = 1024 * 1024 + 1;
-/// How long the output may stay open after the tool has ended: a daemon it left behind may hold it.
+/// How long the output may stay open after the tool has ended: a daemon that it started may hold it open.
 const AFTER_EXIT: Duration = Duration::from_millis(200);
 
-/// What a tool said.
+/// The exit status and the output of a tool.
 #[derive(Debug)]
 pub(super) struct ToolOutput {
     status: ExitStatus,
@@ -30,12 +30,15 @@ pub(super) struct ToolOutput {
 }
 
 impl ToolOutput {
-    /// What it exited with; `None` if a signal ended it.
+    /// The exit code; `None` if a signal ended the tool.
     pub(super) fn code(&self) -> Option<i64> {
         self.status.code().map(i64::from)
     }
 
-    /// What went to standard output, if the tool succeeded.
+    /// Returns the standard output.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] if the tool failed, with its standard error or else its standard output.
     pub(super) fn ok(self) -> Result<String, Error> {
         if self.status.success() {
             return Ok(self.stdout);
@@ -50,16 +53,17 @@ pub(super) fn find(tool: &str) -> Option<PathBuf> {
     FOLDERS.iter().map(|folder| Path::new(folder).join(tool)).find(|path| path.is_file())
 }
 
-/// The same as text.
+/// The absolute path of a tool, as text.
 ///
 /// # Errors
-/// [`Error::RuntimeUnavailable`] where it is not installed.
+/// [`Error::RuntimeUnavailable`] if it is not installed.
 pub(super) fn path_of(tool: &str) -> Result<String, Error> {
     let path = find(tool).and_then(|path| path.into_os_string().into_string().ok());
     path.ok_or_else(|| Error::unavailable(Runtime::Lxc, Away::Absent, format!("{tool} is not installed")))
 }
 
-/// Runs a tool to its end. Past the deadline, or called off, its whole process group is killed and reaped.
+/// Runs a tool to its end. If the deadline passes or the call is cancelled, its whole process group is killed and
+/// reaped.
 pub(super) fn run<'a, A: AsRef<OsStr>>(
     tool: &str,
     arguments: &[A],
@@ -111,14 +115,14 @@ fn wait(child: &mut Child, until: Until<'_>) -> Result<ExitStatus, Error> {
 
 fn kill_and_reap(child: &mut Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // Not reaped yet, so the group's number is still its own. It may be gone already, which is as good.
+        // It is not reaped yet, so the group's number is still its own. If the group is gone already, that is fine.
         let _ = kill_process_group(group, Signal::KILL);
     }
     let _ = child.kill();
     let _ = child.wait();
 }
 
-/// Reads a pipe to its end in a thread, so that a full pipe never stops the tool.
+/// Reads a pipe to its end in a thread, so that a full pipe never blocks the tool.
 fn drain(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -128,7 +132,7 @@ fn drain(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
             let room = MAX_OUTPUT.saturating_sub(kept.len());
             kept.extend_from_slice(&chunk[..count.min(room)]);
         }
-        // Nobody waits any more if a daemon held the pipe open for too long.
+        // The caller no longer waits if a daemon held the pipe open for too long.
         let _ = sender.send(kept);
     });
     receiver

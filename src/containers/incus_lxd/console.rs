@@ -1,6 +1,7 @@
-//! The console log. Of a running container the runtimes hand out what has come since somebody last asked, and then
-//! forget it (LXD 5.0: nothing new is even an error); of a stopped one, the whole file. So what was read is kept here.
-//! What another reader took before this daemon began shows up when the container stops.
+//! The console log. For a running container the runtimes return only the output since the last request, and then forget
+//! it (LXD 5.0 even returns an error if there is none). For a stopped container they return the whole file. So the
+//! driver keeps what it has read. Output that another reader took before this daemon started appears when the container
+//! stops.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,14 +13,14 @@ use crate::client::http::ClientRequest;
 use crate::containers::{ContainerName, Error, LogLimits, Logs, text};
 use crate::threads::lock;
 
-/// The longest answer that is read, in bytes; the runtimes keep 128 KiB of a running container's console.
+/// The longest reply that is read, in bytes; the runtimes keep 128 KiB of a running container's console.
 const MAX_CONSOLE: usize = 4 * 1024 * 1024;
-/// Bytes kept of one container.
+/// The bytes kept of one container.
 const MAX_KEPT: usize = 128 * 1024;
-/// Containers kept; past this all are forgotten.
+/// The most containers kept; with one more, all are forgotten.
 const MAX_CONTAINERS: usize = 128;
 
-/// The ends of consoles as far as they were read, and whether more came before them.
+/// The end of each console as far as it was read, and whether it had more before.
 #[derive(Debug, Default)]
 pub(super) struct Consoles(Mutex<HashMap<ContainerName, (Vec<u8>, bool)>>);
 
@@ -28,7 +29,7 @@ impl Consoles {
         lock(&self.0).remove(name);
     }
 
-    /// Adds what is new (or, if it is `whole`, takes it for all there is) and gives the end within the limits.
+    /// Adds new output, or replaces all output if `whole`, and returns the end within the limits.
     fn add(&self, name: &ContainerName, read: &[u8], whole: bool, limits: LogLimits) -> Logs {
         let mut all = lock(&self.0);
         if all.len() >= MAX_CONTAINERS && !all.contains_key(name) {
@@ -55,7 +56,7 @@ impl IncusLxd {
             ClientRequest::new("GET", format!("{}/console", url(name)), deadline).with_max_response(MAX_CONSOLE);
         match self.rest.raw(request) {
             Ok(answer) => {
-                // A file has a name; what comes from the console's buffer has none.
+                // A file has a name, but the console's buffer has none.
                 let whole = answer.header("content-disposition").is_some_and(|place| !place.ends_with("filename="));
                 Ok(self.consoles.add(name, &answer.body, whole, limits))
             }
@@ -70,7 +71,7 @@ impl IncusLxd {
     }
 }
 
-/// There is no log file because the container never ran, or no name of one because nothing was said since.
+/// Whether there is no log file because the container never ran, or no file name because there is no new output.
 fn is_nothing_new(error: &RestError) -> bool {
     match error {
         RestError::Status(404, _) => true,

@@ -1,4 +1,4 @@
-//! Files in an instance. The API answers 200 to a write it did not make, so every write is read back.
+//! Files in an instance. The API may reply 200 to a write that it did not make, so every write is read back.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ impl IncusLxd {
         match self.push(name, file, deadline) {
             Ok(()) => {}
             Err(RestError::Other(error)) => return Err(error),
-            // Most likely its folder is missing; if it was something else, it fails again below.
+            // Most likely the folder is missing. After any other cause the second try fails too.
             Err(RestError::Status(..)) => {
                 self.make_folders(name, file, deadline)?;
                 self.push(name, file, deadline).map_err(|error| self.about_file(name, error, deadline))?;
@@ -29,7 +29,7 @@ impl IncusLxd {
         if self.has_arrived(name, file, deadline)? {
             return Ok(());
         }
-        // What was there before had another type or mode: make it anew.
+        // An old file of another type or mode was in place: delete it and write again.
         self.drop_file(name, &file.path, deadline)?;
         self.push(name, file, deadline).map_err(|error| self.about_file(name, error, deadline))?;
         if self.has_arrived(name, file, deadline)? { Ok(()) } else { Err(Error::failed("the file did not arrive")) }
@@ -38,7 +38,7 @@ impl IncusLxd {
     pub(super) fn drop_file(&self, name: &ContainerName, path: &ContainerPath, deadline: Instant) -> Result<(), Error> {
         match self.rest.raw(ClientRequest::new("DELETE", url(name, path.as_str()), deadline)) {
             Ok(_) => Ok(()),
-            // The path or the container: only the container itself can tell.
+            // The path or the container is missing, and only the container's own URL tells which.
             Err(RestError::Status(404, _)) => self.instance(name, deadline).map(|_| ()),
             Err(other) => Err(other.into()),
         }
@@ -54,7 +54,7 @@ impl IncusLxd {
         self.rest.raw(request).map(|_| ())
     }
 
-    /// Folders that exist are left as they are: making one again would change its mode.
+    /// Makes missing folders. It skips existing ones, since making one again would change its mode.
     fn make_folders(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error> {
         for folder in file.path.folders() {
             match self.rest.raw(ClientRequest::new("GET", url(name, folder), deadline)) {
@@ -88,7 +88,7 @@ impl IncusLxd {
         match self.rest.raw(request) {
             Ok(answer) if answer.header(&self.rest.header("type")) == Some("file") => Ok(Some(answer.body)),
             Ok(_) => Ok(None),
-            // The path or the container: only the container itself can tell.
+            // The path or the container is missing, and only the container's own URL tells which.
             Err(RestError::Status(404, _)) => self.instance(name, deadline).map(|_| None),
             Err(other) => Err(other.into()),
         }
@@ -103,7 +103,7 @@ impl IncusLxd {
             && answer.header(&self.rest.header("mode")) == Some(mode(file.mode).as_str()))
     }
 
-    /// 404 on a file is about the container only where the container says so too.
+    /// Reads 404 on a file as a missing container only if a request for the container confirms it.
     fn about_file(&self, name: &ContainerName, error: RestError, deadline: Instant) -> Error {
         match error {
             RestError::Status(404, message) => match self.instance(name, deadline) {

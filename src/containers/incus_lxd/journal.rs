@@ -1,5 +1,5 @@
-//! Reading an instance's journal: a command inside writes its end to a file there, and the file is fetched. The runtimes
-//! would also record a command's output, but on the host's disk and without a bound.
+//! Reads an instance's journal: a command inside writes the end of it to a file there, and the driver fetches the file.
+//! The runtimes can record a command's output too, but on the host's disk and without a limit.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,11 +13,11 @@ use crate::client::http::ClientRequest;
 use crate::containers::{ContainerName, Error, LogLimits, Logs, Status, Until, journal, text};
 use crate::threads::lock;
 
-/// Where the command writes, in the container's memory: the file of the last reading stays.
+/// Where the command writes, in the container's memory. The file of the last reading stays.
 const PLACE: &str = "/run/taosd-journal";
 
-/// Readings whose end nobody saw. A command cannot be called off, so until it has ended there is no other: a container
-/// whose programs hang costs the host one of them.
+/// Readings that nobody saw end. A command cannot be cancelled, so no other one starts before it has ended: a container
+/// whose programs hang costs the host only one of them.
 #[derive(Debug, Default)]
 pub(super) struct Unended(Mutex<HashMap<ContainerName, String>>);
 
@@ -68,7 +68,7 @@ impl IncusLxd {
         }
     }
 
-    /// Runs a command without input, its output dropped. The operation as it ended.
+    /// Runs a command without input, drops its output, and returns the ended operation.
     fn run_inside(&self, name: &ContainerName, command: &[String], deadline: Instant) -> Result<Value, Error> {
         let body = json!({
             "command": command,

@@ -1,4 +1,4 @@
-//! How the runtime is reached: the socket of this box, or a node over HTTPS with a client certificate.
+//! The connection to a runtime: the socket of this box, or a node over HTTPS with a client certificate.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,45 +12,45 @@ use crate::containers::node::NodeOptions;
 use crate::containers::{Away, Error, Runtime};
 use crate::threads::lock;
 
-/// How long a node may take to take a connection.
+/// How long a node may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long it may take to say who it is.
+/// How long a node may take to say who it is.
 const GREETING: Duration = Duration::from_secs(10);
 /// The longest greeting, in bytes: it lists some hundred extensions.
 const MAX_GREETING: usize = 1024 * 1024;
-/// Between two tries at redeeming a trust token.
+/// The pause between two tries to redeem a trust token.
 const REDEEM_PAUSE: Duration = Duration::from_secs(60);
 
-/// The way to a runtime.
+/// The connection to a runtime.
 #[derive(Debug, Clone)]
 pub(super) enum RuntimeLink {
-    /// On this box.
+    /// A runtime on this box.
     Socket(Runtime, Target),
-    /// On another one.
+    /// A runtime on a node.
     Node(Arc<NodeLink>),
 }
 
-/// A node, and what is known of it.
+/// A node and the facts known about it.
 #[derive(Debug)]
 pub(super) struct NodeLink {
     options: Arc<NodeOptions>,
     trust: Trust,
-    /// What runs there; known once it has answered as one that trusts us.
+    /// The kind of runtime; known once the node has replied and trusts this box.
     met: Mutex<Option<Runtime>>,
     redeemed: Mutex<Option<Instant>>,
 }
 
 impl RuntimeLink {
-    /// A node; nothing is asked yet.
+    /// Connects to a node. No request is made yet.
     ///
     /// # Errors
-    /// The identity cannot be used.
+    /// The fault, if the identity cannot be used.
     pub(super) fn to_node(options: Arc<NodeOptions>, identity: &Identity) -> Result<Self, String> {
         let trust = Trust::of_server(&options.pin, identity)?;
         Ok(Self::Node(Arc::new(NodeLink { options, trust, met: Mutex::default(), redeemed: Mutex::default() })))
     }
 
-    /// Which runtime it is; of a node that was never met, a guess.
+    /// The kind of runtime; a guess for a node that has not replied yet.
     pub(super) fn runtime(&self) -> Runtime {
         match self {
             Self::Socket(runtime, _) => *runtime,
@@ -58,7 +58,7 @@ impl RuntimeLink {
         }
     }
 
-    /// The node's name.
+    /// The node's name; `None` for this box.
     pub(super) fn node(&self) -> Option<&str> {
         match self {
             Self::Socket(..) => None,
@@ -66,7 +66,7 @@ impl RuntimeLink {
         }
     }
 
-    /// Makes sure that it is known which runtime it is, before a request is made that depends on it.
+    /// Makes sure that the kind of runtime is known, for a request that depends on it.
     pub(super) fn meet(&self, deadline: Instant) -> Result<(), Error> {
         match self {
             Self::Socket(..) => Ok(()),
@@ -74,7 +74,7 @@ impl RuntimeLink {
         }
     }
 
-    /// Sends a request and gives the answer, whatever its status.
+    /// Sends a request and returns the reply, whatever its status.
     pub(super) fn call(&self, request: ClientRequest) -> Result<Response, Error> {
         match self {
             Self::Socket(runtime, target) => call(target, request).map_err(|error| no_answer(*runtime, None, &error)),
@@ -92,7 +92,8 @@ impl RuntimeLink {
 }
 
 impl NodeLink {
-    /// Asks who it is until it has answered as one that trusts us, and redeems the trust token where it does not yet.
+    /// Asks the node who it is until it has replied that it trusts this box. If it does not yet, redeems the trust
+    /// token.
     fn meet(&self, deadline: Instant) -> Result<(), Error> {
         if lock(&self.met).is_some() {
             return Ok(());
@@ -119,8 +120,8 @@ impl NodeLink {
         }
     }
 
-    /// Hands the token in, if there is one and it was not tried just now. A token is good once, so another try may have
-    /// come first: what the node says of us afterwards decides.
+    /// Redeems the trust token, if there is one and it was not tried just now. A token works once and another try may
+    /// have come first, so only what the node says afterwards decides.
     fn redeem(&self, deadline: Instant) -> Result<bool, Error> {
         let Some(token) = &self.options.token else { return Ok(false) };
         let mut redeemed = lock(&self.redeemed);
@@ -128,7 +129,7 @@ impl NodeLink {
             return Ok(false);
         }
         *redeemed = Some(Instant::now());
-        // Older servers know it as a password; none minds a field that it does not know.
+        // Older servers expect it as `password`; none rejects a field that it does not know.
         let token = token.reveal();
         let body = json!({"type": "client", "name": "taosd", "trust_token": token, "password": token});
         let body = zeroize::Zeroizing::new(body.to_string());

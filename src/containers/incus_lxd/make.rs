@@ -1,4 +1,4 @@
-//! Making an instance: from a [`CreateSpec`] to the body of `POST /1.0/instances`.
+//! Creates an instance: turns a [`CreateSpec`] into the body of `POST /1.0/instances`.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,9 +12,9 @@ use super::wire::{ENVIRONMENT, MOUNT, OWNER};
 use crate::containers::values::host_path;
 use crate::containers::{ContainerName, CreateSpec, Error, INSIDE_ADDRESS, ImageName, Until, text};
 
-/// The device that leads to the daemon.
+/// The name of the device that connects to the daemon.
 pub(super) const PROXY: &str = "taosd-proxy";
-/// How much of an image's name an error quotes, in bytes.
+/// The most bytes that an error quotes of an image's name.
 const MAX_IMAGE_NAME: usize = 100;
 
 impl IncusLxd {
@@ -43,7 +43,7 @@ impl IncusLxd {
         Err(error.without(&values))
     }
 
-    /// The image's fingerprint, which cannot come to mean another image between this request and the next.
+    /// The image's fingerprint, which names the same image in the next request too.
     fn fingerprint(&self, image: &ImageName, deadline: Instant) -> Result<String, Error> {
         let alias = utf8_percent_encode(image.as_str(), NON_ALPHANUMERIC);
         match self.rest.get(&format!("/1.0/images/aliases/{alias}"), deadline) {
@@ -57,7 +57,7 @@ impl IncusLxd {
         }
     }
 
-    /// The names that the runtime's images have.
+    /// The aliases of the runtime's images.
     pub(super) fn known_images(&self, deadline: Instant) -> Result<Vec<String>, Error> {
         let aliases = self.rest.get("/1.0/images/aliases", deadline)?.metadata;
         let paths: Vec<String> = parse(aliases)?;
@@ -90,7 +90,7 @@ impl IncusLxd {
         Ok(Value::Object(devices))
     }
 
-    /// The root disk of the default profile: a size of our own needs its pool beside it.
+    /// The root disk of the default profile: a size of our own needs its storage pool too.
     fn root_device(&self, deadline: Instant) -> Result<(String, Value), Error> {
         let profile = self.rest.get("/1.0/profiles/default", deadline)?.metadata;
         let root = profile["devices"]
@@ -116,7 +116,7 @@ fn config(spec: &CreateSpec) -> Value {
     Value::Object(config)
 }
 
-/// The proxy device from inside to this socket on the host.
+/// The proxy device that connects the inside to this socket on the host.
 pub(super) fn proxy_device(socket: &Path) -> Result<Value, Error> {
     Ok(json!({
         "type": "proxy",

@@ -1,5 +1,5 @@
-//! The driver for Incus and LXD, which speak the same REST API over a Unix socket or HTTPS and differ in the prefix of
-//! some headers. What goes over the wire is in the modules below; what the calls mean is here.
+//! The driver for Incus and LXD, which have the same REST API over a Unix socket or HTTPS and differ in the prefix of
+//! some headers. The submodules make the requests; this module implements the driver's calls.
 
 mod console;
 mod files;
@@ -29,13 +29,13 @@ use super::{
 };
 use crate::client::identity::Identity;
 
-/// How often a change is tried that others get in before.
+/// How often a change is tried if other changes come in between.
 const TRIES: usize = 5;
-/// How often a start that fails is tried, and the pause before each: see [`TIDY`].
+/// How often a failing start is tried, and the pause before each new try: see [`TIDY`].
 const STARTS: usize = 3;
 const START_PAUSE: Duration = Duration::from_millis(500);
-/// A container that goes down by itself counts as stopped while Incus still tidies up after it. A start in that moment
-/// finds the AppArmor profile loaded that is then removed.
+/// The wait after a container went down by itself: it counts as stopped while Incus still cleans up after it. A start
+/// in that moment finds the AppArmor profile loaded that is then removed.
 const TIDY: Duration = Duration::from_secs(2);
 
 /// Incus or LXD, on this box or another one.
@@ -49,16 +49,16 @@ pub struct IncusLxd {
 }
 
 impl IncusLxd {
-    /// The runtime behind this socket; nothing is asked yet.
+    /// The runtime behind this socket. No request is made yet.
     #[must_use]
     pub fn new(runtime: Runtime, socket: &Path) -> Self {
         Self::of(Rest::new(runtime, socket))
     }
 
-    /// The runtime of a node; nothing is asked yet.
+    /// The runtime of a node. No request is made yet.
     ///
     /// # Errors
-    /// The identity cannot be used.
+    /// The fault, if the identity cannot be used.
     pub fn on_node(options: Arc<NodeOptions>, identity: &Identity) -> Result<Self, String> {
         Ok(Self::of(Rest(RuntimeLink::to_node(options, identity)?)))
     }
@@ -74,10 +74,10 @@ impl IncusLxd {
         }
     }
 
-    /// What the machine has.
+    /// Returns the machine's resources.
     ///
     /// # Errors
-    /// Where it does not answer.
+    /// Any [`Error`] of the request.
     pub fn capacity(&self, deadline: Instant) -> Result<Capacity, Error> {
         let all = self.rest.get("/1.0/resources", deadline)?.metadata;
         let number = |value: &Value| value.as_u64().unwrap_or_default();
@@ -89,8 +89,8 @@ impl IncusLxd {
         })
     }
 
-    /// What the runtime has written down of an instance: its state inside is a look into it, and twenty times the
-    /// price.
+    /// Gets the stored facts of an instance. Its inner state would take an inspection of the container and twenty times
+    /// as long.
     fn instance(&self, name: &ContainerName, deadline: Instant) -> Result<Instance, Error> {
         parse(self.rest.get(&url(name), deadline).map_err(|error| error.about(name))?.metadata)
     }
@@ -103,7 +103,8 @@ impl IncusLxd {
         self.rest.operate("PUT", &format!("{}/state", url(name)), body, until).map_err(|error| error.about(name))
     }
 
-    /// Brings about a state. The runtime calls it a failure if it holds already, so a failure asks for the state.
+    /// Sets a state. The runtime reports a failure if the state is set already, so after a failure this checks the
+    /// state.
     fn reach<'a>(
         &self,
         name: &ContainerName,
@@ -125,7 +126,7 @@ impl IncusLxd {
         }
     }
 
-    /// Stops it. One that went down by itself before is given its time.
+    /// Stops it. If it went down by itself before, this waits for the runtime's cleanup.
     fn take_down(&self, name: &ContainerName, body: &Value, deadline: Instant) -> Result<(), Error> {
         match self.act(name, body, deadline.into()) {
             Err(Error::Refused(_) | Error::Failed(_)) if self.status(name, deadline)? == Status::Stopped => {
@@ -136,8 +137,8 @@ impl IncusLxd {
         }
     }
 
-    /// Replaces the devices, as `edit` makes them from those there are, unless it says that nothing needs to change.
-    /// The entity tag keeps a change by somebody else in between from being lost.
+    /// Replaces the devices with those that `edit` makes from the present ones, unless it returns that nothing changes.
+    /// The entity tag makes sure that no other change in between is lost.
     fn edit_devices(
         &self,
         name: &ContainerName,
@@ -213,7 +214,7 @@ impl Driver for IncusLxd {
     }
 
     fn is_at_work(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error> {
-        // By status: `{"running": [operation, …]}`.
+        // Grouped by status: `{"running": [operation, ...]}`.
         let all = self.rest.get("/1.0/operations?recursion=1", deadline)?.metadata;
         let Some(all) = all.as_object() else { return Err(Error::invalid_response("operations without a status")) };
         let open = all.values().filter_map(Value::as_array).flatten();
@@ -233,7 +234,7 @@ impl Driver for IncusLxd {
             if status == Status::Frozen {
                 return self.unfreeze(name, until.deadline);
             }
-            // Right after a start that failed the runtime may not know the state.
+            // Right after a failed start the runtime may not know the state.
             let again = status != Status::Running && matches!(error, Error::Failed(_)) && tries < STARTS;
             if !again || Instant::now() + START_PAUSE >= until.deadline {
                 return Err(error);
@@ -286,7 +287,7 @@ impl Driver for IncusLxd {
         let result = self.rest.operate("POST", &url(name), &json!({ "name": to.as_str() }), deadline);
         let Err(error) = result.map_err(|error| error.about(name)) else { return Ok(()) };
         if matches!(error, Error::Refused(_) | Error::Failed(_)) && self.instance(to, deadline).is_ok() {
-            // Incus may fail after it has renamed: what counts is which of the two is there.
+            // Incus may fail after it has renamed, so the name that exists decides.
             if matches!(self.instance(name, deadline), Err(Error::NotFound(_))) {
                 log::warn!("the runtime renamed {name} to {to}, and said that it could not: {error}");
                 return Ok(());
@@ -310,7 +311,7 @@ impl Driver for IncusLxd {
 
     fn set_env(&self, name: &ContainerName, changes: &[EnvChange], deadline: Instant) -> Result<(), Error> {
         let _lock = self.locks.lock(&[name], deadline)?;
-        // A patch merges with what there is, and an empty value removes the key.
+        // A patch merges with the existing configuration, and an empty value removes the key.
         let values = changes.iter().map(|change| change.value.as_ref().map_or("", |value| value.reveal()));
         let keys = changes.iter().map(|change| format!("{ENVIRONMENT}{}", change.key.as_str()));
         let config: Map<String, Value> = keys.zip(values.clone().map(Value::from)).collect();
@@ -371,7 +372,7 @@ impl Driver for IncusLxd {
 }
 
 impl IncusLxd {
-    /// A failure reads as a refusal where the cause is that the container runs.
+    /// Turns a failure into a refusal if its cause is that the container runs.
     fn unless_stopped(&self, name: &ContainerName, error: Error, deadline: Instant) -> Result<(), Error> {
         if !matches!(error, Error::Failed(_)) || self.status(name, deadline)? == Status::Stopped {
             return Err(error);

@@ -1,4 +1,5 @@
-//! The REST conventions that Incus and LXD share: the envelope, errors, entity tags and operations. No nouns here.
+//! The REST conventions that Incus and LXD share: the envelope, errors, entity tags and operations. This module knows
+//! no resources.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -11,24 +12,24 @@ use super::link::RuntimeLink;
 use crate::client::http::{ClientRequest, Response, Target};
 use crate::containers::{Away, ContainerName, Error, Runtime, Until};
 
-/// The longest answer: some hundred containers with all their state.
+/// The longest reply, in bytes: some hundred containers with all their state.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
-/// Between two tries at a container that the runtime is busy with.
+/// The pause before a request is tried again because the runtime is busy with the container.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
-/// How long the runtime may be silent about an operation of its own: a slow card holds it up, and it may be restarted.
+/// How long the runtime may be silent about one of its operations: slow storage may hold it up, or it may be restarted.
 const AWAY: Duration = Duration::from_secs(20);
-/// What is kept of a call's time for calling its operation off; a fifth of it at the most.
+/// The part of a call's time that is kept for cancelling its operation; at most a fifth of it.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long it may take to say that it has begun.
+/// How long the runtime may take to accept a change.
 const BEGIN: Duration = Duration::from_secs(30);
-/// Between two looks at an operation that was called off.
+/// The pause between two looks at a cancelled operation.
 const CANCEL_PAUSE: Duration = Duration::from_millis(250);
 
-/// A runtime's API.
+/// The API of one runtime.
 #[derive(Debug, Clone)]
 pub(super) struct Rest(pub(super) RuntimeLink);
 
-/// A good answer.
+/// A reply without an error.
 #[derive(Debug)]
 pub(super) struct RuntimeReply {
     pub(super) metadata: Value,
@@ -36,12 +37,12 @@ pub(super) struct RuntimeReply {
     operation: Option<String>,
 }
 
-/// The API said no, or there is no answer to go by.
+/// Why a request failed.
 #[derive(Debug)]
 pub(super) enum RestError {
-    /// An error envelope of the API's own.
+    /// The API replied with an error envelope: its status code and message.
     Status(u16, String),
-    /// Anything else.
+    /// Any other failure.
     Other(Error),
 }
 
@@ -62,7 +63,7 @@ impl From<RestError> for Error {
 }
 
 impl RestError {
-    /// Reads 404 as "no such container": right only where the container is all that the path names.
+    /// Reads 404 as "no such container". Use it only if the path names nothing but the container.
     pub(super) fn about(self, name: &ContainerName) -> Error {
         match self {
             Self::Status(404, _) => Error::NotFound(name.to_string()),
@@ -85,15 +86,15 @@ struct Envelope {
     metadata: Value,
 }
 
-/// What a look at an operation shows.
+/// The result of one look at an operation.
 enum OperationPoll {
-    /// It has ended, well or not.
+    /// It has ended, with success or failure.
     Ended(Result<Value, Error>),
-    /// It goes on.
+    /// It is still running.
     GoesOn,
     /// The runtime does not know it any more.
     Gone,
-    /// Nothing to go by.
+    /// There was no usable reply.
     NoAnswer(RestError),
 }
 
@@ -116,7 +117,7 @@ pub(super) fn is_over(operation: &Value) -> bool {
     !matches!(OperationPoll::at(operation.clone()), OperationPoll::GoesOn)
 }
 
-/// The operation is forgotten; that must not read as a missing container.
+/// The error for an operation that the runtime has forgotten, which must not read as a missing container.
 fn gone() -> Error {
     Error::invalid_response("the operation's outcome is gone")
 }
@@ -126,12 +127,12 @@ impl Rest {
         Self(RuntimeLink::Socket(runtime, Target::Unix(socket.to_owned())))
     }
 
-    /// Which runtime it is; of a node that was never met, a guess.
+    /// The kind of runtime; a guess for a node that has not replied yet.
     pub(super) fn runtime(&self) -> Runtime {
         self.0.runtime()
     }
 
-    /// Makes sure that it is known which runtime it is, where a request depends on it.
+    /// Makes sure that the kind of runtime is known, for a request that depends on it.
     pub(super) fn meet(&self, deadline: Instant) -> Result<(), Error> {
         self.0.meet(deadline)
     }
@@ -160,7 +161,7 @@ impl Rest {
         self.send(request)
     }
 
-    /// Sends a change. The operation it starts, if it starts one.
+    /// Sends a change and returns the path of the operation it starts, if it starts one.
     pub(super) fn begin(
         &self,
         method: &str,
@@ -182,7 +183,7 @@ impl Rest {
         self.operate_if(method, path, body, None, until.into())
     }
 
-    /// The same, only if the resource still has this entity tag.
+    /// Like `operate`, but only if the resource still has this entity tag.
     pub(super) fn operate_if(
         &self,
         method: &str,
@@ -207,9 +208,9 @@ impl Rest {
         }
     }
 
-    /// Waits until an operation has ended, and gives it if it succeeded. What the operation says of itself decides: a
-    /// wait that fails or takes too long says nothing of it. The last part of the time is for calling it off, and if it
-    /// ends well after all, that counts.
+    /// Waits until an operation has ended, and returns it if it succeeded. Only the operation's own status decides: a
+    /// wait that fails or takes too long proves nothing. The last part of the time is for cancelling it. If it succeeds
+    /// after all, that counts.
     pub(super) fn wait(&self, operation: &str, until: Until<'_>) -> Result<Value, RestError> {
         let left = until.deadline.saturating_duration_since(Instant::now());
         let give_up = until.deadline - GRACE.min(left / 5);
@@ -243,8 +244,8 @@ impl Rest {
         }
     }
 
-    /// Waits for a second at most. LXD answers with the operation, ended or not. Incus begins its answer before it
-    /// knows, so an operation that failed and a wait that took too long are both errors with status 200.
+    /// Waits for a second at most. LXD replies with the operation, ended or not. Incus begins its reply before it knows
+    /// the outcome, so an operation that failed and a wait that timed out are both errors with status 200.
     fn wait_a_slice(&self, operation: &str, give_up: Instant) -> OperationPoll {
         let path = format!("{operation}/wait?timeout={}", Until::LOOK.as_secs());
         let patience = (Instant::now() + 2 * Until::LOOK).min(give_up);
@@ -254,7 +255,7 @@ impl Rest {
         }
     }
 
-    /// Looks at an operation. Only a 404 of its own means that it is forgotten.
+    /// Gets an operation's status. Only a 404 for the operation itself means that the runtime has forgotten it.
     fn look(&self, operation: &str, deadline: Instant) -> OperationPoll {
         match self.get(operation, deadline) {
             Ok(reply) => OperationPoll::at(reply.metadata),
@@ -263,8 +264,8 @@ impl Rest {
         }
     }
 
-    /// Asks the runtime to give an operation up, and waits until it has ended one way or the other: what it still makes
-    /// could not be taken back before. The runtimes finish most kinds once they have begun.
+    /// Asks the runtime to cancel an operation, and waits until it has ended, since a rollback cannot remove what the
+    /// operation still creates. The runtimes finish most kinds of operations once they have begun.
     fn cancel(&self, operation: &str, deadline: Instant) -> OperationPoll {
         let patience = deadline.min(Instant::now() + Until::LOOK);
         if let Err(error) = self.send(ClientRequest::new("DELETE", operation, patience)) {
@@ -281,7 +282,7 @@ impl Rest {
         }
     }
 
-    /// Whether an operation has ended, however.
+    /// Whether an operation has ended, with any outcome.
     pub(super) fn has_ended(&self, operation: &str, deadline: Instant) -> Result<bool, Error> {
         match self.look(operation, deadline) {
             OperationPoll::Ended(_) | OperationPoll::Gone => Ok(true),
@@ -297,14 +298,14 @@ impl Rest {
         let operation = match envelope.kind.as_str() {
             "sync" => None,
             "async" => Some(operation_path(&envelope.operation)?),
-            // Incus sends its status before it knows the outcome of a wait.
+            // Incus sends its HTTP status before it knows the outcome of a wait.
             "error" => return Err(RestError::Status(envelope.error_code, envelope.error)),
             other => return Err(Error::invalid_response(format!("an answer of type {other}")).into()),
         };
         Ok(RuntimeReply { metadata: envelope.metadata, etag, operation })
     }
 
-    /// Sends a request whose answer need not be JSON. An error envelope is an error here as well.
+    /// Sends a request whose reply need not be JSON. An error envelope is an error here too.
     pub(super) fn raw(&self, request: ClientRequest) -> Result<Response, RestError> {
         let response = self.0.call(request)?;
         if response.status < 400 {
@@ -318,8 +319,8 @@ impl Rest {
     }
 }
 
-/// The runtime has an operation on this container under way, such as tidying up after a stop, or had one when asked:
-/// trying again is right. Where a version words it otherwise, the failure is passed on as what it is.
+/// Whether the runtime had another operation on this container under way, such as the cleanup after a stop: then the
+/// request can be tried again. If a version words this otherwise, the failure is passed on unchanged.
 fn is_busy(error: &RestError) -> bool {
     match error {
         RestError::Status(_, message) | RestError::Other(Error::Failed(message)) => {
@@ -334,12 +335,12 @@ fn read_envelope(response: &Response) -> Result<Envelope, Error> {
         .map_err(|error| Error::invalid_response(format!("status {}: {error}", response.status)))
 }
 
-/// Reads a part of an answer.
+/// Parses a part of a reply.
 pub(super) fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|error| Error::invalid_response(error.to_string()))
 }
 
-/// Takes nothing but an operation's id from what the server sent as a path.
+/// Checks a path from the server and keeps only the operation's id of it.
 pub(crate) fn operation_path(path: &str) -> Result<String, Error> {
     let id = path.strip_prefix("/1.0/operations/").unwrap_or_default();
     let id = id.split('?').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the REST API says of an instance, and how it reads as a [`ContainerState`].
+//! The instances of the REST API, and their conversion to a [`ContainerState`].
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,9 +12,9 @@ use crate::containers::{ContainerName, ContainerState, Status, parse_bytes};
 
 /// The configuration key that holds the owner.
 pub(super) const OWNER: &str = "user.taosd.owner";
-/// What the devices of mounts are called, with a number behind.
+/// The name of the devices of mounts, without their number.
 pub(super) const MOUNT: &str = "taosd-mount";
-/// What environment variables' configuration keys begin with.
+/// The prefix of the configuration keys of environment variables.
 pub(super) const ENVIRONMENT: &str = "environment.";
 
 pub(super) type InstanceConfig = BTreeMap<String, String>;
@@ -83,7 +83,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D)
 }
 
 impl Instance {
-    /// The state, or `None` where the name is outside our rule.
+    /// Converts it to a state; `None` if the name breaks the rule of [`ContainerName`].
     pub(crate) fn into_state(self) -> Option<ContainerState> {
         let name = ContainerName::parse(&self.name).ok()?;
         let setting = |key: &str| self.expanded_config.get(key).or_else(|| self.config.get(key));

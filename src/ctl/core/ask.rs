@@ -1,4 +1,4 @@
-//! Questions to a person: only where there is one.
+//! Questions to a person, only at a terminal.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -10,18 +10,18 @@ use super::text;
 use crate::say::complain;
 use crate::secret::Plaintext;
 
-/// Bytes of an answer that are read.
+/// The most bytes of an answer.
 const ANSWER: u64 = 1024;
 
-/// `--yes`; other command lines call it `--force`.
+/// `--yes`; its alias is `--force`, as in other command lines.
 pub fn yes() -> Arg {
     Arg::new("yes").long("yes").alias("force").short('y').action(ArgAction::SetTrue).help("Do not ask")
 }
 
-/// Asks whether to go on.
+/// Asks whether to continue.
 ///
 /// # Errors
-/// Where there is no terminal to ask on, or the answer is not yes.
+/// [`Failure::Usage`] if there is no terminal, or the answer is not yes.
 pub fn confirm(question: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::usage("This needs a confirmation, but there is no terminal.", "Add --yes."));
@@ -35,10 +35,10 @@ pub fn confirm(question: &str) -> Result<(), Failure> {
     Err(Failure::usage("Not confirmed; nothing was done.", "Answer y, or add --yes."))
 }
 
-/// Says what is about to happen, and asks whether to go on where there is somebody to ask. A script goes on.
+/// Prints a warning and, at a terminal, asks whether to continue. Without a terminal, or with `yes`, it continues.
 ///
 /// # Errors
-/// The answer is not yes.
+/// [`Failure::Usage`] if the answer is not yes.
 pub fn warn(warning: &str, yes: bool) -> Result<(), Failure> {
     if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         if !is_quiet() {
@@ -49,10 +49,10 @@ pub fn warn(warning: &str, yes: bool) -> Result<(), Failure> {
     confirm(&format!("{warning} Go on?"))
 }
 
-/// Asks for a token without showing it. `option` is what names a file with one instead.
+/// Asks for a token without showing it. `option` is the flag that names a file with a token instead.
 ///
 /// # Errors
-/// Where there is no terminal to ask on.
+/// [`Failure::Usage`] if there is no terminal.
 pub fn token(option: &str) -> Result<Plaintext, Failure> {
     rpassword::prompt_password("Token: ").map(Plaintext::new).map_err(|_| {
         let fix = format!("Name a file with --{option}; - reads stdin.");

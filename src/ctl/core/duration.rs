@@ -1,9 +1,9 @@
 //! Durations as people write them: `90s`, `10m`, `2h`, `3d`; a bare number is seconds.
 
-/// Reads a duration in seconds.
+/// Parses a duration. Returns whole seconds, at least 1.
 ///
 /// # Errors
-/// What is wrong, for people.
+/// A text for people with the accepted forms.
 pub fn seconds(text: &str) -> Result<i64, String> {
     let wrong = || "must be a number with s, m, h or d, such as 90s, 10m, 2h or 3d".to_owned();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -18,7 +18,7 @@ pub fn seconds(text: &str) -> Result<i64, String> {
     if number == 0 { Err(wrong()) } else { Ok(i64::from(number) * factor) }
 }
 
-/// A duration in the largest unit that it is a whole number of.
+/// A duration in the largest unit that divides it, such as `2h`.
 pub fn words(seconds: i64) -> String {
     let units = [("d", 86_400), ("h", 3600), ("m", 60)];
     let whole = units.iter().find(|(_, unit)| seconds != 0 && seconds % unit == 0);

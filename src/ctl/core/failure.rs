@@ -1,4 +1,4 @@
-//! How a command ends badly: each way has its exit code and says what is wrong and what to do.
+//! The failures of a command: each kind has its exit code, and says what is wrong and what to do.
 
 use std::fmt::Write as _;
 use std::io;
@@ -8,16 +8,16 @@ use serde_json::{Map, Value, json};
 use super::format::Format;
 use super::{next, text};
 
-/// Where the documentation speaks of logging in.
+/// The documentation about logging in.
 const DOC_LOGIN: &str = "/docs/agents/getting-started#auth";
-/// Where it speaks of the first steps.
+/// The documentation about the first steps.
 const DOC_START: &str = "/docs/agents/getting-started";
-/// Where it speaks of a daemon that does not answer.
+/// The documentation about a daemon that does not reply.
 const DOC_TROUBLE: &str = "/docs/agents/recipes/troubleshooting";
 
-/// Where it says who may use the socket.
+/// The documentation about who may use the socket.
 const DOC_FIRST: &str = "/docs/agents/operations/first-login#the-operators-token";
-/// What somebody does who may not use the socket.
+/// The fix for a user who may not use the socket.
 pub const JOIN_THE_GROUP: &str =
     "Join its group: sudo usermod -aG taosd \"$USER\", then log in again. Or use a token: taosctl login.";
 
@@ -32,7 +32,7 @@ pub enum Failure {
         /// What to do.
         fix: String,
     },
-    /// There is no login, or what is saved of one cannot be trusted.
+    /// There is no login, or the saved one cannot be trusted.
     #[error("{detail}")]
     Login {
         /// What is wrong.
@@ -40,16 +40,16 @@ pub enum Failure {
         /// What to do.
         fix: String,
     },
-    /// Nobody answered.
+    /// The daemon does not reply.
     #[error("{0}")]
     Unreachable(String),
-    /// The daemon's socket is there, and this user may not use it.
+    /// The daemon's socket exists, but this user may not use it.
     #[error("{0}")]
     NotAllowed(String),
-    /// What answered does not speak as a taosd does.
+    /// The reply does not look like one of taosd.
     #[error("{0}")]
     Unexpected(String),
-    /// The server said no.
+    /// The server refused the request.
     #[error("{}: {}", .0.error, .0.detail)]
     Refused(Box<ServerRefusal>),
     /// The output could not be written.
@@ -57,37 +57,38 @@ pub enum Failure {
     Output(#[source] io::Error),
 }
 
-/// An error as the server told it.
+/// An error reply of the server.
 #[derive(Debug)]
 pub struct ServerRefusal {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
-    /// The code.
+    /// The error code.
     pub error: String,
     /// What went wrong.
     pub detail: String,
     /// What to do.
     pub fix: String,
-    /// Where that is explained.
+    /// The page that explains the error.
     pub doc_url: String,
     /// The command to run next, if that depends on more than the code.
     pub run: Option<String>,
-    /// The other fields of the envelope, and what is worth knowing beside it.
+    /// The other fields of the error reply, and other useful facts.
     pub more: Vec<(String, String)>,
 }
 
 impl Failure {
-    /// A misuse.
+    /// A wrong use of the command.
     pub fn usage(detail: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::Usage { detail: detail.into(), fix: fix.into() }
     }
 
-    /// No login that can be used.
+    /// A missing or unusable login.
     pub fn login(detail: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::Login { detail: detail.into(), fix: fix.into() }
     }
 
-    /// The refusal in a reply that is no success; a body that is no error envelope is told as such.
+    /// The refusal from a reply with an error status. A body that is not an error envelope becomes the error
+    /// `http_STATUS`.
     pub fn refused(status: u16, body: &[u8], request_id: Option<&str>) -> Self {
         let object = serde_json::from_slice::<Map<String, Value>>(body).unwrap_or_default();
         let mut refusal = if object.get("error").is_some_and(Value::is_string) {
@@ -114,7 +115,7 @@ impl Failure {
         }
     }
 
-    /// Puts the server's address in front of the page that a refusal names.
+    /// Puts the server's address in front of the `doc_url` of a refusal, if that is a path.
     #[must_use]
     pub fn at(mut self, address: &str) -> Self {
         if let Self::Refused(refusal) = &mut self
@@ -125,7 +126,7 @@ impl Failure {
         self
     }
 
-    /// Says of a credential that was refused, or that is missing, where it was taken from, and how to get another.
+    /// Adds to a refusal with status 401 where the credential came from, and the command that gets another.
     #[must_use]
     pub fn with_login(mut self, source: &str, run: String) -> Self {
         if let Self::Refused(refusal) = &mut self
@@ -137,13 +138,13 @@ impl Failure {
         self
     }
 
-    /// It as `-o` wants it: one JSON object for programs, else lines.
+    /// The failure in the format of `-o`: one JSON object for programs, otherwise lines.
     pub fn told(&self) -> String {
         if Format::chosen().is_machine() { self.to_json() } else { self.to_text() }
     }
 
-    /// The lines for stderr: `error`, `detail`, `fix`, the command to run next, `doc_url`, and whatever else the server
-    /// told.
+    /// The lines for stderr: `error`, `detail`, `fix`, `run` (the command to run next), `doc_url`, and the other fields
+    /// of the server's reply.
     pub fn to_text(&self) -> String {
         let parts = self.parts();
         let mut out = String::new();
@@ -161,7 +162,7 @@ impl Failure {
         out
     }
 
-    /// The same as one JSON object on a line.
+    /// The failure as one JSON object on one line.
     pub fn to_json(&self) -> String {
         let parts = self.parts();
         let mut object = json!({"error": parts.error, "detail": parts.detail, "fix": parts.fix, "run": parts.run,
@@ -198,7 +199,7 @@ impl Failure {
     }
 }
 
-/// A page as its reader opens it: the address, or without a server the command that shows it.
+/// The page in a form that the reader can open: its address, or without a server the command that shows it.
 fn readable(doc_url: &str) -> String {
     let is_plain = doc_url.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'#'));
     let Some(page) = doc_url.strip_prefix('/').filter(|_| is_plain) else { return doc_url.to_owned() };
@@ -206,7 +207,7 @@ fn readable(doc_url: &str) -> String {
     format!("taosctl docs {}", page.strip_prefix("agents/").unwrap_or(page)).trim_end().to_owned()
 }
 
-/// What a failure tells, part by part.
+/// The parts of a failure's text.
 struct FailureParts<'a> {
     error: String,
     detail: String,
@@ -217,7 +218,7 @@ struct FailureParts<'a> {
 }
 
 fn envelope(status: u16, mut object: Map<String, Value>) -> ServerRefusal {
-    // The aX routes put the code and all the rest into detail, and repeat the message as the error.
+    // The aX routes put the code and all other fields into `detail`, and repeat the message as `error`.
     if object.get("detail").is_some_and(|detail| detail["error"].is_string() && detail["message"].is_string())
         && let Some(Value::Object(mut detail)) = object.shift_remove("detail")
     {
@@ -229,7 +230,7 @@ fn envelope(status: u16, mut object: Map<String, Value>) -> ServerRefusal {
     }
     let mut take = |key: &str| object.shift_remove(key).map(|value| text::plain(&value)).unwrap_or_default();
     let (error, fix, doc_url) = (take("error"), take("fix"), take("doc_url"));
-    // The Agentex routes call it otherwise, and repeat the status beside it.
+    // The Agentex routes name the field `message`, and repeat the status in the body.
     let (detail, message) = (take("detail"), take("message"));
     let detail = if detail.is_empty() && !message.is_empty() {
         for repeated in ["code", "data", "status_code"] {

@@ -1,5 +1,5 @@
-//! Flags from a route's declared fields: underscores become dashes, a list is a flag that may be repeated, a boolean has
-//! its `--no-` twin. What departs from that is a [`Flag`] of the verb.
+//! Flags made from a route's declared fields. Underscores become dashes, a list is a repeatable flag, and a boolean has
+//! a second flag that begins with `--no-`. A [`Flag`] of the verb names each exception.
 
 use std::io::Read;
 
@@ -12,37 +12,37 @@ use super::input;
 use crate::rest::field::{Field, Type};
 use crate::rest::text::without_bom_str;
 
-/// Bytes of a file that goes into a body; the daemon takes less.
+/// The most bytes of a file that goes into a body; the daemon accepts less.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What no flag is made for: pages, waiting and times that rows fall into are the command line's own business.
+/// The fields without a generated flag: the command line handles pages, waiting and time ranges itself.
 const OWN: [&str; 5] = ["limit", "cursor", "wait", "since", "until"];
 
 /// The field that names a space, in every route that takes one.
 const SPACE: &str = "space_id";
 
-/// The flag that names a space, wherever there is one. `--space-id` is what it was called before.
+/// The flag that names a space. `--space-id` is its former name.
 pub fn space_arg(id: impl Into<clap::Id>) -> Arg {
     let arg = Arg::new(id).long("space").alias("space-id").value_name("SPACE").allow_hyphen_values(true);
     let arg = arg.value_parser(NonEmptyStringValueParser::new());
     arg.help("The space: its id, slug or name; the default one if absent")
 }
 
-/// How a field's flag departs from the rule.
+/// An exception to the rules for a field's flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flag {
-    /// The field goes by this flag.
+    /// The field has a flag of this name.
     Named(&'static str, &'static str),
-    /// The field is the text of a file that this flag names.
+    /// The flag of this name takes a file, whose text is the value of the field.
     File(&'static str, &'static str),
-    /// The field is no flag: it stands at this place of the command line.
+    /// The field has no flag, but is a positional argument.
     Place(&'static str),
-    /// The field stands at this place of the command line, and has its flag too.
+    /// The field is a positional argument, and also has its flag, which is hidden.
     First(&'static str),
 }
 
 impl Flag {
-    /// The field it is about.
+    /// The name of the field.
     pub fn field(self) -> &'static str {
         match self {
             Self::Named(field, _) | Self::File(field, _) => field,
@@ -51,7 +51,7 @@ impl Flag {
     }
 }
 
-/// The flags of these fields.
+/// The flags of these fields, with these exceptions.
 pub fn args(fields: &[Field], departures: &[Flag]) -> Vec<Arg> {
     fields.iter().filter(|field| !OWN.contains(&field.name)).flat_map(|field| of_field(field, departures)).collect()
 }
@@ -70,11 +70,11 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
     };
     let arg = Arg::new(id(field)).long(long.clone()).help(field.about).required(field.required);
     let arg = match long.strip_suffix("-id") {
-        // Where a name does as well as an id.
+        // The API also accepts a name as this id.
         Some(short @ "assignee") => arg.alias(short.to_owned()),
         _ => arg,
     };
-    // What kubectl and docker call it.
+    // `--tail` is the name in kubectl and docker.
     let arg = if field.name == "lines" { arg.alias("tail") } else { arg };
     match departure {
         Some(Flag::First(_)) => placed_first(field, arg),
@@ -83,7 +83,7 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
     }
 }
 
-/// A field that stands at a place of the command line, and its hidden flag.
+/// A field as a positional argument, and its hidden flag.
 fn placed_first(field: &Field, arg: Arg) -> Vec<Arg> {
     let name = field.name.trim_end_matches("_id").to_uppercase();
     let place = Arg::new(place_id(field)).value_name(name);
@@ -101,7 +101,7 @@ fn placed_first(field: &Field, arg: Arg) -> Vec<Arg> {
     vec![place, arg.required(false).hide(true).value_name("TEXT").allow_hyphen_values(true)]
 }
 
-/// The flags that a field's type takes.
+/// The flags for the type of a field.
 fn by_kind(field: &Field, arg: Arg, long: &str) -> Vec<Arg> {
     match field.kind {
         // Text for people may begin with a dash.
@@ -133,10 +133,10 @@ fn by_kind(field: &Field, arg: Arg, long: &str) -> Vec<Arg> {
     }
 }
 
-/// The fields that were given.
+/// The fields that were given, by name.
 ///
 /// # Errors
-/// A file that cannot be read.
+/// [`Failure::Usage`] if a file cannot be read, or a value cannot be parsed.
 pub fn read(fields: &[Field], departures: &[Flag], matches: &ArgMatches) -> Result<Map<String, Value>, Failure> {
     let mut given = Map::new();
     for field in fields.iter().filter(|field| !OWN.contains(&field.name)) {
@@ -174,13 +174,14 @@ fn value(field: &Field, from_file: bool, matches: &ArgMatches) -> Result<Option<
     })
 }
 
-/// An object written in JSON.
+/// Parses an object in JSON.
 fn any_object(field: &Field, text: &str) -> Result<Value, Failure> {
     let wrong = || Failure::usage(format!("{} is not a JSON object.", field.name), "Write it as {\"key\": \"value\"}.");
     serde_json::from_str(text).ok().filter(Value::is_object).ok_or_else(wrong)
 }
 
-/// An object written as `key=value,…`; a flag alone is true. Which fields there must be is the daemon's to say.
+/// Parses an object of the form `key=value,...`; a key alone means true. The daemon checks whether required fields are
+/// missing.
 fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
     let mut object = Map::new();
     for pair in text.split(',').filter(|pair| !pair.is_empty()) {
@@ -201,7 +202,7 @@ fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
 /// The text of a file, or of stdin for `-`, without a byte order mark.
 ///
 /// # Errors
-/// It cannot be read, is longer than the daemon takes, or is not UTF-8.
+/// The file cannot be read, is longer than 4 MiB, or is not UTF-8.
 pub fn read_file(path: &str) -> Result<String, Failure> {
     let fix = match path {
         "-" => "Write a text to stdin; give - to one argument and name files for the others.",
@@ -220,7 +221,7 @@ pub fn read_file(path: &str) -> Result<String, Failure> {
     Ok(without_bom_str(&text).to_owned())
 }
 
-// Apart from the ids of the global flags and the path's parameters.
+// The prefix keeps these ids apart from the ids of the global flags and of the path parameters.
 fn id(field: &Field) -> String {
     format!("field.{}", field.name)
 }
@@ -229,7 +230,7 @@ fn place_id(field: &Field) -> String {
     format!("place.field.{}", field.name)
 }
 
-/// What stands for the field at its place of the command line.
+/// The value of the field as a positional argument.
 fn placed<'a>(field: &Field, matches: &'a ArgMatches) -> Option<&'a String> {
     matches.try_get_one::<String>(&place_id(field)).ok().flatten()
 }

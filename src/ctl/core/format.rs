@@ -1,5 +1,5 @@
-//! How a reply is printed: `-o`, `--json`, `--fields` and `-q`. Replies that programs read are made as JSON, one value a line, and
-//! turned into the other forms at the end.
+//! The output formats: `-o`, `--json`, `--fields` and `-q`. Commands print replies for programs as JSON, one value per
+//! line. At the end that JSON is converted to the other formats.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use super::text;
 use crate::closed_set::closed_set;
 
 closed_set! {
-    /// What `-o` takes.
+    /// The values of `-o`.
     pub enum Format {
         Table "table" "columns for people, as many as fit";
         Wide "wide" "all columns, uncut";
@@ -23,7 +23,7 @@ closed_set! {
     }
 }
 
-/// What the command line chose; a process runs one command.
+/// The choices of the command line. A process runs one command.
 static CHOSEN: OnceLock<Chosen> = OnceLock::new();
 
 struct Chosen {
@@ -33,17 +33,18 @@ struct Chosen {
 }
 
 impl Format {
-    /// Whether a program reads it.
+    /// True if the format is for programs.
     pub const fn is_machine(self) -> bool {
         matches!(self, Self::Json | Self::Yaml | Self::Jsonl)
     }
 
-    /// What was chosen; a table until something is.
+    /// The chosen format; a table before the choice.
     pub fn chosen() -> Self {
         CHOSEN.get().map_or(Self::Table, |chosen| chosen.format)
     }
 
-    /// Chooses, once: `word` is that of `-o`, and `fields` are all that is to be printed of a row; none: all of it.
+    /// Stores the choices, once. `word` is the value of `-o`; `fields` are the fields to print of each row, empty for
+    /// all.
     pub fn choose(word: Option<&str>, json: bool, quiet: bool, fields: Vec<String>) -> Self {
         let given = word.and_then(|word| Self::from_str(word).ok());
         let format = match given {
@@ -55,7 +56,7 @@ impl Format {
         CHOSEN.get_or_init(|| Chosen { format, quiet, fields }).format
     }
 
-    /// What JSON, one value a line, becomes. A line that is no JSON stays as it is.
+    /// Converts JSON with one value per line. A line that is not JSON stays as it is.
     pub fn of_json_lines(self, lines: &str) -> String {
         let each = |make: fn(&Value, &mut String)| {
             let mut out = String::new();
@@ -84,12 +85,12 @@ impl Format {
     }
 }
 
-/// Whether notes, warnings and progress are left out.
+/// True if notes, warnings and progress are not printed.
 pub fn is_quiet() -> bool {
     CHOSEN.get().is_some_and(|chosen| chosen.quiet)
 }
 
-/// JSON, one value a line, with the chosen fields alone; beside it those of them that no row has.
+/// Narrows JSON with one value per line to the chosen fields. Also returns the fields that no row has.
 pub fn chosen_fields(lines: &str) -> (Cow<'_, str>, Vec<&'static str>) {
     let fields = CHOSEN.get().map_or(&[][..], |chosen| &chosen.fields);
     if fields.is_empty() { (Cow::Borrowed(lines), Vec::new()) } else { narrowed_lines(lines, fields) }
@@ -120,7 +121,7 @@ fn narrowed_lines<'a>(lines: &str, fields: &'a [String]) -> (Cow<'static, str>, 
     (Cow::Owned(out), missing.collect())
 }
 
-/// Every row of a reply: those of its list, or itself.
+/// Calls `then` for each row of a reply: the rows of its list, or the object itself.
 fn each_row(value: &mut Value, then: &mut impl FnMut(&mut Map<String, Value>)) {
     let is_list = rows(value).is_some();
     match value {
@@ -133,21 +134,21 @@ fn each_row(value: &mut Value, then: &mut impl FnMut(&mut Map<String, Value>)) {
     }
 }
 
-/// The rows of a list, bare or the one list in an object.
+/// The rows of a list: a bare array, or the only array in an object.
 fn rows(value: &Value) -> Option<&Vec<Value>> {
     match value {
         Value::Array(rows) => Some(rows),
         Value::Object(object) => {
             let mut lists = object.values().filter_map(Value::as_array);
             let list = lists.next().filter(|list| list.iter().all(Value::is_object) && !list.is_empty())?;
-            // An object that is more than a list with its page is one row itself.
+            // An object with more fields than a list and its page information is one row itself.
             (lists.next().is_none() && object.len() <= 4).then_some(list)
         }
         _ => None,
     }
 }
 
-/// What one object goes by.
+/// The field of a row that names it.
 pub fn name_of(row: &Value) -> Option<String> {
     let fields = [
         "credential_id",
@@ -165,7 +166,7 @@ pub fn name_of(row: &Value) -> Option<String> {
     fields.iter().map(|field| &row[*field]).find(|value| value.is_string() || value.is_number()).map(text::plain)
 }
 
-/// A value as YAML, every text in double quotes unless it can be nothing but a text.
+/// Writes a value as YAML. A text is in double quotes, unless YAML can read it only as a text.
 fn yaml(value: &Value, indent: usize, out: &mut String) {
     let pad = " ".repeat(indent);
     match value {
@@ -179,7 +180,7 @@ fn yaml(value: &Value, indent: usize, out: &mut String) {
             for value in list {
                 let _ = write!(out, "{pad}-");
                 match value {
-                    // The first field stands beside the dash.
+                    // The first field is on the same line as the dash.
                     Value::Object(object) if !object.is_empty() => {
                         let mut inner = String::new();
                         yaml(value, indent + 2, &mut inner);
@@ -210,7 +211,7 @@ fn scalar(value: &Value) -> String {
     let mut chars = text.chars();
     let is_word = chars.next().is_some_and(|c| c.is_ascii_alphabetic())
         && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'));
-    // Words that YAML 1.1 or 1.2 reads as something else.
+    // YAML 1.1 or 1.2 reads these words as something else.
     let lower = text.to_ascii_lowercase();
     let means_more = matches!(lower.as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null");
     if is_word && !means_more { text.clone() } else { text::json_line(value) }

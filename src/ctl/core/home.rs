@@ -1,5 +1,5 @@
-//! The configuration directory: what taosctl keeps between two commands (aX contract, section 13). Its owner's alone,
-//! like every directory and file in it.
+//! The configuration directory: the files that taosctl keeps between commands (aX contract, section 13). Only their
+//! owner may read or write the directory and everything in it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,21 +14,21 @@ use crate::config::paths;
 pub const CREDENTIALS: &str = "credentials";
 /// The name of the active profile.
 pub const ACTIVE: &str = "active";
-/// Short-lived tokens that are still good.
+/// Short-lived tokens that are still valid.
 pub const JWT_CACHE: &str = "cache/jwt.json";
 /// The folder of the profiles.
 pub const PROFILES: &str = "profiles";
 
-/// The directory; it need not exist yet.
+/// The configuration directory; it need not exist yet.
 #[derive(Debug, Clone)]
 pub struct Home(PathBuf);
 
 impl Home {
-    /// Where the environment puts it; `None` where there is no place for one. A base directory that is not absolute is
-    /// passed over, as the XDG specification wants it.
+    /// Finds the directory from the environment. Returns `None` if no variable names a base directory. A base directory
+    /// that is not absolute is ignored, as the XDG specification requires.
     ///
     /// # Errors
-    /// `TAOS_CONFIG_DIR` is no whole path.
+    /// [`Failure::Usage`] if `TAOS_CONFIG_DIR` is not an absolute path.
     pub fn find(env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, Failure> {
         if let Some(dir) = env("TAOS_CONFIG_DIR") {
             return paths::of_variable("TAOS_CONFIG_DIR", Path::new(&dir)).map(|dir| Some(Self(dir))).map_err(|why| {
@@ -43,26 +43,26 @@ impl Home {
         Ok(xdg.or_else(|| absolute("HOME").map(|home| home.join(".config/taos"))).map(Self))
     }
 
-    /// Whether files can be put there, or into the nearest directory above that there is.
+    /// True if files can be written there, or into the nearest existing directory above.
     pub fn can_be_written(&self) -> bool {
         let nearest = self.0.ancestors().find(|dir| dir.exists());
         nearest.is_some_and(|dir| dir.is_dir() && access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok())
     }
 
-    /// Its path.
+    /// The path of the directory.
     pub fn directory(&self) -> &Path {
         &self.0
     }
 
-    /// The path of a file below it.
+    /// The path of a file in the directory.
     pub fn path(&self, file: &str) -> PathBuf {
         self.0.join(file)
     }
 
-    /// The bytes of a file below it, `None` where there is none.
+    /// Reads a file in the directory. Returns `None` if there is none.
     ///
     /// # Errors
-    /// [`Failure::Login`] where it, or a directory on the way, is not its owner's alone.
+    /// [`Failure::Login`] if others can read or write the file or a directory on its path.
     pub fn read(&self, file: &str) -> Result<Option<Vec<u8>>, Failure> {
         let bytes = private::read(&self.path(file))?;
         if bytes.is_some() {
@@ -71,10 +71,10 @@ impl Home {
         Ok(bytes)
     }
 
-    /// Puts a file in place of the one there is. Its path.
+    /// Writes or replaces a file. Returns its path.
     ///
     /// # Errors
-    /// [`Failure::Login`] where it cannot be written safely.
+    /// [`Failure::Login`] if the file cannot be written safely.
     pub fn write(&self, file: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
         for dir in self.directories(file) {
             private::make_dir(&dir)?;
@@ -84,15 +84,16 @@ impl Home {
         Ok(path)
     }
 
-    /// Removes a file; false if there was none.
+    /// Removes a file. Returns false if there was none.
     ///
     /// # Errors
-    /// [`Failure::Login`] where it cannot be removed.
+    /// [`Failure::Login`] if the file cannot be removed.
     pub fn remove(&self, file: &str) -> Result<bool, Failure> {
         private::remove(&self.path(file))
     }
 
-    /// The names of the files in a folder below it, sorted; what is no UTF-8 is none of ours.
+    /// The sorted names of the files in a folder of the directory. Names that are not UTF-8 are left out: taosctl
+    /// writes none.
     pub fn list(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -100,7 +101,7 @@ impl Home {
         names
     }
 
-    /// From the outermost to the file's own.
+    /// The directories on a file's path, from the configuration directory to the file's own.
     fn directories(&self, file: &str) -> Vec<PathBuf> {
         let mut dirs = vec![self.0.clone()];
         dirs.extend(Path::new(file).parent().filter(|dir| !dir.as_os_str().is_empty()).map(|dir| self.0.join(dir)));
@@ -108,7 +109,7 @@ impl Home {
     }
 }
 
-/// Whether a text may name a profile or an agent's file: it never leads out of its folder.
+/// True if a text can name a profile or an agent's file. Such a name cannot lead out of its folder.
 pub fn is_name(text: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     (1..=64).contains(&text.len())

@@ -1,16 +1,17 @@
-//! The files that a command line names; `-` is stdin, which can be read once, so that only one argument may name it.
+//! Opens the files named on the command line. `-` is stdin. Stdin can be read only once, so only one argument may name
+//! it.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether an argument has taken stdin; a process runs one command.
+/// True once an argument has opened stdin. A process runs one command.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Opens a file, or stdin for `-`.
 ///
 /// # Errors
-/// It cannot be opened, or stdin is taken by another argument.
+/// The file cannot be opened, or another argument has opened stdin.
 pub fn open(path: &str) -> io::Result<Box<dyn Read>> {
     if path != "-" {
         return Ok(Box::new(File::open(path)?));

@@ -1,4 +1,4 @@
-//! What every command of `taosctl` uses: flags, output, errors, private files, request targets.
+//! The tools that every command of `taosctl` uses: flags, output, errors, private files, request targets.
 
 pub(crate) mod ask;
 pub(crate) mod duration;

@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 
 use crate::rest::codes;
 
-/// The words of the command that runs; a process runs one.
+/// The words of the running command. A process runs one command.
 static RUNS: OnceLock<String> = OnceLock::new();
 
-/// An error's code, and the command that helps.
+/// Error codes, each with the command that helps.
 pub const NEXT: &[(&str, &str)] = &[
     ("agent_exists", "taosctl agents ls"),
     ("agent_has_no_container", "taosctl agents containers"),
@@ -49,18 +49,18 @@ pub const NEXT: &[(&str, &str)] = &[
     ("username_taken", "taosctl users ls"),
 ];
 
-/// Remembers which command runs, such as `taosctl agents create`.
+/// Stores the running command, such as `taosctl agents create`.
 pub fn runs(command: String) {
     RUNS.get_or_init(|| command);
 }
 
-/// The command that shows how to use the one that runs.
+/// The command that shows the help of the running command.
 pub fn help() -> String {
     format!("{} --help", RUNS.get().map_or("taosctl", String::as_str))
 }
 
-/// The command that helps with this error: the error's page if there is no better one, and `doctor` for an error that
-/// has no page.
+/// The command that helps with this error: the one in [`NEXT`], or else the one that shows the error's page, or else
+/// `taosctl doctor`.
 pub fn command(error: &str) -> String {
     let best = NEXT.iter().find(|(code, _)| *code == error).map(|(_, command)| (*command).to_owned());
     best.or_else(|| codes::by_slug(error).map(|code| format!("taosctl docs errors#{}", code.slug)))

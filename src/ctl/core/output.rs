@@ -1,4 +1,4 @@
-//! What a command says: gathered whole, printed at its end. A command that fails has printed nothing on stdout.
+//! The output of a command: collected first and printed at the end. A command that fails has printed nothing on stdout.
 
 use std::io::ErrorKind;
 
@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::format::{Format, chosen_fields, is_quiet};
 use crate::say::{self, Said, complain};
 
-/// The end of a command that went well.
+/// The result of a successful command.
 #[derive(Debug, Default)]
 pub struct Output {
     stdout: String,
@@ -16,7 +16,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// These lines on stdout.
+    /// Output with this text on stdout.
     pub fn text(mut text: String) -> Self {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -24,7 +24,7 @@ impl Output {
         Self { stdout: text, ..Self::default() }
     }
 
-    /// And this line on stderr.
+    /// Adds a line on stderr.
     #[must_use]
     pub fn with_note(mut self, note: &str) -> Self {
         self.stderr.push_str(note);
@@ -32,12 +32,12 @@ impl Output {
         self
     }
 
-    /// What stands on stdout.
+    /// The text on stdout.
     pub fn stdout(&self) -> &str {
         &self.stdout
     }
 
-    /// This one, and then another.
+    /// Appends another output.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.stdout.push_str(&other.stdout);
@@ -47,24 +47,24 @@ impl Output {
         self
     }
 
-    /// A reader that went away is a failure: what is printed cannot be had again.
+    /// Makes a closed stdout a failure: this output cannot be printed a second time.
     #[must_use]
     pub fn must_arrive(mut self) -> Self {
         self.must_arrive = true;
         self
     }
 
-    /// It tells of something that is not as it should be: the exit code is 1.
+    /// Makes the exit code 1, because the output reports a problem.
     #[must_use]
     pub fn failing(mut self) -> Self {
         self.code = 1;
         self
     }
 
-    /// Prints it where more is to come.
+    /// Prints the output when more will follow.
     ///
     /// # Errors
-    /// [`Failure::Output`].
+    /// [`Failure::Output`] if stdout cannot be written.
     pub fn print_more(&self) -> Result<Said, Failure> {
         let (lines, missing) = chosen_fields(&self.stdout);
         if !is_quiet() {
@@ -76,10 +76,11 @@ impl Output {
         say::out(&Format::chosen().of_json_lines(&lines)).map_err(Failure::Output)
     }
 
-    /// Prints it. The exit code.
+    /// Prints the output. Returns the exit code.
     ///
     /// # Errors
-    /// [`Failure::Output`]; a reader that has seen enough is none.
+    /// [`Failure::Output`] if stdout cannot be written. A reader that closes the pipe is an error only after
+    /// [`Self::must_arrive`].
     pub fn print(self) -> Result<u8, Failure> {
         match self.print_more()? {
             Said::Unread if self.must_arrive => Err(Failure::Output(ErrorKind::BrokenPipe.into())),

@@ -1,24 +1,24 @@
-//! Request targets from the route table: parameters put in, percent-encoded, and the query.
+//! Request targets from the route table: the path with percent-encoded parameters, and the query.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::api::{ApiRoute, routes};
 
-/// All but what RFC 3986 calls unreserved.
+/// All characters except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The row of this id. Every id a noun names is in the table; a test walks them all.
+/// The row of this id. Every id in a noun is in the table; a test checks them all.
 pub fn route(id: &str) -> &'static ApiRoute {
     find(id).expect("every verb names a route of the table")
 }
 
-/// The row of this id, if there is one.
+/// The row of this id, if it exists.
 pub fn find(id: &str) -> Option<&'static ApiRoute> {
     routes().iter().flat_map(|table| table.iter()).find(|route| route.id == id)
 }
 
-/// The target of a request.
+/// The target of a request: path and query.
 pub fn target(route: &ApiRoute, parameters: &[&str], query: &Map<String, Value>) -> String {
     let mut values = parameters.iter();
     let segments = route.path.split('/').map(|segment| match segment.strip_prefix('{') {

@@ -1,5 +1,5 @@
-//! Files that hold secrets: mode 0600 in a directory of their owner's, read only if nobody else could have written or
-//! read them, written whole or not at all.
+//! Files with secrets. They have mode 0600 in a directory of their owner. They are read only if nobody else can have
+//! read or written them, and written completely or not at all.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -13,13 +13,13 @@ use rustix::process::geteuid;
 
 use super::failure::Failure;
 
-/// Bytes of such a file that are read; one that is longer is none of ours.
+/// The most bytes that are read of such a file; taosctl never writes a longer one.
 const MAX: u64 = 64 * 1024;
 
-/// The bytes of a file, `None` where there is none. The directory is the caller's to check.
+/// Reads a file. Returns `None` if there is none. The caller checks the directory.
 ///
 /// # Errors
-/// [`Failure::Login`] for a symbolic link, another's file, or a mode that lets others in.
+/// [`Failure::Login`] for a symbolic link, a file of another user, or a mode that gives others access.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let shown = path.display();
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -42,25 +42,24 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     }
     let mut bytes = Vec::new();
     file.take(MAX + 1).read_to_end(&mut bytes).map_err(|error| cannot(path, &error))?;
-    // Longer than anything written here: no use reading on, and what is cut is no longer JSON.
+    // A longer file is cut: taosctl did not write it, and the cut text is no longer JSON.
     Ok(Some(bytes))
 }
 
-/// Puts a file in place of the one there is: a reader sees the old or the new, whole. A wider mode of the old one goes.
-/// The directory must be there.
+/// Writes or replaces a file. A reader sees the old or the new content, never a mixture. The new file has mode 0600,
+/// whatever mode the old one had. The directory must exist.
 ///
 /// # Errors
-/// [`Failure::Login`] for a symbolic link, another's file, a directory that others can write, or a disk that does not
-/// take it.
+/// [`Failure::Login`] for a symbolic link, a file of another user, a directory that others can write, or a disk error.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     may_write(path)?;
     replace(path, bytes).map_err(|error| cannot(path, &error))
 }
 
-/// Sees whether [`write`] would go through, before there is a secret to lose.
+/// Checks whether [`write`] would succeed, before there is a secret to lose.
 ///
 /// # Errors
-/// As there.
+/// The same as for [`write`].
 pub fn probe(path: &Path) -> Result<(), Failure> {
     may_write(path)?;
     let probed = beside(path).and_then(|(name, file)| {
@@ -70,19 +69,19 @@ pub fn probe(path: &Path) -> Result<(), Failure> {
     probed.map_err(|error| cannot(path, &error))
 }
 
-/// Makes a directory for its owner alone, and those above it, where there is none.
+/// Makes a directory with mode 0700, and the missing ones above it.
 ///
 /// # Errors
-/// [`Failure::Login`] where it cannot be made, or one that is there is not its owner's alone.
+/// [`Failure::Login`] if it cannot be made, or if others have access to an existing one.
 pub fn make_dir(dir: &Path) -> Result<(), Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| cannot(dir, &error))?;
     check_dir(dir)
 }
 
-/// Removes a file; false if there was none.
+/// Removes a file. Returns false if there was none.
 ///
 /// # Errors
-/// [`Failure::Login`] where it cannot be removed.
+/// [`Failure::Login`] if it cannot be removed.
 pub fn remove(path: &Path) -> Result<bool, Failure> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
@@ -100,12 +99,12 @@ fn may_write(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The directory a file is in.
+/// The directory of a file.
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A fresh file beside another, and its name.
+/// Makes a new file next to another, with a random name. Returns its path and the open file.
 fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
@@ -118,7 +117,7 @@ fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (beside, mut file) = beside(path)?;
     let written = (|| {
-        // The umask may have taken more than it should.
+        // The umask may have removed too many mode bits.
         file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -131,10 +130,10 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(parent(path))?.sync_all()
 }
 
-/// Refuses a directory that is not its owner's alone.
+/// Checks that only its owner has access to a directory.
 ///
 /// # Errors
-/// [`Failure::Login`].
+/// [`Failure::Login`] if others have access, or it is a symbolic link or belongs to another user.
 pub fn check_dir(dir: &Path) -> Result<(), Failure> {
     refuse_dir(dir, 0o077, "is open to others on this machine")
 }

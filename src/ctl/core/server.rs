@@ -1,4 +1,4 @@
-//! Where the daemon is: `http://HOST[:PORT]` or `unix:PATH`.
+//! The address of the daemon: `http://HOST[:PORT]` or `unix:PATH`.
 
 use std::fmt;
 use std::net::{Ipv6Addr, ToSocketAddrs};
@@ -9,14 +9,14 @@ use super::failure::Failure;
 use crate::client::http::Target;
 use crate::config;
 
-/// Where systemd has the daemon put its socket.
+/// The directory of the daemon's socket under systemd.
 const SYSTEM_DIR: &str = "/run/taosd";
-/// The socket's name.
+/// The file name of the socket.
 const SOCKET: &str = "taosd.sock";
 /// The port of an `http` URL that names none (RFC 9110, section 4.2.1).
 const HTTP_PORT: u16 = 80;
 
-/// A daemon's place. Two that compare equal are the same place, however their URLs were spelled.
+/// The address of a daemon. Two values are equal if they are the same address, whatever the spelling of their URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Server {
     /// A Unix socket.
@@ -26,10 +26,10 @@ pub enum Server {
 }
 
 impl Server {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// [`Failure::Usage`]: another scheme, userinfo, a path, a query.
+    /// [`Failure::Usage`] for another scheme, userinfo, a path or a query.
     pub fn parse(url: &str) -> Result<Self, Failure> {
         let wrong = || Failure::usage("The URL is not the address of taosd.", "Write http://HOST:PORT or unix:PATH.");
         if let Some(path) = url.strip_prefix("unix:") {
@@ -40,7 +40,7 @@ impl Server {
                     "The path of the socket begins with ~ or $, which taosctl does not expand.",
                     fix,
                 )),
-                // Whole at once: what is saved of it is used from other directories.
+                // Absolute, because the saved path is also used from other directories.
                 Some(_) => Ok(Self::Unix(std::path::absolute(path).unwrap_or_else(|_| path.into()))),
             };
         }
@@ -63,7 +63,7 @@ impl Server {
         Err(wrong())
     }
 
-    /// The socket of the daemon on this machine: the first that is there of the places a daemon puts it.
+    /// The socket of the daemon on this machine: the first that exists of the places where a daemon makes it.
     pub fn local(env: &dyn Fn(&str) -> Option<String>) -> Self {
         let runtime = env("RUNTIME_DIRECTORY").and_then(|dirs| config::first_dir(&dirs));
         let data = config::default_data_dir(env).ok();
@@ -73,10 +73,10 @@ impl Server {
         Self::Unix(sockets.find(is_socket).unwrap_or_else(|| system.join(SOCKET)))
     }
 
-    /// What to connect to, in the order to try.
+    /// The addresses to connect to, in this order.
     ///
     /// # Errors
-    /// [`Failure::Unreachable`] where the name has no address.
+    /// [`Failure::Unreachable`] if the name has no address.
     pub fn targets(&self) -> Result<Vec<Target>, Failure> {
         match self {
             Self::Unix(path) => Ok(vec![Target::Unix(path.clone())]),
@@ -87,7 +87,7 @@ impl Server {
         }
     }
 
-    /// The `Host` header.
+    /// The value of the `Host` header.
     pub fn host(&self) -> String {
         match self {
             Self::Unix(_) => "localhost".to_owned(),

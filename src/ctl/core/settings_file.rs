@@ -1,4 +1,5 @@
-//! The daemon's settings file, changed by its owner: read whole, replaced whole, with the owner and the mode it had.
+//! The daemon's settings file, changed by a person with taosctl: read whole, replaced whole, with the same owner and
+//! mode.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -7,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 
-/// Where the package has it.
+/// The path of the file in the package.
 pub const PLACE: &str = "/etc/taosd/taosd.toml";
-/// Bytes of the file; the daemon reads no more.
+/// The most bytes of the file; the daemon reads no more.
 const BYTES: u64 = 256 * 1024;
 
 /// The file and its text.
@@ -19,13 +20,13 @@ pub struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Reads it.
+    /// Reads the file.
     ///
     /// # Errors
-    /// There is none, it is too long, or it cannot be read.
+    /// [`Failure::Usage`] if there is none, it is too long, or it cannot be read.
     pub fn read(path: &str) -> Result<Self, Failure> {
         let told = |error: io::Error| unusable(path, &error);
-        // What a link leads to is replaced, and the link stays.
+        // A symbolic link stays, and its target is replaced.
         let place = fs::canonicalize(path).map_err(told)?;
         let mut text = String::new();
         if !fs::metadata(&place).map_err(told)?.is_file() {
@@ -38,20 +39,20 @@ impl SettingsFile {
         Ok(Self { path: place, text })
     }
 
-    /// Its text.
+    /// The text of the file.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts another text in place of it, whole or not at all.
+    /// Replaces the text of the file, completely or not at all.
     ///
     /// # Errors
-    /// The caller may not write it, or the disk does not take it.
+    /// [`Failure::Usage`] if the caller may not write it, or on a disk error.
     pub fn replace(&self, text: &str) -> Result<(), Failure> {
         let beside = self.path.with_extension("toml.next");
         let replaced = self.write(&beside, text).and_then(|()| fs::rename(&beside, &self.path));

@@ -1,5 +1,6 @@
-//! Text from outside, made safe for a terminal. What a server sends is never written as it is: an escape sequence in an
-//! agent's name must not move a cursor, and a bidirectional override must not swap what a person reads.
+//! Makes text from outside safe for a terminal. Text from a server is never printed as it is: an escape sequence in an
+//! agent's name must not move the cursor, and a bidirectional override must not change the order of what a person
+//! reads.
 
 use std::fmt::Write as _;
 
@@ -8,17 +9,17 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::rest::text::is_hidden;
 
-/// True for what a terminal may obey or a reader cannot see.
+/// True for control characters, which a terminal may obey, and for characters that a reader cannot see.
 fn is_unsafe(c: char) -> bool {
     c.is_control() || is_hidden(c)
 }
 
-/// The text on one line, unsafe characters spelled out as `\u{…}`.
+/// The text on one line, with unsafe characters written as `\u{...}`.
 pub fn clean(text: &str) -> String {
     clean_but(text, &[])
 }
 
-/// The same, but line ends and tabs stay.
+/// Like [`clean`], but keeps line ends and tabs.
 pub fn clean_lines(text: &str) -> String {
     clean_but(text, &['\n', '\t'])
 }
@@ -35,7 +36,7 @@ fn clean_but(text: &str, keep: &[char]) -> String {
     out
 }
 
-/// A value as people read it, not yet cleaned.
+/// A JSON value as text for people, not yet cleaned.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
@@ -52,12 +53,12 @@ pub fn plain(value: &Value) -> String {
     }
 }
 
-/// JSON on one line. What is unsafe on a terminal is escaped within its string, which leaves the value the same.
+/// JSON on one line. Unsafe characters are escaped inside their strings, which does not change the value.
 pub fn json_line(value: &Value) -> String {
     escape(&value.to_string())
 }
 
-/// JSON on several lines, as safe.
+/// JSON on several lines, with the same escapes.
 pub fn json_pretty(value: &Value) -> String {
     escape(&format!("{value:#}"))
 }
@@ -65,9 +66,9 @@ pub fn json_pretty(value: &Value) -> String {
 fn escape(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + 1);
     for c in json.chars() {
-        // Outside of strings JSON has no character beyond ASCII, and serde_json escapes those below a blank.
+        // Outside of strings JSON is ASCII only, and serde_json escapes control characters.
         if c != '\n' && is_unsafe(c) {
-            // Beyond the basic plane as two of them, as JSON has it (RFC 8259, section 7).
+            // A character beyond the basic plane becomes two escapes (RFC 8259, section 7).
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
@@ -78,12 +79,12 @@ fn escape(json: &str) -> String {
     out
 }
 
-/// Columns a cleaned text takes on a terminal.
+/// The columns of a cleaned text on a terminal.
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// Columns of one character.
+/// The columns of a character on a terminal.
 pub fn char_width(c: char) -> usize {
     c.width().unwrap_or(0)
 }

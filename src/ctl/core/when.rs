@@ -1,4 +1,4 @@
-//! Times: what `--since` takes, and how people are told one.
+//! Times: parsing the value of `--since`, and showing times to people.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
@@ -9,7 +9,8 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// A point in time as people write it: `90s`, `15m`, `2h`, `3d` or `1w` ago, `today`, `yesterday`, a date, or a time.
+/// Parses a time as people write it: `90s`, `15m`, `2h`, `3d` or `1w` ago, `now`, `today`, `yesterday`, a date, or a
+/// time.
 pub fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
     let zone = TimeZone::system();
     let midnight = |date: civil::Date| date.to_zoned(zone.clone()).ok().map(|at| at.timestamp());
@@ -32,7 +33,7 @@ pub fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
     midnight(text.parse().ok()?)
 }
 
-/// A length of time such as `90s`, `15m`, `2h`, `3d`, `1w`; in seconds.
+/// Parses a length of time such as `90s`, `15m`, `2h`, `3d`, `1w`. Returns seconds.
 pub fn seconds(text: &str) -> Option<i64> {
     let unit = match text.chars().last()? {
         's' => 1,
@@ -47,7 +48,7 @@ pub fn seconds(text: &str) -> Option<i64> {
     plain.then(|| digits.parse::<i64>().ok()?.checked_mul(unit)).flatten()
 }
 
-/// The time in a field of a reply.
+/// The time in a field of a reply: a text, or a number of seconds.
 pub fn of(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => text.parse().ok(),
@@ -56,13 +57,13 @@ pub fn of(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// Whether a field of this name is a time.
+/// True if a field of this name is a time.
 pub fn is_time(field: &str) -> bool {
     let last = field.rsplit('.').next().unwrap_or(field);
     matches!(last, "at" | "until") || last.ends_with("_at") || last.ends_with("_until")
 }
 
-/// How long ago, or how far ahead: `12 s ago`, `in 3 days`.
+/// The distance in time: `12 s ago`, `in 3 days`.
 pub fn relative(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second() - at.as_second();
     let told = span(seconds.abs());
@@ -73,7 +74,7 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A length of time in its largest unit.
+/// A length of time in its largest unit, such as `5 min`.
 pub fn span(seconds: i64) -> String {
     let many = |n: i64, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     match seconds {
@@ -86,7 +87,7 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
-/// In this machine's time zone, to the second.
+/// The time in this machine's time zone, to the second.
 pub fn local(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -1,9 +1,8 @@
-//! Which server a command talks to, and with which token.
+//! Chooses the server of a command and the token for it.
 //!
-//! Flags come first, then the environment, then what is kept in files: the nearest `.taos/config.toml`, the active
-//! profile, the saved login; then the local socket. A source that names both a URL and a token keeps them together: the
-//! environment's token is not sent to a `--url` that is not the environment's, and a kept token goes to its own server
-//! alone.
+//! Flags come first, then the environment, then files: the nearest `.taos/config.toml`, the active profile, the saved
+//! login. The local socket is last. A source that names both a URL and a token keeps them together. The environment's
+//! token is not sent to another `--url` than the environment's, and a saved token is sent to its own server only.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -16,14 +15,14 @@ use crate::ctl::core::server::Server;
 use crate::rest::text::without_bom_str;
 use crate::secret::Plaintext;
 
-/// What a token of the environment is said to be from.
+/// The source of a token from the environment.
 pub const ENVIRONMENT: &str = "environment";
-/// What the token that `taosctl login` saved is said to be from.
+/// The source of the token that `taosctl login` saved.
 pub const SAVED_LOGIN: &str = "saved login";
-/// What is said where there is no token.
+/// The source if there is no token.
 pub const NO_LOGIN: &str = "none";
 
-/// What the flags say.
+/// The flags that choose a server and a token.
 #[derive(Debug, Default)]
 pub struct LoginFlags {
     /// `--url`.
@@ -39,24 +38,24 @@ pub struct LoginFlags {
 pub struct Connection {
     /// The server.
     pub server: Server,
-    /// The token; none on a socket that knows its peer.
+    /// The token; `None` on a socket, where the daemon knows the peer.
     pub token: Option<Plaintext>,
-    /// Where the token is from, for people.
+    /// The source of the token, for people.
     pub source: String,
-    /// The space that source names.
+    /// The space that the source of the token names.
     pub space_id: Option<String>,
 }
 
-/// What a file keeps: a token, and the one server it is for.
+/// A saved token, and the only server that it is for.
 #[derive(Debug)]
 pub struct SavedLogin {
-    /// The server; the token goes nowhere else.
+    /// The server; the token is sent to no other.
     pub server: Server,
     /// The token.
     pub token: Plaintext,
-    /// Which file, for people.
+    /// The file with the token, for people.
     pub source: String,
-    /// The space it names.
+    /// The space that the file names.
     pub space_id: Option<String>,
 }
 
@@ -69,11 +68,11 @@ impl From<SavedLogin> for Connection {
     }
 }
 
-/// A place where something may be kept; looked at only when its turn comes.
+/// A place where a login may be saved; called only when its turn comes.
 pub type LoginSource<'a> = &'a dyn Fn() -> Result<Option<SavedLogin>, Failure>;
 
 impl Connection {
-    /// Where its token is from, in words that tell a person what to change.
+    /// The source of the token, in words that tell a person what to change.
     pub fn origin(&self) -> &str {
         match self.source.as_str() {
             ENVIRONMENT => "TAOS_TOKEN or TAOS_TOKEN_FILE of the environment",
@@ -81,28 +80,28 @@ impl Connection {
         }
     }
 
-    /// The command that gets another token in the place of this one.
+    /// The command that gets another token instead of this one.
     pub fn log_in(&self) -> String {
         let log_in = format!("taosctl login --url {}", self.server);
         match self.source.as_str() {
-            // It would come before the login.
+            // The environment would override the new login.
             ENVIRONMENT => format!("unset TAOS_TOKEN TAOS_TOKEN_FILE; {log_in}"),
             source if source.starts_with("profile ") => "taosctl profile ls".to_owned(),
             _ => log_in,
         }
     }
 
-    /// A server, a token and where it is from.
+    /// Makes a connection to this server; `source` is the source of the token.
     pub fn new(server: Server, token: Option<Plaintext>, source: &str) -> Self {
         Self { server, token, source: source.to_owned(), space_id: None }
     }
 }
 
 impl LoginFlags {
-    /// The server that flags or environment name.
+    /// The server named by a flag or by `TAOS_URL`.
     ///
     /// # Errors
-    /// A URL that is none.
+    /// [`Failure::Usage`] if the URL is not valid.
     pub fn server(&self, env: EnvLookup<'_>) -> Result<Option<Server>, Failure> {
         if let Some(url) = &self.url {
             return Server::parse(url).map(Some);
@@ -115,10 +114,10 @@ impl LoginFlags {
         Server::parse(&url).map(Some)
     }
 
-    /// The token of the flags.
+    /// The token from the flags.
     ///
     /// # Errors
-    /// Two of them, a file that cannot be read, or something that is no token.
+    /// Both flags are given, the file cannot be read, or the text is not a token.
     pub fn token(&self) -> Result<Option<Plaintext>, Failure> {
         match (&self.token, &self.token_file) {
             (Some(_), Some(_)) => Err(Failure::usage(
@@ -132,10 +131,10 @@ impl LoginFlags {
     }
 }
 
-/// Chooses; the places are looked at in their order, and only where neither flags nor environment give a token.
+/// Chooses the connection. The places are asked in their order, and only if neither flags nor environment give a token.
 ///
 /// # Errors
-/// What is given cannot be used.
+/// A flag, a variable or a saved login cannot be used.
 pub fn choose(given: &LoginFlags, env: EnvLookup<'_>, places: &[LoginSource<'_>]) -> Result<Connection, Failure> {
     let named = given.server(env)?;
     let local = || Server::local(env);
@@ -157,7 +156,7 @@ pub fn choose(given: &LoginFlags, env: EnvLookup<'_>, places: &[LoginSource<'_>]
     Ok(Connection::new(named.unwrap_or_else(local), None, NO_LOGIN))
 }
 
-/// The environment's token belongs to the environment's URL, if there is one.
+/// If the environment has a URL, its token is for that URL only.
 fn may_use_environment(given: &LoginFlags, env: EnvLookup<'_>, named: Option<&Server>) -> Result<bool, Failure> {
     match env("TAOS_URL") {
         Some(url) if given.url.is_some() => Ok(Server::parse(&url).ok().as_ref() == named),
@@ -179,10 +178,10 @@ fn environment_token(env: EnvLookup<'_>) -> Result<Option<Plaintext>, Failure> {
     }
 }
 
-/// The token in a file, or on stdin for `-`.
+/// Reads a token from a file, or from stdin for `-`.
 ///
 /// # Errors
-/// It cannot be read, or is no token.
+/// [`Failure::Login`] if the file cannot be read, or does not contain a token.
 pub fn read_token(path: &str) -> Result<Plaintext, Failure> {
     let mut text = String::new();
     input::open(path)
@@ -201,16 +200,16 @@ fn unreadable(path: &str, error: &io::Error) -> Failure {
     )
 }
 
-/// A text that may be a token, without the blanks around it.
+/// A text that has the form of a token, without the blanks around it.
 ///
 /// # Errors
-/// It cannot be one.
+/// [`Failure::Login`] if the text does not have that form.
 pub fn checked(text: &str) -> Result<Plaintext, Failure> {
     let text = without_bom_str(text).trim();
     if is_token(text) {
         return Ok(Plaintext::new(text.to_owned()));
     }
-    // The text itself is not told back: it may be a secret with a slip in it.
+    // The error does not repeat the text: it may be a secret with a typing error.
     Err(Failure::login("The token is empty, too long, or has blanks in it.", "Give only the token, on one line."))
 }
 
@@ -225,7 +224,7 @@ mod tests {
         Plaintext::new(text.to_owned())
     }
 
-    /// Server and token chosen, for `--url`, `--token`, an environment, and a login saved for A.
+    /// The server and token chosen for this `--url`, `--token` and environment, with a login saved for A.
     fn chosen(url: Option<&str>, token: Option<&str>, env: &[(&str, &str)]) -> (String, String) {
         let given = LoginFlags { url: url.map(str::to_owned), token: token.map(plain), token_file: None };
         let lookup = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
@@ -274,7 +273,7 @@ mod tests {
         assert_eq!(chosen(Some(B), None, &[]), pair(B, ""));
         assert_eq!(chosen(Some(B), None, &[("TAOS_URL", A), ("TAOS_TOKEN", "env")]), pair(B, ""));
         assert_eq!(chosen(None, None, &[("TAOS_URL", B)]), pair(B, ""));
-        // Without a URL of its own a token is for this machine's daemon, not for the saved login's.
+        // A token without a URL is for the daemon of this machine, not for the server of the saved login.
         assert!(chosen(None, Some("flag"), &[]).0.starts_with("unix:"));
         assert!(chosen(None, None, &[("TAOS_TOKEN", "env")]).0.starts_with("unix:"));
     }

@@ -1,4 +1,4 @@
-//! What every command is given: the global flags, read once.
+//! The input of every command: the global flags, read once.
 
 use std::env;
 use std::time::Duration;
@@ -21,15 +21,15 @@ const ARGV_WARNING: &str = "warning: others on this machine can read --token in 
 /// The global flags.
 #[derive(Debug)]
 pub struct Context {
-    /// Server and token as given.
+    /// The flags for server and token.
     pub given: LoginFlags,
-    /// The profile to use whatever else is set.
+    /// The profile named by `--profile`, which overrides all other sources.
     pub profile: Option<String>,
-    /// Print JSON; other forms for programs are made of it at the end.
+    /// True if the output is JSON. The other formats for programs are made from it at the end.
     pub json: bool,
-    /// How long an answer may take.
+    /// How long to wait for a reply.
     pub timeout: Duration,
-    /// The key of this command's change.
+    /// The idempotency key of this command's change.
     pub key: String,
 }
 
@@ -37,10 +37,10 @@ impl Context {
     /// Reads the global flags.
     ///
     /// # Errors
-    /// One that cannot be used.
+    /// [`Failure::Usage`] if a flag cannot be used.
     pub fn new(matches: &ArgMatches) -> Result<Self, Failure> {
         let text = |name: &str| matches.get_one::<String>(name).cloned();
-        // First, so that whatever goes wrong is told in it.
+        // This is first, so that every later failure is printed in the chosen format.
         let format = text("format");
         let fields: Vec<String> = matches.get_many("fields").into_iter().flatten().cloned().collect();
         let some = !fields.is_empty();
@@ -66,16 +66,16 @@ impl Context {
         Ok(Self { given, profile: text("profile"), json: format.is_machine(), timeout, key })
     }
 
-    /// What a command without global flags has: the environment, and this much time.
+    /// The context of a command without global flags: the environment, and this timeout.
     pub fn without_flags(timeout: Duration) -> Self {
         Self { given: LoginFlags::default(), profile: None, json: true, timeout, key: String::new() }
     }
 
-    /// The session with the server that flags, environment, project, profile or saved login name, or that of this
-    /// machine.
+    /// The session with the server named by flags, environment, project, profile or saved login, or else with the
+    /// daemon of this machine.
     ///
     /// # Errors
-    /// What is given cannot be used.
+    /// A flag, a variable or a saved login cannot be used.
     pub fn session(&self) -> Result<Session<'_>, Failure> {
         if let Some(name) = &self.profile {
             if self.given.url.is_some() || self.given.token.is_some() || self.given.token_file.is_some() {
@@ -88,18 +88,18 @@ impl Context {
         Ok(Session::new(self, connection::choose(&self.given, &Self::env, &places)?))
     }
 
-    /// The same, without the agents that project and profile stand for: what a user does for them.
+    /// Like [`Context::session`], but without the agents of project and profile: for what a user does for agents.
     ///
     /// # Errors
-    /// What is given cannot be used.
+    /// A flag, a variable or a saved login cannot be used.
     pub fn user_session(&self) -> Result<Session<'_>, Failure> {
         Ok(Session::new(self, connection::choose(&self.given, &Self::env, &[&saved_login])?))
     }
 
-    /// The configuration directory, if there is a place for one.
+    /// The configuration directory, if the environment has a base directory for it.
     ///
     /// # Errors
-    /// The environment names one that cannot be used.
+    /// [`Failure::Usage`] if `TAOS_CONFIG_DIR` cannot be used.
     pub fn find_home() -> Result<Option<Home>, Failure> {
         Home::find(&Self::env)
     }
@@ -107,14 +107,14 @@ impl Context {
     /// The configuration directory.
     ///
     /// # Errors
-    /// There is no place for one.
+    /// The environment names no directory, or one that cannot be used.
     pub fn home() -> Result<Home, Failure> {
         let fix = "Name a directory with TAOS_CONFIG_DIR.";
         Self::find_home()?
             .ok_or_else(|| Failure::login("HOME is not set, so there is no place for the configuration.", fix))
     }
 
-    /// A variable of the environment; an empty one is none.
+    /// An environment variable; `None` if it is empty.
     pub fn env(name: &str) -> Option<String> {
         env::var(name).ok().filter(|value| !value.is_empty())
     }

@@ -10,15 +10,15 @@ use crate::ctl::core::server::Server;
 use crate::rest::text::without_bom;
 use crate::secret::Plaintext;
 
-/// A token, and the one server it is for.
+/// A saved token, and the only server that it is for.
 pub struct Saved {
-    /// The server; the token goes nowhere else.
+    /// The server; the token is sent to no other.
     pub server: Server,
     /// The token.
     pub token: Plaintext,
-    /// Who that was when it was saved: `user:NAME` or `agent:NAME`.
+    /// The principal when the login was saved: `user:NAME` or `agent:NAME`.
     pub principal: String,
-    /// Where it works if nothing is said.
+    /// The default space.
     pub space_id: Option<String>,
 }
 
@@ -28,10 +28,10 @@ impl fmt::Debug for Saved {
     }
 }
 
-/// The login saved in a file. One that is damaged is not passed over: what comes next might be a mightier one.
+/// Loads the saved login. A damaged file is an error, because the next source might have more rights.
 ///
 /// # Errors
-/// [`Failure::Login`] where the file is not its owner's alone, or is no JSON object of strings.
+/// [`Failure::Login`] if others can read or write the file, or it is not a JSON object of strings.
 pub fn load(home: &Home) -> Result<Option<Saved>, Failure> {
     let Some(bytes) = home.read(CREDENTIALS)? else { return Ok(None) };
     parse(&bytes).map(Some).ok_or_else(|| {
@@ -40,10 +40,10 @@ pub fn load(home: &Home) -> Result<Option<Saved>, Failure> {
     })
 }
 
-/// Saves a login in place of the one before.
+/// Saves a login and replaces the previous one.
 ///
 /// # Errors
-/// [`Failure::Login`] where the file cannot be written safely.
+/// [`Failure::Login`] if the file cannot be written safely.
 pub fn save(home: &Home, saved: &Saved) -> Result<(), Failure> {
     let mut object =
         json!({"url": saved.server.to_string(), "token": saved.token.reveal(), "principal": saved.principal});
@@ -67,7 +67,7 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
     })
 }
 
-/// Whether a text may stand in an `Authorization` header as a token.
+/// True if a text has the form of a token for an `Authorization` header: 1 to 4096 visible ASCII characters.
 pub fn is_token(text: &str) -> bool {
     (1..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }

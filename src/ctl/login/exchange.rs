@@ -1,6 +1,6 @@
-//! Keys (`axp_…`) are exchanged for short-lived tokens, silently: which class a route needs, and what a token says of
-//! itself. A user's key works on this machine's routes as its user at work; only what is for managers alone is done with
-//! a manager's token.
+//! The automatic exchange of keys (`axp_...`) for short-lived tokens: the token class that a route needs, and the
+//! claims of a token. A user's key becomes a token of class `user` on this machine's routes. Only routes for managers
+//! alone get a token of class `admin`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,31 +18,31 @@ use crate::rest::route::Access;
 use crate::say::complain;
 use crate::secret::{AgentPat, Plaintext, UserPat};
 
-/// Seconds before its end at which a token is no longer used.
+/// Seconds before its end from which a token is no longer used.
 const MARGIN: u64 = 30;
 
-/// What a request presents.
+/// The credential of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bearer {
-    /// Nothing.
+    /// No credential.
     None,
-    /// The credential itself.
+    /// The saved credential itself.
     AsItIs,
-    /// A token of this class, exchanged for the key.
+    /// A token of this class, from the exchange of the key.
     Token(Class),
 }
 
-/// Whether a credential is a key, which only the exchange takes.
+/// True if a credential is a key, which only the exchange accepts.
 pub fn is_key(token: &str) -> bool {
     token.starts_with(UserPat::PREFIX) || is_agent_key(token)
 }
 
-/// Whether it is an agent's key, or an enrollment.
+/// True if a credential is an agent's key or an enrollment.
 pub fn is_agent_key(token: &str) -> bool {
     token.starts_with(AgentPat::PREFIX)
 }
 
-/// What to present on a route.
+/// The credential to use on a route.
 pub fn bearer(route: &ApiRoute, token: Option<&str>) -> Bearer {
     let Some(key) = token.filter(|token| is_key(token)) else {
         return if token.is_some() { Bearer::AsItIs } else { Bearer::None };
@@ -57,10 +57,10 @@ pub fn bearer(route: &ApiRoute, token: Option<&str>) -> Bearer {
     }
 }
 
-/// A token of this class for the session's key; `fresh` asks for one that was never used.
+/// A token of this class for the session's key. With `fresh` it is never one from the cache.
 ///
 /// # Errors
-/// The key is refused, or the server is not there.
+/// The server refuses the key or does not reply, or the cache cannot be trusted.
 pub fn token(session: &Session<'_>, class: Class, fresh: bool) -> Result<Plaintext, Failure> {
     let key = session.connection.token.as_ref().map_or("", Plaintext::reveal);
     let url = session.connection.server.to_string();
@@ -76,7 +76,7 @@ pub fn token(session: &Session<'_>, class: Class, fresh: bool) -> Result<Plainte
     let text = reply["access_token"].as_str().filter(|jwt| super::credentials::is_token(jwt)).ok_or_else(wrong)?;
     let expires_at = now + reply["expires_in"].as_u64().unwrap_or(0);
     let entry = CachedJwt { url, class: class.as_str().to_owned(), token: Plaintext::new(text.to_owned()), expires_at };
-    // A cache that cannot be written costs an exchange a command, and no command its success.
+    // Without a cache each command needs an exchange, but it still succeeds.
     static WARNED: AtomicBool = AtomicBool::new(false);
     if let Err(failure) = jwt_cache::put(&place, &entry, now + MARGIN)
         && !WARNED.swap(true, Ordering::Relaxed)
@@ -91,7 +91,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// What a token (RFC 7519) says of itself. Whether that is true is for those to verify who rely on it.
+/// The claims of a token (RFC 7519), not verified. Whoever relies on them must verify the token.
 pub fn claims(jwt: &str) -> Option<Map<String, Value>> {
     let mut parts = jwt.split('.');
     let (Some(_), Some(body), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {

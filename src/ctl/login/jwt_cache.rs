@@ -1,5 +1,6 @@
-//! Tokens that an earlier command got for a key and that are still good, in `cache/jwt.json`: so that not every command
-//! is an exchange. The key itself is not in there; a token is found by the hash of URL, key and class.
+//! A cache of tokens in `cache/jwt.json`, so that not every command needs an exchange. It has the tokens that earlier
+//! commands got for a key and that are still valid. It does not have the key: a token is found by the hash of URL, key
+//! and class.
 
 use std::fs;
 
@@ -14,45 +15,45 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::home::{Home, JWT_CACHE};
 use crate::secret::Plaintext;
 
-/// Tokens that are kept; the ones that end last.
+/// The most tokens in the cache; those that expire last are kept.
 const MOST: usize = 32;
 
-/// A token that is kept.
+/// A token in the cache.
 #[derive(Debug)]
 pub struct CachedJwt {
-    /// The server that made it.
+    /// The URL of the server that issued it.
     pub url: String,
-    /// Its class.
+    /// The class of the token.
     pub class: String,
     /// The token.
     pub token: Plaintext,
-    /// Seconds since 1970 at its end.
+    /// When the token expires, in seconds since 1970.
     pub expires_at: u64,
 }
 
-/// Where the token of this class for a key at a server lies.
+/// The cache key of a token, from server URL, key and class.
 pub fn place(url: &str, key: &str, class: Class) -> String {
-    // Neither part can hold a line feed.
+    // No part can contain a line feed.
     HEXLOWER.encode(&Sha256::digest(format!("{url}\n{key}\n{}", class.as_str())))
 }
 
-/// The token at a place, if it is good until `until`.
+/// The cached token, if it expires after `until`.
 ///
 /// # Errors
-/// The file is not its owner's alone.
+/// [`Failure::Login`] if others can read or write the file.
 pub fn get(place: &str, until: u64) -> Result<Option<CachedJwt>, Failure> {
     let Some(home) = Context::find_home()? else { return Ok(None) };
-    // A place that cannot even be looked at, such as another user's home, holds no token of ours.
+    // If the file cannot be examined, as in another user's home, there is no cached token.
     if fs::symlink_metadata(home.path(JWT_CACHE)).is_err() {
         return Ok(None);
     }
     Ok(load(&home)?.get(place).and_then(entry).filter(|entry| entry.expires_at > until))
 }
 
-/// Keeps a token, and forgets those that are not good until `until`.
+/// Adds a token to the cache, and removes those that expire by `until`.
 ///
 /// # Errors
-/// The file cannot be written safely.
+/// [`Failure::Login`] if the file cannot be written safely.
 pub fn put(place: &str, entry: &CachedJwt, until: u64) -> Result<(), Failure> {
     let Some(home) = Context::find_home()? else { return Ok(()) };
     let mut all = load(&home)?;
@@ -71,7 +72,7 @@ fn trimmed(all: Map<String, Value>, until: u64) -> Map<String, Value> {
     good.into_iter().collect()
 }
 
-/// What is in the file; one that is none of ours counts as empty.
+/// The content of the file. A file that is not JSON counts as empty.
 fn load(home: &Home) -> Result<Map<String, Value>, Failure> {
     Ok(home.read(JWT_CACHE)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }

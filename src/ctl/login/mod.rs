@@ -1,4 +1,4 @@
-//! Where `taosctl` connects and as whom: session, saved credentials, profiles, exchanged tokens.
+//! The server and the credential of `taosctl`: session, saved credentials, profiles, exchanged tokens.
 
 pub(crate) mod connection;
 pub(crate) mod context;

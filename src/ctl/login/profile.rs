@@ -1,5 +1,5 @@
-//! Profiles: an agent's identity with what it is bound to — the hash of its token, the host, the directory, its expiry.
-//! A profile that does not verify is not used.
+//! Profiles: an agent's identity, bound to the hash of its token, the host, the directory and its expiry. A profile
+//! that cannot be verified is not used.
 
 use std::env;
 use std::fs;
@@ -18,40 +18,40 @@ use crate::ctl::core::server::Server;
 use crate::ctl::show::texts::{self, Texts};
 use crate::secret::Plaintext;
 
-/// Characters of a host's name that the daemon takes.
+/// The most characters of a host name that the daemon accepts.
 const HOST_CHARS: usize = 255;
 
-/// A profile as stored.
+/// A profile as saved in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedProfile {
-    /// Its name.
+    /// The name of the profile.
     pub name: String,
-    /// The server.
+    /// The URL of the server.
     pub url: String,
-    /// Where the token is.
+    /// The absolute path of the file with the token.
     pub token_file: PathBuf,
-    /// The agent.
+    /// The name of the agent.
     pub agent_name: String,
-    /// The agent's id.
+    /// The id of the agent.
     pub agent_id: Option<String>,
-    /// Where it works if nothing is said.
+    /// The default space.
     pub space_id: Option<String>,
-    /// The token's SHA-256 in hex.
+    /// The SHA-256 of the token in hexadecimal.
     pub token_sha256: String,
-    /// The host it was added on.
+    /// The name of the host on which the profile was added.
     pub host_binding: String,
-    /// The SHA-256 of the directory it was added in; `None` if it is good in every one.
+    /// The SHA-256 of the directory in which it was added; `None` if it is valid in every directory.
     pub workdir_hash: Option<String>,
-    /// Until when the token is good, where that is known.
+    /// When the token expires, in RFC 3339, if known.
     pub expires_at: Option<String>,
 }
 
-/// The SHA-256 of something, in hex.
+/// The SHA-256 of some bytes in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
-/// This host's name.
+/// The name of this host.
 pub fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().chars().take(HOST_CHARS).collect()
@@ -70,10 +70,10 @@ fn file(name: &str) -> String {
     format!("{PROFILES}/{name}.toml")
 }
 
-/// Refuses what cannot be a profile's name.
+/// Checks the name of a profile.
 ///
 /// # Errors
-/// [`Failure::Usage`].
+/// [`Failure::Usage`] if the name is not valid.
 pub fn check_name(name: &str) -> Result<(), Failure> {
     let fix = "Use at most 64 letters, digits, - and _, and begin with a letter or digit.";
     if is_name(name) { Ok(()) } else { Err(Failure::usage("This profile name is not valid.", fix)) }
@@ -85,10 +85,10 @@ pub fn names(home: &Home) -> Vec<String> {
     all.filter_map(|file| file.strip_suffix(".toml").filter(|name| is_name(name)).map(str::to_owned)).collect()
 }
 
-/// The profile of this name.
+/// Loads the profile of this name.
 ///
 /// # Errors
-/// There is none, or its file cannot be trusted.
+/// The name is not valid, there is no such profile, or its file cannot be read or trusted.
 pub fn load(home: &Home, name: &str) -> Result<SavedProfile, Failure> {
     check_name(name)?;
     let list = "See taosctl profile list.";
@@ -98,18 +98,18 @@ pub fn load(home: &Home, name: &str) -> Result<SavedProfile, Failure> {
     texts::parse(&bytes).and_then(|texts| from_texts(name, &texts)).ok_or_else(broken)
 }
 
-/// Saves it in place of one of this name.
+/// Saves a profile and replaces the one of the same name.
 ///
 /// # Errors
-/// It cannot be written safely.
+/// [`Failure::Login`] if the file cannot be written safely.
 pub fn save(home: &Home, profile: &SavedProfile) -> Result<(), Failure> {
     home.write(&file(&profile.name), to_text(profile).as_bytes()).map(|_| ())
 }
 
-/// Removes it; false if there was none.
+/// Removes a profile. Returns false if there was none.
 ///
 /// # Errors
-/// It cannot be removed.
+/// [`Failure::Login`] if the file cannot be removed.
 pub fn remove(home: &Home, name: &str) -> Result<bool, Failure> {
     home.remove(&file(name))
 }
@@ -147,7 +147,7 @@ fn to_text(profile: &SavedProfile) -> String {
 /// The name of the active profile.
 ///
 /// # Errors
-/// The file that says so cannot be trusted.
+/// The file with the name cannot be trusted, or the name is not valid.
 pub fn active(home: &Home) -> Result<Option<String>, Failure> {
     let Some(bytes) = home.read(ACTIVE)? else { return Ok(None) };
     let name = String::from_utf8_lossy(&bytes).trim().to_owned();
@@ -155,19 +155,19 @@ pub fn active(home: &Home) -> Result<Option<String>, Failure> {
     Ok(Some(name))
 }
 
-/// What the active profile keeps, verified anew.
+/// The login of the active profile, after verification.
 ///
 /// # Errors
-/// It does not verify.
+/// The profile cannot be loaded or verified.
 pub fn in_use() -> Result<Option<SavedLogin>, Failure> {
     let Some(home) = Context::find_home()? else { return Ok(None) };
     active(&home)?.map(|name| kept(&home, &name)).transpose()
 }
 
-/// What the profile of this name keeps, verified anew.
+/// The login of the profile of this name, after verification.
 ///
 /// # Errors
-/// There is none, or it does not verify.
+/// The profile cannot be loaded or verified.
 pub fn kept(home: &Home, name: &str) -> Result<SavedLogin, Failure> {
     let profile = load(home, name)?;
     let token = verify(&profile).map_err(|problems| unverified(name, &problems))?;
@@ -175,16 +175,16 @@ pub fn kept(home: &Home, name: &str) -> Result<SavedLogin, Failure> {
     Ok(SavedLogin { server, token, source, space_id: profile.space_id })
 }
 
-/// The failure of a profile with these problems.
+/// The failure for a profile with these problems.
 pub fn unverified(name: &str, problems: &[String]) -> Failure {
     let fix = format!("Correct the differences, add the profile again, or run taosctl profile remove {name}");
     Failure::login(format!("The profile {name} does not verify: {}", problems.join(" ")), fix)
 }
 
-/// The token of a profile if all it is bound to is so here and now, else everything that is not.
+/// Verifies everything that a profile is bound to, and returns its token.
 ///
 /// # Errors
-/// What is not as it should be, a sentence each.
+/// Every problem, one sentence each.
 pub fn verify(profile: &SavedProfile) -> Result<Plaintext, Vec<String>> {
     let mut problems = Vec::new();
     let token = token(profile).map_err(|problem| problems.push(problem)).ok();

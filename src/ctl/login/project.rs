@@ -1,5 +1,6 @@
-//! A project's identity: the nearest `.taos/config.toml`, in the working directory or above. It may come from anywhere
-//! with a checkout, so it counts only where it is its user's alone, and names a token that lies beside it, no other.
+//! A project's identity: the nearest `.taos/config.toml`, in the working directory or above. A checkout may contain
+//! such a file from anybody. So it counts only if nobody but its user can read or write it, and it can only name a
+//! token file beside it.
 
 use std::env;
 use std::fs;
@@ -17,13 +18,13 @@ use crate::ctl::show::texts;
 
 /// The folder in a project's directory.
 pub const FOLDER: &str = ".taos";
-/// The file that names the others.
+/// The file with server, token file and space.
 pub const CONFIG: &str = "config.toml";
 
-/// What the working directory's project keeps.
+/// The login of the working directory's project.
 ///
 /// # Errors
-/// Its files are not their owner's alone, or not what they should be.
+/// [`Failure::Login`] if others can read or write its files, or their content is not valid.
 pub fn here() -> Result<Option<SavedLogin>, Failure> {
     // Without a working directory there is no project.
     let Ok(start) = env::current_dir() else { return Ok(None) };
@@ -31,7 +32,7 @@ pub fn here() -> Result<Option<SavedLogin>, Failure> {
     load(&folder).map(Some)
 }
 
-/// The nearest folder of the user's own. Another user's says nothing to this one.
+/// The nearest folder that belongs to the user. Folders of other users are ignored.
 fn nearest(start: &Path) -> Option<PathBuf> {
     let own = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == geteuid().as_raw());
     start.ancestors().map(|dir| dir.join(FOLDER)).find(|folder| own(folder) && own(&folder.join(CONFIG)))

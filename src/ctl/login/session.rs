@@ -1,4 +1,4 @@
-//! Requests to the chosen server: token, exchange, idempotency key and repeats.
+//! Requests to the chosen server, with token, exchange, idempotency key and retries.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -19,39 +19,39 @@ use crate::ctl::core::server::Server;
 use crate::say::complain;
 use crate::secret::Plaintext;
 
-/// Pauses before each repeat; their number is the number of repeats.
+/// The pause before each retry; their number is the number of retries.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
-/// The longest wait a server may ask for between repeats.
+/// The longest pause in seconds that a server can ask for with `Retry-After`.
 const RETRY_AFTER_MAX: u64 = 5;
-/// Bytes of one answer.
+/// The most bytes of one reply.
 pub const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 const MAYBE_DONE: &str =
     "note: an earlier try was cut off before its answer came; the daemon may have carried it out\n";
 
-/// A server, a token, and how to ask.
+/// A connection to a server with all that a request needs.
 #[derive(Debug)]
 pub struct Session<'a> {
     /// The global flags.
     pub context: &'a Context,
-    /// Whom it speaks to.
+    /// The server and the token.
     pub connection: Connection,
-    /// The short-lived tokens of this run, by class.
+    /// The short-lived tokens of this process, by class.
     exchanged: RefCell<Vec<(Class, Plaintext)>>,
 }
 
 impl<'a> Session<'a> {
-    /// A session; nothing is sent yet.
+    /// Makes a session; sends nothing yet.
     pub fn new(context: &'a Context, connection: Connection) -> Self {
         Self { context, connection, exchanged: RefCell::default() }
     }
 
-    /// Sends a request and waits for its answer, which is a success. A server that is not there, cuts the connection or
-    /// answers 503 is asked twice more, under the same key. A key is exchanged first, and once more where the token it
-    /// gave is refused.
+    /// Sends a request and returns its successful reply. If the server is unreachable, closes the connection or replies
+    /// 503, the request is sent twice more under the same idempotency key. A key is exchanged first, and once more if
+    /// the server refuses the short-lived token.
     ///
     /// # Errors
-    /// No answer, or a refusal.
+    /// There is no reply, or the server refuses the request.
     pub fn send(&self, route: &ApiRoute, target: &str, body: Option<&Value>) -> Result<Response, Failure> {
         self.send_dressed(route, target, &|request| match body {
             Some(body) => request.with_body("application/json", body.to_string()),
@@ -59,10 +59,10 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Like [`Session::send`], with whatever `dress` gives the request beside its credential.
+    /// Like [`Session::send`]. `dress` adds to the request what it needs besides its credential.
     ///
     /// # Errors
-    /// As there.
+    /// The same as for [`Session::send`].
     pub fn send_dressed(
         &self,
         route: &ApiRoute,
@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A token of this class for the session's key: of this run, of an earlier one, or fresh.
+    /// A token of this class for the session's key: from this process, from the cache, or fresh.
     fn jwt(&self, class: Class, fresh: bool) -> Result<Plaintext, Failure> {
         let held = |tokens: &[(Class, Plaintext)]| {
             tokens.iter().find(|(of, _)| *of == class).map(|(_, jwt)| Plaintext::new(jwt.reveal().to_owned()))
@@ -140,8 +140,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A refusal with the whole address of its page. The socket's daemon says under which address people read it; where it
-    /// does not, the refusal names the command that shows the page.
+    /// Adds the server's address to the page of a refusal. On a socket, the daemon is asked for the address that people
+    /// use. If it has none, the refusal names the command that shows the page.
     pub fn at_its_address(&self, refused: Failure) -> Failure {
         let server = &self.connection.server;
         if let Server::Tcp(..) = server {
@@ -157,15 +157,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Like [`Session::send`], for an answer in JSON; 204 is null.
+    /// Like [`Session::send`], for a reply in JSON. 204 becomes null.
     ///
     /// # Errors
-    /// As there, and an answer that is not JSON.
+    /// The same as for [`Session::send`], and [`Failure::Unexpected`] if the reply is not JSON.
     pub fn send_for_json(&self, route: &ApiRoute, target: &str, body: Option<&Value>) -> Result<Value, Failure> {
         json(&self.send(route, target, body)?)
     }
 
-    /// Asks the addresses of a name one after the other until one takes the connection.
+    /// Tries the addresses of a name one after the other until one accepts the connection.
     fn try_each(&self, targets: &[Target], request: impl Fn() -> ClientRequest) -> Result<Response, ClientError> {
         let mut result = Err(ClientError::Unreachable(std::io::ErrorKind::NotFound.into()));
         for target in targets {
@@ -215,10 +215,10 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The JSON of an answer; null where it has no body.
+/// The JSON of a reply; null if it has no body.
 ///
 /// # Errors
-/// [`Failure::Unexpected`] for anything else.
+/// [`Failure::Unexpected`] if the body is not JSON.
 pub fn json(reply: &Response) -> Result<Value, Failure> {
     if reply.body.is_empty() {
         return Ok(Value::Null);

@@ -23,34 +23,34 @@ const CONTAINERS: &[Column] = &[
     Column("CPUS", "cpu_cores"),
 ];
 
-/// Start.
+/// `agents start`.
 pub const START: CommandEntry = CommandEntry::Verb(ONE_START);
-/// Stop.
+/// `agents stop`.
 pub const STOP: CommandEntry = CommandEntry::Verb(ONE_STOP);
-/// Restart.
+/// `agents restart`.
 pub const RESTART: CommandEntry = CommandEntry::Verb(ONE_RESTART);
-/// How it sleeps and wakes.
+/// `agents wake`.
 pub const WAKE: CommandEntry =
     CommandEntry::Verb(Verb::new("wake", "agents_wake", ShowAs::Stored("agents_get", "name")));
-/// Pause.
+/// `agents pause`.
 pub const PAUSE: CommandEntry = CommandEntry::Verb(Verb::new("pause", "agents_pause", ShowAs::Done("paused", None)));
-/// Resume.
+/// `agents resume`.
 pub const RESUME: CommandEntry =
     CommandEntry::Verb(Verb::new("resume", "agents_resume", ShowAs::Done("resumed", None)));
-/// Containers.
+/// `agents containers`: the containers on the box.
 pub const LIST: CommandEntry = CommandEntry::Verb(
     Verb::new("containers", "agents_containers", ShowAs::Table(CONTAINERS)).empty("taosctl agents deploy NAME"),
 );
-/// How a deployment goes.
+/// `agents deploy-status`: the progress of a deployment.
 pub const DEPLOY_STATUS: CommandEntry =
     CommandEntry::Verb(Verb::new("deploy-status", "agents_deploy_status", ShowAs::Record));
-/// Deploy.
+/// `agents deploy`.
 pub const DEPLOY: CommandEntry = CommandEntry::Verb(
     Verb::new("deploy", "agents_deploy", ShowAs::Stored("agents_get", "name"))
         .flags(&[Flag::File("soul_md", "soul"), Flag::File("agent_md", "agent")]),
 );
 
-/// Many agents at once.
+/// `agents bulk`: many agents at once.
 pub const BULK: CommandEntry = CommandEntry::Noun {
     name: "bulk",
     about: "Start, stop or restart the agents you name, or every agent that you may edit",

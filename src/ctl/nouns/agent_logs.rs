@@ -1,4 +1,4 @@
-//! `taosctl agents logs`: the end of a container's log, and what comes.
+//! `taosctl agents logs`: the end of a container's log; with `--follow` also new lines.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ use crate::say::{self, Said};
 const LOGS: Verb = Verb::new("logs", "agents_logs", ShowAs::Lines("logs"));
 /// Lines that are shown first.
 const FIRST: i64 = 100;
-/// Lines asked for afterwards: as many as may come between two looks.
+/// Lines requested afterwards: as many as may come between two requests.
 const LINES: i64 = 2000;
-/// Between two looks.
+/// The time between two requests.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The same at a journal, which takes a program inside the container.
+/// The same for a journal: reading it starts a program inside the container.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(3);
 
-/// The verb.
+/// `taosctl agents logs`.
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "logs", routes: &["agents_logs"], command, run };
 
 fn command(_: &'static str) -> Command {
@@ -55,7 +55,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         std::thread::sleep(pause);
         let now = match patiently(None, || ask(&session, agent, Some(&source))) {
             Ok((now, _)) => now,
-            // It comes back with the container's next start.
+            // The journal is available again after the next start of the container.
             Err(Failure::Refused(refusal)) if refusal.error == "no_journal" => seen.clone(),
             Err(error) => return Err(error),
         };
@@ -65,7 +65,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     }
 }
 
-/// The log's end, and which log it is.
+/// The end of the log, and its source.
 fn ask(session: &Session<'_>, agent: &str, source: Option<&str>) -> Result<(Vec<String>, String), Failure> {
     let mut query = Map::from_iter([("lines".to_owned(), json!(LINES))]);
     if let Some(source) = source {
@@ -80,7 +80,7 @@ fn ask(session: &Session<'_>, agent: &str, source: Option<&str>) -> Result<(Vec<
     Ok((logs.lines().map(str::to_owned).collect(), source.to_owned()))
 }
 
-/// A line for people, or a record on one line.
+/// A line for people, or a JSON object on one line.
 fn shown(line: &str, as_json: bool) -> String {
     match as_json {
         true => format!("{}\n", text::json_line(&json!({"line": line}))),

@@ -14,20 +14,20 @@ use crate::ctl::verbs::verb::Verb;
 pub const ISSUE: Verb = Verb::new("issue", "agents_token_issue", ShowAs::Secret("token"))
     .flags(&[Flag::Named("grace_seconds", "grace")])
     .warned(old_one_ends);
-/// Shows what is known of an agent's token.
+/// Shows an agent's token: its metadata, not the secret.
 pub const SHOW: Verb = Verb::new("show", "agents_token_show", ShowAs::Record);
 /// Revokes an agent's token.
 pub const REVOKE: Verb = Verb::new("revoke", "agents_token_revoke", ShowAs::Done("revoked", None))
     .ask("Revoke the token of {}? It stops working at once.");
 
-/// The noun.
+/// The noun `agents token` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "token",
     about: "An agent's token",
     entries: &[CommandEntry::Verb(ISSUE), CommandEntry::Verb(SHOW), CommandEntry::Verb(REVOKE)],
 };
 
-/// What becomes of the token that the agent has now.
+/// A warning about the token that the agent has now.
 fn old_one_ends(session: &Session<'_>, matches: &ArgMatches, parameters: &[&str]) -> Option<String> {
     let agent = parameters.first()?;
     let route = path::route("agents_token_show");

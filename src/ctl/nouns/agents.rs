@@ -36,7 +36,7 @@ const ARCHIVED: &[Column] = &[
 const STORED: ShowAs = ShowAs::Stored("agents_get", "name");
 const RESTORABLE: Option<&str> = Some("It can be brought back: taosctl agents restore {}");
 
-/// The noun.
+/// The noun `agents` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "agents",
     about: "Agents and their settings",
@@ -92,7 +92,8 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     ],
 };
 
-/// The daemon gives an agent another name if the wanted one is taken or has other characters than names have.
+/// A note if the daemon has given the agent another name: the wanted name is taken, or has characters that a name
+/// cannot have.
 fn other_name(sent: &Map<String, Value>, reply: &Value) -> Option<String> {
     let (wanted, name) = (sent.get("name")?.as_str()?, reply["name"].as_str()?);
     let differs = !wanted.eq_ignore_ascii_case(name);
@@ -108,7 +109,7 @@ fn grants_command(name: &'static str) -> Command {
     Command::new(name).about("List the grants on an agent").arg(agent).arg(limit())
 }
 
-/// Grants hang on the agent's id; people know its name.
+/// Lists the grants on an agent. Grants refer to the agent's id, but people know its name.
 fn grants_of_agent(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let name = matches.get_one::<String>("name").map_or("", String::as_str);

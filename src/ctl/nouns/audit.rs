@@ -19,7 +19,7 @@ const COLUMNS: &[Column] = &[
 const HEAD: &[Verb] =
     &[Verb::new("head", "audit_head", ShowAs::Record), Verb::new("verify", "audit_verification", ShowAs::Record)];
 
-/// The verb.
+/// `taosctl audit`.
 pub const ENTRY: CommandEntry = CommandEntry::Verb(
     Verb::new("audit", "audit_list", ShowAs::Table(COLUMNS)).dressed(subjects::called).followed().with(HEAD),
 );

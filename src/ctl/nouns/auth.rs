@@ -1,4 +1,5 @@
-//! `taosctl auth`: who one is, what a key is exchanged for, and forgetting it. Logging in has a file of its own.
+//! `taosctl auth`: shows who the caller is, exchanges a key, and deletes the saved login. Logging in has a file of its
+//! own.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use crate::ctl::verbs::verb::Verb;
 use crate::rest::field::Field;
 use crate::rest::route::BodyKind;
 
-/// The noun.
+/// The noun `auth` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "auth",
     about: "Log in, log out, and show who you are",
@@ -32,11 +33,11 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     ],
 };
 
-/// Forgets the saved login.
+/// `auth logout`: deletes the saved login.
 pub const LOGOUT: CommandEntry =
     CommandEntry::Own { name: "logout", routes: &[], command: logout_command, run: logout };
 
-/// The verb at the top: what the credential itself is.
+/// `taosctl whoami`: shows the credential itself.
 pub const WHOAMI: CommandEntry = CommandEntry::Verb(Verb::new("whoami", "auth_whoami", ShowAs::Record));
 
 fn logout_command(name: &'static str) -> Command {
@@ -47,7 +48,7 @@ fn logout(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     let mut removed = false;
     if let Some(home) = Context::find_home()? {
         removed = home.remove(CREDENTIALS)?;
-        // What was exchanged for a key would be good for minutes yet.
+        // Tokens from an exchange of the key would stay valid for minutes.
         home.remove(JWT_CACHE)?;
     }
     Ok(if context.json {

@@ -16,12 +16,12 @@ use crate::ctl::verbs::verb::Verb;
 const COLUMNS: &[Column] =
     &[Column("FILE", "file"), Column("BYTES", "bytes"), Column("CREATED", "created_at"), Column("BLAKE3", "blake3")];
 
-/// Makes one.
+/// Makes a backup.
 pub const BACKUP: CommandEntry = CommandEntry::Verb(Verb::new("backup", "backups_create", ShowAs::Record));
-/// Lists them.
+/// Lists the backups.
 pub const BACKUPS: CommandEntry =
     CommandEntry::Verb(Verb::new("backups", "backups_list", ShowAs::Table(COLUMNS)).empty("taosctl backup"));
-/// Downloads one.
+/// Downloads a backup.
 pub const FETCH: CommandEntry =
     CommandEntry::Own { name: "download-backup", routes: &["backups_download"], command, run };
 

@@ -15,10 +15,10 @@ const COLUMNS: &[Column] = &[
     Column("UPDATED", "updated_at"),
 ];
 
-/// `--url` is the daemon's own address.
+/// The flag is `--to`, because `--url` is the address of the daemon.
 const TO: &[Flag] = &[Flag::Named("url", "to")];
 
-/// The noun.
+/// The noun `channels` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "channels",
     about: "Where a user gets notifications outside the box, such as on a phone",

@@ -1,4 +1,4 @@
-//! `taosctl context`: values that the members of a space leave each other.
+//! `taosctl context`: values that the members of a space share.
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
@@ -19,7 +19,7 @@ use crate::limits::CONTEXT_TTL;
 const COLUMNS: &[Column] =
     &[Column("KEY", "key"), Column("VALUE", "value"), Column("EXPIRES", "expires_at"), Column("BY", "created_by")];
 
-/// The noun.
+/// The noun `context` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "context",
     about: "Values that agents and users share in a space",

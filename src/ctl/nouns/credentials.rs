@@ -1,4 +1,4 @@
-//! `taosctl credentials`: keys of one's own agents, and whether they should be cleaned up.
+//! `taosctl credentials`: keys of the user's agents, and whether some should be deleted.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ const EXPIRING: &[Column] = &[
     Column("KEY", "key_id"),
 ];
 
-/// The noun.
+/// The noun `credentials` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "credentials",
     about: "Keys of agents, and enrollments",
@@ -99,7 +99,7 @@ fn verdict(active: usize) -> &'static str {
     }
 }
 
-/// The agents' active keys, counted and judged.
+/// Counts the active keys of each agent, and judges whether there are too many.
 fn report(keys: &[Value], agents: &[Value]) -> Value {
     let mut of_agent: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
     for key in keys.iter().filter(|key| key["lifecycle_state"] == "active") {

@@ -1,4 +1,4 @@
-//! `taosctl box check`: a check of the database beside the daemon at work, followed to its end.
+//! `taosctl box check`: checks the database while the daemon runs, and waits for the end of the check.
 
 use std::io::{self, IsTerminal};
 
@@ -19,7 +19,7 @@ use crate::ctl::verbs::{show, slow};
 const COLUMNS: &[Column] = &[Column("CHECK", "name"), Column("STATE", "state"), Column("FOUND", "detail")];
 /// Parts of a check.
 const PARTS: u64 = 6;
-/// Seconds that one question waits for the end; fewer where a person watches a bar.
+/// Seconds that one request waits for the end. Fewer if a person watches a bar.
 const NEWS: u64 = 10;
 const NEWS_OF_A_BAR: u64 = 1;
 const HELP: &str = "\
@@ -29,7 +29,7 @@ finds damage or does not come to its end.
 
 taosd check does the same with no daemon, for a file of your choice.";
 
-/// The verb.
+/// `taosctl box check`.
 pub const ENTRY: CommandEntry = CommandEntry::Own {
     name: "check",
     routes: &["database_check_begin", "database_check_get", "database_check_stop"],
@@ -64,7 +64,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     Ok(shown(context, &check))
 }
 
-/// Waits for the end. A daemon that starts again meanwhile knows of no check any more.
+/// Waits for the end of a check. A daemon that has restarted knows nothing about the check.
 fn follow(
     session: &Session<'_>,
     mut check: Value,
@@ -80,7 +80,7 @@ fn follow(
     Ok(check)
 }
 
-/// A check that nobody knows of any more has had no end.
+/// Fails if the daemon no longer knows the check: then it did not end.
 fn lost(check: Value) -> Result<Value, Failure> {
     if check["state"] == "never" {
         let what = "The daemon started again, and the check ended with it.".to_owned();

@@ -11,7 +11,7 @@ use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
 use crate::docs;
 
-/// The verb.
+/// `taosctl docs`.
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "docs", routes: &[], command, run };
 
 fn command(name: &'static str) -> Command {
@@ -36,7 +36,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     Ok(if context.json { show::one_line(&Value::from(shown)) } else { Output::text(text::clean_lines(&shown)) })
 }
 
-/// The page and the heading as people write them: a whole address, with or without `docs/agents` in front.
+/// The page and the heading from what people write: a full address, with or without `docs/agents` at its beginning.
 fn place(given: &str) -> (String, Option<&str>) {
     let (page, anchor) = given.split_once('#').map_or((given, None), |(page, anchor)| (page, Some(anchor)));
     let page = match page.split_once("://") {
@@ -54,13 +54,13 @@ fn place(given: &str) -> (String, Option<&str>) {
     (page, anchor.filter(|anchor| !anchor.is_empty()))
 }
 
-/// The page whose last word is that of this path, such as `backup` for `recipes/backup`.
+/// The page whose path ends with the last word of this path, such as `backup` in `recipes/backup`.
 fn by_last_word(page: &str) -> Option<&'static str> {
     let word = page.strip_prefix("agents/")?;
     docs::PAGES.iter().find(|(name, _)| name.rsplit('/').next() == Some(word)).map(|(_, text)| *text)
 }
 
-/// A heading and what stands below it, up to the next of its rank.
+/// A heading with the text below it, up to the next heading of its level.
 fn part(markdown: &str, anchor: &str) -> Option<String> {
     let rank = |line: &str| line.bytes().take_while(|b| *b == b'#').count();
     let lines: Vec<&str> = markdown.lines().collect();

@@ -1,4 +1,4 @@
-//! `taosctl doctor`: looks at everything that must be right for a command to work, and says each fix.
+//! `taosctl doctor`: checks everything that a command needs, and names a fix for each problem.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -25,16 +25,16 @@ use crate::ctl::show::texts::wrap;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::{paging, show};
 
-/// Seconds that two clocks may differ.
+/// Seconds by which the two clocks may differ.
 const SKEW: i64 = 60;
 /// Hours after which a backup is old.
 const OLD_BACKUP: i64 = 24 * 7;
 
-/// What brings two versions together.
+/// The fix for different versions of taosctl and the daemon.
 const VERSIONS: &str = "If you have just installed it: sudo systemctl restart taosd. Else install one version of both: \
     sudo apt install ./taosd_VERSION_ARCH.deb, or sudo packaging/install.sh in a checkout.";
 
-/// The verb.
+/// `taosctl doctor`.
 pub const ENTRY: CommandEntry = CommandEntry::Own {
     name: "doctor",
     routes: &["healthz", "readyz", "auth_whoami", "agents_containers", "box_status", "backups_list"],
@@ -48,7 +48,7 @@ fn command(name: &'static str) -> Command {
         .after_help("Each line that is not ok says what to do. Exits with 1 if a check has failed.")
 }
 
-/// One finding.
+/// The result of one check.
 struct DoctorFinding {
     name: &'static str,
     state: &'static str,
@@ -73,7 +73,7 @@ impl DoctorFinding {
 fn run(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     let mut found = vec![configuration()];
     match context.session() {
-        // What is wrong with the saved login is told already.
+        // The problem with the saved login is in the list already.
         Err(failure) if found.iter().any(|finding| finding.detail == failure.to_string()) => {}
         Err(failure) => found.push(DoctorFinding::failed("login", failure.to_string(), fix_of(&failure))),
         Ok(session) => examine(&session, &mut found),
@@ -119,7 +119,7 @@ fn examine(session: &Session<'_>, found: &mut Vec<DoctorFinding>) {
     }
 }
 
-/// The directory of the login and the profiles.
+/// Checks the directory of the login and the profiles.
 fn configuration() -> DoctorFinding {
     const NAME: &str = "config";
     match Context::find_home() {
@@ -169,7 +169,7 @@ fn socket(place: &Path) -> DoctorFinding {
     }
 }
 
-/// Whether the daemon answers; its version, and its clock beside ours.
+/// Checks whether the daemon replies, its version, and its clock against this machine's.
 fn daemon(session: &Session<'_>, found: &mut Vec<DoctorFinding>) -> bool {
     let route = path::route("healthz");
     let server = session.connection.server.to_string();
@@ -205,7 +205,7 @@ fn clock(theirs: Timestamp, ours: Timestamp) -> DoctorFinding {
     DoctorFinding::failed("clock", detail, "Let a time server set both: sudo timedatectl set-ntp true.")
 }
 
-/// What each check of the daemon that does not hold needs.
+/// The fix for each of the daemon's own checks.
 const MENDS: &[(&str, &str)] = &[
     ("database", "Stop the daemon, run taosd check, and restore a backup: taosctl docs recipes/backup."),
     ("disk", "Free some space or replace the disk: df -h shows what is full, journalctl -u taosd what went wrong."),
@@ -214,7 +214,7 @@ const MENDS: &[(&str, &str)] = &[
     ("backups", "Free some space in the data directory; journalctl -u taosd says why no copy can be written."),
 ];
 
-/// The daemon's own checks: one line if all hold, else one for each that does not.
+/// The daemon's own checks: one line if all succeed, otherwise one line for each that fails.
 fn ready(session: &Session<'_>) -> Vec<DoctorFinding> {
     const NAME: &str = "health";
     let route = path::route("readyz");
@@ -273,7 +273,7 @@ fn runtime(session: &Session<'_>) -> DoctorFinding {
     let fix = "Install one: sudo apt install incus, then sudo usermod -aG incus-admin taosd and sudo systemctl restart \
         taosd. Or name its socket: TAOSD_CONTAINERS_SOCKET. Without one agents run where you start them.";
     let ask = |route: &str| session.send_for_json(path::route(route), path::route(route).path, None);
-    // Only admins are told.
+    // Only admins may read the status.
     let status = ask("box_status").unwrap_or_default();
     if status.get("runtime").is_some_and(|name| name.is_null() || name == "none") {
         return DoctorFinding::warning(NAME, "The daemon uses no container runtime.", fix);
@@ -312,7 +312,7 @@ fn backups(session: &Session<'_>) -> DoctorFinding {
     }
 }
 
-/// The findings for people, no line longer than the terminal.
+/// The findings for people. No line is longer than the terminal.
 fn screen(found: &[DoctorFinding], look: &Look) -> String {
     let mut out = String::new();
     let room = look.width.unwrap_or(80).saturating_sub(19).max(20);

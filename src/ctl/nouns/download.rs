@@ -1,4 +1,4 @@
-//! `taosctl download`: a file out of a space, into one directory and nowhere else.
+//! `taosctl download`: downloads a file from a space, into one directory and nowhere else.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, Write};
@@ -22,7 +22,7 @@ use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::{names, show};
 use crate::threads::lock;
 
-/// The verb.
+/// `taosctl download`.
 pub const ENTRY: CommandEntry =
     CommandEntry::Own { name: "download", routes: &["uploads_read", "uploads_list"], command, run };
 
@@ -38,7 +38,7 @@ fn command(name: &'static str) -> Command {
         .args(place_args())
 }
 
-/// Where a file goes.
+/// The flags for the place of the file.
 pub(super) fn place_args() -> [Arg; 3] {
     let flag = |name: &'static str, value: &'static str| Arg::new(name).long(name).value_name(value);
     [
@@ -53,7 +53,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     fetch(context, matches, "uploads_read", id)
 }
 
-/// Fetches the file of this id, however large it is, and puts it where the flags say.
+/// Downloads the file of this id, whatever its size, to the place that the flags name.
 pub(super) fn fetch(context: &Context, matches: &ArgMatches, route: &str, id: &str) -> Result<Output, Failure> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let (route, session) = (path::route(route), context.session()?);
@@ -83,7 +83,7 @@ pub(super) fn fetch(context: &Context, matches: &ArgMatches, route: &str, id: &s
     Ok(Output::text(text::clean(&shown)))
 }
 
-/// The name that the daemon says; what it says is not trusted to be a name.
+/// The file name in the reply's header. The caller must not trust it.
 fn name_of(reply: &Response) -> String {
     let value = reply.header("content-disposition").unwrap_or("");
     let encoded = value.split(';').find_map(|part| part.trim().strip_prefix("filename*=UTF-8''"));
@@ -91,7 +91,7 @@ fn name_of(reply: &Response) -> String {
     decoded.map_or_else(|| "file".to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// A file on its way. Dropped before it is complete, it leaves nothing.
+/// An incomplete file. It is deleted if it is dropped before it is complete.
 struct PartialFile {
     out: Out,
     written: u64,
@@ -103,7 +103,7 @@ enum Out {
         file: File,
         path: PathBuf,
     },
-    /// What was written to a pipe cannot be taken back, so a second try cannot begin.
+    /// Output in a pipe cannot be taken back, so a second try is impossible.
     CutOff,
 }
 
@@ -112,17 +112,17 @@ impl PartialFile {
         Self { out: Out::Stdout, written: 0 }
     }
 
-    /// A file beside its later place, so that it is moved there whole.
+    /// Creates a temporary file in the directory, to be renamed when it is complete.
     fn create(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(format!(".taosctl-{}.part", std::process::id()));
-        // Left by a process of the same number that was killed.
+        // A killed process with the same id may have left it.
         let _ = fs::remove_file(&path);
         let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path);
         let file = made.map_err(|error| cannot(&path, &error))?;
         Ok(Self { out: Out::File { file, path }, written: 0 })
     }
 
-    /// Begins from the beginning.
+    /// Starts again from an empty file.
     fn again(&mut self) {
         if self.written == 0 {
             return;
@@ -138,7 +138,7 @@ impl PartialFile {
         }
     }
 
-    /// Moves the complete file to its place; its bytes. A link at the place is never followed.
+    /// Moves the complete file to its place, and returns its bytes. Never follows a symbolic link at the place.
     fn settle(&mut self, place: &Path, force: bool) -> Result<u64, Failure> {
         let Out::File { file, path } = &self.out else { return Ok(self.written) };
         let moved = file.sync_all().and_then(|()| match force {
@@ -183,7 +183,7 @@ impl Write for PartialFile {
 impl Drop for PartialFile {
     fn drop(&mut self) {
         if let Out::File { path, .. } = &self.out {
-            // Once it is in its place, there is nothing of this name.
+            // If the file is in its place already, this name no longer exists.
             let _ = fs::remove_file(path);
         }
     }

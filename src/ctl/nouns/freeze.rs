@@ -12,14 +12,14 @@ use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::slow;
 
-/// Freeze.
+/// `taosctl freeze`.
 pub const FREEZE: CommandEntry = CommandEntry::Own {
     name: "freeze",
     routes: &["agents_freeze", "freeze_all"],
     command: freeze_command,
     run: freeze,
 };
-/// Thaw.
+/// `taosctl thaw`.
 pub const THAW: CommandEntry =
     CommandEntry::Own { name: "thaw", routes: &["agents_thaw", "thaw_all"], command: thaw_command, run: thaw };
 
@@ -70,7 +70,7 @@ fn thaw(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     run(context, matches, "agents_thaw", "thaw_all")
 }
 
-/// Asks for all of it first, so that every credential is cut off before the first container is waited for.
+/// Sends all requests first, so that every credential is cut off before the command waits for the first container.
 fn run(context: &Context, matches: &ArgMatches, one: &str, all: &str) -> Result<Output, Failure> {
     let session = context.session()?;
     let mut body = json!({"reason": matches.get_one::<String>("reason")});
@@ -97,7 +97,7 @@ fn run(context: &Context, matches: &ArgMatches, one: &str, all: &str) -> Result<
     Ok(show(context.json, done, &replies))
 }
 
-/// Waits for the containers.
+/// Waits for the operation on the containers.
 fn wait(session: &Session<'_>, reply: &mut Value) -> Result<(), Failure> {
     let Some(id) = reply["operation_id"].as_str().map(str::to_owned) else { return Ok(()) };
     let operation = slow::follow(session, &id)?;

@@ -18,7 +18,7 @@ pub const COLUMNS: &[Column] = &[
     Column("UNTIL", "expires_at"),
 ];
 
-/// The noun.
+/// The noun `grants` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "grants",
     about: "Roles on agents and in spaces",

@@ -1,4 +1,4 @@
-//! `taosctl inbox`: what is addressed to the caller and not read yet; with `--wait` the main loop of an agent.
+//! `taosctl inbox`: unread messages to the caller. With `--wait` it is the main loop of an agent.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::ctl::verbs::follow::{List, MessageQuery};
 use crate::ctl::verbs::names;
 use crate::limits::PAGE_MAX;
 
-/// The command.
+/// `taosctl inbox`.
 pub const ENTRY: CommandEntry =
     CommandEntry::Own { name: "inbox", routes: &["messages_list", "messages_mark_read"], command, run };
 
@@ -44,7 +44,7 @@ fn command(name: &'static str) -> Command {
         ])
 }
 
-/// When a wait ends: after `--timeout` seconds where it is given, else after `most`.
+/// The end of a wait: after `--timeout` seconds if that is given, otherwise after `most`.
 pub fn end(matches: &ArgMatches, most: Option<Duration>) -> Option<Instant> {
     let given = matches.value_source("timeout") == Some(ValueSource::CommandLine);
     let seconds = matches.get_one::<u64>("timeout").copied().filter(|_| given).map(Duration::from_secs);
@@ -66,7 +66,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let messages = if matches.get_flag("wait") {
         let end = end(matches, None);
         loop {
-            // Behind the beginning: the oldest that is unread comes first.
+            // From the beginning of the space: the oldest unread message is first.
             let found = wanted.wait(&session, Some(0), end)?.messages;
             if !found.is_empty() || end.is_some_and(|end| Instant::now() >= end) {
                 break found;
@@ -84,7 +84,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
             if context.json { nothing } else { nothing.with_note("Nothing is unread. Next: taosctl messages ls") };
         return Ok(if matches.get_flag("wait") { nothing.failing() } else { nothing });
     }
-    // What is marked as read before it is shown could be lost on the way.
+    // A message is marked as read only after it was printed. Otherwise it could be lost.
     shown(context, &messages).must_arrive().print()?;
     if !matches.get_flag("keep") {
         let route = path::route("messages_mark_read");

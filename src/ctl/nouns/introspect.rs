@@ -1,5 +1,5 @@
-//! `taosctl oauth introspect`: what a token is good for now. The token comes from a file or from stdin, since a command line
-//! can be read by others.
+//! `taosctl oauth introspect`: shows what a token allows now. The token comes from a file or from stdin, because others
+//! can read the command line.
 
 use clap::{Arg, ArgMatches, Command};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -13,7 +13,7 @@ use crate::ctl::login::session;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, ShowAs};
 
-/// The verb.
+/// `taosctl oauth introspect`.
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "introspect", routes: &["oauth_introspect"], command, run };
 
 fn command(name: &'static str) -> Command {

@@ -1,5 +1,5 @@
-//! `taosctl join`: an agent without a credential asks to join, or to come back, and gets its key once a person has
-//! approved. The key is written to a file for its owner's eyes alone; it is printed nowhere.
+//! `taosctl join`: an agent without a credential asks to join, or to come back, and gets its key after a person has
+//! approved. The key is written to a file that only its owner can read. It is never printed.
 
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -23,12 +23,12 @@ use crate::ctl::verbs::show;
 use crate::say::complain;
 use crate::secret::Plaintext;
 
-/// The folder of the keys that were joined for.
+/// The folder for keys from a join.
 const KEYS: &str = "keys";
-/// Seconds that are added to the pause where the daemon wants more.
+/// Seconds added to the pause if the daemon asks for longer pauses.
 const SLOWER: u64 = 5;
 
-/// The verb.
+/// `taosctl join`.
 pub const ENTRY: CommandEntry =
     CommandEntry::Own { name: "join", routes: &["joins_create", "joins_fetch"], command, run };
 
@@ -56,7 +56,7 @@ fn command(name: &'static str) -> Command {
         ])
 }
 
-/// Where the key goes.
+/// The destination of the key.
 enum KeyPlace {
     File(PathBuf),
     Profile(Home),
@@ -66,7 +66,7 @@ impl KeyPlace {
     fn of(matches: &ArgMatches, name: &str) -> Result<Self, Failure> {
         let Some(file) = matches.get_one::<String>("save-to") else {
             let home = Context::home()?;
-            // There is no key to lose yet.
+            // Tests whether the directory can be written, before there is a key to lose.
             home.write(&format!("{KEYS}/.probe"), b"")?;
             home.remove(&format!("{KEYS}/.probe"))?;
             profile::check_name(name)?;
@@ -103,7 +103,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     save(context, &place, &server, &key, &token)
 }
 
-/// What the person who starts it has to do.
+/// The instructions for a person who starts the command.
 fn told(join: &Value) -> String {
     let field = |name: &str| text::clean(&text::plain(&join[name]));
     format!(
@@ -114,7 +114,8 @@ fn told(join: &Value) -> String {
     )
 }
 
-/// Asks for the key until somebody has decided, or the time is over. A daemon that is away for a moment is waited for.
+/// Asks for the key until somebody has decided or the time is over. Continues if the daemon is unreachable for a
+/// moment.
 fn wait(session: &Session<'_>, join: &Value, most: Option<Duration>) -> Result<Option<Value>, Failure> {
     let seconds = |name: &str, else_: u64| join[name].as_u64().unwrap_or(else_).clamp(1, 3600);
     let life = Duration::from_secs(seconds("expires_in", 600));
@@ -129,7 +130,7 @@ fn wait(session: &Session<'_>, join: &Value, most: Option<Duration>) -> Result<O
             Err(Failure::Refused(refusal)) if refusal.error == "authorization_pending" => {}
             Err(Failure::Refused(refusal)) if refusal.error == "slow_down" => pause += Duration::from_secs(SLOWER),
             Err(Failure::Refused(refusal)) if refusal.status == 429 || refusal.status == 503 => {}
-            // The daemon says itself that the code has expired.
+            // When the code has expired, the daemon says so itself.
             Err(Failure::Unreachable(_)) if Instant::now() < end => {}
             Err(failure) => return Err(failure),
         }

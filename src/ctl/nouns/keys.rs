@@ -6,7 +6,7 @@ use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 
-/// What is shown of keys.
+/// The columns of a list of keys.
 pub const COLUMNS: &[Column] = &[
     Column("ID", "credential_id"),
     Column("NAME", "name"),
@@ -17,7 +17,7 @@ pub const COLUMNS: &[Column] = &[
     Column("LAST USED", "last_used_at"),
 ];
 
-/// The noun.
+/// The noun `keys` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "keys",
     about: "Keys, which are exchanged for short-lived tokens",

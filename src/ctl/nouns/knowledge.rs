@@ -28,10 +28,10 @@ const SOURCES: &[Column] = &[
     Column("ITEMS", "items"),
     Column("UPDATED", "updated_at"),
 ];
-/// Folders below the one that is named.
+/// The most levels of folders below the given folder.
 const DEPTH: usize = 8;
 
-/// The noun.
+/// The noun `knowledge` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "knowledge",
     about: "Documents for agents",
@@ -111,7 +111,7 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::usage(format!("{}: {error}", path.display()), "Name a folder of .md files that you can read.")
 }
 
-/// The `.md` files below a folder. Links are not followed: they may lead in a circle, or out of it.
+/// The `.md` files below a folder. Symbolic links are not followed: they may form a cycle, or lead outside.
 fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     for entry in fs::read_dir(dir).map_err(|error| unreadable(dir, &error))? {
         let entry = entry.map_err(|error| unreadable(dir, &error))?;

@@ -21,7 +21,7 @@ use crate::ctl::verbs::show;
 use crate::say::complain;
 use crate::secret::Plaintext;
 
-/// The verb.
+/// `taosctl login`.
 pub const ENTRY: CommandEntry = CommandEntry::Own {
     name: "login",
     routes: &["auth_whoami", "auth_me", "auth_exchange", "spaces_list"],
@@ -67,7 +67,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     })
 }
 
-/// Says what the next command would use instead, if that is not the login just saved.
+/// Warns if the next command would use another source than the login just saved.
 fn warn_of_what_comes_first(context: &Context, saved: &Server) {
     let context = Context::without_flags(context.timeout);
     let Ok(session) = context.session() else { return };
@@ -81,7 +81,7 @@ fn warn_of_what_comes_first(context: &Context, saved: &Server) {
     complain(&format!("warning: {}.\n", text::clean(&warning)));
 }
 
-/// The id of the space that was asked for, else of the one the server says one works in.
+/// The id of the requested space, or else of the default space that the server names.
 fn space(session: &Session<'_>, wanted: Option<&str>) -> Result<String, Failure> {
     let ask = |route: &str| {
         let route = path::route(route);

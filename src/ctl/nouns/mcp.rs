@@ -1,4 +1,4 @@
-//! `taosctl mcp`: how MCP clients reach the daemon: their settings, and the header they send.
+//! `taosctl mcp`: settings for MCP clients, and the header that they send.
 
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
 use crate::secret::Plaintext;
 
-/// The noun.
+/// The noun `mcp` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "mcp",
     about: "Connect clients of the Model Context Protocol",
@@ -26,7 +26,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
 };
 
 closed_set! {
-    /// A client whose settings are known.
+    /// An MCP client with known settings.
     enum McpClient {
         ClaudeCode "claude-code" "The command that adds the server.";
         ClaudeCodeKey "claude-code-key" "The same for a key, which is exchanged for each connection.";
@@ -39,10 +39,10 @@ closed_set! {
     }
 }
 
-/// Where the daemon is where nothing else is said: inside a container as well as on the box.
+/// The default address of the daemon, inside a container as well as on the box.
 const LOCAL: &str = "http://127.0.0.1:6969";
 
-/// The settings of a client; none of them holds the token itself.
+/// The settings of a client. They never contain the token itself.
 fn settings(client: McpClient, url: &str) -> String {
     let template = match client {
         McpClient::ClaudeCode => {
@@ -145,7 +145,7 @@ fn header(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     Ok(show::one_line(&json!({"Authorization": format!("Bearer {}", bearer.reveal())})))
 }
 
-/// A short-lived token for the endpoint.
+/// Exchanges the key for a short-lived token for the MCP endpoint.
 fn token_for_mcp(session: &Session<'_>, key: &Plaintext) -> Result<Plaintext, Failure> {
     let class = if exchange::is_agent_key(key.reveal()) { Class::Agent } else { Class::User };
     let route = path::route("auth_exchange");

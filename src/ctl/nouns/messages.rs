@@ -1,4 +1,4 @@
-//! `taosctl messages`: what is written in a space.
+//! `taosctl messages`: the messages of a space.
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ const RECEIPTS: &[Column] =
     &[Column("NAME", "name"), Column("TYPE", "type"), Column("STATE", "state"), Column("AT", "at")];
 const PLACES: &[Flag] = &[Flag::Place("emoji"), Flag::Place("query"), Flag::Place("content")];
 
-/// The noun.
+/// The noun `messages` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "messages",
     about: "Messages in a space",
@@ -73,10 +73,10 @@ fn list_command(name: &'static str) -> Command {
     ])
 }
 
-/// The query that the flags ask for, in the space that the login names if they name none.
+/// The query from the flags. If they name no space, it is the space of the login.
 ///
 /// # Errors
-/// A flag that cannot be used.
+/// A flag cannot be used, or the space cannot be looked up.
 pub fn query(session: &Session<'_>, matches: &ArgMatches) -> Result<serde_json::Map<String, Value>, Failure> {
     let mut query = flags::read(path::route("messages_list").query, LIST_FLAGS, matches)?;
     let given = query.get("space_id").and_then(serde_json::Value::as_str).map(str::to_owned);

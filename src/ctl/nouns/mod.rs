@@ -1,4 +1,4 @@
-//! The nouns, one a file. A new one is a file with an [`CommandEntry`] and a line in [`ALL`].
+//! The nouns, one per file. A new noun is a file with a [`CommandEntry`] and a line in [`ALL`].
 
 mod agent_containers;
 mod agent_logs;
@@ -51,7 +51,7 @@ mod whoami;
 
 use super::verbs::entry::CommandEntry;
 
-/// Everything there is.
+/// All entries at the top of the command line.
 pub const ALL: &[CommandEntry] = &[
     status::ENTRY,
     agents::ENTRY,

@@ -21,9 +21,9 @@ use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 use crate::secret::Plaintext;
 
-/// The table of the settings.
+/// The table in the settings file.
 const TABLE: &str = "nodes";
-/// Bytes of a trust token that are read.
+/// The most bytes of a trust token.
 const TOKEN_BYTES: u64 = 16 * 1024;
 
 const COLUMNS: &[Column] = &[
@@ -39,7 +39,7 @@ const COLUMNS: &[Column] = &[
     Column("DETAIL", "detail"),
 ];
 
-/// The noun.
+/// The noun `nodes` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "nodes",
     about: "Other machines that agents are deployed on",
@@ -130,7 +130,7 @@ fn trust_token(text: &Plaintext) -> Result<TrustToken, Failure> {
     })
 }
 
-/// A fingerprint, or the path of a file as the daemon finds it.
+/// A fingerprint, or the absolute path of a certificate file for the daemon.
 fn certificate(text: &str) -> Result<String, Failure> {
     if fingerprint_of(text).is_some() {
         return Ok(text.to_owned());

@@ -1,4 +1,4 @@
-//! `taosctl notifications`: what was sent, and what is being sent.
+//! `taosctl notifications`: shows notifications, and sends them.
 
 use std::collections::HashSet;
 
@@ -30,12 +30,12 @@ const COLUMNS: &[Column] = &[
 const LIST: Verb = Verb::new("list", "notifications_list", ShowAs::Table(COLUMNS))
     .flags(&[Flag::Named("unread_only", "unread")])
     .empty("taosctl notify TITLE BODY");
-/// Before every id: where there is no notification yet, all that come are newer.
+/// An id before all others: if there are no notifications yet, every new one is after it.
 const FIRST: &str = "00000000-0000-0000-0000-000000000000";
-/// Seconds that one request waits for news at the most.
+/// The most seconds that one request waits for notifications.
 const WAIT: u64 = 30;
 
-/// The noun.
+/// The noun `notifications` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "notifications",
     about: "Notifications from agents and users",
@@ -61,7 +61,8 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     if !matches.get_flag("follow") {
         return LIST.run(context, matches);
     }
-    // The place to go on from is taken first: what comes while the list is read is in both, and shown once.
+    // The position to continue from is read first. A notification that arrives meanwhile is in both lists, and is shown
+    // once.
     let session = context.session()?;
     let last = newest(&session)?;
     let mut rows = LIST.rows(&session, matches, rows_wanted(matches), None)?;
@@ -105,10 +106,10 @@ fn newest(session: &Session<'_>) -> Result<String, Failure> {
     Ok(id_of(ask(session, json!({"limit": 1}))?.first()).unwrap_or_else(|| FIRST.to_owned()))
 }
 
-/// Prints what comes after `last` and is not shown yet, line by line. Ends with its reader, or with a refusal: a daemon
-/// that is away is waited for.
+/// Prints the notifications after `last` that were not shown yet, one per line. Ends when the reader closes the pipe,
+/// or with a refusal. Waits for a daemon that is unreachable.
 fn follow(session: &Session<'_>, mut last: String, shown: &HashSet<String>) -> Result<Output, Failure> {
-    // Never so long that the answer would miss its own deadline.
+    // At most half of the timeout, so that the reply does not miss its deadline.
     let wait = WAIT.min(session.context.timeout.as_secs() / 2).max(1);
     loop {
         let rows = patiently(None, || ask(session, json!({"after": last, "wait": wait})))?;
@@ -124,7 +125,7 @@ fn follow(session: &Session<'_>, mut last: String, shown: &HashSet<String>) -> R
     }
 }
 
-/// A record on one line, or a line for people.
+/// A JSON object on one line, or a line for people.
 fn line(row: &Value, as_json: bool) -> String {
     if as_json {
         return format!("{}\n", text::json_line(row));

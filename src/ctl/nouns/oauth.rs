@@ -1,4 +1,4 @@
-//! `taosctl oauth`: what was granted to programs, the programs that were registered by hand, and what a token is good for.
+//! `taosctl oauth`: grants to programs, programs registered by an admin, and what a token allows.
 
 use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
@@ -27,7 +27,7 @@ const CLIENTS: &[Column] = &[
 ];
 const ADD: &[Flag] = &[Flag::First("name"), Flag::Named("redirect_uris", "redirect")];
 
-/// The noun.
+/// The noun `oauth` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "oauth",
     about: "Programs: their grants, registrations and tokens",

@@ -1,4 +1,4 @@
-//! `taosctl open`: a link that logs a browser in, once.
+//! `taosctl open`: makes a link that logs a browser in once.
 
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
 
-/// The verb.
+/// `taosctl open`.
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "open", routes: &["sessions_link"], command, run };
 
 fn command(name: &'static str) -> Command {

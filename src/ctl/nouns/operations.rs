@@ -23,7 +23,7 @@ const COLUMNS: &[Column] = &[
     Column("CREATED", "created_at"),
 ];
 
-/// The noun.
+/// The noun `operations` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "operations",
     about: "Slow work: its progress and its results",

@@ -1,4 +1,4 @@
-//! `taosctl profile`: identities of agents that are verified before they are used.
+//! `taosctl profile`: agents' identities, which are verified before each use.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -31,7 +31,7 @@ const fn own(
     CommandEntry::Own { name, routes: &[], command, run }
 }
 
-/// The noun.
+/// The noun `profile` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "profile",
     about: "Identities of agents, bound to host and directory",
@@ -81,7 +81,7 @@ fn add(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let url = context.given.url.as_deref().ok_or_else(|| wanted("--url"))?;
     let file = context.given.token_file.as_deref().filter(|file| *file != "-").ok_or_else(|| wanted("--token-file"))?;
     let unreadable = |error| Failure::login(format!("{file}: {error}"), "Name a file that contains only the token.");
-    // Not through a link: what it leads to could be changed.
+    // A symbolic link is not resolved, because its target could change.
     let path = std::path::absolute(Path::new(file)).map_err(unreadable)?;
     let missing = || Failure::login(format!("{file} does not exist."), "Name a file that contains only the token.");
     let token = checked(&String::from_utf8_lossy(&private::read(&path)?.ok_or_else(missing)?))?;
@@ -147,7 +147,7 @@ fn env_command(name: &'static str) -> Command {
         .arg(ax)
 }
 
-/// The variables: token, its file, URL, agent's name and id, space.
+/// The environment variables for the token, its file, the URL, the agent's name and id, and the space.
 const OWN: [&str; 6] =
     ["TAOS_TOKEN", "TAOS_TOKEN_FILE", "TAOS_URL", "TAOS_AGENT_NAME", "TAOS_AGENT_ID", "TAOS_SPACE_ID"];
 const AX: [&str; 6] = ["AX_TOKEN", "AX_TOKEN_FILE", "AX_BASE_URL", "AX_AGENT_NAME", "AX_AGENT_ID", "AX_SPACE_ID"];
@@ -167,7 +167,7 @@ fn env(_: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     Ok(problems.iter().fold(output, |output, problem| output.with_note(&text::clean(problem))).failing())
 }
 
-/// The token itself is not among them: its file is enough, and no child sees it in its environment.
+/// The token itself is left out: its file is enough, and no child process gets it in its environment.
 fn exports(names: &[&str; 6], profile: &SavedProfile) -> String {
     let [_, file, url, agent, id, space] = *names;
     let given = [
@@ -181,7 +181,7 @@ fn exports(names: &[&str; 6], profile: &SavedProfile) -> String {
     given.into_iter().filter_map(line).collect()
 }
 
-/// A word that a POSIX shell reads as this text.
+/// The text as one word for a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
@@ -274,7 +274,7 @@ mod tests {
         #[test]
         fn a_shell_reads_back_what_was_quoted(text in "[^\u{0}]{0,40}") {
             let word = quoted(&text);
-            // Between the outer quotes a quote stands only as '\''.
+            // Between the outer quotes, a quote occurs only as '\''.
             let inner = &word[1..word.len() - 1];
             prop_assert_eq!(inner.replace(r"'\''", "\u{0}").contains('\''), false);
             prop_assert_eq!(inner.replace(r"'\''", "'"), text);

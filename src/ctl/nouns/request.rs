@@ -17,12 +17,12 @@ use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
 
-/// Seconds that one request waits at the most.
+/// The most seconds that one request waits.
 const WAIT: u64 = 60;
-/// How long to wait where a question says nothing: as long as any question lives.
+/// Seconds to wait for a question without a time limit of its own: the longest life of a question.
 const LONG: i64 = 7 * 86_400;
 
-/// The noun.
+/// The noun `request` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "request",
     about: "Ask your owner for a scope or a role",
@@ -43,7 +43,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     ],
 };
 
-/// The question.
+/// `taosctl ask`.
 pub const ASK: CommandEntry =
     CommandEntry::Own { name: "ask", routes: &["ui_ask", "ui_answer"], command: ask_command, run: ask };
 
@@ -108,7 +108,7 @@ fn request(context: &Context, matches: &ArgMatches, mut body: Value) -> Result<O
     Ok(if has_it || (waits && !matches.get_flag("wait")) { output } else { output.failing() })
 }
 
-/// Waits until what a route tells is `done`, at most so many seconds; what it told last.
+/// Waits until `done` accepts the reply of a route, at most so many seconds. Returns the last reply.
 fn wait(
     session: &Session<'_>,
     route: &str,

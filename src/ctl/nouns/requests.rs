@@ -1,4 +1,4 @@
-//! `taosctl requests`: what agents ask for, and the decisions.
+//! `taosctl requests`: the requests of agents, and the decisions.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -29,14 +29,14 @@ const COLUMNS: &[Column] = &[
     Column("UNTIL", "until"),
 ];
 const RESULTS: &[Column] = &[Column("ID", "id"), Column("STATE", "state"), Column("ERROR", "error")];
-/// Before every notification's id.
+/// An id before those of all notifications.
 const FIRST: &str = "00000000-0000-0000-0000-000000000000";
-/// Seconds that one request waits for news at the most.
+/// The most seconds that one request waits for notifications.
 const WAIT: u64 = 30;
-/// Bytes of an answer that are read.
+/// The most bytes of an answer.
 const ANSWER: u64 = 1024;
 
-/// The noun.
+/// The noun `requests` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "requests",
     about: "What agents ask for, and the decisions",
@@ -152,7 +152,7 @@ fn approve(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     })
 }
 
-/// The place of an option: it is named by its text, in any case, or by its number.
+/// The index of an option, which is named by its text (in any case) or by its number.
 fn nth(session: &Session<'_>, id: &str, option: &str) -> Result<usize, Failure> {
     let route = path::route("requests_get");
     let request = session.send_for_json(route, &path::target(route, &[id], &Map::new()), None)?;
@@ -179,7 +179,7 @@ fn post(session: &Session<'_>, route: &str, id: &str, body: Map<String, Value>) 
     session.send_for_json(route, &path::target(route, &[id], &Map::new()), Some(&Value::Object(body)))
 }
 
-/// Decides one after the other; the last is shown whole where it is the only one.
+/// Decides one request after the other. A single one is shown complete.
 fn each(context: &Context, ids: &[&str], decide: impl Fn(&str) -> Result<Value, Failure>) -> Result<Output, Failure> {
     if let [only] = ids {
         let decided = decide(only)?;
@@ -215,7 +215,7 @@ fn decide(
     Ok(told(context, &reply["results"]))
 }
 
-/// What became of each; the exit code is 1 if one could not be decided.
+/// The result of each request. The exit code is 1 if one could not be decided.
 fn told(context: &Context, results: &Value) -> Output {
     let rows: Vec<Value> = results
         .as_object()
@@ -251,8 +251,8 @@ fn watch(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let asks = !context.json && io::stdin().is_terminal() && io::stderr().is_terminal();
     let mut seen: Vec<String> = Vec::new();
-    // Every request comes with a notification to those who decide: that is waited for. A daemon that is away, or starts
-    // again, is waited for as well.
+    // Each request makes a notification to those who decide. The command waits for that notification, and waits while
+    // the daemon is unreachable or restarts.
     let newest = patiently(None, || read(&session, "notifications_list", json!({"limit": 1})))?;
     let mut last = newest.first().and_then(|row| row["id"].as_str()).unwrap_or(FIRST).to_owned();
     let wait = WAIT.min(context.timeout.as_secs() / 2).max(1);
@@ -277,7 +277,7 @@ fn watch(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     }
 }
 
-/// A request for people, on a few lines.
+/// A request for people, on several lines.
 fn line(request: &Value) -> String {
     let field = |value: &Value| text::clean(&text::plain(value));
     let mut shown =
@@ -300,7 +300,7 @@ fn line(request: &Value) -> String {
     shown
 }
 
-/// What a person is asked of a request.
+/// The prompt for a request.
 fn prompt(request: &Value) -> &'static str {
     let has_options = request["options"].as_array().is_some_and(|options| !options.is_empty());
     match request["kind"].as_str() {
@@ -317,12 +317,12 @@ fn prompt(request: &Value) -> &'static str {
 /// A route and its body.
 type Meant = (&'static str, Map<String, Value>);
 
-/// What an answer means: the route and its body; none where the person decides later, `Err` where it is no answer.
+/// The route and the body for an answer. `None` if the person decides later, `Err` if the answer is not valid.
 fn meant(request: &Value, answer: &str) -> Result<Option<Meant>, ()> {
     let (lower, mut body) = (answer.to_lowercase(), Map::new());
     let options = request["options"].as_array().cloned().unwrap_or_default();
     let exists = request["kind"] == "join" && request["agent"].is_object();
-    // An option that reads like one of our own words is meant as the option.
+    // An option with the text of a command word counts as the option.
     let is_it = |one: &Value| one.as_str().is_some_and(|text| text.to_lowercase() == lower);
     if let Some(nth) = options.iter().position(is_it) {
         body.insert("option".into(), json!(nth));
@@ -352,7 +352,7 @@ fn meant(request: &Value, answer: &str) -> Result<Option<Meant>, ()> {
     Ok(Some(("requests_approve", body)))
 }
 
-/// Asks what to do with a request, and does it. False: nobody answers any more.
+/// Asks the person what to do with a request, and does it. Returns false at the end of stdin.
 fn ask(session: &Session<'_>, request: &Value) -> Result<bool, Failure> {
     let id = request["id"].as_str().unwrap_or("");
     let (route, body) = loop {
@@ -369,7 +369,7 @@ fn ask(session: &Session<'_>, request: &Value) -> Result<bool, Failure> {
     };
     match patiently(None, || post(session, route, id, body.clone())) {
         Ok(decided) => complain(&format!("{}\n", text::clean(&text::plain(&decided["state"])))),
-        // Somebody else was faster, or it is not this user's to give.
+        // Somebody else has decided already, or this user may not decide.
         Err(Failure::Refused(refusal)) if refusal.status < 500 && refusal.status != 401 => {
             complain(&format!("{}\n", text::clean(&refusal.detail)));
         }

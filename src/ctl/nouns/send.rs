@@ -1,4 +1,4 @@
-//! `taosctl send`: a message, and on request its reply, or the news that it was read.
+//! `taosctl send`: sends a message. It can wait for the reply, or until the message is read.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -20,12 +20,12 @@ use crate::ctl::verbs::follow::{MessageQuery, line, seq_of};
 use crate::ctl::verbs::names;
 use crate::ctl::verbs::patience::patiently;
 
-/// How long a reply, or a reader, is waited for where `--timeout` says nothing.
+/// How long to wait for a reply or a receipt if `--timeout` is not given.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at the receipts.
+/// The time between two requests for the receipts.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// The command.
+/// `taosctl send`.
 pub const ENTRY: CommandEntry = CommandEntry::Own {
     name: "send",
     routes: &["messages_send", "messages_list", "messages_receipts", "uploads_create"],
@@ -101,7 +101,7 @@ fn body(session: &Session<'_>, matches: &ArgMatches) -> Result<Value, Failure> {
     Ok(Value::Object(body))
 }
 
-/// Uploads a file; how a message names it.
+/// Uploads a file, and returns it as an attachment of a message.
 fn attachment(session: &Session<'_>, file: &str, space: Option<&str>) -> Result<Value, Failure> {
     let uploaded = upload::attach(session, file, space)?;
     Ok(json!({
@@ -140,7 +140,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     })
 }
 
-/// What a person should know of the delivery, if nobody listens.
+/// A note about the delivery, if nobody listens.
 fn note(delivery: &Value) -> Option<String> {
     if delivery["nobody_listening"] != json!(true) {
         return None;
@@ -157,7 +157,7 @@ fn note(delivery: &Value) -> Option<String> {
     Some(format!("note: woken by this message: {}", asleep.join(", ")))
 }
 
-/// Waits for a message that replies to the one that was sent.
+/// Waits for a reply to the sent message.
 fn reply(
     context: &Context,
     session: &Session<'_>,

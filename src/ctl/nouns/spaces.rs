@@ -15,7 +15,7 @@ const MEMBERS: &[Column] = &[
     Column("UNTIL", "expires_at"),
 ];
 
-/// The noun.
+/// The noun `spaces` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "spaces",
     about: "Spaces, which separate agents, and their members",

@@ -1,4 +1,4 @@
-//! `taosctl status`: one screen of what a person wants to know first.
+//! `taosctl status`: the most important facts on one screen.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,14 +19,14 @@ use crate::ctl::show::look::{Look, mood, size};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::{paging, show};
 
-/// From so many days before its end on, a token needs somebody.
+/// Days before its end from which a token is listed as needing attention.
 const SOON: i64 = 7;
-/// Failed operations of so many hours need somebody.
+/// Hours for which a failed operation is listed as needing attention.
 const RECENT: i64 = 24;
-/// Operations that are looked at.
+/// The most operations that are read.
 const OPERATIONS: usize = 200;
 
-/// The verb.
+/// `taosctl status`.
 pub const ENTRY: CommandEntry = CommandEntry::Own {
     name: "status",
     routes: &[
@@ -58,7 +58,7 @@ fn run(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     Ok(Output::text(screen(&status, &Look::of_stdout())))
 }
 
-/// What the daemon says, in one object. Whoever may not see a part of it does not have that part.
+/// The replies of the daemon in one object. Parts that the caller may not see are missing.
 fn gather(session: &Session<'_>) -> Result<Value, Failure> {
     let version = of_daemon(session)?;
     let me = whoami(session)?;
@@ -91,7 +91,7 @@ fn list(session: &Session<'_>, route: &str, most: Option<usize>) -> Result<Vec<V
     paging::rows(session, path::route(route), &[], Map::new(), most)
 }
 
-/// Ready or not, and what is wrong.
+/// Whether the daemon is ready, and the checks that fail.
 fn health(session: &Session<'_>) -> (&'static str, Vec<String>) {
     let route = path::route("readyz");
     match session.send_for_json(route, route.path, None) {
@@ -106,7 +106,7 @@ fn health(session: &Session<'_>) -> (&'static str, Vec<String>) {
     }
 }
 
-/// The newest backup, or the copy that the daemon makes by itself.
+/// The newest backup. The automatic backup counts too.
 fn backups(session: &Session<'_>, query: Map<String, Value>) -> Value {
     let rows = paging::rows(session, path::route("backups_list"), &[], query, None);
     rows.map_or(Value::Null, |rows| newest(&rows))
@@ -117,7 +117,7 @@ fn newest(rows: &[Value]) -> Value {
     last.map_or(Value::Null, |row| json!({"file": row["file"], "bytes": row["bytes"], "created_at": row["created_at"]}))
 }
 
-/// What somebody should look at, each with the command that shows it.
+/// The list of what needs attention, each with the command that shows it.
 fn needs(session: &Session<'_>, agents: &[Value], me: &Value) -> Vec<Value> {
     let now = Timestamp::now();
     let soon = now + SignedDuration::from_hours(24 * SOON);
@@ -131,7 +131,7 @@ fn needs(session: &Session<'_>, agents: &[Value], me: &Value) -> Vec<Value> {
             n => need(format!("{n} unread notifications"), "taosctl notifications ls --unread"),
         }
     }
-    // What agents have asked for, where the daemon knows of requests.
+    // The pending requests of agents, if the route table has requests.
     if let Some(requests) = path::find("requests_list")
         && let Ok(open) =
             paging::rows(session, requests, &[], Map::from_iter([("state".into(), json!("pending"))]), None)
@@ -167,7 +167,7 @@ fn needs(session: &Session<'_>, agents: &[Value], me: &Value) -> Vec<Value> {
     needs
 }
 
-/// The screen.
+/// The text of the screen.
 fn screen(status: &Value, look: &Look) -> String {
     let text = |name: &str| text::clean(&text::plain(&status[name]));
     let mut out = String::new();

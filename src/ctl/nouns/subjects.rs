@@ -1,4 +1,4 @@
-//! People and agents by their names: rows that tell of them by id are read again by what they are called.
+//! Names instead of ids: rows that name agents, users or spaces by id get their names.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::ctl::core::path;
 use crate::ctl::login::session::Session;
 use crate::ctl::verbs::paging;
 
-/// What lists who, and the fields of id and name.
+/// The routes that list agents, with the fields of id and name.
 const LISTS: [(&str, &str, &str); 2] = [("agents_list", "id", "name"), ("agents_archived_list", "id", "archived_slug")];
 
-/// Puts names in place of the ids in `agent:ID`, `space:ID`, and in fields that hold an agent's id.
+/// Replaces the ids in `agent:ID` and `space:ID`, and in fields with an agent's id, by names.
 pub(super) fn named(session: &Session<'_>, rows: &mut [Value]) {
     let names = known(session);
     for row in rows.iter_mut().filter_map(Value::as_object_mut) {
@@ -27,7 +27,7 @@ pub(super) fn named(session: &Session<'_>, rows: &mut [Value]) {
     }
 }
 
-/// Puts the names that the audit itself tells in place of the ids: `user:ann`, `agent:atlas`.
+/// Replaces ids by the names in the audit rows themselves: `user:ann`, `agent:atlas`.
 pub(super) fn called(_: &Session<'_>, rows: &mut [Value]) {
     for row in rows.iter_mut().filter_map(Value::as_object_mut) {
         for (field, called) in [("resource", "resource_name"), ("actor", "actor_name")] {
@@ -41,7 +41,7 @@ pub(super) fn called(_: &Session<'_>, rows: &mut [Value]) {
     }
 }
 
-/// Names by id. Whoever may not list them reads ids.
+/// The names by id. A caller who may not list them sees ids.
 fn known(session: &Session<'_>) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     let mut add = |rows: Vec<Value>, id: &str, name: &str| {

@@ -1,4 +1,4 @@
-//! `taosctl tasks`: what is to be done in a space, and being at it.
+//! `taosctl tasks`: the tasks of a space, and working on them.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ const COLUMNS: &[Column] = &[
 const CHANGES: &[Column] =
     &[Column("AT", "at"), Column("WHO", "actor"), Column("WHAT", "field"), Column("FROM", "from"), Column("TO", "to")];
 
-/// The noun.
+/// The noun `tasks` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "tasks",
     about: "Tasks in a space",

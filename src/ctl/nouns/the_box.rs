@@ -8,7 +8,7 @@ use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[Column("KEY", "key"), Column("VALUE", "value"), Column("SOURCE", "source")];
 
-/// The noun.
+/// The noun `box` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "box",
     about: "The box itself: its state, its settings, its database, what can be deployed on it",

@@ -1,4 +1,5 @@
-//! `taosctl tokens mint`: in one command a new agent's key, where it is needed, with the user's own login.
+//! `taosctl tokens mint`: makes a key for an agent with the user's own login, and saves it where it is needed, in
+//! one command.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ use crate::ctl::show::texts;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::keep;
 
-/// The verb.
+/// `taosctl tokens mint`.
 pub const MINT: CommandEntry = CommandEntry::Own {
     name: "mint",
     routes: &["ax_agents_manage_read", "ax_agents_manage_create", "credentials_agent_pat"],
@@ -51,7 +52,7 @@ fn command(name: &'static str) -> Command {
         .arg(flag("no-print-token", "Do not print the key").conflicts_with("print-token"))
 }
 
-/// What the flags say.
+/// The flags of the command.
 struct MintOptions<'a> {
     agent: &'a str,
     /// The `.taos` folder.
@@ -69,7 +70,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         return Err(Failure::Unexpected("The answer names an agent that cannot be a file's name.".to_owned()));
     }
     if let Some(folder) = &wanted.folder {
-        // Before there is a secret to lose.
+        // These tests run before there is a secret to lose.
         private::make_dir(folder)?;
         private::probe(&token_path(folder, name))?;
     }
@@ -114,7 +115,7 @@ fn wanted(matches: &ArgMatches) -> Result<MintOptions<'_>, Failure> {
     }
     let print = matches.get_flag("print-token") || !saves;
     let agent = matches.get_one::<String>("name").map_or("", String::as_str);
-    // The profile has to find the file from every directory.
+    // Absolute, because the profile must find the file from every directory.
     let absolute = |dir: &Path| {
         let failure = |error| Failure::usage(format!("{}: {error}", dir.display()), "Name a directory you can enter.");
         dir.canonicalize().map(|dir| dir.join(project::FOLDER)).map_err(failure)
@@ -126,7 +127,7 @@ fn text<'a>(object: &'a Value, field: &str) -> Result<&'a str, Failure> {
     object[field].as_str().ok_or_else(|| Failure::Unexpected(format!("The answer has no {field}.")))
 }
 
-/// The agent, and whether it was made just now.
+/// The agent, and true if it was created now.
 fn find_or_make(session: &Session<'_>, asked: &str, create: bool) -> Result<(Value, bool), Failure> {
     let read = path::route("ax_agents_manage_read");
     match session.send_for_json(read, &path::target(read, &[asked], &Map::new()), None) {
@@ -148,7 +149,7 @@ fn token_path(folder: &Path, agent: &str) -> PathBuf {
     folder.join(format!("{agent}.token"))
 }
 
-/// Saves the key where it was asked for; the file it is in.
+/// Saves the key to the requested places. Returns the path of its file.
 fn save(
     session: &Session<'_>,
     wanted: &MintOptions<'_>,

@@ -1,4 +1,4 @@
-//! `taosctl tokens`: every secret that the box has issued, whatever its kind: agents' tokens, users' tokens, keys.
+//! `taosctl tokens`: all secrets that the box has issued, of every kind: agents' tokens, users' tokens, keys.
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command};
@@ -31,7 +31,7 @@ const COLUMNS: &[Column] = &[
     Column("ID", "token"),
 ];
 
-/// The noun.
+/// The noun `tokens` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "tokens",
     about: "Every secret of agents and users: list, issue, show, revoke; keys for other tools",
@@ -83,7 +83,7 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         let mut rows = all(&session, user)?;
         if let Some(of) = of {
             let holder = if of.contains(':') { of.to_owned() } else { format!("agent:{of}") };
-            // Some rows name their agent by its id.
+            // Some rows name their agent by id.
             let mut named = rows.clone();
             subjects::named(&session, &mut named);
             let mut is_of = named.iter().map(|row| row["holder"] == holder);
@@ -100,7 +100,8 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     if watch::is_asked(matches) { watch::each(look) } else { look() }
 }
 
-/// Calls each by what `tokens revoke` takes: its label if no other has it, else its id, or the agent's name.
+/// Gives each row the name that `tokens revoke` accepts: its label if that is unique, otherwise its id or the agent's
+/// name.
 fn call(rows: &mut [Value]) {
     let taken: Vec<String> =
         rows.iter().flat_map(|row| [text::plain(&row["token"]), text::plain(&row["label"])]).collect();
@@ -111,7 +112,7 @@ fn call(rows: &mut [Value]) {
     }
 }
 
-/// What is live, of every kind. A list that the caller may not read has no rows here.
+/// All live secrets of every kind. Lists that the caller may not read are left out.
 fn all(session: &Session<'_>, user: Option<&str>) -> Result<Vec<Value>, Failure> {
     let me = whoami(session)?;
     let rows = |route: &str, above: &[&str]| match paging::rows(session, path::route(route), above, Map::new(), None) {
@@ -192,7 +193,7 @@ fn issue(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     show::reply(&session, &ShowAs::Secret("token"), &[user], &reply)
 }
 
-/// A refusal that knows no agent of this name, where there is a user of it.
+/// Completes the refusal of an unknown agent if there is a user of this name.
 fn of_a_user(context: &Context, name: &str, mut failure: Failure) -> Failure {
     let is_user = || {
         let (session, route) = (context.session().ok()?, path::route("users_get"));
@@ -251,7 +252,7 @@ fn revoke_one(session: &Session<'_>, known: &[Value], wanted: &str) -> Result<Ou
                 "Give the id of one of them.",
             ));
         }
-        // An agent without a token, or none at all, which the daemon says.
+        // An agent without a token, or no agent at all: the daemon reports it.
         (None, None, _) => json!({"kind": "agent_token", "token": wanted}),
     };
     let id = text::plain(&row["token"]);
@@ -265,7 +266,7 @@ fn revoke_one(session: &Session<'_>, known: &[Value], wanted: &str) -> Result<Ou
             let user = text::plain(&row["holder"]);
             send("users_token_revoke", &[user.trim_start_matches("user:"), &id])
         }
-        // Whoever may make a key may not always use both ways to end one.
+        // A caller who may create a key may not always use both routes to revoke one.
         _ => send("keys_revoke", &[&id]).or_else(|_| send("credentials_revoke", &[&id])),
     }?;
     show::reply(session, &ShowAs::Done("revoked", None), &[wanted], &reply)

@@ -22,7 +22,7 @@ const COLUMNS: &[Column] = &[
     Column("FROM", "touched_by"),
 ];
 
-/// The noun.
+/// The noun `tripwires` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "tripwires",
     about: "Decoy credentials in agents' containers",
@@ -37,18 +37,18 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     ],
 };
 
-/// The tripwires of one agent, or of every agent of the caller's.
+/// The tripwires of one agent, or of all agents of the caller.
 fn rows(session: &Session<'_>, agent: Option<&str>) -> Result<Vec<Value>, Failure> {
     if let Some(agent) = agent {
         return of_agent(session, agent);
     }
     let agents = paging::rows(session, path::route("agents_list"), &[], Map::new(), None)?;
     let mut all = Vec::new();
-    // Only a container can hold one.
+    // Only an agent with a container can have a tripwire.
     for agent in agents.iter().filter(|agent| agent["container"].is_object()) {
         match of_agent(session, agent["name"].as_str().unwrap_or_default()) {
             Ok(rows) => all.extend(rows),
-            // One may see agents that belong to others, and an agent may go away meanwhile.
+            // The caller may see agents of others, and an agent may be archived meanwhile.
             Err(Failure::Refused(refusal)) if matches!(refusal.status, 403 | 404) => {}
             Err(failure) => return Err(failure),
         }

@@ -1,4 +1,4 @@
-//! `taosctl upload`: a file into a space.
+//! `taosctl upload`: uploads a file into a space.
 
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
@@ -25,16 +25,16 @@ use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
 
-/// Bytes of a file; the daemon's own limit may be lower.
+/// The most bytes of a file; the daemon's own limit may be lower.
 const MAX: u64 = 1024 * 1024 * 1024;
 const BOUNDARY_BYTES: usize = 16;
 
-/// The verb.
+/// `taosctl upload`.
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "upload", routes: &["uploads_create"], command, run };
-/// Lists them.
+/// Lists the files of a space.
 pub const FILES: CommandEntry =
     CommandEntry::Verb(Verb::new("files", "uploads_list", ShowAs::Table(COLUMNS)).empty("taosctl upload FILE"));
-/// Deletes one.
+/// Deletes a file.
 pub const DELETE: CommandEntry = CommandEntry::Verb(
     Verb::new("delete-file", "uploads_delete", ShowAs::Done("deleted", None)).ask("Delete file {} for all members?"),
 );
@@ -77,10 +77,10 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     show::reply(&session, &ShowAs::Record, &[], &reply)
 }
 
-/// Uploads a file that goes with a message.
+/// Uploads a file for a message.
 ///
 /// # Errors
-/// It cannot be read, or is refused.
+/// The file cannot be read, or the server refuses it.
 pub(super) fn attach(session: &Session<'_>, file: &str, space: Option<&str>) -> Result<Value, Failure> {
     let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or("stdin.txt");
     put(session, file, space, name, kind_of(name))
@@ -136,7 +136,7 @@ fn form(boundary: &str, space: Option<&str>, name: &str, kind: &str, content: &[
     body
 }
 
-/// The type that a name's end stands for; text for all others.
+/// The type for the extension of a file name; text for all unknown extensions.
 fn kind_of(name: &str) -> &'static str {
     let end = name.rsplit_once('.').map_or("", |(_, end)| end).to_ascii_lowercase();
     let kind = match end.as_str() {
@@ -153,7 +153,7 @@ fn kind_of(name: &str) -> &'static str {
     kind.slug()
 }
 
-/// Shows on stderr how far a transfer is, where a person looks at it.
+/// A callback that shows the progress of a transfer. `None` if stderr is not a terminal.
 pub(super) fn progress(context: &Context, shown: Direction) -> Option<Progress> {
     if context.json || !io::stderr().is_terminal() {
         return None;

@@ -13,7 +13,7 @@ const COLUMNS: &[Column] = &[
     Column("LAST USED", "last_used_at"),
 ];
 
-/// The noun.
+/// The noun `users sessions` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "sessions",
     about: "A user's web sessions",

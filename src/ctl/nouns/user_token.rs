@@ -19,11 +19,11 @@ pub const ISSUE: Verb = Verb::new("issue", "users_token_issue", ShowAs::Secret("
 /// Lists a user's tokens.
 pub const LIST: Verb =
     Verb::new("list", "users_token_list", ShowAs::Table(COLUMNS)).own().empty("taosctl users token issue USER");
-/// Revokes one.
+/// Revokes a token of a user.
 pub const REVOKE: Verb = Verb::new("revoke", "users_token_revoke", ShowAs::Done("revoked", None))
     .ask("Revoke token {}? It stops working at once.");
 
-/// The noun.
+/// The noun `users token` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "token",
     about: "A user's tokens",

@@ -15,7 +15,7 @@ const COLUMNS: &[Column] = &[
     Column("CREATED", "created_at"),
 ];
 
-/// The noun.
+/// The noun `users` with its verbs.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "users",
     about: "Users and their tokens",

@@ -1,4 +1,4 @@
-//! `taosctl version`: this program's, and the daemon's.
+//! `taosctl version`: the versions of this program and of the daemon.
 
 use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
@@ -11,10 +11,10 @@ use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
 
-/// This program's version.
+/// The version of this program.
 pub(super) const OWN: &str = env!("CARGO_PKG_VERSION");
 
-/// The verb.
+/// `taosctl version`.
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "version", routes: &["healthz"], command, run };
 
 fn command(name: &'static str) -> Command {
@@ -36,10 +36,10 @@ fn run(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     })
 }
 
-/// The daemon's version.
+/// The version of the daemon.
 ///
 /// # Errors
-/// It does not answer.
+/// The daemon does not reply, or the reply has no version.
 pub(super) fn of_daemon(session: &Session<'_>) -> Result<String, Failure> {
     let route = path::route("healthz");
     let reply: Value = session.send_for_json(route, &path::target(route, &[], &Map::new()), None)?;

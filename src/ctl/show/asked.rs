@@ -1,11 +1,12 @@
-//! What a request asks for, in the words of a person.
+//! The text of a request for people.
 
 use serde_json::Value;
 
 use crate::ctl::core::duration;
 use crate::ctl::core::text::plain;
 
-/// What the request `row` asks for; `None` for what is no request, or of a kind that came later.
+/// The text of what the request `row` asks for. `None` if the row is not a request, or has a kind that taosctl does not
+/// know.
 pub fn asked(row: &Value) -> Option<String> {
     let asked = row["asked"].as_object()?;
     let told = |field: &str| asked.get(field).filter(|value| !value.is_null()).map(plain);

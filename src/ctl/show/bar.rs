@@ -1,4 +1,4 @@
-//! How far slow work is: a bar where a person looks at stderr, else a line for each step.
+//! The progress of slow work: a bar if stderr is a terminal, otherwise one line per step.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::ctl::core::format::is_quiet;
 use crate::ctl::core::text;
 use crate::say::complain;
 
-/// Between two turns of the mark that says that the work goes on.
+/// The time between two frames of the spinner, which shows that the work continues.
 const TICK: Duration = Duration::from_millis(120);
 
 /// The progress of one piece of work.
@@ -19,7 +19,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A bar of so much: `template` says what stands in it.
+    /// A bar of this length; `template` is its layout.
     fn new(length: u64, template: &str) -> Self {
         let style = ProgressStyle::with_template(template).map(|style| style.progress_chars("━╸ "));
         let bar = style
@@ -29,12 +29,12 @@ impl Bar {
         Self { bar, told: String::new() }
     }
 
-    /// Of work that goes on in steps and tells its percent.
+    /// A bar for work that has steps and reports a percentage.
     pub fn of_steps() -> Self {
         Self::new(100, "{spinner} {prefix} {bar:24} {pos:>3} %  {msg} ({elapsed})")
     }
 
-    /// Of a transfer of so many bytes: `what` is done.
+    /// A bar for a transfer of so many bytes; `what` is its label.
     pub fn of_bytes(what: &'static str, bytes: u64) -> Self {
         let this = Self::new(bytes, "{msg} {bar:20} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left");
         if let Some(bar) = &this.bar {
@@ -43,7 +43,7 @@ impl Bar {
         this
     }
 
-    /// Where the work stands.
+    /// Shows the current step and the percentage.
     pub fn step(&mut self, kind: &str, step: &str, percent: u64) {
         let (kind, step) = (text::clean(kind), text::clean(step));
         if let Some(bar) = &self.bar {
@@ -51,7 +51,7 @@ impl Bar {
             bar.set_message(step);
             bar.set_position(percent.min(100));
             if self.told.is_empty() {
-                // Not before there is something to show: short work needs no bar.
+                // The spinner starts with the first step: short work needs no bar.
                 bar.enable_steady_tick(TICK);
                 self.told.push('.');
             }
@@ -64,14 +64,14 @@ impl Bar {
         }
     }
 
-    /// How many bytes have gone.
+    /// Shows the number of bytes transferred.
     pub fn bytes(&self, done: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
         }
     }
 
-    /// Takes the bar away: what was done is said elsewhere.
+    /// Removes the bar. The result is printed elsewhere.
     pub fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! Who looks: how wide the terminal is, whether it shows colours, and what a person reads instead of a raw value.
+//! The reader of the output: the width of the terminal, colours, and readable forms of raw values.
 
 use std::io::{self, IsTerminal};
 
@@ -13,20 +13,20 @@ use crate::say;
 /// How output for people is made.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// What `-o` chose.
+    /// The value of `-o`.
     pub format: Format,
-    /// Columns there are; `None` for a file or a pipe, which has no end.
+    /// The columns of the terminal; `None` for a file or a pipe, which has no limit.
     pub width: Option<usize>,
-    /// Whether a person reads it: relative times, sizes, marks.
+    /// True if a person reads it: relative times, readable sizes, marks.
     pub is_person: bool,
-    /// Whether states have a colour.
+    /// True if states have a colour.
     pub colour: bool,
-    /// What times are relative to.
+    /// The time that relative times refer to.
     pub now: Timestamp,
 }
 
 impl Look {
-    /// That of standard output.
+    /// The look of standard output.
     pub fn of_stdout() -> Self {
         let is_person = io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -36,7 +36,7 @@ impl Look {
         Self { format: Format::chosen(), width, is_person, colour, now: Timestamp::now() }
     }
 
-    /// A value in a list, not yet cleaned.
+    /// A value in a list, not yet cleaned. A person gets a readable form.
     pub fn cell(&self, field: &str, value: &Value) -> String {
         if !self.is_person {
             return plain(value);
@@ -51,7 +51,7 @@ impl Look {
         }
     }
 
-    /// A value in a record, not yet cleaned: exact, and beside it what people read.
+    /// A value in a record, not yet cleaned. A person gets the exact value and a readable form.
     pub fn line(&self, field: &str, value: &Value) -> String {
         let told = plain(value);
         if !self.is_person {
@@ -70,7 +70,7 @@ impl Look {
         }
     }
 
-    /// A finished text of this field in the colour of its state.
+    /// A finished text of this field, in the colour of its state.
     pub fn coloured(&self, field: &str, value: &Value, text: &str) -> String {
         match value {
             Value::String(word) if self.colour && is_state(field) => {
@@ -87,18 +87,18 @@ impl Look {
     }
 }
 
-/// Whether a field of this name is a number of bytes.
+/// True if a field of this name is a number of bytes.
 fn is_size(field: &str) -> bool {
     let last = field.rsplit('.').next().unwrap_or(field);
     last == "bytes" || last == "size" || last.ends_with("_bytes")
 }
 
-/// Whether a field of this name is a state.
+/// True if a field of this name is a state.
 fn is_state(field: &str) -> bool {
     matches!(field, "status" | "state" | "lifecycle_state" | "outcome" | "verdict" | "health")
 }
 
-/// A number of bytes as people say it.
+/// A number of bytes in a readable unit, such as `1.5 MiB`.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut rest, mut unit) = (bytes as f64, 0);
@@ -109,12 +109,12 @@ pub fn size(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} B") } else { format!("{rest:.1} {}", UNITS[unit]) }
 }
 
-/// What a state's word means to a person.
+/// The meaning of a state for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
     /// All is well.
     Good,
-    /// It goes on, or waits for something.
+    /// Work is in progress, or waits for something.
     Busy,
     /// Something is wrong.
     Bad,
@@ -122,7 +122,7 @@ pub enum Mood {
     Still,
 }
 
-/// The mood of a word.
+/// The mood of the word for a state.
 pub fn mood(word: &str) -> Mood {
     match word {
         "running" | "active" | "ok" | "success" | "succeeded" | "done" | "delivered" | "healthy" | "ready"
@@ -136,7 +136,7 @@ pub fn mood(word: &str) -> Mood {
 }
 
 impl Mood {
-    /// A mark that tells it without a colour.
+    /// A mark that shows the mood without a colour.
     pub const fn mark(self) -> char {
         match self {
             Self::Good => '●',
@@ -146,7 +146,7 @@ impl Mood {
         }
     }
 
-    /// What switches its colour on, and off again.
+    /// The escape sequences that switch the colour on and off.
     const fn colour(self) -> (&'static str, &'static str) {
         match self {
             Self::Good => ("\u{1b}[32m", "\u{1b}[0m"),

@@ -9,24 +9,24 @@ use crate::ctl::core::format::{self, Format};
 use crate::ctl::core::text::{char_width, clean, clean_lines, plain, width};
 use crate::store::is_id;
 
-/// Columns a cell of a list may take; what is longer is cut, `-o wide` and `-o json` have it whole.
+/// The most columns of a terminal for a cell of a list. A longer text is cut; `-o wide` and `-o json` show more.
 const CELL: usize = 60;
-/// A text is cut to no less than this to make room for another column.
+/// The least width to which a text is cut to make room for other columns.
 const LEAST: usize = 16;
-/// A word without blanks is cut to no less than this.
+/// The least width to which a word without blanks is cut.
 const LEAST_WORD: usize = 24;
-/// Columns of a list that are shown; `-o wide` shows all.
+/// The most columns of a list; `-o wide` shows all.
 const COLUMNS: usize = 8;
-/// Between two columns.
+/// The blanks between two columns.
 const GAP: usize = 2;
-/// Fields that people call a row by.
+/// The fields that people use as the name of a row.
 const NAMES: [&str; 4] = ["archived_slug", "name", "original_filename", "title"];
 
-/// A column: its heading and the field it shows. The first says what a row goes by; the later one stands, the sooner it
-/// is left out where there is no room.
+/// A column: its heading and its field. The first column names the row. If there is no room, the last columns are left
+/// out first.
 pub struct Column(pub &'static str, pub &'static str);
 
-/// A column as it is laid out.
+/// A column with its layout.
 struct Laid<'a> {
     heading: String,
     field: &'a str,
@@ -35,7 +35,7 @@ struct Laid<'a> {
 }
 
 impl Laid<'_> {
-    /// The least width it can do with: texts of several words may be cut, other long ones less, an id never.
+    /// The least width of the column. Texts with blanks may be cut most, other long texts less, an id never.
     fn least(&self) -> usize {
         let long = || self.cells.iter().filter(|cell| width(cell) > LEAST);
         let least = match () {
@@ -47,12 +47,12 @@ impl Laid<'_> {
     }
 }
 
-/// A list as an aligned table, its heading first.
+/// A list as an aligned table with its heading.
 pub fn table(columns: &[Column], rows: &[Value]) -> String {
     lay_out(columns, rows, &Look::of_stdout())
 }
 
-/// A list as a table for this look.
+/// A list as a table for this [`Look`].
 pub fn lay_out(columns: &[Column], rows: &[Value], look: &Look) -> String {
     if look.format == Format::Name {
         return rows.iter().map(|row| format!("{}\n", clean(&name(columns, row)))).collect();
@@ -80,16 +80,16 @@ pub fn lay_out(columns: &[Column], rows: &[Value], look: &Look) -> String {
     out
 }
 
-/// What a row goes by.
+/// The name of a row.
 fn name(columns: &[Column], row: &Value) -> String {
     match columns.first() {
-        // Neither a place in a list nor a time is what anything goes by.
+        // A position in a list or a time does not name a row.
         Some(Column(_, field)) if !["seq", "at"].contains(field) && !row[*field].is_null() => plain(&row[*field]),
         _ => format::name_of(row).unwrap_or_else(|| plain(row)),
     }
 }
 
-/// The columns with their cells: the first few, or for `wide` all, and every other simple field beside them.
+/// The columns with their cells: the first few. For `wide` all of them, and every other simple field.
 fn laid<'a>(columns: &'a [Column], rows: &'a [Value], look: &Look) -> Vec<Laid<'a>> {
     let is_wide = look.format == Format::Wide;
     let shown = columns.iter().take(if is_wide { usize::MAX } else { COLUMNS });
@@ -111,8 +111,8 @@ fn laid<'a>(columns: &'a [Column], rows: &'a [Value], look: &Look) -> Vec<Laid<'
     all.into_iter().map(lay).collect()
 }
 
-/// A field's value; whoever its owner has paused is told as paused, whatever its container does, and what a request asks
-/// for in words.
+/// The value of a field as shown. A paused agent has the status `paused`, whatever the state of its container. What a
+/// request asks for is shown in words.
 fn state(row: &Value, field: &str) -> Value {
     match field {
         "status" if row["paused"] == true => Value::from("paused"),
@@ -121,8 +121,8 @@ fn state(row: &Value, field: &str) -> Value {
     }
 }
 
-/// Leaves out the last columns until the others fit, then cuts the widest texts. Ids go first where people have a name
-/// to go by: every command takes that too.
+/// Leaves out the last columns until the others fit, then cuts the widest texts. A first column of ids is left out
+/// first if there is a column with names: every command also accepts a name.
 fn fit(columns: &mut Vec<Laid<'_>>, most: usize) {
     let gaps = |n: usize| GAP * n.saturating_sub(1);
     let is_wide = |columns: &[Laid<'_>]| columns.iter().map(Laid::least).sum::<usize>() + gaps(columns.len()) > most;
@@ -142,13 +142,13 @@ fn fit(columns: &mut Vec<Laid<'_>>, most: usize) {
             _ => break,
         }
     }
-    // One column that is wider than the terminal.
+    // A single column may still be wider than the terminal.
     if let [only] = columns.as_mut_slice() {
         only.width = only.width.min(most);
     }
 }
 
-/// A line of the table, of what each column says: the plain text, and the same as it is shown.
+/// A line of the table. `text` returns the plain text of a cell, and the text as shown.
 fn line(columns: &[Laid<'_>], text: impl Fn(&Laid<'_>) -> (String, String)) -> String {
     let mut out = String::new();
     let mut blanks = 0;
@@ -161,12 +161,13 @@ fn line(columns: &[Laid<'_>], text: impl Fn(&Laid<'_>) -> (String, String)) -> S
     out
 }
 
-/// One object, a line a field; an object inside it has lines of its own, longer texts go on under themselves.
+/// One object, one line per field. An object inside it has lines of its own, and long texts continue below their
+/// beginning.
 pub fn record(object: &Map<String, Value>) -> String {
     record_for(object, &Look::of_stdout())
 }
 
-/// The same for this look.
+/// One object, for this [`Look`].
 pub fn record_for(object: &Map<String, Value>, look: &Look) -> String {
     let whole = Value::Object(object.clone());
     if look.format == Format::Name
@@ -177,7 +178,7 @@ pub fn record_for(object: &Map<String, Value>, look: &Look) -> String {
     let mut lines = Vec::new();
     flatten("", object, look, &mut lines);
     if look.is_person && look.format != Format::Wide {
-        // A person is not told what is not there.
+        // Empty values are of no use to people.
         lines.retain(|(_, value, _)| !matches!(value.as_str(), "" | "-"));
     }
     let widest = lines.iter().map(|(name, ..)| width(name)).max().unwrap_or(0);
@@ -217,12 +218,12 @@ fn flatten(prefix: &str, object: &Map<String, Value>, look: &Look, lines: &mut V
 }
 
 fn cell(text: &str, most: usize) -> String {
-    // Far more than fits is not worth cleaning.
+    // Cleaning much more than fits would be a waste of time.
     let text = clean(&text.chars().take(most * 2).collect::<String>());
     if text.is_empty() { "-".to_owned() } else { cut(&text, most) }
 }
 
-/// A cleaned text in at most so many columns.
+/// A cleaned text, cut to at most so many columns.
 fn cut(text: &str, most: usize) -> String {
     if width(text) <= most {
         return text.to_owned();

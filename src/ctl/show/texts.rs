@@ -1,13 +1,13 @@
-//! Texts: small TOML files of them, such as a project's `.taos/config.toml`, and long ones broken into lines.
+//! Small TOML files of strings, such as a project's `.taos/config.toml`; and breaking long texts into lines.
 
 use std::collections::BTreeMap;
 
 use crate::ctl::core::text::width;
 
-/// What such a file says.
+/// The strings of such a file, by key.
 pub type Texts = BTreeMap<String, String>;
 
-/// Reads one; `None` for anything but a table of texts without control characters.
+/// Parses a file. `None` for anything but a table of strings without control characters.
 pub fn parse(bytes: &[u8]) -> Option<Texts> {
     let table: toml::Table = std::str::from_utf8(bytes).ok()?.parse().ok()?;
     let text = |(name, value): (String, toml::Value)| match value {
@@ -17,13 +17,13 @@ pub fn parse(bytes: &[u8]) -> Option<Texts> {
     table.into_iter().map(text).collect()
 }
 
-/// Writes one; what has no value is left out.
+/// Writes a file. A key without a value is left out.
 pub fn render(pairs: &[(&str, Option<&str>)]) -> String {
     let given = pairs.iter().filter_map(|(name, text)| text.map(|text| ((*name).to_owned(), text)));
     given.map(|(name, text)| format!("{name} = {}\n", toml::Value::from(text))).collect()
 }
 
-/// A text in lines of at most so many columns, broken between words; none for an empty text.
+/// Breaks a text between words into lines of at most so many columns. A single longer word is not broken.
 pub fn wrap(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

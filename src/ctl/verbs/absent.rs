@@ -1,4 +1,4 @@
-//! What the last word of a command means where it is left out.
+//! The meaning of a command whose last word is left out.
 
 use clap::Arg;
 use serde_json::Value;
@@ -6,22 +6,22 @@ use serde_json::Value;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::login::session::Session;
 
-/// The rows of a list, of this name or of all there are.
+/// Returns the rows of a list: those of this name, or all if `None`.
 pub type Gather = fn(&Session<'_>, Option<&str>) -> Result<Vec<Value>, Failure>;
 
-/// What a name means that was left out.
+/// The meaning of a name that is left out.
 #[derive(Clone, Copy)]
 pub enum Absent {
-    /// It cannot be left out.
+    /// The name is required.
     Refused,
-    /// The user who asks.
+    /// The user who runs the command.
     OneSelf,
-    /// All there are: the rows come from here.
+    /// All there are; this function returns the rows.
     All(Gather),
 }
 
 impl Absent {
-    /// The argument of the name, which says what happens without it.
+    /// The argument for the name. Its help says what happens without it.
     pub fn described(self, arg: Arg) -> Arg {
         let told = match self {
             Self::Refused => return arg,
@@ -32,10 +32,10 @@ impl Absent {
         arg.required(false).help(format!("{about}; {told}"))
     }
 
-    /// The name of the user who asks, where that is meant.
+    /// The name of the user who runs the command, if that is meant.
     ///
     /// # Errors
-    /// It cannot be found out.
+    /// Any [`Failure`] of `name`.
     pub fn own(
         self,
         is_absent: bool,

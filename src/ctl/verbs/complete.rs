@@ -1,5 +1,5 @@
-//! The names that a shell offers: those the daemon has now. It is asked briefly, and where it does not answer nothing is
-//! offered.
+//! The names that a shell suggests: those that the daemon has now. The daemon has little time to reply; without a reply
+//! there are no suggestions.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::ctl::core::text;
 use crate::ctl::login::context::Context;
 use crate::limits::PAGE_MAX;
 
-/// How long a shell waits for names.
+/// How long a shell waits for the names.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// What completes a parameter of a path.
+/// The completer for a path parameter.
 pub fn of(path: &str, parameter: &str) -> Option<ArgValueCompleter> {
     match parameter {
         "id" if path.starts_with("/api/agents/archived/") => Some(ArgValueCompleter::new(archived)),
@@ -27,7 +27,7 @@ pub fn of(path: &str, parameter: &str) -> Option<ArgValueCompleter> {
     }
 }
 
-/// Completes an agent's name.
+/// The completer for an agent's name.
 pub fn agents() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| names("agents_list", "", "name", "status", typed))
 }
@@ -48,13 +48,13 @@ fn users(typed: &OsStr) -> Vec<CompletionCandidate> {
     names("users_list", "", "username", "role", typed)
 }
 
-/// The names in a list that begin with what is typed.
+/// The names in a list that begin with the typed text.
 fn names(route: &str, rows: &str, name: &str, about: &str, typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
     let listed = list(route, rows).unwrap_or_default();
     let candidate = |row: &Value| {
         let name = row[name].as_str().filter(|name| name.starts_with(&*typed))?;
-        // A name of another form could do anything in a shell.
+        // A name with other characters could be harmful in a shell.
         let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'));
         let help = text::clean(&text::plain(&row[about]));
         is_plain.then(|| CompletionCandidate::new(name).help(Some(help.into())))

@@ -1,4 +1,4 @@
-//! The tree of nouns and verbs: how it becomes a command, and how a command finds its way back.
+//! The tree of nouns and verbs: builds the clap command from it, and finds the entry for a command line.
 
 use std::collections::BTreeSet;
 
@@ -9,28 +9,28 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::ctl::login::context::Context;
 
-/// A place in the tree.
+/// An entry of the tree.
 pub enum CommandEntry {
-    /// A noun, with what can be done.
+    /// A noun with its entries.
     Noun {
-        /// Its name.
+        /// The name of the noun.
         name: &'static str,
-        /// What it is about.
+        /// The help of the noun.
         about: &'static str,
-        /// What is below it.
+        /// The entries below the noun.
         entries: &'static [CommandEntry],
     },
-    /// A verb that is a route.
+    /// A verb that calls one route.
     Verb(Verb),
-    /// A verb with a way of its own.
+    /// A verb with its own code.
     Own {
-        /// Its name.
+        /// The name of the verb.
         name: &'static str,
-        /// The routes it calls.
+        /// The ids of the routes that it calls.
         routes: &'static [&'static str],
-        /// Its command, given its name.
+        /// Builds its clap command from its name.
         command: fn(&'static str) -> Command,
-        /// What it does.
+        /// Runs the command.
         run: fn(&Context, &ArgMatches) -> Result<Output, Failure>,
     },
 }
@@ -54,7 +54,7 @@ impl CommandEntry {
         }
     }
 
-    /// Other words for it: a noun is understood in its singular and plural, a verb by what other tools call it.
+    /// The aliases. A noun also has its singular or plural, a verb has the names that other tools use.
     fn aliases(&self) -> Vec<String> {
         let name = self.name();
         if matches!(self, Self::Noun { .. }) {
@@ -69,7 +69,7 @@ impl CommandEntry {
     }
 }
 
-/// What other command lines call a verb.
+/// The names of verbs in other command lines.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("cancel", &["abort"]),
     ("create", &["new", "add", "invite"]),
@@ -87,7 +87,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("update", &["edit", "set"]),
 ];
 
-/// Adds the entries to a command, each with its aliases; a name of its own always wins.
+/// Adds the entries to a command, each with its aliases. A name wins over an alias.
 pub fn add_all(command: Command, entries: &[CommandEntry]) -> Command {
     let mut taken: BTreeSet<String> = entries.iter().map(|entry| entry.name().to_owned()).collect();
     entries.iter().fold(command, |command, entry| {
@@ -100,10 +100,10 @@ pub fn add_all(command: Command, entries: &[CommandEntry]) -> Command {
     })
 }
 
-/// Carries out what was asked for.
+/// Runs the chosen command.
 ///
 /// # Errors
-/// Whatever goes wrong on the way.
+/// Any [`Failure`] of the command.
 pub fn run(entries: &[CommandEntry], context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let chosen = matches.subcommand().and_then(|(name, below)| {
         let entry = entries.iter().find(|entry| entry.name() == name)?;
@@ -117,7 +117,7 @@ pub fn run(entries: &[CommandEntry], context: &Context, matches: &ArgMatches) ->
     }
 }
 
-/// Every verb that is a route.
+/// Every verb that calls one route.
 #[cfg(test)]
 pub fn verbs(entries: &'static [CommandEntry]) -> Vec<&'static Verb> {
     let below = |entry: &'static CommandEntry| match entry {
@@ -128,7 +128,7 @@ pub fn verbs(entries: &'static [CommandEntry]) -> Vec<&'static Verb> {
     entries.iter().flat_map(below).collect()
 }
 
-/// Gathers the ids of the routes that entries call.
+/// Collects the ids of the routes that the entries call.
 pub fn collect_routes(entries: &[CommandEntry], found: &mut BTreeSet<&'static str>) {
     for entry in entries {
         match entry {

@@ -1,5 +1,5 @@
-//! Following messages over disconnects and restarts: each request waits a while at the daemon, names the place to go on
-//! from, and is repeated with growing pauses while nobody answers.
+//! Follows messages across disconnects and restarts. Each request waits at the daemon for a while and names the
+//! position to continue from. While the daemon does not reply, the request is repeated with growing pauses.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -12,24 +12,24 @@ use crate::ctl::core::path;
 use crate::ctl::core::text;
 use crate::ctl::login::session::Session;
 
-/// Seconds that one request waits for news at the most.
+/// The most seconds that one request waits for messages.
 const WAIT: u64 = 30;
 
-/// Which messages are followed.
+/// The messages to follow.
 #[derive(Debug, Clone, Default)]
 pub struct MessageQuery {
-    /// What the list is asked beside its place.
+    /// The query of the list, without the position.
     pub query: Map<String, Value>,
 }
 
 impl MessageQuery {
-    /// A list of messages, waited for until `end`.
+    /// A list of messages; waits for it until `end`.
     ///
     /// # Errors
-    /// A refusal, an answer that is no list of messages, or nobody answers until `end`.
+    /// The server refuses the request, the reply is not a list of messages, or there is no reply until `end`.
     pub fn wait(&self, session: &Session<'_>, after: Option<i64>, end: Option<Instant>) -> Result<List, Failure> {
         let route = path::route("messages_list");
-        // Never so long that the answer would miss its own deadline.
+        // At most half of the timeout, so that the reply does not miss its deadline.
         let most = WAIT.min(session.context.timeout.as_secs() / 2).max(1);
         patiently(end, || {
             let left = end.map_or(most, |end| end.saturating_duration_since(Instant::now()).as_secs());
@@ -42,7 +42,8 @@ impl MessageQuery {
         })
     }
 
-    /// Hands over every message after `after`, oldest first, until `take` has enough or `end` has come. True if it had.
+    /// Passes every message after `after` to `take`, oldest first, until `take` returns true or `end` is reached.
+    /// Returns true in the first case.
     ///
     /// # Errors
     /// Those of [`MessageQuery::wait`], and those of `take`.
@@ -68,20 +69,20 @@ impl MessageQuery {
     }
 }
 
-/// A list as it was answered.
+/// A list of messages from a reply.
 #[derive(Debug)]
 pub struct List {
     /// The messages.
     pub messages: Vec<Value>,
-    /// The last place that was given in the space.
+    /// The last position that was assigned in the space.
     pub last_seq: i64,
 }
 
 impl List {
-    /// Reads an answer.
+    /// Reads the list from a reply.
     ///
     /// # Errors
-    /// [`Failure::Unexpected`].
+    /// [`Failure::Unexpected`] if the reply is not a list of messages.
     pub fn read(mut reply: Value) -> Result<Self, Failure> {
         let wrong = || Failure::Unexpected("The answer is no list of messages.".to_owned());
         let last_seq = reply["last_seq"].as_i64().ok_or_else(wrong)?;
@@ -92,7 +93,7 @@ impl List {
     }
 }
 
-/// A message's place in its space.
+/// The position of a message in its space.
 ///
 /// # Errors
 /// [`Failure::Unexpected`] if it has none.
@@ -100,10 +101,10 @@ pub fn seq_of(message: &Value) -> Result<i64, Failure> {
     message["seq"].as_i64().ok_or_else(|| Failure::Unexpected("A message has no place.".to_owned()))
 }
 
-/// Prints a message on its own: a record on one line, or a line for people. False once nobody reads any more.
+/// Prints a message on one line: as JSON, or for people. Returns false if the reader has closed the pipe.
 ///
 /// # Errors
-/// The output cannot be written.
+/// [`Failure::Output`] if the output cannot be written.
 pub fn print(message: &Value, as_json: bool) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(line(message, as_json).as_bytes()).and_then(|()| stdout.flush()) {

@@ -1,5 +1,5 @@
-//! A secret that a command is given once: it goes to a file or to stdout, and only where that was asked for. One that
-//! cannot be kept is revoked.
+//! A secret that is shown once: it is written to a file or to stdout, as the user has asked. If it cannot be written,
+//! it is revoked.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::ctl::core::{path, private};
 use crate::ctl::login::session::Session;
 use crate::say::complain;
 
-/// Where a secret shall go.
+/// The destination of a secret.
 pub struct SecretDestination {
     file: Option<PathBuf>,
     print: bool,
@@ -28,10 +28,10 @@ pub fn args() -> [Arg; 2] {
 }
 
 impl SecretDestination {
-    /// What was asked for; a file is tried, so that no secret is made in vain.
+    /// Reads the flags. A file is tested first, so that no secret is made in vain.
     ///
     /// # Errors
-    /// Nothing was asked for, or the file cannot be written.
+    /// Neither flag is given, or the file cannot be written.
     pub fn asked(matches: &ArgMatches) -> Result<Self, Failure> {
         let file = matches.get_one::<String>("save-to").map(PathBuf::from);
         let print = matches.get_flag("print-token");
@@ -43,10 +43,10 @@ impl SecretDestination {
         Ok(Self { file, print })
     }
 
-    /// Keeps the token of a reply, and shows the rest of it.
+    /// Saves or prints the token of a reply, and shows the rest of the reply.
     ///
     /// # Errors
-    /// It cannot be kept; it is revoked then.
+    /// The reply has no token, or the token cannot be saved. In the second case it is revoked.
     pub fn token(&self, session: &Session<'_>, mut reply: Value) -> Result<Output, Failure> {
         let wrong = || Failure::Unexpected("The answer holds no token.".to_owned());
         let token = reply.as_object_mut().and_then(|object| object.shift_remove("token"));
@@ -62,10 +62,10 @@ impl SecretDestination {
     }
 }
 
-/// A reply without its secret, or the secret: bare for people, a field with `--json`.
+/// Shows a reply with or without its secret. For people the secret is printed alone, in JSON it is a field.
 ///
 /// # Errors
-/// The reply is no object.
+/// The reply is not an object.
 pub fn told(as_json: bool, token: Option<&str>, mut reply: Value) -> Result<Output, Failure> {
     match (as_json, token) {
         (false, None) => show::record(&reply),
@@ -83,14 +83,14 @@ pub fn told(as_json: bool, token: Option<&str>, mut reply: Value) -> Result<Outp
     }
 }
 
-/// Revokes a key whose secret is lost, and tells where that fails.
+/// Revokes a key whose secret is lost. Prints a warning if that fails.
 pub fn revoke(session: &Session<'_>, id: &Value) {
     let Some(id) = id.as_str() else { return };
     let revoke = |route: &str| {
         let route = path::route(route);
         session.send(route, &path::target(route, &[id], &Map::new()), None)
     };
-    // Whoever may make a key may not always use both ways to end one.
+    // A caller who may create a key may not always use both routes to revoke one.
     if revoke("credentials_revoke").or_else(|_| revoke("keys_revoke")).is_err() {
         complain(&format!("warning: the new key {} could not be revoked\n", crate::ctl::core::text::clean(id)));
     }

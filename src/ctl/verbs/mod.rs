@@ -1,4 +1,4 @@
-//! How a verb becomes requests, and their replies output.
+//! Turns verbs into requests, and their replies into output.
 
 pub(crate) mod absent;
 pub(crate) mod complete;

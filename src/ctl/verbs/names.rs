@@ -1,4 +1,5 @@
-//! Names where a route takes an id. A text that has the form of an id is one; anything else is looked up in a list.
+//! Accepts names where a route takes an id. A text in the form of an id is used as it is; other texts are looked up in
+//! a list.
 
 use serde_json::{Map, Value};
 
@@ -10,19 +11,19 @@ use crate::ctl::login::session::Session;
 use crate::limits::PAGE_MAX;
 use crate::store::is_id;
 
-/// How what stands at the end of a path is found by name.
+/// How to find the last parameter of a path by name.
 struct Names {
-    /// The path, up to the parameter and with it.
+    /// The path, up to and including the parameter.
     path: &'static str,
-    /// The list it is in.
+    /// The id of the route that lists the candidates.
     list: &'static str,
-    /// The field of the reply that holds the list; the reply itself if empty.
+    /// The field of the reply with the list; empty if the reply is the list.
     rows: &'static str,
-    /// The id's field.
+    /// The field with the id.
     id: &'static str,
-    /// The fields a row may be named by.
+    /// The fields that can contain the name.
     by: &'static [&'static str],
-    /// Of several, the first is meant: the list is newest first.
+    /// If several rows match, the first is used: the list is newest first.
     newest: bool,
 }
 
@@ -42,7 +43,8 @@ impl Names {
     }
 }
 
-/// What can be named. Agents and users are not here: the daemon itself takes their names.
+/// All path parameters that can be names. Agents and users are missing here because the daemon accepts their names
+/// itself.
 const NAMES: &[Names] = &[
     Names::new("/api/agents/archived/{id}", "agents_archived_list", "id", &["archived_slug"]),
     Names::new("/api/operations/{id}", "operations_list", "id", &["agent_name"]).newest(),
@@ -60,10 +62,10 @@ const NAMES: &[Names] = &[
     Names::new("/api/v1/uploads/files/{file}", "uploads_list", "attachment_id", &["original_filename"]).newest(),
 ];
 
-/// The parameters of a path, names among them replaced by the ids they stand for.
+/// Returns the parameters of a path, with names replaced by ids.
 ///
 /// # Errors
-/// A name that several have, or no answer.
+/// Several rows have the name, or the server does not reply.
 pub fn resolve(session: &Session<'_>, route_path: &str, given: &[&str]) -> Result<Vec<String>, Failure> {
     let mut found: Vec<String> = Vec::new();
     let mut prefix = String::new();
@@ -76,7 +78,8 @@ pub fn resolve(session: &Session<'_>, route_path: &str, given: &[&str]) -> Resul
         {
             let id = match NAMES.iter().find(|names| names.path == prefix) {
                 Some(names) if !is_id(value) => {
-                    // Of several archived under one name the newest is brought back; which one goes for good is asked.
+                    // If several archived agents have the name, `restore` uses the newest. A purge must name
+                    // the id.
                     let newest = names.newest || route_path.ends_with("/restore");
                     find(session, names, newest, &found, value)?
                 }
@@ -88,7 +91,7 @@ pub fn resolve(session: &Session<'_>, route_path: &str, given: &[&str]) -> Resul
     Ok(found)
 }
 
-/// The id behind a name; the text itself where there is none, which the daemon refuses in its own words.
+/// The id for a name. Returns the text itself if nothing matches, so that the daemon refuses it in its own words.
 fn find(session: &Session<'_>, names: &Names, newest: bool, above: &[String], given: &str) -> Result<String, Failure> {
     let rows = match rows(session, names, above) {
         Err(Failure::Refused(_) | Failure::Unexpected(_)) => return Ok(given.to_owned()),
@@ -112,10 +115,10 @@ fn find(session: &Session<'_>, names: &Names, newest: bool, above: &[String], gi
     }
 }
 
-/// Puts ids where fields of a body or a query want them and were given names.
+/// Replaces names by ids in the fields of a body or a query.
 ///
 /// # Errors
-/// A name that several have, or no answer.
+/// Several rows have the name, or the server does not reply.
 pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) -> Result<(), Failure> {
     for (name, value) in fields.iter_mut() {
         if let ("allowed_agent_ids", Value::Array(given)) = (name.as_str(), &mut *value) {
@@ -150,10 +153,10 @@ pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) ->
     Ok(())
 }
 
-/// The name of the user who asks.
+/// The name of the user who runs the command.
 ///
 /// # Errors
-/// The credential is an agent's, or no answer.
+/// [`Failure::Usage`] if the credential is an agent's; otherwise any failure of the request.
 pub fn own(session: &Session<'_>) -> Result<String, Failure> {
     let route = path::route("auth_whoami");
     let me = session.send_for_json(route, route.path, None)?;
@@ -161,25 +164,25 @@ pub fn own(session: &Session<'_>) -> Result<String, Failure> {
     name.ok_or_else(|| Failure::usage("You are an agent, so this needs the name of a user.", "Name a user."))
 }
 
-/// The id of the space that is meant: the one that was given by id, slug or name, else the one that the login names.
+/// The id of the space to use: the given one (by id, slug or name), otherwise the one of the login.
 ///
 /// # Errors
-/// As for [`resolve_fields`].
+/// The same as for [`resolve_fields`].
 pub fn space_or_own(session: &Session<'_>, given: Option<&str>) -> Result<Option<String>, Failure> {
     let meant = given.or(session.connection.space_id.as_deref());
     meant.map(|meant| space(session, meant)).transpose()
 }
 
-/// The id of a space that was given by id, slug or name.
+/// The id of a space given by id, slug or name.
 ///
 /// # Errors
-/// As for [`resolve_fields`].
+/// The same as for [`resolve_fields`].
 pub fn space(session: &Session<'_>, given: &str) -> Result<String, Failure> {
     let ids = resolve(session, "/api/v1/spaces/{space}", &[given])?;
     Ok(ids.into_iter().next().unwrap_or_else(|| given.to_owned()))
 }
 
-/// The id of an agent that was given by name; the text itself where there is none.
+/// The id of an agent given by name. Returns the text itself if there is no such agent.
 fn agent(session: &Session<'_>, given: &str) -> Result<String, Failure> {
     let route = path::route("agents_get");
     match session.send_for_json(route, &path::target(route, &[given], &Map::new()), None) {

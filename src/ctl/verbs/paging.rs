@@ -1,4 +1,4 @@
-//! Lists: page after page as the `Link` header says, up to `--limit` rows or to the end.
+//! Reads lists page by page with the `Link` header, up to `--limit` rows or to the end.
 
 use std::collections::HashSet;
 
@@ -12,29 +12,29 @@ use crate::ctl::core::{path, text};
 use crate::ctl::login::session::{self, ANSWER_BYTES, Session};
 use crate::limits::PAGE_MAX;
 
-/// Bytes a page counts for beside its body.
+/// The bytes that a page counts in addition to its body.
 const PAGE_COST: usize = 1024;
 
-/// How far a list is read; by default to its end.
+/// How much of a list is read; by default all of it.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Reach<'a> {
-    /// So many rows.
+    /// The most rows.
     pub limit: Option<usize>,
-    /// The rows that fall into a time.
+    /// Only rows in this period.
     pub period: Period,
-    /// To the page that holds one of these rows, by their [`key`].
+    /// Stop after the page with one of these rows, identified by their [`key`].
     pub known: Option<&'a HashSet<String>>,
 }
 
-/// What a row is known by: its place in the list, or its id.
+/// The key of a row: its `seq`, or else its id.
 pub fn key(row: &Value) -> String {
     if row["seq"].is_null() { text::plain(&row["id"]) } else { text::plain(&row["seq"]) }
 }
 
-/// The rows of a list; all of them without a limit.
+/// The rows of a list, at most `limit`.
 ///
 /// # Errors
-/// A page is refused, is no list, or the server never comes to an end.
+/// A page is refused or is not a list, or the list does not end.
 pub fn rows(
     session: &Session<'_>,
     route: &ApiRoute,
@@ -45,10 +45,10 @@ pub fn rows(
     rows_of(session, route, parameters, query, Reach { limit, ..Reach::default() })
 }
 
-/// The rows of a list, as far as it is to be read.
+/// The rows of a list within `reach`.
 ///
 /// # Errors
-/// As for [`rows`].
+/// The same as for [`rows`].
 pub fn rows_of(
     session: &Session<'_>,
     route: &ApiRoute,
@@ -66,7 +66,7 @@ pub fn rows_of(
     let (mut rows, mut bytes, mut next) = (Vec::new(), 0, Some(first));
     while let Some(target) = next.take() {
         let reply = session.send(route, &target, None)?;
-        // A page costs more than its body, so that empty-handed ones come to an end too.
+        // Each page counts more than its body, so that an endless list of empty pages also ends.
         bytes += reply.body.len() + PAGE_COST;
         let Value::Array(page) = session::json(&reply)? else {
             return Err(Failure::Unexpected("The answer is not a list.".to_owned()));
@@ -93,9 +93,9 @@ pub fn limit() -> Arg {
     arg.help("Rows to show; all if absent")
 }
 
-/// What `--limit` says.
+/// The value of `--limit`.
 pub fn rows_wanted(matches: &ArgMatches) -> Option<usize> {
-    // A list that is not paged has no such flag.
+    // A list without pages does not have this flag.
     let limit = matches.try_get_one::<u64>("limit").ok().flatten();
     limit.map(|n| usize::try_from(*n).unwrap_or(usize::MAX))
 }
@@ -106,7 +106,7 @@ fn next_link(header: &str) -> Option<&str> {
     parameters.contains("rel=\"next\"").then_some(target)
 }
 
-/// A link that leads anywhere but onwards in the same list is not followed: the token goes with it.
+/// Refuses a link that is not the next page of the same list, because the token is sent with it.
 fn same_list(link: &str, path: &str, here: &str) -> Result<String, Failure> {
     let leads_on = link.strip_prefix(path).is_some_and(|rest| rest.starts_with('?')) && link != here;
     if leads_on && link.bytes().all(|b| b.is_ascii_graphic()) {

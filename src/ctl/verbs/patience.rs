@@ -1,4 +1,4 @@
-//! Waiting for a daemon that is away: a request is repeated, with growing pauses, until there is an answer.
+//! Waits for an unreachable daemon: repeats a request with growing pauses until there is a reply.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use crate::ctl::core::failure::Failure;
 use crate::say::complain;
 
-/// The first pause after nobody answered, and the longest.
+/// The first and the longest pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
-/// Asks until there is an answer, or until `end`. A daemon that is away, stopping or overloaded is waited for.
+/// Repeats the request until there is a reply, or until `end`. Waits while the daemon is unreachable, stopping or
+/// overloaded.
 ///
 /// # Errors
-/// A refusal; or that nobody answers once `end` has come.
+/// A refusal, or the last failure when `end` is reached.
 pub fn patiently<T>(end: Option<Instant>, mut ask: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
     let mut pause = PAUSES.0;
     let mut told = false;
@@ -33,7 +34,7 @@ pub fn patiently<T>(end: Option<Instant>, mut ask: impl FnMut() -> Result<T, Fai
     }
 }
 
-/// True for a failure that time may mend.
+/// True for a failure that may pass by itself.
 fn is_passing(failure: &Failure) -> bool {
     match failure {
         Failure::Unreachable(_) => true,

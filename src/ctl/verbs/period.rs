@@ -1,4 +1,4 @@
-//! `--since` and `--until`: the rows of a list that fall into a time.
+//! `--since` and `--until`: the rows of a list within a period of time.
 
 use clap::{Arg, ArgMatches};
 use jiff::Timestamp;
@@ -9,17 +9,17 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::when;
 use crate::ctl::show::table::Column;
 
-/// The fields that say when a row came about, in the order to look for them.
+/// The fields with the time at which a row was created, in the order to look for them.
 const FIELDS: [&str; 4] = ["at", "created_at", "granted_at", "archived_at"];
 
-/// A time with an open end or beginning.
+/// A period of time, which may have no beginning or no end.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Period {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
-/// Whether rows of these columns have a time of their own.
+/// True if rows with these columns have a time.
 pub fn has_time(columns: &[Column]) -> bool {
     columns.iter().any(|column| FIELDS.contains(&column.1))
 }
@@ -34,10 +34,10 @@ pub fn args() -> [Arg; 2] {
 }
 
 impl Period {
-    /// What the flags say.
+    /// Reads the flags.
     ///
     /// # Errors
-    /// What is no time.
+    /// [`Failure::Usage`] if a value is not a time.
     pub fn asked(matches: &ArgMatches) -> Result<Self, Failure> {
         let now = Timestamp::now();
         let read = |name: &str| {
@@ -49,12 +49,12 @@ impl Period {
         Ok(Self { since: read("since")?, until: read("until")? })
     }
 
-    /// Whether it leaves nothing out.
+    /// True if the period is unbounded.
     pub fn is_always(&self) -> bool {
         self.since.is_none() && self.until.is_none()
     }
 
-    /// Asks the daemon for these rows alone, if the route can tell them.
+    /// Adds the period to the query, if the route has such parameters.
     pub fn ask(&self, route: &ApiRoute, query: &mut Map<String, Value>) {
         for (name, at) in [("since", self.since), ("until", self.until)] {
             if let Some(at) = at.filter(|_| route.query.iter().any(|field| field.name == name)) {
@@ -63,13 +63,13 @@ impl Period {
         }
     }
 
-    /// Whether a row falls into it.
+    /// True if a row is within the period.
     pub fn holds(&self, row: &Value) -> bool {
         self.is_always()
             || time(row).is_some_and(|at| self.since.is_none_or(|s| at >= s) && self.until.is_none_or(|u| at <= u))
     }
 
-    /// Whether the rows go from the newest to the oldest and the last is too old: no later row falls into it.
+    /// True if the rows are sorted from new to old and the last is too old. Then no later row is within the period.
     pub fn is_past(&self, rows: &[Value]) -> bool {
         let (Some(since), [first, .., last]) = (self.since, rows) else { return false };
         matches!((time(first), time(last)), (Some(first), Some(last)) if first > last && last < since)

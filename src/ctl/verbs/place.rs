@@ -1,10 +1,10 @@
-//! What stands for a parameter of a path on the command line: what it is, and which names the shell offers for it.
+//! Path parameters as arguments of the command line: their help, and the names that the shell suggests.
 
 use clap::Arg;
 
 use super::complete;
 
-/// The parameter's name and the beginning of its path, and what people are told of it.
+/// The beginning of the path, the name of the parameter, and its help.
 const ABOUT: &[(&str, &str, &str)] = &[
     ("/api/agents/archived/", "id", "The archived agent's name or id"),
     ("/api/agents/{name}/tripwires/", "id", "The tripwire's id"),
@@ -33,7 +33,7 @@ const ABOUT: &[(&str, &str, &str)] = &[
     ("/api/oauth/grants/", "id", "The login's id"),
 ];
 
-/// The argument with its help and its completion; several of it where a verb takes them.
+/// The argument with its help and its completer. With `several`, it takes one or more values.
 pub fn described(arg: Arg, path: &str, parameter: &str, several: bool) -> Arg {
     let known = ABOUT.iter().find(|(prefix, name, _)| path.starts_with(prefix) && *name == parameter);
     let arg = match complete::of(path, parameter) {
@@ -44,7 +44,7 @@ pub fn described(arg: Arg, path: &str, parameter: &str, several: bool) -> Arg {
     match known {
         Some((.., about)) if several => arg.help(format!("{about}; several at once")),
         Some((.., about)) => arg.help(*about),
-        // A test fails for a command with an argument that has no help.
+        // A test fails if an argument has no help.
         None => arg,
     }
 }

@@ -1,4 +1,4 @@
-//! How a reply is shown: whole on one line with `--json`, otherwise for people.
+//! Shows a reply: complete on one line with `--json`, otherwise for people.
 
 use serde_json::{Map, Value, json};
 
@@ -10,36 +10,36 @@ use crate::ctl::core::text;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
 
-/// What is said beside a secret.
+/// The warning next to a secret.
 pub const SHOWN_ONCE: &str = "warning: the token is shown only once; keep it in a private place";
 
 const RESULTS: &[Column] = &[Column("NAME", "name"), Column("DONE", "success"), Column("ERROR", "error")];
 
-/// What people are shown.
+/// How a reply is shown to people.
 pub enum ShowAs {
     /// A list as a table.
     Table(&'static [Column]),
     /// The list in this field as a table.
     Rows(&'static str, &'static [Column]),
-    /// The object, a line a field.
+    /// The object, one line per field.
     Record,
     /// The object in this field.
     Part(&'static str),
-    /// What is stored now: the record that this route gives for the reply's field.
+    /// The stored record: this route returns it for the name in this field of the reply.
     Stored(&'static str, &'static str),
-    /// One line: what was done, and to what. The hint goes to stderr; `{}` in it is what it was done to.
+    /// One line: what was done, and to what. The hint is printed on stderr; `{}` in it stands for the object's name.
     Done(&'static str, Option<&'static str>),
-    /// One line: what was done, and what this field says of it.
+    /// One line: what was done, and the value of this field.
     Said(&'static str, &'static str),
     /// The text in this field, line by line.
     Lines(&'static str),
-    /// What became of each agent, a line each.
+    /// One line per agent with its result.
     Results,
     /// The bare secret in this field.
     Secret(&'static str),
-    /// The secret in `token` goes where the flags say, the rest is shown.
+    /// The secret in `token` is saved or printed as the flags say; the rest is shown.
     Kept,
-    /// The reply as it is, to be kept in a file.
+    /// The reply as it is, for saving in a file.
     Document,
 }
 
@@ -76,15 +76,15 @@ pub fn reply(session: &Session<'_>, show: &ShowAs, parameters: &[&str], reply: &
     }
 }
 
-/// The reply on one line; nothing where it has no body.
+/// The reply on one line; nothing if it has no body.
 pub fn one_line(reply: &Value) -> Output {
     Output::text(if reply.is_null() { String::new() } else { text::json_line(reply) })
 }
 
-/// An object, a line a field.
+/// Shows an object, one line per field.
 ///
 /// # Errors
-/// It is none.
+/// [`Failure::Unexpected`] if the value is not an object.
 pub fn record(value: &Value) -> Result<Output, Failure> {
     Ok(Output::text(table::record(object(value)?)))
 }
@@ -97,7 +97,8 @@ fn list(value: &Value) -> Result<&[Value], Failure> {
     value.as_array().map(Vec::as_slice).ok_or_else(|| Failure::Unexpected("The answer is not a list.".to_owned()))
 }
 
-/// Reads the record again. Whoever may not is shown the reply: the change was made all the same.
+/// Reads and shows the stored record. If the caller may not read it, shows the reply instead, because the change was
+/// made.
 fn stored(session: &Session<'_>, route: &str, field: &str, reply: &Value) -> Result<Output, Failure> {
     object(reply)?;
     let Some(name) = reply[field].as_str() else { return record(reply) };
@@ -122,7 +123,7 @@ fn lines(reply: &Map<String, Value>, field: &str) -> Result<Output, Failure> {
     })
 }
 
-/// The results by name as rows.
+/// The results as rows with a name.
 fn results(reply: &Map<String, Value>) -> Vec<Value> {
     let by_name = reply.get("results").and_then(Value::as_object);
     let row = |(name, result): (&String, &Value)| json!({"name": name, "success": result["success"], "error": result["error"]});
@@ -140,7 +141,7 @@ fn done(word: &str, hint: Option<&str>, parameters: &[&str], reply: &Value) -> O
     }
 }
 
-/// Says what goes on working after a revoke.
+/// Adds a note about the credentials that still work after a revocation.
 fn still_live(output: Output, reply: &Value) -> Output {
     let Some(living) = reply["still_live"].as_array().filter(|living| !living.is_empty()) else { return output };
     let one = |made: &Value| {

@@ -1,4 +1,4 @@
-//! Slow work: a reply that promises an operation is followed to the operation's end, with progress on stderr.
+//! Slow work: if a reply names an operation, waits until the operation ends and prints its progress on stderr.
 
 use std::io::{self, IsTerminal};
 
@@ -16,21 +16,21 @@ use crate::ctl::core::text;
 use crate::ctl::login::session::{self, Session};
 use crate::ctl::show::bar::Bar;
 
-/// Seconds one question to the server waits for the end: as long as a person waits for news of the progress.
+/// Seconds that one request waits for the end, without a terminal: the time between two lines of progress.
 const NEWS: u64 = 2;
 
-/// The same where a bar moves with it.
+/// The same on a terminal, where a progress bar moves.
 const NEWS_OF_A_BAR: u64 = 1;
 
-/// What a reply came to.
+/// The end of a slow request.
 pub enum SlowEnd {
     /// The route's own result.
     Result(Value),
-    /// The operation goes on by itself; this is all there is to say.
+    /// The operation continues without the command; this is the output.
     Promised(Output),
 }
 
-/// Whether a route may promise an operation: it then takes `wait`.
+/// True if a route can start an operation: such a route has the parameter `wait`.
 pub fn is_slow(route: &ApiRoute) -> bool {
     route.query.iter().any(|field| field.name == "wait")
 }
@@ -40,13 +40,13 @@ pub fn no_wait() -> Arg {
     Arg::new("no-wait").long("no-wait").action(ArgAction::SetTrue).help("Print the operation's id and do not wait")
 }
 
-/// The query of a slow request: short work ends within it and needs no second request.
+/// The query of a slow request. Short work ends while it waits, so no second request is needed.
 pub fn query(session: &Session<'_>, matches: &ArgMatches) -> Map<String, Value> {
     let wait = if matches.get_flag("no-wait") { 0 } else { patience(session) };
     Map::from_iter([("wait".to_owned(), json!(wait))])
 }
 
-/// Follows what a reply promises.
+/// Waits for the operation that a reply names.
 ///
 /// # Errors
 /// The operation failed or was cancelled, or cannot be followed.
@@ -65,17 +65,17 @@ pub fn end(session: &Session<'_>, reply: &Response, matches: &ArgMatches) -> Res
     Ok(SlowEnd::Result(operation["result"].clone()))
 }
 
-/// Waits for the end of an operation: its record, if it succeeded.
+/// Waits for the end of an operation. Returns its record if it succeeded.
 ///
 /// # Errors
-/// It failed or was cancelled, or cannot be followed.
+/// The operation failed, was cancelled, or cannot be followed.
 pub fn follow(session: &Session<'_>, id: &str) -> Result<Value, Failure> {
     let route = path::route("operations_get");
     let query = Map::from_iter([("wait".to_owned(), json!(patience(session)))]);
     let target = path::target(route, &[id], &query);
     let mut bar = Bar::of_steps();
     loop {
-        // It goes on where the daemon starts again.
+        // The operation continues after a restart of the daemon, so this waits for it.
         let operation = patiently(None, || session.send_for_json(route, &target, None))?;
         match operation["status"].as_str() {
             Some("succeeded") => return Ok(operation),
@@ -88,7 +88,7 @@ pub fn follow(session: &Session<'_>, id: &str) -> Result<Value, Failure> {
     }
 }
 
-/// Never so long that the answer would miss its own deadline; shorter where a person watches a bar.
+/// At most half of the timeout, so that the reply does not miss its deadline. Shorter if a person watches a bar.
 fn patience(session: &Session<'_>) -> u64 {
     let news = if io::stderr().is_terminal() { NEWS_OF_A_BAR } else { NEWS };
     news.min(session.context.timeout.as_secs() / 2)
@@ -99,7 +99,7 @@ fn tell(operation: &Value, bar: &mut Bar) {
     bar.step(&text("kind"), &text("step"), operation["progress"].as_u64().unwrap_or(0));
 }
 
-/// A failed operation is told as the refusal it carries.
+/// A failed operation as the refusal in its `error`.
 fn failure(id: &str, operation: &Value) -> Failure {
     let mut envelope = match &operation["error"] {
         Value::Object(envelope) => envelope.clone(),
@@ -111,6 +111,6 @@ fn failure(id: &str, operation: &Value) -> Failure {
         ]),
     };
     envelope.entry("operation_id").or_insert_with(|| json!(id));
-    // The status is that of a refusal; which one, the code says.
+    // The code says which refusal it is; 409 is only a status for it.
     Failure::refused(409, Value::Object(envelope).to_string().as_bytes(), None)
 }

@@ -27,7 +27,7 @@ use crate::rest::field::Field;
 use crate::rest::route::BodyKind;
 use crate::say::complain;
 
-/// What the body of the request is.
+/// The source of the request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestBody {
     /// The fields given by flags.
@@ -36,21 +36,21 @@ enum RequestBody {
     File,
 }
 
-/// Rows that are shown first of a list that is followed.
+/// The most rows that a followed list shows first.
 const FOLLOWED: usize = 500;
 
-/// What is done to the rows of a list before people see them.
+/// Changes the rows of a list before people see them.
 type Dress = fn(&Session<'_>, &mut [Value]);
-/// What is said before a verb is carried out, of its flags and parameters.
+/// Returns a warning to show before the verb runs, from its flags and parameters.
 type Warn = fn(&Session<'_>, &ArgMatches, &[&str]) -> Option<String>;
-/// What people should know of a reply, of the fields that were sent.
+/// Returns a note about a reply, from the fields that were sent.
 type Note = fn(&Map<String, Value>, &Value) -> Option<String>;
 
-/// A verb.
+/// A verb: a command that calls one route.
 pub struct Verb {
-    /// Its name.
+    /// The name of the verb.
     pub name: &'static str,
-    /// The route's id.
+    /// The id of the route.
     pub route: &'static str,
     show: ShowAs,
     flags: &'static [Flag],
@@ -87,19 +87,19 @@ impl Verb {
         }
     }
 
-    /// Flags that depart from the rule.
+    /// Sets the exceptions to the generated flags.
     pub const fn flags(mut self, flags: &'static [Flag]) -> Self {
         self.flags = flags;
         self
     }
 
-    /// A question to confirm; `{}` stands for the last positional argument.
+    /// Sets a question to confirm; `{}` stands for the last positional argument.
     pub const fn ask(mut self, question: &'static str) -> Self {
         self.ask = Some(question);
         self
     }
 
-    /// It has verbs of its own below it.
+    /// Sets the verbs below this one.
     pub const fn with(mut self, below: &'static [Verb]) -> Self {
         self.below = below;
         self
@@ -110,13 +110,13 @@ impl Verb {
         self.below
     }
 
-    /// The body is a JSON file that is named, not flags.
+    /// The body is the JSON file that an argument names, not flags.
     pub const fn body_from_file(mut self) -> Self {
         self.body = RequestBody::File;
         self
     }
 
-    /// It never waits, though its route can.
+    /// The verb never waits, although its route can.
     pub const fn at_once(mut self) -> Self {
         self.at_once = true;
         self
@@ -126,62 +126,63 @@ impl Verb {
         !self.at_once && slow::is_slow(path::route(self.route))
     }
 
-    /// What a list that is empty says to run next.
+    /// Sets the command that an empty list suggests next.
     pub const fn empty(mut self, command: &'static str) -> Self {
         self.empty = Some(command);
         self
     }
 
-    /// Whether an empty list of it names the next command.
+    /// True if an empty list suggests the next command.
     #[cfg(test)]
     pub fn names_the_next(&self) -> bool {
         !matches!(self.show, ShowAs::Table(_)) || self.empty.is_some()
     }
 
-    /// Its list is newest first, and `--follow` goes on with what comes.
+    /// The list is newest first, and `--follow` shows new rows as they come.
     pub const fn followed(mut self) -> Self {
         self.follows = true;
         self
     }
 
-    /// Without a user's name it is about the user who asks.
+    /// Without a user's name, the verb is about the user who runs it.
     pub const fn own(mut self) -> Self {
         self.absent = Absent::OneSelf;
         self
     }
 
-    /// Without a name its list is this, of all there are.
+    /// Without a name, `gather` returns the list of all there are.
     pub const fn or_all(mut self, gather: Gather) -> Self {
         self.absent = Absent::All(gather);
         self
     }
 
-    /// Names people instead of ids, and the like: what is done to the rows before people see them.
+    /// Sets the function that changes the rows before people see them, for example from ids to names.
     pub const fn dressed(mut self, dress: Dress) -> Self {
         self.dress = Some(dress);
         self
     }
 
-    /// Said before it is done, and on a terminal asked for.
+    /// Sets a warning to print before the verb runs. On a terminal it must be confirmed.
     pub const fn warned(mut self, warn: Warn) -> Self {
         self.warn = Some(warn);
         self
     }
 
-    /// Said after it was done, if there is something to say.
+    /// Sets a note to print after the verb has run.
     pub const fn noted(mut self, note: Note) -> Self {
         self.note = Some(note);
         self
     }
 
-    /// Whether it takes several at once: what it does to one thing, it does to each.
+    /// True if the verb takes several names: it does the same to each of them.
     fn takes_several(&self) -> bool {
         let places = self.departures().iter().any(|flag| matches!(flag, Flag::Place(_) | Flag::First(_)));
         let one_each = matches!(self.show, ShowAs::Done(..) | ShowAs::Record | ShowAs::Part(_) | ShowAs::Stored(..));
         one_each && !places && self.body == RequestBody::Flags && !path::route(self.route).parameters().is_empty()
     }
 
-    /// The flags that depart from the rule. What is made and needs a name has it as its first word.
+    /// The exceptions to the generated flags. If the route creates an object with a required name, that name is the
+    /// first argument.
     fn departures(&self) -> Vec<Flag> {
         let mut all = self.flags.to_vec();
         if path::route(self.route).parameters().is_empty() {
@@ -192,7 +193,7 @@ impl Verb {
         all
     }
 
-    /// The command.
+    /// Builds the clap command.
     pub fn command(&self) -> Command {
         let route = path::route(self.route);
         let text = NonEmptyStringValueParser::new;
@@ -239,10 +240,10 @@ impl Verb {
             .fold(command.disable_help_subcommand(true), |command, verb| command.subcommand(verb.command()))
     }
 
-    /// Carries it out.
+    /// Runs the verb.
     ///
     /// # Errors
-    /// Whatever goes wrong on the way.
+    /// Any [`Failure`] of the command.
     pub fn run(&self, context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         if let Some((name, matches)) = matches.subcommand()
             && let Some(verb) = self.below.iter().find(|verb| verb.name == name)
@@ -267,7 +268,7 @@ impl Verb {
         self.for_each(context, matches)
     }
 
-    /// Carries it out for each thing that is named.
+    /// Runs the verb for each given name.
     fn for_each(&self, context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         let route = path::route(self.route);
         let names = route.parameters();
@@ -286,7 +287,7 @@ impl Verb {
         for one in several {
             match self.once(context, matches, &[first.as_slice(), &[one]].concat()) {
                 Ok(output) => all = all.and(output),
-                // The others are done all the same.
+                // The other names are processed all the same.
                 Err(failure @ Failure::Refused(_)) => {
                     complain(&failure.told());
                     all = all.failing();
@@ -297,21 +298,21 @@ impl Verb {
         Ok(all)
     }
 
-    /// Carries it out for the one thing that these parameters name.
+    /// Runs the verb for the object that these parameters name.
     ///
     /// # Errors
-    /// Whatever goes wrong on the way.
+    /// Any [`Failure`] of the command.
     pub fn run_for(&self, context: &Context, matches: &ArgMatches, parameters: &[&str]) -> Result<Output, Failure> {
         self.once(context, matches, parameters)
     }
 
-    /// Carries it out for one thing.
+    /// Runs the verb for one object.
     fn once(&self, context: &Context, matches: &ArgMatches, parameters: &[&str]) -> Result<Output, Failure> {
         let route = path::route(self.route);
         let departures = self.departures();
         let mut query = flags::read(route.query, &departures, matches)?;
         let mut body = self.body(matches)?;
-        // A table asks page after page; what is shown otherwise is one answer.
+        // A table is read page by page; other output comes from a single reply.
         if let Some(limit) = paging::rows_wanted(matches) {
             match &mut body {
                 Some(Value::Object(fields)) => fields.insert("limit".to_owned(), Value::from(limit)),
@@ -354,10 +355,10 @@ impl Verb {
         }
     }
 
-    /// The rows of the list as they stand now, for whom it is shown to: at most `limit`, or down to the known ones.
+    /// The present rows of the list: at most `limit`, or down to a known row. Changed for people if people see them.
     ///
     /// # Errors
-    /// A flag that cannot be used, or a refusal.
+    /// A flag cannot be used, or the request fails.
     pub fn rows(
         &self,
         session: &Session<'_>,
@@ -388,7 +389,7 @@ impl Verb {
         Ok(rows)
     }
 
-    /// The list as it stands now.
+    /// The present list as output.
     fn list(&self, session: &Session<'_>, columns: &'static [Column], matches: &ArgMatches) -> Result<Output, Failure> {
         let is_filtered = !flags::read(path::route(self.route).query, &self.departures(), matches)?.is_empty();
         let rows = self.rows(session, matches, paging::rows_wanted(matches), None)?;
@@ -402,7 +403,7 @@ impl Verb {
         })
     }
 
-    /// A list in a field of the reply: what comes next where it is empty.
+    /// For a list in a field of the reply: adds a note with the next command if the list is empty.
     fn with_the_next(&self, output: Output, session: &Session<'_>, reply: &Value) -> Output {
         match (&self.show, self.empty) {
             (ShowAs::Rows(field, _), next)
@@ -436,7 +437,7 @@ impl Verb {
     }
 }
 
-/// What was given for a parameter of the path.
+/// The values given for a path parameter.
 fn given<'a>(matches: &'a ArgMatches, name: &str) -> impl Iterator<Item = &'a str> {
     matches.get_many::<String>(name).into_iter().flatten().map(String::as_str)
 }

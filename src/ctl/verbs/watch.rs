@@ -1,4 +1,4 @@
-//! `--watch`: a list shown again and again until interrupted. `--follow`: a list, and then what comes.
+//! `--watch`: shows a list again and again until interrupted. `--follow`: shows a list, and then new rows.
 
 use std::collections::HashSet;
 use std::io::{self, IsTerminal};
@@ -18,9 +18,9 @@ use crate::ctl::core::text;
 use crate::ctl::show::table::{self, Column};
 use crate::say::{self, Said};
 
-/// Between two looks.
+/// The time between two requests.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Sends the cursor home and clears what is below it.
+/// Moves the cursor to the top left and clears the terminal.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 /// `--watch`.
@@ -42,12 +42,12 @@ pub fn follow_arg() -> Arg {
         .help("Keep showing new rows, oldest first, until interrupted")
 }
 
-/// Shows the newest rows of a list, at most `first`, from the oldest to the newest, and then every new one. `ask` gives
-/// rows, newest first, down to one that is known by its [`key`]. Ends with its reader, or with a refusal: a daemon that
-/// is away is waited for.
+/// Shows the newest rows of a list, at most `first`, from old to new, and then every new row. `ask` returns rows,
+/// newest first, down to one that is known by its [`key`]. Ends when the reader closes the pipe, or with a refusal.
+/// Waits for a daemon that is unreachable.
 ///
 /// # Errors
-/// Those of `ask`, and of the output.
+/// Any failure of `ask`, and [`Failure::Output`].
 pub fn follow(
     as_json: bool,
     columns: &[Column],
@@ -69,14 +69,14 @@ pub fn follow(
         sleep(PAUSE);
         rows = patiently(None, || ask(&known))?;
         let now = rows.iter().map(key).collect();
-        // What stands below a row that is known is older.
+        // Rows below a known row are older.
         rows.truncate(rows.iter().rposition(|row| known.contains(&key(row))).unwrap_or(rows.len()));
         rows.retain(|row| !known.contains(&key(row)));
         known = now;
     }
 }
 
-/// A line a row, below the heading the first time.
+/// One line per row; the first time with the heading above.
 fn lines(as_json: bool, columns: &[Column], rows: &[Value], is_first: bool) -> String {
     if as_json {
         return rows.iter().map(|row| format!("{}\n", text::json_line(row))).collect();
@@ -86,22 +86,22 @@ fn lines(as_json: bool, columns: &[Column], rows: &[Value], is_first: bool) -> S
     table.lines().skip(usize::from(has_heading)).map(|line| format!("{line}\n")).collect()
 }
 
-/// Whether it was given.
+/// True if `--watch` was given.
 pub fn is_asked(matches: &ArgMatches) -> bool {
     matches.try_get_one::<bool>("watch").ok().flatten().copied().unwrap_or(false)
 }
 
-/// Shows what `look` gives whenever it differs from what stands there. Ends with its reader, or with a refusal: a daemon
-/// that goes away is waited for.
+/// Shows the output of `look` whenever it has changed. Ends when the reader closes the pipe, or with a refusal. Waits
+/// for a daemon that becomes unreachable.
 ///
 /// # Errors
-/// Those of `look`, and of the output.
+/// Any failure of `look`, and [`Failure::Output`].
 pub fn each(mut look: impl FnMut() -> Result<Output, Failure>) -> Result<Output, Failure> {
     let clears = io::stdout().is_terminal();
     let mut seen: Option<String> = None;
     loop {
         let output = if seen.is_none() { look()? } else { patiently(None, &mut look)? };
-        // On a terminal times go on even where nothing else does.
+        // On a terminal it is always printed, because relative times change.
         if clears || seen.as_deref() != Some(output.stdout()) {
             seen = Some(output.stdout().to_owned());
             if clears && say::out(CLEAR).map_err(Failure::Output)? == Said::Unread {

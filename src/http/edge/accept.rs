@@ -1,4 +1,4 @@
-//! Accepting connections: identifies the peer, checks the connection limits, and handles failures of accept.
+//! Accepts connections: identifies the peer, checks the connection limits, and handles errors of accept.
 
 use std::io;
 use std::net::IpAddr;
@@ -20,12 +20,12 @@ use crate::rest::service::Service;
 
 /// The pause after a failed accept: without a free descriptor the next try would fail at once.
 const REST: Duration = Duration::from_millis(50);
-/// Refusals past the limit that may be closed politely at once; beyond, the connection is dropped.
+/// The most refusals past the connection limit that are sent at once. Further connections are dropped without a reply.
 const REFUSALS: usize = 8;
 
-/// Where connections come from.
+/// A source of connections.
 pub(super) enum Listener {
-    /// The network.
+    /// The TCP network.
     Tcp(TcpListener),
     /// The operator's socket.
     Operator(UnixListener),
@@ -44,7 +44,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
-                // A socket that was reset meanwhile cannot be told anything; the first read will say so.
+                // If the socket was reset meanwhile, this fails and the first read reports it.
                 let _ = stream.set_nodelay(true);
                 let local = stream.local_addr().ok().map(|a| a.ip());
                 Ok(Arrival { socket: Socket::Tcp(stream), peer: Peer::Ip(from.ip()), local })
@@ -62,14 +62,14 @@ impl Listener {
     }
 }
 
-/// Who connected, by the kernel's word.
+/// Identifies the peer by its kernel credentials.
 fn credentials(stream: &UnixStream) -> io::Result<Peer> {
     let who = stream.peer_cred()?;
     let pid = who.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
     Ok(Peer::Unix { uid: who.uid(), gid: who.gid(), pid })
 }
 
-/// Accepts for ever; the task is aborted to stop.
+/// Accepts connections until the task is aborted.
 pub(super) async fn accept<S: Service>(core: Rc<Core<S>>, listener: Listener, gate: Rc<ConnectionGate>) {
     loop {
         match listener.accept().await {

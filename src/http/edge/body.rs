@@ -1,5 +1,5 @@
-//! Collecting a request's body on the runtime thread, whole or piece by piece, within its limit, its deadline and the
-//! memory that its caller and all callers may hold. No pool thread is held meanwhile.
+//! Reads a request's body on the runtime thread, whole or piece by piece, within its size limit, its deadline and the
+//! memory limits of its caller and of all callers. No pool thread waits meanwhile.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -10,28 +10,28 @@ use hyper::body::{Body, Bytes, Incoming};
 use super::body_shares::{Bounds, HeldBytes};
 use super::io::Wire;
 
-/// Turns of the event loop after which a body that was sent along with its head has come through the parser.
+/// How often the event loop runs until a body that was sent with its head has passed the parser.
 const TURNS: u32 = 4;
 
-/// Bytes of one piece of a body that is taken in pieces.
+/// The size of one piece of a body that is read in pieces, in bytes.
 pub(super) const PIECE_BYTES: usize = 128 * 1024;
 
-/// Why a body was not collected.
+/// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// The client has closed or the connection failed.
     Gone,
     /// The deadline passed.
     Late,
-    /// The limit was passed.
+    /// The body is longer than its limit.
     TooLarge,
-    /// The caller, or all together, hold as much as they may.
+    /// The caller, or all callers together, hold as much memory as they may.
     Full,
     /// The chunked coding is broken.
     Malformed,
 }
 
-/// A body that is being collected, and what has come of it.
+/// A body that is being read, and the bytes that have arrived.
 pub(super) struct Collecting {
     body: Incoming,
     expected: Option<u64>,
@@ -43,23 +43,23 @@ impl Collecting {
         Self { expected: body.size_hint().exact(), body, all: Vec::new() }
     }
 
-    /// The length that was announced, in bytes.
+    /// The announced length, in bytes.
     pub(super) fn declared(&self) -> Option<u64> {
         self.expected
     }
 
-    /// True if nothing has come yet.
+    /// True if no bytes have arrived yet.
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// True if nothing is left to be read.
+    /// True if no bytes are left to be read.
     pub(super) fn is_at_end(&self) -> bool {
         self.body.is_end_stream()
     }
 
-    /// Reads the body if all of it is there already, without waiting for the client. `None` if it is not; what has come
-    /// is kept.
+    /// Reads the body if all of it has arrived, without waiting for the client. `None` if it has not; the arrived bytes
+    /// are kept.
     pub(super) async fn at_hand(
         &mut self,
         limit: u64,
@@ -81,7 +81,7 @@ impl Collecting {
         .await
     }
 
-    /// Reads the rest of the body. `held` counts what it holds, and goes on counting until dropped.
+    /// Reads the rest of the body. `held` counts its memory until it is dropped.
     pub(super) async fn rest(
         &mut self,
         limit: u64,
@@ -112,7 +112,8 @@ impl Collecting {
     }
 }
 
-/// By how much the memory grows for `more` bytes: with what has come, never by what was merely `expected`.
+/// How much more memory `more` bytes need. It depends on the bytes that have arrived, never only on the announced
+/// length.
 fn growth(all: &Vec<u8>, more: usize, expected: Option<u64>) -> usize {
     let (has, room) = (all.len(), all.capacity() - all.len());
     if room >= more {
@@ -122,7 +123,7 @@ fn growth(all: &Vec<u8>, more: usize, expected: Option<u64>) -> usize {
     has.max(more).min(declared.saturating_sub(has)).max(more)
 }
 
-/// The next data of a body, however little; `None` at its end.
+/// Waits for the next bytes of a body, however few; `None` at its end.
 async fn next_data(body: &mut Incoming, wire: &Wire, held: &HeldBytes) -> Result<Option<Bytes>, BodyError> {
     loop {
         let frame = poll_fn(|cx| {
@@ -135,15 +136,15 @@ async fn next_data(body: &mut Incoming, wire: &Wire, held: &HeldBytes) -> Result
             Pin::new(&mut *body).poll_frame(cx).map(|frame| frame.transpose().map_err(|_| fault(wire)))
         });
         let Some(frame) = frame.await? else { return Ok(None) };
-        // What is not data are trailers, which nothing here reads.
+        // Other frames are trailers, which the daemon ignores.
         if let Ok(data) = frame.into_data() {
             return Ok(Some(data));
         }
     }
 }
 
-/// Reads the next piece of a body: about `PIECE_BYTES` of it, or what there is until its end; `None` behind the end.
-/// `left` is what the whole may still have. `held` counts the piece.
+/// Reads the next piece of a body: about `PIECE_BYTES`, or the rest of it; `None` after the end. `left` is the number
+/// of bytes that the body may still have. `held` counts the memory of the piece.
 pub(super) async fn piece(
     body: &mut Incoming,
     left: &mut u64,
@@ -166,7 +167,7 @@ pub(super) async fn piece(
     Ok((!all.is_empty()).then(|| all.into()))
 }
 
-/// A chunked body that ends early is a client that has gone; anything else wrong is wrong in the coding.
+/// If a chunked body ends early, the client has gone. Any other fault is a broken chunked coding.
 fn fault(wire: &Wire) -> BodyError {
     if wire.is_gone() { BodyError::Gone } else { BodyError::Malformed }
 }

@@ -11,20 +11,20 @@ use std::task::{Context, Waker};
 
 use super::meters::{Gauge, Meters};
 
-/// One caller may hold this part of the whole.
+/// The divisor for one caller's share of the memory: a quarter.
 const SHARE: u64 = 4;
 
-/// How much may be held.
+/// The limits of the memory for bodies.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// By all together, in bytes.
+    /// The limit of all callers together, in bytes.
     pub(super) together: u64,
-    /// By one caller, in bytes.
+    /// The limit of one caller, in bytes.
     pub(super) each: u64,
 }
 
 impl Bounds {
-    /// A share of the whole; at least one body of the largest size a route takes.
+    /// Computes the limits: one caller gets its share of the whole, but at least room for the largest body of a route.
     pub(super) fn new(together: u64, largest: u64) -> Self {
         Self { together, each: (together / SHARE).max(largest).min(together) }
     }
@@ -47,14 +47,14 @@ struct CallerBodies {
 #[derive(Default)]
 struct BodyProgress {
     bytes: Cell<u64>,
-    /// It has to give way.
+    /// Set if the body has to give way.
     cut: Cell<bool>,
-    /// It is whole, and a handler has it or will.
+    /// Set if the body is complete and a handler has it or will get it.
     whole: Cell<bool>,
     task: RefCell<Option<Waker>>,
 }
 
-/// What one body holds; given back on drop.
+/// The memory of one body, released on drop.
 pub(super) struct HeldBytes {
     shares: Rc<BodyShares>,
     caller: String,
@@ -63,14 +63,14 @@ pub(super) struct HeldBytes {
 }
 
 impl BodyShares {
-    /// A body that holds nothing yet.
+    /// Registers a body that holds no memory yet.
     pub(super) fn open(self: &Rc<Self>, caller: String, meters: &Arc<Meters>) -> HeldBytes {
         let reading = Rc::<BodyProgress>::default();
         self.callers.borrow_mut().entry(caller.clone()).or_default().bodies.push(reading.clone());
         HeldBytes { shares: self.clone(), caller, reading, gauge: Gauge::empty(meters.clone(), |m| &m.body_bytes) }
     }
 
-    /// Takes a body of somebody who holds more than `than` bytes; false if there is none.
+    /// Cuts a body of the caller that holds most, if that is more than `than` bytes; false if there is none.
     fn cut_another(&self, than: u64) -> bool {
         let mut callers = self.callers.borrow_mut();
         let largest = |caller: &CallerBodies| {
@@ -95,7 +95,7 @@ impl BodyShares {
 }
 
 impl HeldBytes {
-    /// Counts bytes that have arrived; false, and nothing counted, if there is no room for them.
+    /// Counts bytes that have arrived. Returns false, and counts nothing, if there is no room for them.
     pub(super) fn more(&mut self, by: u64, bounds: Bounds) -> bool {
         let own = self.shares.callers.borrow().get(&self.caller).map_or(0, |caller| caller.bytes);
         if own.saturating_add(by) > bounds.each {
@@ -115,7 +115,7 @@ impl HeldBytes {
         true
     }
 
-    /// The caller is known by now: what is held counts as this one's.
+    /// Moves the body to the account of this caller.
     pub(super) fn belongs_to(&mut self, caller: String) {
         let body = self.leave();
         self.caller = caller;
@@ -125,12 +125,12 @@ impl HeldBytes {
         entry.bodies.push(body);
     }
 
-    /// The body is whole: it is not cut any more.
+    /// Marks the body as complete, so that it is no longer cut.
     pub(super) fn is_whole(&self) {
         self.reading.whole.set(true);
     }
 
-    /// True if this body has to give way; otherwise the task is woken when it has to.
+    /// True if this body has to give way. Otherwise the task is woken when it has to.
     pub(super) fn poll_cut(&self, cx: &Context<'_>) -> bool {
         if self.reading.cut.get() {
             return true;
@@ -142,7 +142,7 @@ impl HeldBytes {
         false
     }
 
-    /// Takes this body off its caller's account.
+    /// Removes this body from its caller's account.
     fn leave(&self) -> Rc<BodyProgress> {
         let mut callers = self.shares.callers.borrow_mut();
         if let Some(caller) = callers.get_mut(&self.caller) {

@@ -11,11 +11,11 @@ use crate::rest::codes::{self, Code};
 /// Why a request is refused before any route is looked up.
 #[derive(Debug, PartialEq, Eq)]
 pub struct EdgeRefusal {
-    /// The code of the answer.
+    /// The code of the reply.
     pub code: &'static Code,
     /// What is wrong, in a few words.
     pub detail: &'static str,
-    /// Whether the connection ends with the answer: framing or parsing is in doubt.
+    /// Whether the connection ends with the reply, because framing or parsing is in doubt.
     pub close: bool,
 }
 
@@ -25,16 +25,16 @@ impl EdgeRefusal {
     }
 }
 
-/// What the head says about the rest of the request.
+/// The facts that the head gives about the rest of the request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CheckedHead {
     /// The path's segments, decoded once.
     pub segments: Vec<String>,
-    /// Which segments hold a slash, backslash or dot that was sent in percent-encoding, by their index.
+    /// The indexes of the segments with a slash, backslash or dot that was sent percent-encoded.
     pub encoded: Vec<usize>,
-    /// The client waits for `100 Continue`.
+    /// Whether the client waits for `100 Continue`.
     pub expects_continue: bool,
-    /// The body is chunked.
+    /// Whether the body is chunked.
     pub chunked: bool,
 }
 
@@ -69,7 +69,7 @@ fn target_length(uri: &Uri) -> usize {
     authority + uri.path_and_query().map_or(0, |p| p.as_str().len())
 }
 
-/// The one Host header: required in HTTP/1.1, well-formed in any case.
+/// Checks the one `Host` header: required in HTTP/1.1, and always well-formed.
 fn host(version: Version, headers: &HeaderMap) -> Result<Option<&str>, EdgeRefusal> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else {
@@ -87,7 +87,7 @@ fn host(version: Version, headers: &HeaderMap) -> Result<Option<&str>, EdgeRefus
     }
 }
 
-/// Splits `host[:port]` (RFC 9110, 7.2); IPv6 keeps its brackets. `None` if it is malformed.
+/// Splits `host[:port]` (RFC 9110, section 7.2); IPv6 keeps its brackets. `None` if it is malformed.
 pub fn split_host(value: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = if value.starts_with('[') {
         let end = value.find(']')?;
@@ -112,7 +112,8 @@ pub fn split_host(value: &str) -> Option<(&str, Option<u16>)> {
     digits.parse().ok().map(|port| (host, Some(port)))
 }
 
-/// hyper takes any list that ends in `chunked`; only that one word may stand there.
+/// Checks the `Transfer-Encoding`. hyper accepts any list that ends in `chunked`; the daemon accepts only this one
+/// word.
 fn chunked(headers: &HeaderMap) -> Result<bool, EdgeRefusal> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -125,8 +126,8 @@ fn chunked(headers: &HeaderMap) -> Result<bool, EdgeRefusal> {
     }
 }
 
-/// hyper has refused bad and differing lengths and dropped repeated ones, and drops the length of a chunked body:
-/// more than one here would mean that the two of us count differently.
+/// Checks the `Content-Length`. hyper refuses bad and differing lengths, drops repeated ones, and drops the length of a
+/// chunked body. If more than one is left, hyper and the daemon count differently.
 fn content_length(headers: &HeaderMap) -> Result<(), EdgeRefusal> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let digits = |v: &HeaderValue| !v.is_empty() && v.as_bytes().iter().all(u8::is_ascii_digit);
@@ -141,14 +142,14 @@ fn expect(version: Version, headers: &HeaderMap) -> Result<bool, EdgeRefusal> {
     let mut expectations = headers.get_all(EXPECT).iter();
     match (expectations.next(), expectations.next()) {
         (None, _) => Ok(false),
-        // RFC 9110, 10.1.1: a 1.0 request's expectation is ignored.
+        // RFC 9110, section 10.1.1: the expectation of an HTTP/1.0 request is ignored.
         _ if version == Version::HTTP_10 => Ok(false),
         (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(true),
         _ => Err(EdgeRefusal::close(codes::EXPECTATION_FAILED, "Only Expect: 100-continue is understood.")),
     }
 }
 
-/// Origin-form, absolute-form whose authority is the Host, or `OPTIONS *`.
+/// Checks the form of the target: origin-form, absolute-form whose authority is the `Host`, or `OPTIONS *`.
 fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), EdgeRefusal> {
     let path = uri.path();
     match (uri.scheme(), uri.authority()) {
@@ -167,11 +168,11 @@ fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), EdgeRefusa
     }
 }
 
-/// Splits a path at its slashes and decodes each segment once. One trailing slash is dropped. Beside it the indexes of the
-/// segments with an encoded slash, backslash or dot, which only free text may have.
+/// Splits a path at its slashes and decodes each segment once. One trailing slash is dropped. Also returns the indexes
+/// of the segments with an encoded slash, backslash or dot, which only free text may have.
 ///
 /// # Errors
-/// `invalid_path`; the framing is sound, so the connection may stay.
+/// `invalid_path`. The framing is sound, so the connection stays open.
 pub fn segments(path: &str) -> Result<(Vec<String>, Vec<usize>), EdgeRefusal> {
     let invalid = |detail| EdgeRefusal { code: codes::INVALID_PATH, detail, close: false };
     let path = path.strip_prefix('/').ok_or(invalid("The path does not start with a slash."))?;
@@ -198,7 +199,7 @@ fn segment(raw: &str, encoded: &mut bool) -> Result<String, &'static str> {
     if !raw.is_ascii() {
         return Err("The path is not ASCII.");
     }
-    // Most segments are plain words.
+    // Most segments are plain words, which need no decoding.
     if raw.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Ok(raw.to_owned());
     }
@@ -234,14 +235,15 @@ pub fn request_id(headers: &HeaderMap) -> Option<&str> {
     id.to_str().ok().filter(|id| (1..=64).contains(&id.len()) && id.bytes().all(good))
 }
 
-/// The code for bytes that hyper refused to parse as a head. `unparsed` is what is left of them; `too_large` is
-/// hyper's word that a size was exceeded.
+/// The code for bytes that hyper could not parse as a head. `unparsed` is the rest of these bytes. `too_large` is true
+/// if hyper says that a size was exceeded.
 pub fn unparsable(unparsed: &[u8], too_large: bool, limits: &Limits) -> &'static Code {
     let start = unparsed.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(unparsed.len());
     let head = &unparsed[start..];
     let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
     if too_large {
-        // The method and version beside the target: generous, an oddly long method is no long target.
+        // The method and the version beside the target. This is generous, because a very long method is not a long
+        // target.
         let spare = 32;
         if line.len() as u64 > limits.max_target_bytes + spare {
             return codes::TARGET_TOO_LONG;
@@ -250,13 +252,13 @@ pub fn unparsable(unparsed: &[u8], too_large: bool, limits: &Limits) -> &'static
         if head.len() as u64 >= limits.max_head_bytes || lines > limits.max_header_lines {
             return codes::HEADERS_TOO_LARGE;
         }
-        // A Content-Length that hyper cannot count: its head is already taken out of the buffer.
+        // A Content-Length that hyper cannot count: hyper has removed its head from the buffer already.
         return codes::BODY_TOO_LARGE;
     }
     if other_version(line) { codes::HTTP_VERSION_UNSUPPORTED } else { codes::BAD_REQUEST }
 }
 
-/// True for a request line that would be sound but for its HTTP version.
+/// True for a request line whose only fault is its HTTP version.
 fn other_version(line: &[u8]) -> bool {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut words = line.split(|b| *b == b' ');
@@ -399,7 +401,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_taken_comes_back_out_of_a_path(name in "\\PC{0,20}") {
-            // Clients leave dots as they are and encode what is not plain.
+            // Clients keep dots and encode all characters that are not plain.
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
             let encoded: String = name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
             if segment_problem(&name).is_none() {

@@ -19,23 +19,23 @@ use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::service::Service;
 
-/// How much of an unwanted rest is read and dropped, and for how long, before a connection is closed.
+/// The most bytes that are read and dropped before a connection is closed, and the time for that.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_millis(500);
-/// How long a refusal may take to leave.
+/// The time limit for sending a refusal.
 const REFUSAL_WRITE: Duration = Duration::from_secs(1);
 
 /// Why a connection ends.
 enum ConnectionEnd {
-    /// hyper has ended it.
+    /// hyper has ended it, with success or an error.
     Http(hyper::Result<()>),
-    /// The client went while its request was in hand.
+    /// The client has gone while its request was being handled.
     Gone,
-    /// The head did not come in time.
+    /// The head did not arrive in time.
     HeadLate,
-    /// It rested too long, or the daemon stops.
+    /// It was idle for too long, or the daemon stops.
     Rested,
-    /// The client does not take what it is sent.
+    /// The client does not read its reply.
     Stuck,
 }
 
@@ -76,8 +76,8 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<ConnectionCont
     drop(admission);
 }
 
-/// Polls hyper until the connection ends. One timer serves all phases: it is set back only when a phase ends sooner
-/// than it would fire, so that a busy connection hardly ever touches it.
+/// Polls hyper until the connection ends. One timer serves all phases. A new phase resets it only if it ends before the
+/// timer fires, so a busy connection rarely resets it.
 async fn drive<H>(http: &mut H, link: &ConnectionContext) -> ConnectionEnd
 where
     H: Future<Output = hyper::Result<()>> + Unpin,
@@ -94,7 +94,7 @@ where
                 return Poll::Ready(ConnectionEnd::Http(result));
             }
             if link.gate.is_closed() && wire.between_requests() {
-                // One more turn of the event loop: a head that has arrived is answered.
+                // Waits for one more turn of the event loop, so that a head that has arrived gets its reply.
                 if last_look {
                     return Poll::Ready(ConnectionEnd::Rested);
                 }
@@ -103,7 +103,7 @@ where
                 let _ = turn.as_mut().poll(cx);
                 return Poll::Pending;
             }
-            // The task's waker never changes: once is enough.
+            // The waker of the task never changes, so registering once is enough.
             if !std::mem::replace(&mut registered, true) && closing.as_mut().poll(cx).is_ready() {
                 continue;
             }
@@ -126,7 +126,7 @@ where
     .await
 }
 
-/// True if the deadline has passed; otherwise the task will be woken by then.
+/// True if the deadline has passed. Otherwise the task is woken by then.
 fn passed(deadline: Option<Instant>, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> bool {
     let Some(deadline) = deadline else { return false };
     if timer.deadline() > deadline.into() {
@@ -141,7 +141,7 @@ fn passed(deadline: Option<Instant>, mut timer: Pin<&mut Sleep>, cx: &mut Contex
     false
 }
 
-/// Says why nothing of this connection is served (any more), and closes it.
+/// Sends the reason why this connection is not served, or not served any more, and closes it.
 pub(super) async fn refuse<S: Service>(core: &Core<S>, wire: &Wire, code: &'static Code) {
     let reply = core.service.render(&ApiError::new(code).closing(), None);
     let bytes = refusal_bytes(reply, &core.ids.next());
@@ -150,7 +150,7 @@ pub(super) async fn refuse<S: Service>(core: &Core<S>, wire: &Wire, code: &'stat
     }
 }
 
-/// Ends our side and drops what the client still sends, within bounds.
+/// Ends the daemon's side and drops the client's remaining bytes, within limits.
 async fn linger(wire: &Wire) {
     let _ = timeout(LINGER, wire.drain(LINGER_BYTES)).await;
 }

@@ -1,4 +1,4 @@
-//! What all connections share on the runtime thread.
+//! The state that all connections share on the runtime thread.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -22,24 +22,24 @@ use crate::limits::Limits;
 use crate::rest::intake::IntakeStep;
 use crate::rest::service::{Outcome, Service, Work};
 
-/// What comes back from the pool.
+/// The result of work on the pool.
 pub(super) enum PoolOutcome<S: Service> {
     /// The access check passed.
     Admitted(S::Admitted),
-    /// The access check passed, but the principal holds its whole share: this is the rest of the work.
+    /// The access check passed, but the principal has no free place. Contains the rest of the work.
     Crowded(Work, u64),
-    /// The request is done, or postponed; whose share the work counted in.
+    /// The request is done or postponed. The number is the principal whose place the work used.
     Outcome(Outcome, Option<u64>),
-    /// What came of a piece of a body.
+    /// The result of a piece of a body.
     Taken(IntakeStep),
     /// The next piece of a reply; `None` at its end.
     Piece(std::io::Result<Option<Bytes>>),
 }
 
-/// What a reload may change.
+/// The settings that a reload may change.
 pub(super) struct Rules {
     pub(super) limits: Limits,
-    /// A connection keeps those it began with, as it keeps its parser.
+    /// An open connection keeps its timeouts, as it keeps its parser.
     pub(super) timeouts: Timeouts,
     pub(super) http: http1::Builder,
     pub(super) hosts: AllowedHosts,
@@ -51,7 +51,7 @@ impl Rules {
     }
 }
 
-/// Shared by all connections of an edge.
+/// The state that all connections of an edge share.
 pub(super) struct Core<S: Service> {
     pub(super) service: Arc<S>,
     rules: RefCell<Rc<Rules>>,
@@ -61,9 +61,9 @@ pub(super) struct Core<S: Service> {
     pub(super) ids: RequestIds,
     pub(super) scratch: Rc<RefCell<Box<[u8]>>>,
     pub(super) stalled: Rc<Stalled>,
-    /// The bodies under way.
+    /// The bodies that are being read or handled.
     pub(super) bodies: Rc<BodyShares>,
-    /// Refusals past the connection limit that are still being closed politely.
+    /// Refusals past the connection limit that are being sent now.
     pub(super) refusals: Cell<usize>,
     pub(super) crowd: Rc<Crowd>,
     last_accept_log: Cell<Option<Instant>>,
@@ -87,18 +87,18 @@ impl<S: Service> Core<S> {
         }
     }
 
-    /// The rules in force.
+    /// Returns the rules in force.
     pub(super) fn rules(&self) -> Rc<Rules> {
         self.rules.borrow().clone()
     }
 
-    /// Puts other rules in force, for the connections and requests that follow.
+    /// Sets other rules, for later connections and requests.
     pub(super) fn set_rules(&self, rules: Rules) {
         self.pool.set_capacity(usize::try_from(rules.limits.queue_length).unwrap_or(usize::MAX));
         self.rules.replace(Rc::new(rules));
     }
 
-    /// Lets a connection in if its peer and all together have room.
+    /// Admits a connection if neither its peer nor all peers together have reached the limit.
     pub(super) fn admit(&self, peer: String) -> Option<Admission> {
         let rules = self.rules();
         let limits = &rules.limits;
@@ -112,7 +112,7 @@ impl<S: Service> Core<S> {
         Some(Admission { crowd: self.crowd.clone(), peer, open: Some(open) })
     }
 
-    /// True at most once a second.
+    /// True at most once a second, to limit the log lines.
     pub(super) fn may_log_accept_error(&self) -> bool {
         let now = Instant::now();
         let due = self.last_accept_log.get().is_none_or(|last| now - last >= Duration::from_secs(1));
@@ -129,26 +129,26 @@ fn builder(limits: &Limits) -> http1::Builder {
     http.max_header_size(head)
         .max_buf_size(head.max(8 * 1024))
         .header_read_timeout(None)
-        // We look out for clients that go; hyper would do it by reading ahead, into a fresh buffer every time.
+        // The edge detects clients that go. hyper would detect them by reading ahead, each time into a new buffer.
         .half_close(true)
         .ignore_invalid_headers(false)
         .allow_multiple_spaces_in_request_line_delimiters(false);
-    // Left unset hyper allows 100 and keeps its tables on the stack.
+    // If this is not set, hyper allows 100 and keeps its tables on the stack.
     if limits.max_header_lines != 100 {
         http.max_headers(usize::try_from(limits.max_header_lines).unwrap_or(usize::MAX));
     }
     http
 }
 
-/// Who is connected.
+/// The connected peers.
 #[derive(Default)]
 pub(super) struct Crowd {
     peers: RefCell<HashMap<String, u64>>,
-    /// Raised whenever a connection ends.
+    /// Notified whenever a connection ends.
     pub(super) left: Notify,
 }
 
-/// A connection's place; given back on drop.
+/// The place of one connection, released on drop.
 pub(super) struct Admission {
     crowd: Rc<Crowd>,
     peer: String,
@@ -169,7 +169,7 @@ impl Drop for Admission {
     }
 }
 
-/// Request ids: a random start for this run of the daemon, then a count.
+/// Creates request ids: a random number of this run of the daemon, then a counter.
 pub(super) struct RequestIds {
     run: String,
     next: Cell<u64>,

@@ -1,13 +1,13 @@
-//! File descriptors: the limit is raised at start, and connections are cut to what it leaves.
+//! File descriptors: the limit is raised at the start, and the number of connections is reduced to fit it.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors left for the database, logs and the like.
+/// Descriptors reserved for the database, logs and similar files.
 const RESERVE: u64 = 16;
-/// Connections there must be in any case.
+/// The least number of connections, whatever the limit is.
 const FEWEST: u64 = 8;
 
-/// Raises the soft limit to the hard one and says how many of the `wanted` connections fit beside what is open.
+/// Raises the soft limit to the hard one. Returns how many of the `wanted` connections fit beside the open descriptors.
 pub(super) fn connections_that_fit(wanted: u64) -> u64 {
     let limit = raise();
     let fit = limit.saturating_sub(in_use() + RESERVE).max(FEWEST).min(wanted);
@@ -31,6 +31,6 @@ fn raise() -> u64 {
 }
 
 fn in_use() -> u64 {
-    // Where /proc is missing a small daemon's number is guessed.
+    // Without `/proc` the number is a guess for a small daemon.
     std::fs::read_dir("/proc/self/fd").map_or(32, |entries| entries.count() as u64)
 }

@@ -1,11 +1,11 @@
-//! A gate that closes once: whoever waits learns that no further requests are to be served.
+//! A gate that closes once: then everyone who waits learns that no further requests are served.
 
 use std::cell::Cell;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-/// Open until closed; lives on the runtime thread.
+/// The gate. It is open until closed, and stays on the runtime thread.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionGate {
     closed: Cell<bool>,
@@ -22,7 +22,7 @@ impl ConnectionGate {
         self.closed.get()
     }
 
-    /// Resolves when the gate closes; does not if it has been closed before.
+    /// Resolves when the gate closes, but never if it is closed already.
     pub(super) fn closing(&self) -> Notified<'_> {
         self.changed.notified()
     }

@@ -1,6 +1,6 @@
-//! Browsers as attackers (http-edge contract, section 2.5): which names a request may use for this machine, and what
-//! the operator's socket refuses. A page on the internet can point its own name at 127.0.0.1 and have a browser send
-//! requests here, cookies included; only the Host header tells.
+//! Protection against attacks by browsers (http-edge contract, section 2.5): the names that a request may use for this
+//! box, and the refusals of the operator's socket. A page on the internet can point its own name at 127.0.0.1 and make
+//! a browser send requests here, cookies included. Only the `Host` header shows this.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -11,17 +11,17 @@ use super::check::split_host;
 use crate::rest::codes::{self, Code};
 use crate::rest::head::{Head, Peer, X_AGENT_API_KEY};
 
-/// Paths anyone may read under any name: they hold nothing that is not public.
+/// Paths that anyone may read under any name: they contain only public data.
 const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/.well-known/jwks.json"];
 
-/// The names of this machine: few, so that each request compares them with its own and makes no copy.
+/// The names of this box. They are few, so each request is compared with all of them, without a copy.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedHosts {
     names: BTreeSet<String>,
 }
 
 impl AllowedHosts {
-    /// Its own: loopback names, the addresses listened on, the machine's name alone and under `.local`.
+    /// The box's own names: loopback names, the listening addresses, and its host name, alone and under `.local`.
     pub fn new(listening: &[SocketAddr], machine: Option<&str>) -> Self {
         let mut names = BTreeSet::from(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
         for address in listening.iter().filter(|a| !a.ip().is_unspecified()) {
@@ -34,7 +34,7 @@ impl AllowedHosts {
         Self { names }
     }
 
-    /// These and `more`.
+    /// Returns these names and `more`.
     #[must_use]
     pub fn and(&self, more: &[String]) -> Self {
         let mut names = self.names.clone();
@@ -42,8 +42,8 @@ impl AllowedHosts {
         Self { names }
     }
 
-    /// True if `host` (a Host header's value) is one of the names, or the very address the client connected to:
-    /// an address as a name cannot be pointed elsewhere.
+    /// True if `host` (the value of a `Host` header) is one of the names, or the address that the client connected to:
+    /// nobody can point an address elsewhere.
     pub fn allows(&self, host: &str, connected_to: Option<IpAddr>) -> bool {
         let Some((name, _)) = split_host(host) else { return false };
         let name = name.strip_suffix('.').unwrap_or(name);
@@ -52,7 +52,7 @@ impl AllowedHosts {
     }
 }
 
-/// An address as it stands in a Host header.
+/// An address in the notation of a `Host` header.
 fn literal(ip: IpAddr) -> String {
     match ip.to_canonical() {
         IpAddr::V4(v4) => v4.to_string(),
@@ -60,32 +60,33 @@ fn literal(ip: IpAddr) -> String {
     }
 }
 
-/// Names are compared without case and without the root's dot.
+/// Normalizes a name: lower case, without the dot of the root.
 fn plain(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// True if a request over TCP names a host that is not this machine. HTTP/1.0 may leave the Host out, which no browser
+/// True if a request over TCP names a host that is not this box. HTTP/1.0 may leave the `Host` out, which no browser
 /// does.
 pub fn is_foreign(peer: &Peer, headers: &HeaderMap, allowed: &AllowedHosts, connected_to: Option<IpAddr>) -> bool {
     let good = |host: &HeaderValue| host.to_str().is_ok_and(|host| allowed.allows(host, connected_to));
     peer.is_tcp() && !headers.get(HOST).is_none_or(good)
 }
 
-/// True for what anyone may read under any name.
+/// True for paths that anyone may read under any name.
 pub fn is_exempt(head: &Head) -> bool {
     EXEMPT.contains(&head.raw_path.as_str())
 }
 
 /// The code of the refusal if a browser may have been tricked into sending this request. A header that could be a
-/// credential only postpones the refusal: whether it is one, the access check finds out.
+/// credential only postpones the refusal: the access check verifies it.
 pub fn refusal(head: &Head) -> Option<&'static Code> {
     match head.peer {
         Peer::Unix { .. } => {
             let browser = head.headers.contains_key(ORIGIN) || head.headers.contains_key(COOKIE);
             browser.then_some(codes::BROWSER_REFUSED)
         }
-        // A container's own socket: what runs there has its own names for it and no browser of the operator's.
+        // A container's own socket: programs inside use their own names for it, and the operator's browser does not run
+        // there.
         Peer::Agent { .. } => None,
         Peer::Ip(_) => {
             let may_be_known = head.headers.contains_key(AUTHORIZATION) || head.headers.contains_key(&X_AGENT_API_KEY);

@@ -1,5 +1,5 @@
-//! The bytes of one connection: what hyper reads and writes through, which phase the exchange is in, and until when
-//! that phase may last. The connection task handles a deadline that has passed.
+//! The bytes of one connection: the reads and writes of hyper, the phase of the exchange, and the deadline of the
+//! phase. The connection task handles a passed deadline.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -18,13 +18,13 @@ use super::meters::Gauge;
 use super::stalled::Stalled;
 use crate::limits::{Limits, seconds};
 
-/// Bytes read from a socket in one go: no larger than a head, so that pipelined requests wait in the kernel.
+/// The most bytes of one read: no more than a head, so that pipelined requests wait in the kernel.
 pub(super) const READ_BYTES: usize = 16 * 1024;
 
-/// Where an exchange stands. Each phase has one absolute deadline, or none.
+/// The phase of an exchange. Each phase has one absolute deadline, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// After a reply: nothing of a next request has come.
+    /// A reply is sent, and no byte of a next request has arrived.
     Idle,
     /// A head is being read; a fresh connection starts here.
     Head,
@@ -38,7 +38,7 @@ pub(super) enum Phase {
     Streaming,
 }
 
-/// How long each phase may last.
+/// The time limits of the phases.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
     head: Duration,
@@ -66,7 +66,7 @@ pub(super) enum Socket {
     Unix(UnixStream),
 }
 
-/// Calls a poll method on whichever socket it is.
+/// Calls a poll method on the socket, TCP or Unix.
 macro_rules! socket {
     ($socket:expr, $s:ident => $call:expr) => {
         match &mut *$socket.borrow_mut() {
@@ -76,15 +76,15 @@ macro_rules! socket {
     };
 }
 
-/// One connection, shared by hyper, the request in hand and the connection task.
+/// One connection, shared by hyper, the current request and the connection task.
 pub(super) struct Wire {
     socket: RefCell<Socket>,
     scratch: Rc<RefCell<Box<[u8]>>>,
     timeouts: Timeouts,
     stalled: Rc<Stalled>,
-    /// The memory that the reply in hand holds, while it is worth counting.
+    /// The counted memory of the current reply; `None` if it is too small to count.
     held: RefCell<Option<Gauge>>,
-    /// Set while the client does not take the reply in hand.
+    /// The waker of the task, set while the client does not read the current reply.
     stuck: RefCell<Option<Waker>>,
     now: Cell<Instant>,
     phase: Cell<Phase>,
@@ -95,8 +95,8 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// A fresh connection, its first head due within the head timeout. `scratch` and `stalled` are shared by all
-    /// connections.
+    /// Makes a new connection, whose first head is due within the head timeout. `scratch` and `stalled` are shared by
+    /// all connections.
     pub(super) fn new(
         socket: Socket,
         timeouts: Timeouts,
@@ -120,12 +120,12 @@ impl Wire {
         }
     }
 
-    /// Reads the clock, once for all that happens in one turn of the connection's task.
+    /// Reads the clock, once for one run of the connection's task.
     pub(super) fn tick(&self) {
         self.now.set(Instant::now());
     }
 
-    /// The time of this turn.
+    /// The time of the current run.
     pub(super) fn now(&self) -> Instant {
         self.now.get()
     }
@@ -134,7 +134,7 @@ impl Wire {
         self.phase.get()
     }
 
-    /// When the present phase ends.
+    /// The deadline of the current phase.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline.get()
     }
@@ -149,7 +149,7 @@ impl Wire {
         self.body_late.get()
     }
 
-    /// The body's deadline has passed: whoever collects it is to give up.
+    /// Marks the body as late, so that its reader gives up.
     pub(super) fn set_body_late(&self) {
         self.body_late.set(true);
         self.deadline.set(None);
@@ -160,17 +160,18 @@ impl Wire {
         self.deadline.set(lasts.map(|lasts| self.now() + lasts));
     }
 
-    /// The head is complete, or the body is: no clock runs.
+    /// Enters the phase after a complete head or body, in which no clock runs.
     pub(super) fn handling(&self) {
         self.enter(Phase::Handling, None);
     }
 
-    /// The body is awaited from now on.
+    /// Starts the clock of the body.
     pub(super) fn awaiting_body(&self) {
         self.enter(Phase::Body, Some(self.timeouts.body));
     }
 
-    /// A complete reply is on its way; `empty` if nothing follows its head. `held` is given back with its end.
+    /// Starts the clock of a complete reply. `empty` says that it has no body. `held` is released when the reply has
+    /// been sent.
     pub(super) fn writing(&self, empty: bool, held: Option<Gauge>) {
         if held.is_some() {
             *self.held.borrow_mut() = held;
@@ -179,19 +180,19 @@ impl Wire {
         self.enter(Phase::Writing, Some(self.timeouts.write));
     }
 
-    /// A streamed reply begins: only a write that makes no progress has a deadline.
+    /// Starts a streamed reply: only a write that makes no progress has a deadline.
     pub(super) fn streaming(&self) {
         self.handed_over.set(false);
         self.enter(Phase::Streaming, Some(self.timeouts.write));
     }
 
-    /// hyper has taken the last of the reply's body; the flush that follows ends the reply.
+    /// hyper has taken the end of the reply's body; the next flush ends the reply.
     pub(super) fn handed_over(&self) {
         self.handed_over.set(true);
     }
 
-    /// The reply has left. If the start of a next head came in one read with the last request, its clock starts with
-    /// its next byte, and the rest's clock runs until then.
+    /// The reply has been sent. If one read brought the start of the next head with the last request, the head's clock
+    /// starts with its next byte, and the idle clock runs until then.
     fn flushed(&self) {
         if self.handed_over.get() && matches!(self.phase(), Phase::Writing | Phase::Streaming) {
             self.handed_over.set(false);
@@ -209,11 +210,11 @@ impl Wire {
         }
     }
 
-    /// While a request is in hand nothing is read, so that a client cannot make us hold what it sends ahead. This
-    /// looks whether it has gone meanwhile, and otherwise has the task woken when there is something to look at.
+    /// Checks whether the client has gone while a request is being handled; otherwise wakes the task when there is
+    /// something to check. Nothing is read in this phase, so that a client cannot fill our memory with data sent ahead.
     pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> bool {
         loop {
-            // In a statement of its own: the socket is borrowed no longer than that.
+            // This is a separate statement, so that the borrow of the socket ends here.
             let ready = socket!(self.socket, s => s.poll_read_ready(cx));
             let Poll::Ready(ready) = ready else { return false };
             let mut byte = [0];
@@ -229,8 +230,8 @@ impl Wire {
         }
     }
 
-    /// Notes what became of a write: a stream's clock runs only while the client takes nothing, and a large reply
-    /// that stalls may have to go to make room for others.
+    /// Notes the result of a write. A stream's clock runs only while the client reads nothing. A large reply that
+    /// stalls may be ended to make room for others.
     fn wrote(self: &Rc<Self>, result: &Poll<io::Result<usize>>, cx: &Context<'_>) {
         match (result, self.phase()) {
             (Poll::Ready(Err(_)), _) => self.gone.set(true),
@@ -248,7 +249,7 @@ impl Wire {
         }
     }
 
-    /// Ends a stalled reply before its time and gives its memory back; false if it is not stalled any more.
+    /// Ends a stalled reply early and releases its memory; false if it is no longer stalled.
     pub(super) fn give_up(&self) -> bool {
         let Some(task) = self.stuck.take() else { return false };
         self.held.take();
@@ -257,12 +258,12 @@ impl Wire {
         true
     }
 
-    /// True while no request is in hand: what hyper writes then is its own refusal, and we send a better one.
+    /// True while no request is being handled. Then hyper writes only its own refusal, and the edge sends a better one.
     pub(super) fn between_requests(&self) -> bool {
         matches!(self.phase(), Phase::Idle | Phase::Head)
     }
 
-    /// Sends what fits at once, past hyper; for refusals.
+    /// Sends bytes without hyper; for refusals.
     pub(super) async fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -275,8 +276,8 @@ impl Wire {
         Ok(())
     }
 
-    /// Ends our side, then reads and drops until the client ends its side or `limit` bytes have come: an unread
-    /// byte at close would send a reset that eats the reply.
+    /// Ends the daemon's side, then reads and drops bytes until the client ends its side or `limit` bytes have come. If
+    /// bytes are unread at close, the kernel sends a reset that can destroy the reply.
     pub(super) async fn drain(&self, limit: usize) -> io::Result<()> {
         std::future::poll_fn(|cx| socket!(self.socket, s => Pin::new(s).poll_shutdown(cx))).await?;
         let mut left = limit;
@@ -290,7 +291,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Makes the close that follows drop what the client has not taken, kernel buffers included.
+    /// Makes the next close drop all data that the client has not read, also in kernel buffers.
     pub(super) fn discard_unsent(&self) {
         if let Socket::Tcp(stream) = &*self.socket.borrow() {
             let _ = stream.set_zero_linger();
@@ -307,7 +308,7 @@ impl Wire {
     }
 }
 
-/// hyper's handle on a connection.
+/// The connection, as hyper uses it.
 pub(super) struct Io(pub(super) Rc<Wire>);
 
 impl Read for Io {
@@ -344,7 +345,7 @@ impl Write for Io {
         result
     }
 
-    /// A body in a buffer of its own: a large reply is not copied and leaves no large buffer with the connection.
+    /// The body stays in a buffer of its own: a large reply is not copied and leaves no large buffer at the connection.
     fn is_write_vectored(&self) -> bool {
         true
     }
@@ -354,7 +355,7 @@ impl Write for Io {
         Poll::Ready(Ok(()))
     }
 
-    /// The connection task closes, after it has had the last word.
+    /// The connection task closes the socket, after its own last bytes.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,15 +1,15 @@
-//! Where the edge listens.
+//! The listeners of the edge.
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
-/// Where the edge listens, bound beforehand.
+/// The listeners of the edge, bound before it starts.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    /// The network.
+    /// The TCP listeners.
     pub tcp: Vec<TcpListener>,
-    /// The operator's socket; peers are known by their kernel credentials.
+    /// The operator's socket, where the kernel identifies the peers.
     pub operator: Option<UnixListener>,
-    /// Names for this machine beside its own, as in `allowed_hosts`.
+    /// More names for this box, as in `allowed_hosts`.
     pub allowed_hosts: Vec<String>,
 }

@@ -25,21 +25,21 @@ pub struct EdgeMetrics {
     pub connections: u64,
     /// Streams open now.
     pub streams: u64,
-    /// Requests that wait for a worker now.
+    /// Requests that are waiting for a worker now.
     pub queued: u64,
-    /// Body bytes held for requests now.
+    /// Bytes of request bodies in memory now.
     pub body_bytes: u64,
     /// Bytes of large replies that are being written now.
     pub reply_bytes: u64,
     /// Connections accepted since the start.
     pub accepted: u64,
-    /// Connections refused for their number.
+    /// Connections refused because there were too many.
     pub refused_connections: u64,
     /// Requests refused because the queue, the body memory or the streams were full.
     pub refused_busy: u64,
-    /// Requests that could not be read as HTTP.
+    /// Requests that were not valid HTTP.
     pub malformed: u64,
-    /// Connections that ran into a deadline, idle ones not counted.
+    /// Connections that reached a deadline, without idle ones.
     pub timeouts: u64,
     /// Errors of accept.
     pub accept_errors: u64,
@@ -64,12 +64,12 @@ impl Meters {
     }
 }
 
-/// Adds one.
+/// Adds one to a counter.
 pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// One raised level of a gauge, lowered on drop.
+/// One addition to a gauge, subtracted on drop.
 pub(super) struct Gauge {
     meters: Arc<Meters>,
     which: fn(&Meters) -> &AtomicU64,
@@ -77,18 +77,18 @@ pub(super) struct Gauge {
 }
 
 impl Gauge {
-    /// Raises the gauge by one unless it stands at `most`.
+    /// Raises the gauge by one; `None` if it is already at `most`.
     pub(super) fn raise(meters: Arc<Meters>, which: fn(&Meters) -> &AtomicU64, most: u64) -> Option<Self> {
         let mut gauge = Self { meters, which, by: 0 };
         gauge.more(1, most).then_some(gauge)
     }
 
-    /// An empty share of the gauge.
+    /// Makes an addition of zero.
     pub(super) fn empty(meters: Arc<Meters>, which: fn(&Meters) -> &AtomicU64) -> Self {
         Self { meters, which, by: 0 }
     }
 
-    /// Adds to this share; false, and nothing added, if the gauge would pass `most`.
+    /// Increases this addition. Returns false, and adds nothing, if the gauge would exceed `most`.
     pub(super) fn more(&mut self, by: u64, most: u64) -> bool {
         let gauge = (self.which)(&self.meters);
         let fits = gauge.load(Ordering::Relaxed).checked_add(by).is_some_and(|sum| sum <= most);

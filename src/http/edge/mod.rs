@@ -1,8 +1,8 @@
 //! The edge: one thread with an event loop that faces the network (http-edge contract; DESIGN D2).
 //!
-//! It accepts, keeps limits and deadlines, checks what the parser lets through, collects bodies and writes replies.
-//! The application is behind [`Service`]; its work runs on the [`super::pool`]. The event loop never blocks: no file,
-//! no database, no name lookup.
+//! It accepts connections, enforces limits and deadlines, checks the parsed requests, reads bodies and writes replies.
+//! The application is behind [`Service`], and its work runs on the [`super::pool`]. The event loop never blocks: it
+//! uses no file, no database and no name lookup.
 
 mod accept;
 mod body;
@@ -45,7 +45,7 @@ pub struct Running {
     thread: JoinHandle<()>,
 }
 
-/// A hold on a running edge, for any thread.
+/// A handle on a running edge, for any thread.
 #[derive(Clone)]
 pub struct Handle {
     commands: mpsc::UnboundedSender<Control>,
@@ -53,10 +53,10 @@ pub struct Handle {
     states: Arc<States>,
 }
 
-/// Starts the edge: all its threads are made here.
+/// Starts the edge and all its threads.
 ///
 /// # Errors
-/// A thread or the event loop cannot be had, or a listener cannot be used.
+/// An I/O error if the system refuses a thread or the event loop, or if a listener cannot be used.
 pub fn start<S: Service>(service: Arc<S>, mut limits: Limits, listeners: Listeners) -> Result<Running> {
     limits.max_connections = descriptors::connections_that_fit(limits.max_connections);
     let queue = usize::try_from(limits.queue_length).unwrap_or(usize::MAX);
@@ -70,7 +70,7 @@ pub fn start<S: Service>(service: Arc<S>, mut limits: Limits, listeners: Listene
 }
 
 impl Running {
-    /// A hold on it for others.
+    /// Returns a handle for other threads.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -84,41 +84,41 @@ impl Running {
 }
 
 impl Handle {
-    /// Stops: no more connections; idle ones close; requests whose head has arrived are answered, within
-    /// `stop_timeout`.
+    /// Stops the edge. It accepts no more connections and closes idle ones. Requests whose head has arrived get their
+    /// reply, within `stop_timeout`.
     pub fn shutdown(&self) {
         let _ = self.commands.send(Control::Shutdown);
     }
 
-    /// Stops at once, or cuts the wait of a [`Handle::shutdown`].
+    /// Stops the edge at once, or ends the wait of a [`Handle::shutdown`].
     pub fn cut(&self) {
         let _ = self.commands.send(Control::Cut);
     }
 
-    /// Puts other limits and more names for this machine in force. Open connections keep their times and the size of
-    /// their heads; the number of workers stays.
+    /// Sets other limits and other additional names for this box. Open connections keep their timeouts and the limit of
+    /// their heads. The number of workers does not change.
     pub fn set(&self, mut limits: Limits, allowed_hosts: Vec<String>) {
         limits.max_connections = descriptors::connections_that_fit(limits.max_connections);
         let _ = self.commands.send(Control::Settings(Box::new(limits), allowed_hosts));
     }
 
-    /// Takes connections of an agent's container on this socket; replaces an earlier socket of the same agent.
+    /// Accepts connections of an agent's container on this socket, which replaces an earlier socket of the same agent.
     pub fn add_agent(&self, id: impl Into<String>, listener: UnixListener) {
         let _ = self.commands.send(Control::AddAgent(id.into(), listener));
     }
 
-    /// Closes an agent's socket; its connections end after the request in hand.
+    /// Closes an agent's socket. Its connections end after their current request.
     pub fn remove_agent(&self, id: impl Into<String>) {
         let _ = self.commands.send(Control::RemoveAgent(id.into()));
     }
 
-    /// True if the edge's thread answers in time.
+    /// True if the edge's thread responds within `patience`.
     pub fn answers(&self, patience: Duration) -> bool {
         let (tell, told) = sync_channel(1);
         self.commands.send(Control::Ping(tell)).is_ok() && told.recv_timeout(patience).is_ok()
     }
 
-    /// A reading of the counters.
+    /// Reads the counters.
     pub fn metrics(&self) -> EdgeMetrics {
         self.meters.read(self.states.queued())
     }

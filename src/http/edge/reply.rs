@@ -1,5 +1,5 @@
-//! What every reply carries (http-edge contract, section 2.4), the body hyper pulls, and the bytes of a refusal that
-//! goes out past hyper. The one place where standard headers are set.
+//! The headers of every reply (http-edge contract, section 2.4), the body that hyper pulls, and the bytes of a refusal
+//! that is sent without hyper. No other place sets standard headers.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -20,13 +20,13 @@ use super::io::Wire;
 use super::meters::{Gauge, Meters};
 use crate::rest::reply::{Body, Reply};
 
-/// The header that carries the request id.
+/// The header with the request id.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const HTML_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Sets the headers that every reply has. `path` is empty where no request could be read.
+/// Sets the headers that every reply has. `path` is empty if the request could not be read.
 pub(super) fn standard_headers(headers: &mut HeaderMap, path: &str, request_id: &str) {
     headers.remove(SERVER);
     if let Ok(id) = HeaderValue::from_str(request_id) {
@@ -41,30 +41,30 @@ pub(super) fn standard_headers(headers: &mut HeaderMap, path: &str, request_id: 
         headers.insert(CONTENT_TYPE, kind);
     }
     let html = headers.get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"text/html"));
-    // What an agent answers has a stricter policy already.
+    // The reply of an agent has a stricter policy already.
     if html && !headers.contains_key(CONTENT_SECURITY_POLICY) {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(HTML_POLICY));
     }
 }
 
-/// A text type that does not name its charset, with UTF-8 added.
+/// Adds UTF-8 to a text type without a charset; `None` for other types.
 fn without_charset(kind: &HeaderValue) -> Option<HeaderValue> {
     let kind = kind.to_str().ok().filter(|k| k.starts_with("text/") && !k.contains("charset="))?;
     HeaderValue::from_str(&format!("{kind}; charset=utf-8")).ok()
 }
 
-/// `/api`, `/auth`, `/mcp` and what could not be read are not for caches.
+/// True if the reply must not be cached: under `/api`, `/auth` and `/mcp`, and if the request could not be read.
 fn is_private(path: &str) -> bool {
     let under = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     path.is_empty() || under("/api") || under("/auth") || under("/mcp")
 }
 
-/// True if every value may be sent: visible ASCII, space and tab.
+/// True if every value is valid: visible ASCII, space and tab.
 pub(super) fn may_be_sent(headers: &HeaderMap) -> bool {
     headers.values().all(|value| value.to_str().is_ok())
 }
 
-/// Drops what belongs to the connection: a handler has no say in framing.
+/// Removes the headers that belong to the connection: handlers do not decide the framing.
 pub(super) fn strip_framing(headers: &mut HeaderMap) {
     for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         headers.remove(name);
@@ -76,16 +76,16 @@ pub(super) fn is_bodyless(status: StatusCode) -> bool {
     status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
-/// A piece that is being fetched; `None` at the end, or where it cannot be had.
+/// A piece that is being fetched; `None` at the end, or if it cannot be fetched.
 pub(super) type Fetching = Pin<Box<dyn Future<Output = Option<Bytes>>>>;
 
-/// A reply's body on its way to hyper.
+/// The body of a reply, for hyper.
 pub(super) enum ReplyBody {
-    /// All of it; `None` once taken.
+    /// The whole body; `None` once taken.
     Whole(Option<Bytes>, Rc<Wire>),
-    /// Pieces, each fetched when the one before has been taken.
+    /// Pieces, each fetched when hyper has taken the one before.
     Pulled { left: u64, fetch: Box<dyn FnMut() -> Fetching>, fetching: Option<Fetching>, wire: Rc<Wire> },
-    /// Chunks as they come.
+    /// Chunks as they arrive.
     Stream { chunks: mpsc::Receiver<Bytes>, wire: Rc<Wire>, gate: Rc<ConnectionGate>, _open: Gauge },
 }
 
@@ -104,7 +104,7 @@ impl HttpBody for ReplyBody {
                 *fetching = None;
                 let piece = next.filter(|piece| piece.len() as u64 <= *left);
                 *left -= piece.as_ref().map_or(0, Bytes::len) as u64;
-                // One that ends too early has hyper cut the connection: its length was promised.
+                // If the body ends too early, hyper cuts the connection, because the announced length is missing.
                 if *left == 0 {
                     wire.handed_over();
                 }
@@ -112,7 +112,7 @@ impl HttpBody for ReplyBody {
             }
             Self::Stream { chunks, wire, gate, .. } => {
                 if gate.is_closed() {
-                    // What has been said is still sent.
+                    // Chunks that are already queued are still sent.
                     chunks.close();
                 }
                 let next = chunks.poll_recv(cx);
@@ -141,12 +141,13 @@ impl HttpBody for ReplyBody {
     }
 }
 
-/// Takes a place among the open streams, if there is one.
+/// Takes one of the places for open streams; `None` if there is no free one.
 pub(super) fn open_stream(meters: &Arc<Meters>, most: u64) -> Option<Gauge> {
     Gauge::raise(Arc::clone(meters), |m| &m.streams, most)
 }
 
-/// A refusal as bytes, for a connection that hyper does not serve (any more). Always the last thing on it.
+/// A refusal as bytes, for a connection that hyper does not serve, or does not serve any more. It is always the last
+/// data on the connection.
 pub(super) fn refusal_bytes(mut reply: Reply, request_id: &str) -> Vec<u8> {
     standard_headers(&mut reply.headers, "", request_id);
     strip_framing(&mut reply.headers);

@@ -1,4 +1,4 @@
-//! The edge's thread: from its listeners to its orderly end.
+//! The thread of the edge, from its listeners to its orderly end.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -28,19 +28,19 @@ use crate::http::pool::Pool;
 use crate::limits::{Limits, seconds};
 use crate::rest::service::Service;
 
-/// What other threads ask of the edge.
+/// The commands of other threads to the edge.
 pub(super) enum Control {
     Shutdown,
     Cut,
-    /// To be answered.
+    /// Asks for a response, to see that the thread runs.
     Ping(SyncSender<()>),
     AddAgent(String, StdUnixListener),
     RemoveAgent(String),
-    /// Other limits and more names for this machine.
+    /// Other limits and other additional names for this box.
     Settings(Box<Limits>, Vec<String>),
 }
 
-/// What the thread starts from.
+/// The parts that the thread starts with.
 pub(super) struct Start<S: Service> {
     pub(super) service: Arc<S>,
     pub(super) limits: Limits,
@@ -49,7 +49,7 @@ pub(super) struct Start<S: Service> {
     pub(super) orders: UnboundedReceiver<Control>,
 }
 
-/// Makes the event loop and its thread.
+/// Creates the event loop and its thread.
 pub(super) fn spawn<S: Service>(start: Start<S>, listeners: Listeners) -> Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let guard = runtime.enter();
@@ -91,13 +91,13 @@ fn run<S: Service>(runtime: Runtime, start: Start<S>, sources: Vec<Listener>, ow
 
 struct Edge<S: Service> {
     core: Rc<Core<S>>,
-    /// This machine's own names.
+    /// The box's own names.
     own: AllowedHosts,
     open: Vec<Door>,
     agents: HashMap<String, Door>,
 }
 
-/// A listener at work. Dropped: it accepts no more, and its connections end after the request in hand.
+/// An accepting listener. After its drop it accepts no more, and its connections end after their current request.
 struct Door {
     accepting: AbortHandle,
     gate: Rc<ConnectionGate>,
@@ -111,7 +111,7 @@ impl Drop for Door {
 }
 
 impl<S: Service> Edge<S> {
-    /// Works until told to stop; returns until when running work may be waited for.
+    /// Runs until the stop command. Returns the latest time to wait for running work.
     async fn live(mut self, sources: Vec<Listener>, orders: &mut UnboundedReceiver<Control>) -> Instant {
         for source in sources {
             let door = self.open(source);
@@ -124,7 +124,7 @@ impl<S: Service> Edge<S> {
                 Some(Control::Settings(limits, more)) => self.core.set_rules(Rules::new(*limits, self.own.and(&more))),
                 Some(Control::Ping(tell)) => drop(tell.try_send(())),
                 Some(Control::Shutdown) => break,
-                // Without a handle left nobody could ever stop it.
+                // If no handle is left, nothing could ever stop the edge.
                 Some(Control::Cut) | None => return Instant::now(),
             }
         }
@@ -168,7 +168,7 @@ async fn drained<S: Service>(core: &Core<S>) {
     }
 }
 
-/// Resolves when the wait is to be cut; further commands mean nothing now.
+/// Resolves when the wait must end. All other commands are ignored.
 async fn cut(orders: &mut UnboundedReceiver<Control>) {
     loop {
         match orders.recv().await {

@@ -1,4 +1,4 @@
-//! Large replies that their clients do not take: who they are, oldest first, and what they may hold together.
+//! Large replies whose clients do not read them, oldest first, and the memory that they may hold together.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::io::Wire;
 use super::meters::{Gauge, Meters};
 
-/// A reply from this size on is counted, in bytes; of smaller ones the kernel takes most at once.
+/// The size in bytes from which a reply is counted. The kernel takes most of a smaller one at once.
 const COUNTED: u64 = 16 * 1024;
-/// Bytes that counted replies may hold together before those that stall longest are given up.
+/// The bytes that counted replies may hold together, before the ones that have stalled longest are dropped.
 const TOGETHER: u64 = 32 * 1024 * 1024;
 
 /// The stalled replies of all connections.
@@ -18,7 +18,7 @@ const TOGETHER: u64 = 32 * 1024 * 1024;
 pub(super) struct Stalled(RefCell<VecDeque<Weak<Wire>>>);
 
 impl Stalled {
-    /// Notes a reply that has begun to stall.
+    /// Adds a reply that has started to stall.
     pub(super) fn push(&self, wire: &Rc<Wire>) {
         let mut all = self.0.borrow_mut();
         if all.len() == all.capacity() {
@@ -27,8 +27,8 @@ impl Stalled {
         all.push_back(Rc::downgrade(wire));
     }
 
-    /// Makes room for a reply of this size; `None` if it is too small to count. A reply that fits nowhere is sent
-    /// all the same: nothing stalls then, so what is held is on its way.
+    /// Makes room for a reply of this size; `None` if it is too small to count. If there is no room even after all
+    /// stalled replies are dropped, it is sent anyway: no reply stalls then, so the memory will be released.
     pub(super) fn make_room(&self, bytes: u64, meters: &Arc<Meters>) -> Option<Gauge> {
         if bytes < COUNTED {
             return None;

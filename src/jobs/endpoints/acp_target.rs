@@ -1,5 +1,5 @@
-//! Where a request to an agent may go (Agentex contract, section 7): the one rule for what is sent on to it, for its
-//! health checks and for the webhook.
+//! Where a request to an agent may go (Agentex contract, section 7). The same rule applies to requests that are sent
+//! on, to health checks and to the webhook.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,23 +7,26 @@ use super::acp_url::AcpUrl;
 use super::host_net::{HostNet, canonical, is_unicast};
 use crate::containers::ContainerState;
 
-/// Where an agent may answer. One in a container at that container's address alone, and only where that lies in the
-/// network that its runtime put it in: who is root inside can take any address. One without a container on this machine,
-/// and only if a user named the address. Never the daemon's own listeners: what comes from this machine counts for
-/// more there.
+/// The addresses to which the daemon may send.
+///
+/// - An agent in a container: only that container's address, and only inside the network that its runtime put it in,
+///   because root inside can take any address.
+/// - An agent without a container: an address on this machine, and only if a user named it.
+/// - Never the daemon's own listeners, because connections from this machine have more rights there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Where the daemon itself listens.
+    /// The addresses on which the daemon itself listens.
     pub listening: Vec<SocketAddr>,
 }
 
 impl Rule {
-    /// Where an agent without a container answers; `None` if that is no place to send to.
+    /// Returns the address of an agent without a container; `None` if nothing may be sent there.
     pub fn on_this_machine(&self, url: &AcpUrl, by_user: bool) -> Option<SocketAddr> {
         self.allowed(url.on_this_machine().filter(|_| by_user))
     }
 
-    /// The same for one in this container, on this machine's networks.
+    /// Returns the address of an agent in this container, on this machine's networks; `None` if nothing may be sent
+    /// there.
     pub fn in_container(&self, url: &AcpUrl, state: &ContainerState, net: &HostNet) -> Option<SocketAddr> {
         let own = state.addresses.iter().map(|address| canonical(*address));
         let mut neighbours: Vec<IpAddr> = own.filter(|address| net.is_neighbour(*address, &state.links)).collect();
@@ -32,7 +35,7 @@ impl Rule {
         self.allowed(neighbours.into_iter().find_map(|address| url.in_container(name, address)))
     }
 
-    /// True for an address of the public internet: what a user's channel may name.
+    /// True for an address of the public internet; a user's channel may name only such ones.
     pub fn is_public(ip: IpAddr) -> bool {
         match canonical(ip) {
             IpAddr::V4(ip) => {
@@ -42,7 +45,7 @@ impl Rule {
                     || (a == 198 && b & 254 == 18);
                 is_unicast(IpAddr::V4(ip)) && !ip.is_private() && !shared && !tests
             }
-            // Global unicast, without what embeds an IPv4 address and without the documentation's own.
+            // Global unicast, without ranges that embed an IPv4 address and without the range for documentation.
             IpAddr::V6(ip) => {
                 let [first, second, ..] = ip.segments();
                 first & 0xe000 == 0x2000 && first != 0x2002 && !(first == 0x2001 && (second == 0xdb8 || second == 0))
@@ -50,7 +53,7 @@ impl Rule {
         }
     }
 
-    /// Where notifications may be sent: to another machine or to another listener of this one.
+    /// Returns the address if notifications may be sent there: another machine, or another listener of this one.
     pub fn receiver(&self, to: SocketAddr) -> Option<SocketAddr> {
         let to = SocketAddr::new(canonical(to.ip()), to.port());
         self.allowed((is_unicast(to.ip()) || to.ip().is_loopback()).then_some(to))

@@ -1,16 +1,16 @@
-//! Addresses of agents (`acp_url`): what may be registered, and what requests are sent on to (Agentex contract,
-//! sections 3 and 7). No name is ever looked up.
+//! Addresses of agents (`acp_url`): which may be registered, and where requests are sent on to (Agentex contract,
+//! sections 3 and 7). No name is ever resolved.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::host_net::canonical;
 use crate::limits::ACP_URL_CHARS;
 
-/// A well-formed absolute http or https address without userinfo, query and fragment.
+/// A well-formed absolute http or https URL without userinfo, query and fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcpUrl {
     is_http: bool,
-    /// As written, without the brackets of an IPv6 address.
+    /// The host as written, without the brackets of an IPv6 address.
     host: String,
     port: u16,
     /// The path, without a slash at its end.
@@ -18,7 +18,7 @@ pub struct AcpUrl {
 }
 
 impl AcpUrl {
-    /// Reads an address; `None` if it is not of this form.
+    /// Parses a URL; `None` if it does not have this form.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'?' | b'#' | b'@');
         if text.len() > ACP_URL_CHARS || !text.bytes().all(plain) {
@@ -45,19 +45,19 @@ impl AcpUrl {
         Some(Self { is_http, host: host.to_owned(), port, base: path.trim_end_matches('/').to_owned() })
     }
 
-    /// The path and query of a request for `path` (with its leading slash) below this address.
+    /// The path and query of a request for `path` (with its leading slash) below this URL.
     pub fn target(&self, path: &str, query: &str) -> String {
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{path}{mark}{query}", self.base)
     }
 
-    /// Where an agent without a container may answer: on this machine.
+    /// The address of an agent without a container: only loopback addresses of this machine.
     pub fn on_this_machine(&self) -> Option<SocketAddr> {
         self.ip().filter(IpAddr::is_loopback).and_then(|ip| self.socket(ip))
     }
 
-    /// Where an agent in a container may answer: at that container's address. Loopback and the container's name stand
-    /// for it, since that is what the agent inside calls it.
+    /// The address of an agent in a container: only the container's own. Loopback and the container's name mean the
+    /// container, because that is how the agent inside names it.
     pub fn in_container(&self, name: &str, address: IpAddr) -> Option<SocketAddr> {
         let means_it = match self.ip() {
             Some(ip) => ip.is_loopback() || ip == address,
@@ -70,17 +70,17 @@ impl AcpUrl {
         self.is_http.then(|| SocketAddr::new(ip, self.port))
     }
 
-    /// The host as an address; an IPv4 address in IPv6 form is the IPv4 address.
+    /// The host as an IP address; an IPv4 address in IPv6 form becomes the IPv4 address.
     fn ip(&self) -> Option<IpAddr> {
         if self.host.eq_ignore_ascii_case("localhost") {
             return Some(Ipv4Addr::LOCALHOST.into());
         }
-        // The standard parser takes no octal, hexadecimal or shortened form, and no scope.
+        // The standard parser accepts no octal, hexadecimal or shortened form, and no scope.
         self.host.parse::<IpAddr>().ok().map(canonical)
     }
 }
 
-/// Host and port of an authority.
+/// The host and the port of an authority.
 fn split(authority: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']')?;
@@ -92,8 +92,7 @@ fn split(authority: &str) -> Option<(&str, Option<&str>)> {
     well_formed(host).then_some((host, port))
 }
 
-/// True for a path segment that is `.` or `..`, or could become one, or hides a separator, by being decoded once more
-/// than it should.
+/// True for a path segment that is `.` or `..`, or that contains a separator, also after being decoded several times.
 pub fn is_dots(segment: &str) -> bool {
     let mut text = segment.to_owned();
     for _ in 0..8 {
@@ -106,7 +105,7 @@ pub fn is_dots(segment: &str) -> bool {
         }
         text = decoded;
     }
-    // Nobody encodes a name eight times.
+    // No honest client encodes a name eight times.
     true
 }
 

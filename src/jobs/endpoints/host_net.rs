@@ -1,5 +1,6 @@
-//! This machine's own addresses and networks, as the kernel tells them now: what a container's address is held against
-//! before anything is sent there. Read from `/proc/self/net` and `/sys/class/net`, which the service's sandbox leaves open.
+//! This machine's own addresses and networks, as the kernel reports them now. A container's address is compared with
+//! them before anything is sent there. They are read from `/proc/self/net` and `/sys/class/net`, which the service's
+//! sandbox leaves open.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,11 +16,11 @@ const DEVICES: &str = "/sys/class/net";
 struct HostNetwork {
     device: String,
     address: IpAddr,
-    /// Bits of the address that all in the network have.
+    /// The number of leading bits that all addresses in the network share.
     bits: u32,
 }
 
-/// What the kernel tells. Where it cannot be read, no container's address is allowed.
+/// This machine's addresses and networks. If they cannot be read, no container's address is allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostNet {
     own: Vec<IpAddr>,
@@ -27,7 +28,7 @@ pub struct HostNet {
 }
 
 impl HostNet {
-    /// As it is now.
+    /// Reads the present addresses and networks.
     pub fn read() -> Self {
         let text = |path: &str| fs::read_to_string(path);
         match (text(ROUTES), text(TRIE)) {
@@ -51,8 +52,8 @@ impl HostNet {
         Self { own, networks }
     }
 
-    /// True if `address` is a neighbour at the end of one of these devices: inside a network of the device, or of the
-    /// bridge that it is a port of, and not this machine itself.
+    /// True if `address` is a neighbour on one of these devices: inside a network of the device or of the bridge that
+    /// the device is a port of, and not this machine itself.
     pub fn is_neighbour(&self, address: IpAddr, devices: &[String]) -> bool {
         let devices: Vec<String> = devices.iter().filter_map(|device| leading_to(device)).collect();
         let inside = |network: &HostNetwork| devices.contains(&network.device) && network.holds(address);
@@ -61,7 +62,7 @@ impl HostNet {
 }
 
 impl HostNetwork {
-    /// True for an address inside, but for the network's own and its broadcast address.
+    /// True for an address inside the network, except the network's own and its broadcast address.
     fn holds(&self, address: IpAddr) -> bool {
         let host = |own: u128, other: u128, width: u32| {
             let shift = width.saturating_sub(self.bits);
@@ -77,7 +78,8 @@ impl HostNetwork {
     }
 }
 
-/// The one form of an address: one that stands for an IPv4 address is that (mapped, compatible, NAT64, 6to4).
+/// The canonical form of an address: an IPv6 address that stands for an IPv4 address becomes that (mapped, compatible,
+/// NAT64, 6to4).
 pub fn canonical(address: IpAddr) -> IpAddr {
     let IpAddr::V6(six) = address else { return address };
     let last = |at: usize| {
@@ -107,8 +109,8 @@ pub fn is_unicast(address: IpAddr) -> bool {
     }
 }
 
-/// The device whose networks a device leads to: its bridge, or itself. `None` for a machine's real card and for loopback:
-/// what lies behind those is no container.
+/// The device whose networks apply to `device`: its bridge, or itself. `None` for a physical network card and for
+/// loopback, because no container is behind those.
 fn leading_to(device: &str) -> Option<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@' | b':');
     if device.is_empty() || device.len() > 15 || device.starts_with('.') || !device.bytes().all(plain) {
@@ -121,7 +123,7 @@ fn leading_to(device: &str) -> Option<String> {
     (device != "lo" && place.exists() && !place.join("device").exists()).then(|| device.to_owned())
 }
 
-/// The addresses of this machine in the kernel's table: `|-- ADDRESS`, and `/32 host LOCAL` below it.
+/// Reads this machine's addresses from the kernel's table: `|-- ADDRESS`, with `/32 host LOCAL` below it.
 fn own_four(trie: &str) -> Vec<IpAddr> {
     let (mut own, mut last) = (Vec::new(), None);
     for line in trie.lines().map(str::trim) {
@@ -136,8 +138,8 @@ fn own_four(trie: &str) -> Vec<IpAddr> {
     own
 }
 
-/// A network that a device is in, not one behind a gateway: `device destination gateway flags … mask`, in hexadecimal of
-/// the machine's own byte order.
+/// Reads a line `device destination gateway flags ... mask`, in hexadecimal of the machine's own byte order. `None` for
+/// a network behind a gateway: the device is not in it.
 fn network_four(line: &str) -> Option<HostNetwork> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let number = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
@@ -147,7 +149,7 @@ fn network_four(line: &str) -> Option<HostNetwork> {
     (gateway == 0 && bits > 0).then(|| HostNetwork { device: fields[0].to_owned(), address: address.into(), bits })
 }
 
-/// `address index bits scope flags device`, in hexadecimal.
+/// Reads a line `address index bits scope flags device`, in hexadecimal.
 fn network_six(line: &str) -> Option<HostNetwork> {
     let mut fields = line.split_ascii_whitespace();
     let address = u128::from_str_radix(fields.next()?, 16).ok()?;

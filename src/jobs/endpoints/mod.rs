@@ -1,4 +1,4 @@
-//! Where an agent answers, and whether requests may go there.
+//! The addresses that agents listen on, and whether requests may go there.
 
 pub mod acp_target;
 pub mod acp_url;

@@ -1,5 +1,5 @@
-//! What seals the secrets of channels: a key in `channels.key` in the data directory, 0600, beside the database and in no
-//! backup. Who steals a copy of the database cannot write to anybody's phone.
+//! The key that encrypts the secrets of channels. It is in `channels.key` in the data directory, 0600, beside the
+//! database and in no backup. So who steals a copy of the database cannot send messages to anybody's phone.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -16,14 +16,14 @@ const FILE: &str = "channels.key";
 /// Bytes of the key.
 const KEY: usize = 32;
 
-/// The key.
+/// The ChaCha20-Poly1305 key.
 pub struct ChannelKey(LessSafeKey);
 
 impl ChannelKey {
-    /// The key of a data directory, made at the first start.
+    /// Opens the key of a data directory, and makes it at the first start.
     ///
     /// # Errors
-    /// The file cannot be made, or is not one that its owner alone could read. It is never replaced.
+    /// The file cannot be made, is no key, or others than its owner could read it. It is never replaced.
     pub fn open(data_dir: &Path) -> io::Result<Self> {
         let place = data_dir.join(FILE);
         let no_link = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
@@ -63,10 +63,10 @@ impl ChannelKey {
         Ok(Self(LessSafeKey::new(key)))
     }
 
-    /// A text sealed for one channel: it opens for no other.
+    /// Encrypts a text for one channel; it cannot be decrypted for another one.
     ///
     /// # Errors
-    /// There are no random bytes to be had.
+    /// The kernel gives no random bytes, or the text cannot be encrypted.
     pub fn seal(&self, channel_id: &str, text: &str) -> io::Result<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(io::Error::other)?;
@@ -77,7 +77,7 @@ impl ChannelKey {
         Ok([&nonce[..], &sealed].concat())
     }
 
-    /// What was sealed for a channel; `None` if it was not, or with another key.
+    /// Decrypts a secret of a channel; `None` if it belongs to another channel or another key.
     pub fn unseal(&self, channel_id: &str, sealed: &[u8]) -> Option<Plaintext> {
         let (nonce, rest) = sealed.split_at_checked(NONCE_LEN)?;
         let mut bytes = Zeroizing::new(rest.to_vec());

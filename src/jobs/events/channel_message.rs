@@ -1,4 +1,4 @@
-//! How each kind of channel is told of a notification: title, text and link, never a secret.
+//! The request to each kind of channel about a notification: title, text and link, never a secret.
 
 use std::time::Instant;
 
@@ -12,20 +12,20 @@ use crate::store::channels::ChannelKind;
 use crate::store::notifications::{Level, Notification};
 use crate::time::Micros;
 
-/// Characters of a text that are sent; receivers take some thousand bytes.
+/// The most characters of a text that are sent; receivers accept some thousand bytes.
 const TEXT: usize = 3000;
-/// How much of an answer is read.
+/// The most bytes of a reply that are read.
 const ANSWER_BYTES: usize = 64 * 1024;
-/// What a button says.
+/// The label of a button.
 const OPEN: &str = "Open";
 
-/// What is sent to whom.
+/// A notification to be sent to a channel.
 pub struct ChannelMessage<'a> {
     /// The notification.
     pub record: &'a Notification,
-    /// As the API shows it.
+    /// The notification in the form of the API.
     pub shown: &'a Value,
-    /// Where people reach the box, if that is known.
+    /// The URL at which people reach the box, if it is known.
     pub public_url: Option<&'a str>,
 }
 
@@ -34,7 +34,7 @@ impl ChannelMessage<'_> {
         redacted(&self.record.title).into_owned()
     }
 
-    /// The text, with the path below it where nobody can follow a link.
+    /// The text, followed by the path if there is no link to follow.
     fn text(&self) -> String {
         let text: String = redacted(&self.record.message).chars().take(TEXT).collect();
         match (&self.record.action_url, self.link()) {
@@ -43,7 +43,7 @@ impl ChannelMessage<'_> {
         }
     }
 
-    /// Where it leads, as a whole address.
+    /// The link as a whole URL.
     fn link(&self) -> Option<String> {
         let to = self.record.action_url.as_deref()?;
         if to.starts_with('/') {
@@ -52,10 +52,10 @@ impl ChannelMessage<'_> {
         Some(to.to_owned())
     }
 
-    /// The request that delivers it.
+    /// Returns the request that delivers the notification.
     ///
     /// # Errors
-    /// The channel's address lacks something; told to who made it.
+    /// The part that the channel's URL lacks, as a text for the channel's owner.
     pub fn request(&self, kind: ChannelKind, to: &Endpoint, deadline: Instant) -> Result<ClientRequest, String> {
         let (path, body) = match kind {
             ChannelKind::Webhook => (to.path.clone(), self.shown.clone()),
@@ -80,7 +80,7 @@ impl ChannelMessage<'_> {
         Ok(request.with_body("application/json", body))
     }
 
-    /// Published as JSON to the server's root: a header could not carry every title.
+    /// The request for ntfy: JSON to the server's root, because a header cannot carry every title.
     fn ntfy(&self, path: &str) -> Result<(String, Value), String> {
         let plain = folder(path);
         let (root, topic) = plain.rsplit_once('/').unwrap_or(("", plain));
@@ -126,7 +126,7 @@ impl ChannelMessage<'_> {
     }
 }
 
-/// A path without its query and without the slash at its end.
+/// A path without its query and without slashes at its end.
 fn folder(path: &str) -> &str {
     path.split('?').next().unwrap_or("").trim_end_matches('/')
 }
@@ -168,7 +168,7 @@ mod tests {
             let body = String::from_utf8(request.body().to_vec()).unwrap();
             assert!(body.contains("Größer") && body.contains("https://box.example/ui/requests/7"), "{body}");
             assert!(!body.contains("taos_user_"), "{body}");
-            // Without a public address the path is told, and there is no link.
+            // Without a public URL the message has the path, but no link.
             let message = ChannelMessage { public_url: None, ..message };
             let request = message.request(kind, &to, Instant::now()).unwrap();
             let body: Value = serde_json::from_slice(request.body()).unwrap();

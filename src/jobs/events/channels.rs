@@ -1,6 +1,6 @@
-//! Delivery to channels: what waits in the durable outbox is sent, first in, first out for each channel, and no request
-//! ever waits for a receiver. A receiver that is slow or dead holds up its own channel alone, with growing pauses; what
-//! it refuses for good, or has not taken for a day, is given up.
+//! Delivers notifications to channels from a durable outbox, first in, first out for each channel; no request waits for
+//! a receiver. A slow or dead receiver delays only its own channel, with growing pauses. Notifications that it refuses
+//! for good, or does not accept for a day, are dropped.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -26,30 +26,30 @@ use crate::time::{Clock, Micros};
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// Attempts at once, and of one user's channels.
+/// The most attempts at once: in total, and for one user's channels.
 const AT_ONCE: usize = 16;
 const AT_ONCE_OF_USER: usize = 4;
-/// How long nothing is looked at where nothing happens.
+/// The longest pause without a check of the outbox.
 const REST: Duration = Duration::from_secs(15 * 60);
-/// Characters of an error that are kept.
+/// The most characters of an error that are stored.
 const ERROR_CHARS: usize = 200;
 
-/// What the operator has set about channels.
+/// The operator's settings for channels.
 #[derive(Debug, Clone, Default)]
 pub struct ChannelSettings {
-    /// Hosts that users' channels may name though they are not public, and without TLS.
+    /// Hosts that users' channels may name even if they are not public or have no TLS.
     pub hosts: Vec<String>,
-    /// Where people reach the box.
+    /// The URL at which people reach the box.
     pub public_url: Option<String>,
     /// The operator's own channels.
     pub configured: Arc<Vec<ConfiguredChannel>>,
 }
 
-/// Makes the channels of `taosd.toml` those of the database. One that names a user whom nobody knows is left out, with a
-/// line in the log.
+/// Makes the database's configured channels equal to those in `taosd.toml`. A channel that names an unknown user is
+/// left out and logged.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn configure(conn: &Connection, all: &[ConfiguredChannel]) -> store::Result<()> {
     let (mut rows, now) = (Vec::new(), Micros::now());
     for one in all {
@@ -78,21 +78,21 @@ pub fn configure(conn: &Connection, all: &[ConfiguredChannel]) -> store::Result<
             last_success_at: None,
             last_error: None,
             url: one.url.clone(),
-            // It stays in its file.
+            // The secret stays in its file.
             secret: None,
         });
     }
     channels::configure(conn, &rows)
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone)]
 pub enum Attempt {
-    /// The receiver took it.
+    /// The receiver accepted it.
     Taken,
-    /// It never will.
+    /// The receiver will never accept it; contains the reason.
     Refused(String),
-    /// It may later.
+    /// The receiver may accept it later; contains the reason.
     Failed(String),
 }
 
@@ -102,13 +102,13 @@ enum ChannelOrder {
     Stop,
 }
 
-/// A hold on the delivering thread.
+/// A handle on the delivery thread.
 pub struct ChannelSender {
     orders: Sender<ChannelOrder>,
     client: Arc<ChannelClient>,
 }
 
-/// What it takes to make an attempt.
+/// The parts that an attempt needs.
 struct ChannelClient {
     key: Option<ChannelKey>,
     listening: ListenAddresses,
@@ -120,7 +120,7 @@ impl ChannelSender {
     /// Starts the thread. Without a key, secrets can neither be stored nor used.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(
         store: &Arc<Store>,
         clock: Arc<Clock>,
@@ -143,13 +143,13 @@ impl ChannelSender {
         Ok(Self { orders, client })
     }
 
-    /// Says that something may have been queued.
+    /// Announces that something may have been queued.
     pub fn nudge(&self) {
         // Fails only once the thread has ended.
         let _ = self.orders.send(ChannelOrder::Nudge);
     }
 
-    /// Seals a secret for a channel.
+    /// Encrypts a secret for a channel.
     ///
     /// # Errors
     /// There is no key, or it cannot be used.
@@ -158,12 +158,12 @@ impl ChannelSender {
         key.seal(channel_id, secret)
     }
 
-    /// Delivers a record to a channel now, past the outbox. Blocks for some seconds at the most.
+    /// Delivers a notification to a channel now, without the outbox. Blocks for at most some seconds.
     pub fn try_now(&self, channel: &Channel, record: &Notification) -> Attempt {
         self.client.attempt(channel, record)
     }
 
-    /// What is wrong with an address that a user names; `None` if nothing is.
+    /// Returns why a user must not use this URL; `None` if it is allowed.
     pub fn unfit(&self, endpoint: &Endpoint) -> Option<&'static str> {
         self.client.unfit(endpoint)
     }
@@ -197,7 +197,7 @@ impl ChannelClient {
 
     fn attempt(&self, channel: &Channel, record: &Notification) -> Attempt {
         let attempt = self.deliver(channel, record).unwrap_or_else(Attempt::Failed);
-        // What a receiver or a resolver says may hold what it was told.
+        // The text of a receiver or a resolver may contain a secret that was sent to it.
         let cut = |text: String| redacted(&text).chars().take(ERROR_CHARS).collect();
         match attempt {
             Attempt::Taken => Attempt::Taken,
@@ -232,7 +232,8 @@ impl ChannelClient {
         let answer = to.call(address, trust, request).map_err(|error| told(&error))?;
         Ok(match answer.status {
             200..300 => Attempt::Taken,
-            // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.
+            // 408, 425 and 429 mean too slow, too early and too many, so another try may succeed. Any other 4xx is
+            // final.
             status @ 400..500 if !matches!(status, 408 | 425 | 429) => {
                 Attempt::Refused(format!("it answered {status}"))
             }
@@ -240,7 +241,8 @@ impl ChannelClient {
         })
     }
 
-    /// The address, if it may be sent to: that one is used, so that no second answer of a resolver can lead elsewhere.
+    /// Returns the resolved address, if it may be used. The request goes to this address, so that a second reply of a
+    /// resolver cannot lead elsewhere.
     fn address(&self, channel: &Channel, to: &Endpoint) -> Result<SocketAddr, String> {
         if let Some(why) = self.unfit(to).filter(|_| !channel.configured) {
             return Err(format!("the url {why}"));
@@ -262,9 +264,9 @@ struct ChannelDispatcher {
     clock: Arc<Clock>,
     client: Arc<ChannelClient>,
     orders: Sender<ChannelOrder>,
-    /// Channels with an attempt in hand, and whose they are.
+    /// The ids of channels with a running attempt, with their users.
     busy: HashMap<String, Option<String>>,
-    /// When a channel that failed is tried again, and how often it has failed.
+    /// When a failed channel is tried again, and how many times it has failed.
     resting: HashMap<String, (Instant, u32)>,
 }
 
@@ -298,7 +300,7 @@ impl ChannelDispatcher {
         }
     }
 
-    /// Begins what is due. How long nothing else will be.
+    /// Begins attempts that are due. Returns how long nothing else will be due.
     fn send(&mut self, store: &Store) -> store::Result<Duration> {
         let waiting = store.read(channels::waiting)?;
         self.resting.retain(|id, _| waiting.iter().any(|channel| channel.id == *id));
@@ -311,7 +313,7 @@ impl ChannelDispatcher {
                 rest = rest.min(at.saturating_duration_since(now));
                 continue;
             }
-            // The end of an attempt looks again.
+            // The end of another attempt triggers the next check.
             let of_user = self.busy.values().filter(|user| **user == channel.user_id).count();
             if self.busy.len() >= AT_ONCE || of_user >= AT_ONCE_OF_USER {
                 continue;
@@ -342,7 +344,7 @@ impl ChannelDispatcher {
         }
     }
 
-    /// Lets a channel rest after a failure; how long.
+    /// Pauses a channel after a failure. Returns the length of the pause.
     fn rest(&mut self, id: &str) -> Duration {
         let failed = self.resting.get(id).map_or(0, |(_, failed)| *failed);
         let pause = pause_after(failed);

@@ -1,4 +1,4 @@
-//! What a stream tells: its [`Feed`], and [`Event`]s that are told and not kept.
+//! The contents of a stream: its [`Feed`], and [`Event`]s that are sent but not stored.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::store;
 
 const HEARTBEAT: &str = ": still here\n\n";
 
-/// Something that happens and is not kept: those who listen now hear it, on the streams of its topic.
+/// A transient event: it is not stored, and only those who listen to its topic now get it.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub(super) name: String,
@@ -19,33 +19,33 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event of this name for all who listen.
+    /// An event with this name for all who listen.
     pub fn new(name: &str, data: &Value) -> Self {
         Self { name: name.to_owned(), text: event(name, data).into(), to: None }
     }
 
-    /// For these principals alone, each as [`Caller::principal_key`] names it.
+    /// The event, only for these principals, each given by its [`Caller::principal_key`].
     #[must_use]
     pub fn only_to(self, principals: Vec<String>) -> Self {
         Self { to: Some(principals), ..self }
     }
 }
 
-/// An event as it goes over the wire. JSON has no line break of its own, so the data is one line.
+/// The text of an event in a stream. JSON contains no raw line break, so the data is one line.
 pub fn event(name: &str, data: &Value) -> String {
     format!("event: {name}\ndata: {data}\n\n")
 }
 
-/// What a stream tells.
+/// The source of a stream's events.
 pub trait Feed: Send {
-    /// The next event, complete with its empty line; `None` if there is nothing new.
+    /// Returns the next event, complete with its empty line; `None` if there is nothing new.
     ///
     /// # Errors
-    /// The store's; the stream asks again later.
+    /// Any `StoreError`; the stream tries again later.
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>>;
 
-    /// Called right before the last part of an event is sent. What a feed notes here is there before anybody has read the
-    /// event.
+    /// Called right before the last part of an event is sent. So what a feed records here is there before any client
+    /// has read the event.
     fn goes_out(&mut self) {}
 
     /// True once there will never be another event: the stream ends.
@@ -53,48 +53,47 @@ pub trait Feed: Send {
         false
     }
 
-    /// True while the caller may hear of this topic at all. Asked every few seconds, and before each event of the
-    /// moment.
+    /// True while the caller may hear of this topic at all. Called every few seconds, and before each transient event.
     ///
     /// # Errors
-    /// The store's; the stream asks again later.
+    /// Any `StoreError`; the stream then ends.
     fn may_be_heard(&self, _conn: &Connection) -> store::Result<bool> {
         Ok(true)
     }
 
-    /// True if the stream tells events of the moment as they are; otherwise the feed hears of them, and may have something
-    /// of its own to tell.
+    /// True if the stream sends transient events as they are. Otherwise the feed only hears of them, and may have its
+    /// own events to send.
     fn tells_events(&self) -> bool {
         true
     }
 
-    /// One of the stream's topics was woken, by an event of the moment if it is named. False if the feed is not to be asked
-    /// before it is due.
+    /// Called when one of the stream's topics was woken; `event` is the name of the transient event that woke it, if
+    /// one did. Returns false if the feed must not be asked before it is due.
     fn hears(&mut self, _topic: &str, _event: Option<&str>) -> bool {
         true
     }
 
-    /// The topics of the stream, where they are others than before.
+    /// Returns the topics of the stream if they have changed.
     fn new_topics(&mut self) -> Option<Vec<String>> {
         None
     }
 
-    /// When the feed will have something to tell that it has not now.
+    /// Returns when the feed will have something to send that it does not have now.
     fn due(&self) -> Option<Instant> {
         None
     }
 
-    /// What the stream ends with, where the daemon ends it.
+    /// The last text of a stream that the daemon ends.
     fn farewell(&self) -> Option<String> {
         None
     }
 
-    /// What the stream begins with.
+    /// The first text of a stream.
     fn hello(&self) -> String {
         String::new()
     }
 
-    /// What says every 15 s that the stream is alive.
+    /// The text that is sent every 15 s to show that the stream is alive.
     fn heartbeat(&self) -> String {
         HEARTBEAT.to_owned()
     }

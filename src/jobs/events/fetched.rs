@@ -1,5 +1,6 @@
-//! Which messages were fetched by whom, until it is on disk: a read writes nothing, so this is collected and written at
-//! most a second later, and at the end. After a crash a receipt may say less than was, never more.
+//! Which recipients have fetched which messages, until that is on disk. A read writes nothing, so fetches are collected
+//! and written at most a second later, and at the end. After a crash a receipt may miss a fetch, but never has one too
+//! many.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,15 +14,15 @@ use crate::time::Micros;
 
 /// How long fetches are collected before they are written together.
 const COLLECTED: Duration = Duration::from_millis(900);
-/// Fetches in memory at the most; further ones are not noted and stay queued.
+/// The most fetches in memory; further ones are not recorded, and their messages stay queued.
 const MOST: usize = 100_000;
 
 /// The fetches that are not on disk yet.
 #[derive(Default)]
 struct Collected {
     noted: HashMap<(i64, String), Micros>,
-    /// What was written last, or is being written now. It counts until the next: a reader may have looked at the disk
-    /// before it was there.
+    /// The batch that was written last, or is being written now. It counts until the next batch, because a reader may
+    /// have read the disk before the batch was there.
     written: HashMap<(i64, String), Micros>,
     closed: bool,
 }
@@ -36,7 +37,7 @@ impl Fetched {
     /// Starts the thread that writes.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(store: Arc<Store>) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<Collected>>::default();
         let thread =
@@ -44,7 +45,7 @@ impl Fetched {
         Ok(Self { shared, thread })
     }
 
-    /// Notes that a recipient was given a message. Quick; from any thread.
+    /// Records that a recipient got a message. Fast; may be called from any thread.
     pub fn note(&self, place: i64, principal: &str) {
         let mut state = self.shared.lock();
         if state.noted.len() >= MOST {
@@ -59,7 +60,7 @@ impl Fetched {
         }
     }
 
-    /// The state of a receipt that is `stored` on disk, with what is not there yet.
+    /// Returns the state of a receipt, from its `stored` state and the fetches that are not on disk yet.
     pub fn state(&self, place: i64, principal: &str, stored: ReceiptState) -> ReceiptState {
         let key = (place, principal.to_owned());
         let state = self.shared.lock();
@@ -67,7 +68,7 @@ impl Fetched {
         if noted { stored.max(ReceiptState::Fetched) } else { stored }
     }
 
-    /// Writes what is left and ends the thread.
+    /// Writes the remaining fetches and ends the thread.
     pub fn stop(&self) {
         self.thread.stop();
     }

@@ -1,4 +1,4 @@
-//! What people are told when their agents are frozen or thawed.
+//! The notices to people whose agents were frozen or thawed.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use super::notifier::Notice;
 use crate::store::agents::Freezable;
 use crate::store::notifications::Level;
 
-/// Names that one notice lists.
+/// The most names that one notice lists.
 const NAMED: usize = 20;
-/// What these notices are about.
+/// The topic of these notices.
 const TOPIC: &str = "freeze";
 
-/// What each owner is told of agents that were frozen or thawed.
+/// Returns one notice for each owner of agents that were frozen or thawed.
 pub fn notices(agents: &[Freezable], frozen: bool, by: &str, reason: &str) -> Vec<(String, Notice)> {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for agent in agents {

@@ -1,22 +1,22 @@
-//! Who listens now: which principals hold an open stream, or wait, on which topic. In memory only.
+//! Which principals have an open stream or a wait, and on which topic. In memory only.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::threads::lock;
 
-/// Who listens to what.
+/// The principals that listen, and their topics.
 #[derive(Debug, Default)]
 pub struct Listening(Mutex<Ears>);
 
 #[derive(Debug, Default)]
 struct Ears {
-    /// How many ears each principal has on each topic. Topics without one are not kept.
+    /// The number of ears of each principal on each topic. Topics without ears are removed.
     by_topic: HashMap<String, HashMap<String, u32>>,
     by_principal: HashMap<String, u32>,
 }
 
-/// One ear on one topic; taken away on drop.
+/// One principal's stream or wait on one topic; dropping it ends the listening.
 #[derive(Debug)]
 pub struct Ear {
     listening: Arc<Listening>,
@@ -29,7 +29,7 @@ impl Listening {
         lock(&self.0)
     }
 
-    /// Notes that a principal listens to a topic, for as long as the ear is kept.
+    /// Records that a principal listens to a topic, until the ear is dropped.
     pub fn start(self: &Arc<Self>, principal: &str, topic: &str) -> Ear {
         let mut ears = self.lock();
         *ears.by_principal.entry(principal.to_owned()).or_default() += 1;

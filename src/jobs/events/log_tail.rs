@@ -1,8 +1,8 @@
-//! Following containers' logs: the log of every container that someone follows is read again and again, and its followers
-//! are given what is new. No container is read for nobody, and none twice at a time: one that does not answer holds up
-//! its own followers.
+//! Follows containers' logs: the log of every followed container is read repeatedly, and its followers get the new
+//! lines. A container without followers is not read, and none is read twice at the same time. A container that hangs
+//! delays only its own followers.
 //!
-//! A log has no line numbers; what is new is told by laying its last lines over those seen before.
+//! A log has no line numbers, so new lines are found by comparing its last lines with those seen before.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
@@ -22,17 +22,17 @@ use crate::threads::{EventThread, Monitor, lock};
 
 /// How often a followed console is read.
 const PERIOD: Duration = Duration::from_secs(1);
-/// A journal is read once in so many periods: it takes a program inside the container.
+/// A journal is read only once in this many periods, because that runs a program inside the container.
 const JOURNAL_PERIODS: u64 = 3;
-/// Seconds for one reading.
+/// Seconds for one read.
 const CALL: u64 = 5;
-/// How long a log that took longer than that is left alone: the threads are for those that answer.
+/// How long a log is not read after a read took too long, so that the threads stay free for others.
 const REST: Duration = Duration::from_secs(30);
-/// How much of a log is laid over what was seen before; also what one follower may have in waiting.
+/// How much of a log's end is compared with what was seen before; also the most that may wait for one follower.
 const LINES: usize = 2000;
 const BYTES: usize = 256 * 1024;
 
-/// The thread that reads the logs that are followed; dropping it ends it.
+/// The thread that reads followed logs; dropping it ends it.
 pub struct LogTail {
     shared: Arc<Monitor<TailState>>,
     _thread: EventThread,
@@ -43,16 +43,16 @@ struct TailState {
     followers: Vec<Weak<Follower>>,
     /// Logs that are being read now.
     looking: BTreeSet<Log>,
-    /// Logs that did not answer in time, and until when they are left alone.
+    /// Logs that did not reply in time, and until when they are not read.
     resting: BTreeMap<Log, Instant>,
     turn: u64,
     stopping: bool,
 }
 
-/// A log that someone follows: of which container, and which one if that is known.
+/// A followed log: its container, and its source if that is known.
 type Log = (containers::ContainerPlace, Option<LogSource>);
 
-/// One stream's place in a log.
+/// One stream's position in a log.
 struct Follower {
     agent_id: String,
     container: containers::ContainerPlace,
@@ -62,11 +62,11 @@ struct Follower {
 
 #[derive(Default)]
 struct LogPlace {
-    /// The end of the log at the last look; `None` before the first.
+    /// The end of the log at the last read; `None` before the first.
     seen: Option<Arc<Vec<String>>>,
-    /// Where that came from: a follower stays with the log it began with.
+    /// The source of those lines: a follower stays with the source that it began with.
     source: Option<LogSource>,
-    /// Lines of the log's end that the first look gives.
+    /// How many of the log's last lines the first read gives.
     first: usize,
     waiting: VecDeque<String>,
     left_out: usize,
@@ -89,7 +89,7 @@ impl LogTail {
     /// Starts the thread; without followers it sleeps.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(jobs: &Arc<Jobs>, streams: Arc<Streams>) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<TailState>>::default();
         let (jobs, own) = (Arc::clone(jobs), Arc::clone(&shared));
@@ -98,8 +98,8 @@ impl LogTail {
         Ok(Self { shared, _thread: thread })
     }
 
-    /// What a stream about this agent's log tells `caller`, beginning with the log's last `lines` lines. Which log it is
-    /// without a `wish`, see [`read_log`].
+    /// Returns the feed of a stream of this agent's log for `caller`. It begins with the log's last `lines` lines.
+    /// Without a `wish`, [`read_log`] says which log is read.
     pub fn follow(
         &self,
         agent: &Agent,
@@ -140,7 +140,7 @@ fn serve(shared: &Arc<Monitor<TailState>>, jobs: &Arc<Jobs>, streams: &Arc<Strea
             if !state.resting.contains_key(&log) && state.looking.insert(log.clone()) {
                 let look = LogRead { log, shared: Arc::clone(shared) };
                 let (streams, key) = (Arc::clone(streams), look.log.0.to_string());
-                // Where too much is waiting, it is dropped and the next turn tries again.
+                // If too many jobs wait, this one is dropped and the next turn tries again.
                 drop(state);
                 let node = look.log.0.node.clone();
                 let _ = jobs.look_on(node.as_ref(), Some(&key), move |jobs| look.read(jobs, &streams, &followers));
@@ -164,7 +164,7 @@ impl Follower {
     }
 }
 
-/// One reading of a log; when it goes, the next may begin.
+/// One read of a log; dropping it allows the next one.
 struct LogRead {
     log: Log,
     shared: Arc<Monitor<TailState>>,
@@ -177,7 +177,7 @@ impl Drop for LogRead {
 }
 
 impl LogRead {
-    /// Reads the log and tells its followers.
+    /// Reads the log and gives its followers the new lines.
     fn read(&self, jobs: &Arc<Jobs>, streams: &Streams, followers: &[Arc<Follower>]) {
         let (container, wish) = &self.log;
         let limits = LogLimits { lines: LINES, bytes: BYTES };
@@ -190,7 +190,7 @@ impl LogRead {
                 found.map(|(source, logs)| (source, Arc::new(logs.text.lines().map(str::to_owned).collect::<Vec<_>>())))
             }
             Ok(Err(Error::NotFound(_))) => return self.tell(jobs, streams, followers, LogPlace::end),
-            // It may answer again; the followers hear nothing meanwhile.
+            // The next read may succeed; meanwhile the followers get nothing.
             Ok(Err(error)) => {
                 if matches!(error, Error::Deadline(_)) {
                     self.shared.lock().resting.insert(self.log.clone(), Instant::now() + REST);
@@ -201,7 +201,7 @@ impl LogRead {
         };
         self.tell(jobs, streams, followers, |place| match &now {
             Some((source, now)) => place.take(*source, now),
-            // A journal that was there comes back with the container's next start; one that never was does not.
+            // A journal that existed comes back with the container's next start; one that never existed does not.
             None if place.seen.is_none() => place.end(),
             None => {}
         });
@@ -240,7 +240,7 @@ impl LogPlace {
             Some(seen) => news(seen, now),
         };
         self.waiting.extend(new.iter().cloned());
-        // A client that reads slowly loses the oldest, and is told how many.
+        // A client that reads slowly loses the oldest lines, and is told how many.
         let excess = self.waiting.len().saturating_sub(LINES);
         self.waiting.drain(..excess);
         self.left_out += excess;
@@ -248,8 +248,8 @@ impl LogPlace {
     }
 }
 
-/// The lines of `now` that come after those of `before`, where both are ends of one log: `before` may have lost lines at
-/// its beginning, and its last line may have grown since.
+/// Returns the lines of `now` that come after those of `before`, if both are ends of one log. `before` may have lost
+/// lines at its beginning, and its last line may have grown since.
 pub fn news<'a>(before: &[String], now: &'a [String]) -> &'a [String] {
     for lost in 0..before.len() {
         let rest = &before[lost..];
@@ -268,7 +268,7 @@ impl Feed for LogLines {
         if place.waiting.is_empty() && !place.over {
             return Ok(None);
         }
-        // Whoever may not read the agent any more is told no further line.
+        // A caller that may no longer see the agent gets no further lines.
         if access::role_on(conn, &self.caller, &self.follower.agent_id)? < Some(AgentRole::Viewer) {
             place.waiting.clear();
             place.over = true;
@@ -278,7 +278,7 @@ impl Feed for LogLines {
             return Ok(Some(format!("event: gap\ndata: {}\n\n", json!({"lines": lines}))));
         }
         if let Some(line) = place.waiting.pop_front() {
-            // JSON has no line break of its own.
+            // JSON contains no raw line break.
             return Ok(Some(format!("event: line\ndata: {}\n\n", json!({"line": line}))));
         }
         if self.told_end {

@@ -1,4 +1,4 @@
-//! What tells others: streams, the notifier, the webhook, logs that are followed.
+//! Reports of events: streams, notifications, the webhook, channels, followed logs.
 
 pub mod channel_key;
 mod channel_message;

@@ -1,4 +1,4 @@
-//! What the daemon itself has to tell people: notifications from `taosd`.
+//! Notifications from the daemon itself; their source is `taosd`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,32 +15,32 @@ use crate::time::Micros;
 /// The source of these notifications; no credential can claim it.
 const SOURCE: &str = "taosd";
 
-/// What is told.
+/// The content of a notification from the daemon.
 #[derive(Debug, Clone)]
 pub struct Notice {
     /// How urgent it is.
     pub level: Level,
-    /// One line.
+    /// The title, one line.
     pub title: String,
     /// The text.
     pub message: String,
-    /// The page that says what to do, or shows what happened.
+    /// The path of the page that says what to do, or shows what happened.
     pub page: Cow<'static, str>,
-    /// What it is about, one word, where it has one.
+    /// The subject in one word, if there is one.
     pub topic: Option<&'static str>,
 }
 
-/// Tells people. What is told is stored, streamed and sent to the webhook like every notification.
+/// Sends notifications from the daemon. They are stored, streamed and sent to the webhook like all others.
 pub struct Notifier {
     store: Arc<Store>,
     streams: Arc<Streams>,
     webhook: Arc<WebhookSender>,
-    /// Whether the webhook has a receiver.
+    /// True if the webhook has a receiver.
     to_webhook: Watched<bool>,
 }
 
 impl Notifier {
-    /// One that tells through these.
+    /// A notifier that uses these parts.
     pub fn new(
         store: Arc<Store>,
         streams: Arc<Streams>,
@@ -50,10 +50,10 @@ impl Notifier {
         Self { store, streams, webhook, to_webhook }
     }
 
-    /// Tells every enabled admin.
+    /// Notifies every enabled admin.
     ///
     /// # Errors
-    /// The store's; nobody was told then.
+    /// Any `StoreError`; then nobody was notified.
     pub fn tell_admins(&self, notice: Notice) -> store::Result<()> {
         self.tell(move |conn| {
             let admins = users::enabled_admins(conn)?;
@@ -62,8 +62,8 @@ impl Notifier {
         Ok(())
     }
 
-    /// Tells the admins of trouble with the database itself. Where nothing can be written the webhook is told without a
-    /// row, if there is one. Whether anybody was told.
+    /// Notifies the admins of a fault of the database itself. If nothing can be written, only the webhook gets the
+    /// notice, if one is set. True if anybody was notified.
     pub fn alert(&self, notice: Notice) -> bool {
         if self.tell_admins(notice.clone()).is_ok() {
             return true;
@@ -75,10 +75,11 @@ impl Notifier {
         now
     }
 
-    /// Tells each user what `choose` says, which may write as well, in one transaction. How many notices there were.
+    /// Stores the notices that `choose` returns, each for its user, in one transaction; `choose` may write as well.
+    /// Returns the number of notices.
     ///
     /// # Errors
-    /// The store's; nobody was told then, and nothing written.
+    /// Any `StoreError`; then nobody was notified and nothing was written.
     pub fn tell(
         &self,
         choose: impl FnOnce(&Connection) -> store::Result<Vec<(String, Notice)>> + Send + 'static,
@@ -96,12 +97,12 @@ impl Notifier {
         Ok(users.len())
     }
 
-    /// Whether what is written is queued for the webhook as well; to be asked before the transaction.
+    /// True if stored notices are queued for the webhook as well; call it before the transaction.
     pub fn reaches_webhook(&self) -> bool {
         self.to_webhook.now()
     }
 
-    /// Says that notices for these users are on disk.
+    /// Announces that notices for these users are on disk.
     pub fn told(&self, users: &[String]) {
         for user_id in users {
             self.streams.wake(&notifications_of(user_id));
@@ -112,7 +113,7 @@ impl Notifier {
     }
 }
 
-/// A record that no table has.
+/// A notification that is in no table.
 fn unwritten(notice: Notice) -> Notification {
     Notification {
         seq: 0,
@@ -129,10 +130,10 @@ fn unwritten(notice: Notice) -> Notification {
     }
 }
 
-/// Stores a notice for a user, in whatever transaction it belongs to. Afterwards call [`Notifier::told`].
+/// Stores a notice for a user in the caller's transaction. Call [`Notifier::told`] after the commit.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn write(conn: &Connection, user_id: &str, notice: &Notice, to_webhook: bool, now: Micros) -> store::Result<()> {
     let id = store::new_id();
     notifications::insert(

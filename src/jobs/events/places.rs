@@ -1,4 +1,4 @@
-//! Limited places: a maximum in total and one for each principal. In memory only.
+//! Limited places: a maximum in total and one for each principal. They are in memory only.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +13,7 @@ pub struct Places {
     taken: Mutex<HashMap<String, usize>>,
 }
 
-/// A place that is taken; given back on drop.
+/// A taken place, which is given back on drop.
 #[derive(Debug)]
 pub struct PlaceGuard {
     places: Arc<Places>,
@@ -21,7 +21,7 @@ pub struct PlaceGuard {
 }
 
 impl Places {
-    /// `most` places, of which one principal may have `each`.
+    /// `most` places in total and `each` for one principal.
     pub fn new((most, each): (usize, usize)) -> Arc<Self> {
         Arc::new(Self { most, each, taken: Mutex::default() })
     }
@@ -41,7 +41,7 @@ impl Places {
         Some(PlaceGuard { places: Arc::clone(self), key: key.to_owned() })
     }
 
-    /// How many are taken.
+    /// The number of taken places.
     pub fn count(&self) -> usize {
         self.lock().values().sum()
     }

@@ -1,5 +1,5 @@
-//! The message that was told last, as its readers see it: many streams tell the same one, and it is read and written out
-//! once for all of them.
+//! The last message that was sent to streams. Many streams send the same message, so it is read and formatted only
+//! once.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,25 +7,25 @@ use crate::store::messages::{Message, find};
 use crate::store::{Result, Store};
 use crate::threads::lock;
 
-/// A message, and its text on the wire.
+/// A message and its text in a stream.
 pub struct RecentMessage {
     /// The message.
     pub message: Message,
-    /// What [`Recent::get`] was given for it.
+    /// The text that `show` made in [`Recent::get`].
     pub text: String,
 }
 
-/// The last one. It holds as long as nothing at all was committed since it was read.
+/// The last message; valid until the next commit of any kind.
 #[derive(Default)]
 pub struct Recent {
     last: Mutex<Option<(u64, Arc<RecentMessage>)>>,
 }
 
 impl Recent {
-    /// The message at this place, written out by `show`; `None` if it is gone.
+    /// Returns the message at this place, formatted by `show`; `None` if it does not exist any more.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn get(
         &self,
         store: &Store,

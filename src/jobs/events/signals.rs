@@ -1,14 +1,14 @@
-//! What is waited for, by topic. In memory only.
+//! Signals by topic, for waiting requests. They are in memory only.
 
 use std::collections::HashMap;
 
 use crate::rest::stream::{Signal, Wait};
 
-/// Topics that are kept before the first look for those that nobody waits for.
+/// Up to this many topics are kept without a check whether somebody waits for them.
 const FEW: usize = 64;
 
-/// A signal for each topic that somebody waits for. Topics are made of ids, and ids come without end: one that nobody waits
-/// for any more goes when there are twice as many as after the last look.
+/// A signal for each topic that somebody waits for. Topics contain ids, so there is no limit to their number. When
+/// there are twice as many as after the last check, those that nobody waits for are removed.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     by_topic: HashMap<String, Signal>,
@@ -25,14 +25,14 @@ impl Signals {
         self.by_topic.entry(topic.to_owned()).or_default().wait()
     }
 
-    /// Wakes all who wait for a topic.
+    /// Wakes all waits for a topic.
     pub(super) fn raise(&self, topic: &str) {
         if let Some(signal) = self.by_topic.get(topic) {
             signal.raise();
         }
     }
 
-    /// Wakes all who wait for anything.
+    /// Wakes all waits.
     pub(super) fn raise_all(&self) {
         self.by_topic.values().for_each(Signal::raise);
     }

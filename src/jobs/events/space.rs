@@ -1,39 +1,39 @@
-//! Gives the room that deleted rows leave in the database back to the disk: in quiet minutes, in steps so small that a
-//! write that comes meanwhile hardly waits.
+//! Returns the free space of deleted rows in the database file to the disk: in quiet minutes, in steps so small that a
+//! write in between hardly waits.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store::{self, Store, space};
 
-/// How long a step may take on the writer, its commit not included.
+/// How long a step may take on the writer, without its commit.
 const STEP: Duration = Duration::from_millis(10);
-/// Pages of the first step, and of the largest.
+/// Pages of the first step, and of the largest one.
 const FIRST: u64 = 16;
 const MOST: u64 = 256;
-/// Steps of one turn, and the pause between two.
+/// The most steps of one turn, and the pause between two.
 const STEPS: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(20);
-/// Free pages that stay: new rows will want some, and a sixteenth of the file is not worth the wear.
+/// Free pages that are kept: new rows will need some, and less than a sixteenth of the file is not worth the wear.
 const KEPT: u64 = 64;
 const KEPT_PART: u64 = 16;
 
-/// What is remembered from turn to turn.
+/// The state that is kept between turns.
 pub struct IncrementalVacuum {
     store: Arc<Store>,
-    /// The state of the database at the last turn.
+    /// The versions of the database at the last turn.
     seen: Option<(u64, u64)>,
     /// Pages of the next step.
     pages: u64,
 }
 
 impl IncrementalVacuum {
-    /// Of this store.
+    /// A vacuum of this store.
     pub fn new(store: Arc<Store>) -> Self {
         Self { store, seen: None, pages: FIRST }
     }
 
-    /// Gives room back, if nothing was written since the last turn and there is some.
+    /// Returns free space, if there is some and nothing was written since the last turn.
     pub fn turn(&mut self) {
         let state = self.state();
         if self.seen.replace(state) != Some(state) {
@@ -51,7 +51,7 @@ impl IncrementalVacuum {
         (self.store.version(), self.store.light_version())
     }
 
-    /// In how many steps.
+    /// Returns free space in steps. The result is the number of steps.
     fn give_back(&mut self, state: (u64, u64)) -> store::Result<u32> {
         let mut steps = 0;
         while steps < STEPS && self.state() == state {
@@ -72,7 +72,7 @@ impl IncrementalVacuum {
     }
 }
 
-/// Pages of the step after one of so many that took so long.
+/// The pages of the next step, after one of `pages` that took `took`.
 fn next(pages: u64, took: Duration) -> u64 {
     match took {
         took if took > STEP / 2 => (pages / 2).max(1),

@@ -1,4 +1,4 @@
-//! How many event streams each principal holds, and the bound on it.
+//! The limit on the event streams that each principal has open.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,25 +11,25 @@ use crate::threads::lock;
 /// The number of streams by principal.
 type StreamCounts = Arc<Mutex<HashMap<String, u64>>>;
 
-/// Bounds the streams of each principal.
+/// Limits the streams of each principal.
 pub(super) struct StreamQuota {
     held: StreamCounts,
     most: Watched<u64>,
 }
 
-/// A principal's hold on one stream; given back on drop.
+/// The place of one open stream, which is given back on drop.
 pub(super) struct StreamPlace {
     held: StreamCounts,
     principal: String,
 }
 
 impl StreamQuota {
-    /// `most`: streams of one principal.
+    /// `most` is the number of streams that one principal may have.
     pub(super) fn new(most: Watched<u64>) -> Self {
         Self { held: StreamCounts::default(), most }
     }
 
-    /// A place for one more stream of this principal.
+    /// Takes a place for one more stream of this principal.
     ///
     /// # Errors
     /// `too_many_streams`.

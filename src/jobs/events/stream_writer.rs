@@ -1,4 +1,4 @@
-//! The thread that writes every open stream: in each turn of it each stream gets a turn.
+//! The thread that writes all open streams; each stream gets a turn in every turn of the thread.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use crate::rest::stream::StreamSender;
 use crate::store::Store;
 use crate::time::Micros;
 
-/// Bytes of one chunk.
+/// The most bytes of one chunk.
 const CHUNK_BYTES: usize = 16 * 1024;
-/// How often a stream's credential is looked at again; with one turn of the thread it stays below 5 s.
+/// How often a stream's credential is checked again; with one turn of the thread that stays below 5 s.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
-/// The longest turn of the thread while a stream is open.
+/// The longest pause of the thread while a stream is open.
 pub(super) const TURN: Duration = Duration::from_secs(1);
-/// The turn while a client has to make room.
+/// The pause while a client has to make room.
 const BLOCKED_TURN: Duration = Duration::from_millis(20);
-/// Events of one stream in one turn: one that catches up does not hold up the others.
+/// The most events of one stream in one turn, so that a stream that catches up does not delay the others.
 const EVENTS_A_TURN: usize = 64;
-/// Events of the moment that may wait for one stream; a client that reads more slowly is cut.
+/// The most transient events that may wait for one stream; a client that reads more slowly is disconnected.
 const EVENTS_IN_WAITING: usize = 512;
-/// What a stream begins with: the head is sent at once, and clients come back after 2 s.
+/// The beginning of a stream: it makes the head go out at once, and tells clients to reconnect after 2 s.
 const HELLO: &str = "retry: 2000\n\n";
 
-/// What the thread is told to do.
+/// An order to the thread.
 pub(super) enum StreamOrder {
     Open(Box<Stream>),
     Wake(String),
     Tell(String, Event),
     LookAgain,
-    /// Ends every stream, and says so.
+    /// Ends every stream, and reports that on the channel.
     Close(Sender<()>),
 }
 
@@ -47,14 +47,14 @@ pub(super) struct Stream {
     topics: Vec<String>,
     feed: Box<dyn Feed>,
     caller: Caller,
-    /// The caller, as events name those they are for.
+    /// The caller's key, as in [`Event`]s for certain principals.
     principal: String,
     actions: Vec<Action>,
-    /// Events of the moment that it has not been told yet.
+    /// Transient events that have not been sent yet.
     waiting: VecDeque<Bytes>,
-    /// The feed may have something.
+    /// True if the feed may have something to send.
     awake: bool,
-    /// What of the last event is not yet sent.
+    /// The part of the last event that has not been sent yet.
     rest: Bytes,
     beat_at: Instant,
     look_at: Instant,
@@ -62,20 +62,20 @@ pub(super) struct Stream {
     _ear: Option<Ear>,
 }
 
-/// How a stream stands after its turn.
+/// The state of a stream after its turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StreamTurn {
-    /// Nothing to send.
+    /// It has nothing to send.
     Rests,
-    /// More to send, and room for it.
+    /// It has more to send, and room for it.
     More,
-    /// More to send once the client has read, or the store answers again.
+    /// It has more to send, but the client must read first, or the store must work again.
     Blocked,
-    /// It is over.
+    /// It has ended.
     Ended,
 }
 
-/// The open streams, as the thread has them.
+/// The open streams, which belong to the thread.
 pub(super) struct Hub {
     store: Arc<Store>,
     gate: Arc<Gate>,
@@ -83,12 +83,12 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    /// No stream is open yet.
+    /// A hub without streams.
     pub(super) fn new(store: Arc<Store>, gate: Arc<Gate>) -> Self {
         Self { store, gate, open: Vec::new() }
     }
 
-    /// Writes until every handle is gone.
+    /// Writes streams until every sender of orders is dropped.
     pub(super) fn serve(mut self, orders: &Receiver<StreamOrder>) {
         let mut patience = TURN;
         loop {
@@ -135,7 +135,7 @@ impl Hub {
         }
     }
 
-    /// Gives every stream its turn. How long the next may be away.
+    /// Gives every stream its turn. Returns how long the thread may wait for the next one.
     fn turn(&mut self) -> Duration {
         let now = Instant::now();
         let mut patience = TURN;
@@ -160,7 +160,7 @@ impl Hub {
 }
 
 impl Stream {
-    /// A stream for a caller, for as long as it may do all of `actions`. What it holds ends with it.
+    /// A stream for a caller, open while it may do all of `actions`. The place and the ear end with the stream.
     pub(super) fn new(
         (sender, place, ear): (StreamSender, StreamPlace, Option<Ear>),
         caller: &Caller,
@@ -234,7 +234,7 @@ impl Stream {
         StreamTurn::More
     }
 
-    /// Puts an event of the moment in waiting, if it is for this caller. One more than may wait ends the stream.
+    /// Queues a transient event if it is for this caller. One event more than may wait ends the stream.
     fn hear(&mut self, topic: &str, event: &Event) {
         let is_for_me = event.to.as_ref().is_none_or(|principals| principals.contains(&self.principal));
         if is_for_me && !self.feed.tells_events() {
@@ -244,7 +244,7 @@ impl Stream {
         }
     }
 
-    /// Says how the stream ends, if nothing is half told and there is room for it.
+    /// Sends the farewell, if no event is half sent and there is room for it.
     fn say_farewell(&mut self) {
         if self.rest.is_empty()
             && let Some(text) = self.feed.farewell()
@@ -253,7 +253,7 @@ impl Stream {
         }
     }
 
-    /// If the store fails, the answer is no.
+    /// False also if the store fails.
     fn may_be_heard(&self, store: &Store) -> bool {
         store.lookup(|conn| self.feed.may_be_heard(conn)).unwrap_or_else(|error| {
             log::warn!("an event stream's caller could not be looked at again: {error}");
@@ -261,10 +261,10 @@ impl Stream {
         })
     }
 
-    /// Sends what is left of an event; how the turn ends if it could not all be sent.
+    /// Sends the rest of an event. Returns how the turn ends if not all of it could be sent.
     fn send_rest(&mut self, now: Instant) -> Option<StreamTurn> {
         while !self.rest.is_empty() {
-            // A client that takes nothing for 30 s is cut by the edge.
+            // The edge disconnects a client that reads nothing for 30 s.
             if self.sender.room() == 0 {
                 return Some(StreamTurn::Blocked);
             }

@@ -1,8 +1,8 @@
-//! Event streams (Server-Sent Events, WHATWG HTML section 9.2) and waits: opens streams, and wakes whoever waits for a
+//! Event streams (Server-Sent Events, WHATWG HTML section 9.2) and waits: opens streams, and wakes all who wait for a
 //! topic when something was committed there.
 //!
-//! A [`Feed`] decides what a stream tells. Every stream has a heartbeat every 15 s, ends within 5 s of its credential,
-//! counts against its principal's bound, and takes little memory for a client that reads slowly.
+//! A [`Feed`] supplies the events of a stream. Every stream has a heartbeat every 15 s, ends within 5 s after its
+//! credential ends, counts against its principal's limit, and needs little memory for a client that reads slowly.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -24,15 +24,15 @@ use crate::rest::stream::{self, Wait};
 use crate::store::Store;
 use crate::threads::{EventThread, lock};
 
-/// Chunks in waiting; with the size of one they are what a client that does not read costs.
+/// The most chunks that wait; times the size of a chunk, that is the memory for a client that does not read.
 const CHUNKS: usize = 4;
 
-/// The topic of a user's notifications and those of its agents, for [`Streams::wake`].
+/// The topic of the notifications of a user and its agents, for [`Streams::wake`].
 pub fn notifications_of(user_id: &str) -> String {
     format!("notifications:{user_id}")
 }
 
-/// The topic of everything that is committed.
+/// The topic of all commits.
 pub const CHANGES: &str = "changes";
 
 /// The topic of a space's shared context.
@@ -40,28 +40,28 @@ pub fn context(space_id: &str) -> String {
     format!("context:{space_id}")
 }
 
-/// The topic of what happens in a space.
+/// The topic of events in a space.
 pub fn space(space_id: &str) -> String {
     format!("space:{space_id}")
 }
 
 /// All open streams, and the topics that can be waited for.
 pub struct Streams {
-    // Goes before the thread, which ends with it.
+    // Dropped before the thread, which ends when this is gone.
     orders: Sender<StreamOrder>,
     _thread: EventThread,
     signals: Mutex<Signals>,
     closing: AtomicBool,
     quota: StreamQuota,
-    /// Who listens now.
+    /// The principals that listen now.
     pub listening: Arc<Listening>,
 }
 
 impl Streams {
-    /// Starts the thread. `per_principal`: streams of one principal.
+    /// Starts the thread. `per_principal` is the number of streams that one principal may have.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(store: Arc<Store>, gate: Arc<Gate>, per_principal: Watched<u64>) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let hub = Hub::new(store, gate);
@@ -76,7 +76,7 @@ impl Streams {
         })
     }
 
-    /// Opens a stream for a caller that was admitted for `action`; `feed` is asked whenever `topic` is woken.
+    /// Opens a stream for a caller that was admitted for `action`. Its `feed` is asked whenever `topic` is woken.
     ///
     /// # Errors
     /// `too_many_streams`.
@@ -85,7 +85,8 @@ impl Streams {
         self.open_to(caller, vec![action], vec![topic], feed, Some(ear))
     }
 
-    /// The same for several topics, for as long as the caller may do all of `actions`. Nobody is said to be listening.
+    /// Opens a stream on several topics, for as long as the caller may do all of `actions`. The caller is not recorded
+    /// as listening.
     ///
     /// # Errors
     /// `too_many_streams`.
@@ -96,8 +97,8 @@ impl Streams {
         topics: Vec<String>,
         feed: Box<dyn Feed>,
     ) -> Result<Reply, ApiError> {
-        // Commits are announced only while somebody follows them. This listener has no name, so the caller is not shown as
-        // listening.
+        // Commits are announced only while somebody follows them. This listener has no name, so the caller is not shown
+        // as a listener.
         let ear = topics.iter().any(|topic| topic == CHANGES).then(|| self.listening.start("", CHANGES));
         self.open_to(caller, actions, topics, feed, ear)
     }
@@ -124,31 +125,31 @@ impl Streams {
         lock(&self.signals).wait(topic)
     }
 
-    /// Says that something was committed under a topic. Quick; from any thread.
+    /// Announces that something was committed under a topic. Fast; may be called from any thread.
     pub fn wake(&self, topic: &str) {
         lock(&self.signals).raise(topic);
         self.order(StreamOrder::Wake(topic.to_owned()));
     }
 
-    /// Tells those who listen to a topic of something that is not kept. Quick; from any thread.
+    /// Sends a transient event to all who listen to a topic. Fast; may be called from any thread.
     pub fn tell(&self, topic: &str, event: Event) {
         self.order(StreamOrder::Tell(topic.to_owned(), event));
     }
 
-    /// Says that something was committed, to those who follow all there is. Quick; on the writer's thread.
+    /// Announces a commit to those who follow all commits. Fast; called on the writer thread.
     pub fn committed(&self) {
         if self.listening.is_heard(CHANGES) {
             self.order(StreamOrder::Wake(CHANGES.to_owned()));
         }
     }
 
-    /// Looks at every stream's credential now instead of within seconds, and wakes all who wait: somebody was cut off.
+    /// Checks every stream's credential now instead of within seconds, and wakes all waits: somebody has lost access.
     pub fn look_again(&self) {
         self.order(StreamOrder::LookAgain);
         lock(&self.signals).raise_all();
     }
 
-    /// Ends every wait and every stream, each with its farewell: the daemon stops.
+    /// Ends every wait and every stream, each with its farewell, because the daemon stops.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         lock(&self.signals).raise_all();
@@ -158,13 +159,13 @@ impl Streams {
         let _ = told.recv_timeout(TURN);
     }
 
-    /// True once waits are to end with what there is.
+    /// True once waits must end with what they have.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
     }
 
     fn order(&self, order: StreamOrder) {
-        // Fails only once the thread has ended, and with it every stream.
+        // Fails only after the thread and every stream have ended.
         let _ = self.orders.send(order);
     }
 }

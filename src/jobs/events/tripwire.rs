@@ -1,5 +1,5 @@
-//! What happens when a tripwire is used: it is written down, the agent's owner is told, and the agent is frozen if the
-//! tripwire says so, all in one transaction. The request that used it waits for none of this.
+//! Handles the use of a tripwire: records it, notifies the agent's owner, and freezes the agent if the tripwire says
+//! so, all in one transaction. The request that used it does not wait for this.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -27,30 +27,30 @@ use crate::time::Micros;
 
 /// Uses of one tripwire within this time are one alarm.
 const QUIET: Duration = Duration::from_secs(60);
-/// Tripwires that are remembered; beyond, all are told anew.
+/// The most tripwires that are remembered. When there are more, all are forgotten and may raise an alarm again.
 const REMEMBERED: usize = 1024;
-/// Who acts, in records.
+/// The actor in records.
 const DAEMON: &str = "taosd";
 
-/// Tells people of touches. Holds nothing that would outlive the daemon's stop.
+/// Raises alarms about used tripwires. It keeps nothing alive after the daemon's stop.
 pub struct TripwireAlarm {
     store: Weak<Store>,
     streams: Weak<Streams>,
     webhook: Weak<WebhookSender>,
     jobs: Weak<Jobs>,
     to_webhook: Watched<bool>,
-    /// When each tripwire was last told of, and how often it was used since.
+    /// When each tripwire last raised an alarm, and how many times it was used since.
     told: Mutex<HashMap<String, (Instant, u64)>>,
 }
 
-/// What was written, and what is still to be done for it.
+/// What the transaction wrote that still needs work after it.
 struct AlarmWritten {
     users: Vec<String>,
     operation: Option<Operation>,
 }
 
 impl TripwireAlarm {
-    /// What the gate calls.
+    /// Returns the function that the gate calls.
     pub fn of(
         store: &Arc<Store>,
         streams: &Arc<Streams>,
@@ -83,7 +83,7 @@ impl TripwireAlarm {
         );
     }
 
-    /// How many uses are to be told of now; `None` if one was told of a moment ago.
+    /// Returns how many uses to report now; `None` if this tripwire raised an alarm less than [`QUIET`] ago.
     fn count(&self, wire: &str) -> Option<u64> {
         let mut told = lock(&self.told);
         if told.len() >= REMEMBERED && !told.contains_key(wire) {

@@ -1,8 +1,8 @@
-//! The webhook: notifications are also delivered to one URL, if `taosd.toml` names one. Deliveries wait in a durable
-//! outbox and are made by a thread of their own, so that no request ever waits for a receiver.
+//! The webhook: if `taosd.toml` names a URL, notifications are also delivered there. They wait in a durable outbox, and
+//! a thread of its own delivers them, so that no request waits for a receiver.
 //!
-//! First in, first out. A receiver that is away holds the queue, with growing pauses; what it refuses for good, or has
-//! not taken for a day, is given up. Redirects are not followed.
+//! Deliveries are first in, first out. A receiver that is away blocks the queue, with growing pauses. Notifications
+//! that it refuses for good, or does not accept for a day, are dropped. Redirects are not followed.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -31,12 +31,12 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LAST_PAUSE: Duration = Duration::from_secs(15 * 60);
-/// How often an alarm is tried that cannot wait in the outbox.
+/// How many times an alarm is tried that cannot wait in the outbox.
 const URGENT_ATTEMPTS: u32 = 4;
-/// How much of an answer is read.
+/// The most bytes of a reply that are read.
 const ANSWER_BYTES: usize = 64 * 1024;
 
-/// `t=SECONDS,v1=HEX`: HMAC-SHA256 (RFC 2104) with the secret over `SECONDS.BODY`.
+/// The value of the signature header, `t=SECONDS,v1=HEX`: HMAC-SHA256 (RFC 2104) with the secret over `SECONDS.BODY`.
 pub(super) fn signature(endpoint: &Endpoint, seconds: i64, body: &str) -> String {
     // HMAC takes a key of any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(endpoint.secret.reveal().as_bytes()).expect("any key will do");
@@ -45,31 +45,31 @@ pub(super) fn signature(endpoint: &Endpoint, seconds: i64, body: &str) -> String
     format!("t={seconds},v1={}", HEXLOWER.encode(&mac.finalize().into_bytes()))
 }
 
-/// How a record is shown; the application's business.
+/// The function that formats a notification; the caller provides it.
 pub type ShowNotification = fn(&notifications::Notification) -> Value;
 
-/// Where to deliver, as it is now; `None` where no webhook is set.
+/// The present webhook; `None` if none is set.
 pub type WebhookSetting = Watched<Option<Arc<config::WebhookSettings>>>;
 
-/// Where the daemon itself listens, once it does.
+/// The addresses on which the daemon listens; set once it does.
 pub type ListenAddresses = Arc<OnceLock<Vec<SocketAddr>>>;
 
-/// A hold on the delivering thread; dropping it ends the thread after the attempt in hand.
+/// A handle on the delivery thread; dropping it ends the thread after the running attempt.
 pub struct WebhookSender {
     nudge: SyncSender<()>,
     urgent: Arc<Urgent>,
-    /// Who delivers to channels: told of the same things.
+    /// The sender for channels, which is nudged as well.
     channels: Arc<ChannelSender>,
 }
 
-/// What cannot wait in the outbox, because nothing can be written there.
+/// The alarm that cannot wait in the outbox because nothing can be written there.
 type Urgent = Mutex<Option<notifications::Notification>>;
 
 impl WebhookSender {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(
         store: &Arc<Store>,
         clock: Arc<Clock>,
@@ -79,7 +79,7 @@ impl WebhookSender {
         channels: Arc<ChannelSender>,
     ) -> std::io::Result<Self> {
         let (nudge, nudged) = sync_channel(1);
-        // An attempt in hand must not keep the database open when the daemon stops.
+        // The thread must not keep the database open when the daemon stops during an attempt.
         let urgent = Arc::<Urgent>::default();
         let store = Arc::downgrade(store);
         let deliverer = Deliverer { store, clock, listening, setting, show, urgent: Arc::clone(&urgent) };
@@ -87,15 +87,15 @@ impl WebhookSender {
         Ok(Self { nudge, urgent, channels })
     }
 
-    /// Delivers a record past the outbox, tried a few times; a newer one takes its place.
+    /// Delivers a notification without the outbox, with a few tries; a newer one replaces it.
     pub fn urge(&self, record: notifications::Notification) {
         *lock(&self.urgent) = Some(record);
         self.nudge();
     }
 
-    /// Says that something was queued, or that there is another receiver.
+    /// Announces that something was queued, or that the receiver has changed.
     pub fn nudge(&self) {
-        // One that is waiting already is as good.
+        // A nudge that already waits is enough.
         let _ = self.nudge.try_send(());
         self.channels.nudge();
     }
@@ -110,7 +110,7 @@ struct Deliverer {
     urgent: Arc<Urgent>,
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 enum WebhookAttempt {
     Taken,
     Refused(String),
@@ -121,7 +121,7 @@ impl Deliverer {
     fn work(self, nudged: &Receiver<()>) {
         loop {
             let Some(webhook) = self.setting.now() else {
-                // What waits in the outbox waits on, until there is a receiver.
+                // Queued notifications wait until there is a receiver.
                 if !pause(nudged, Duration::MAX) {
                     return;
                 }
@@ -170,7 +170,7 @@ impl Deliverer {
     }
 
     fn deliver(&self, to: &Endpoint, pending: &Pending, record: Option<notifications::Notification>) -> WebhookAttempt {
-        // Deleted meanwhile; its row in the outbox has gone with it.
+        // The notification was deleted meanwhile, and its row in the outbox with it.
         let Some(record) = record else { return WebhookAttempt::Taken };
         let body = (self.show)(&record).to_string();
         let seconds = Micros::now().0 / Micros::SECOND;
@@ -192,7 +192,8 @@ impl Deliverer {
         };
         match to.call(address, None, request) {
             Ok(answer) if (200..300).contains(&answer.status) => WebhookAttempt::Taken,
-            // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.
+            // 408, 425 and 429 mean too slow, too early and too many, so another try may succeed. Any other 4xx is
+            // final.
             Ok(answer) if (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 425 | 429) => {
                 WebhookAttempt::Refused(format!("it answered {}", answer.status))
             }
@@ -204,12 +205,12 @@ impl Deliverer {
 
 type Next = Option<(Pending, Duration, Option<notifications::Notification>)>;
 
-/// The oldest delivery, how long it still has to wait, and its notification.
+/// Returns the oldest delivery, how long it still has to wait, and its notification.
 fn next(store: &Store) -> Result<Next> {
     store.read(|conn| {
         let Some(pending) = outbox::next(conn)? else { return Ok(None) };
         let rest = Duration::from_micros(u64::try_from(pending.next_at.0 - Micros::now().0).unwrap_or(0));
-        // No pause is longer than this; a clock that was put back must not make one.
+        // No pause is longer than this; a clock that was set back must not make one longer.
         let rest = if rest > LAST_PAUSE { Duration::ZERO } else { rest };
         let record = notifications::by_id(conn, &pending.notification_id)?;
         Ok(Some((pending, rest, record)))
@@ -252,8 +253,8 @@ fn later(error: &crate::store::StoreError) -> Duration {
     LAST_PAUSE.min(Duration::from_secs(10))
 }
 
-/// Waits to be nudged or for `rest` to pass; false once the daemon stops. A nudge does not shorten the pause after a
-/// failure: the loop finds the same delivery not due and comes back here.
+/// Waits for a nudge, or until `rest` has passed; false once the daemon stops. A nudge does not shorten the pause after
+/// a failure: the loop finds that the same delivery is not due and waits again.
 fn pause(nudged: &Receiver<()>, rest: Duration) -> bool {
     match rest {
         Duration::ZERO => true,

@@ -1,7 +1,7 @@
-//! Archiving an agent with its container, restoring and purging it (taOS contract, section 2).
+//! Archives an agent with its container, restores it and purges it (taOS contract, section 2).
 //!
-//! The rename decides: past it an archiving is finished after a crash, before it is undone. The stored container name is
-//! the only one ever touched.
+//! The rename decides after a crash: past it an archiving is finished, before it the archiving is undone. Only the
+//! stored container name is ever touched.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,20 +23,20 @@ use crate::store::{self, Store, credentials, deployments, tasks};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
-/// Seconds for a call.
+/// Seconds for one call.
 const CALL: u64 = 60;
-/// Seconds for a snapshot: it may be a copy.
+/// Seconds for a snapshot, which may be a full copy.
 const SNAPSHOT: u64 = 600;
 
 fn bad_name(why: impl ToString) -> OperationError {
     OperationError::Internal(why.to_string())
 }
 
-/// Where an archived agent's container is, and its snapshot.
+/// The archived container of an agent and its snapshot; `None` if there is no container.
 type Moved = Option<(ContainerName, Option<String>)>;
 
-/// Stop, snapshot, rename, then one transaction that ends credentials and grants. Where an earlier try got past the
-/// rename, only the transaction is left to do; where the runtime says that there is no container, the record alone is
+/// Stops, snapshots and renames the container; then one transaction ends credentials and grants. If an earlier try got
+/// past the rename, only the transaction remains. If the runtime reports that there is no container, only the record is
 /// archived.
 pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = subject(jobs, op)?;
@@ -53,7 +53,7 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     match move_away(jobs, op, &agent, driver.as_ref(), &name) {
         Ok(moved) => archive_record(jobs, &agent, Some(moved)),
         Err(error) => {
-            // An agent that was live stays so, with its token, as it was.
+            // An agent that was live stays live, with its token.
             if agent.archived_at.is_none()
                 && !agent.is_frozen()
                 && state.status != Status::Stopped
@@ -70,7 +70,7 @@ fn archived_name(agent: &Agent) -> Result<ContainerName, OperationError> {
     ContainerName::archived(&agent.id).map_err(bad_name)
 }
 
-/// A container of another name where this agent's is, as it is stored.
+/// The stored form of another container name at the place of this agent's container.
 fn elsewhere(agent: &Agent, name: &ContainerName) -> String {
     match lifecycle::place(agent) {
         Ok(place) => place.with(name).to_string(),
@@ -78,7 +78,7 @@ fn elsewhere(agent: &Agent, name: &ContainerName) -> String {
     }
 }
 
-/// True if there is a container of this name that may be this agent's.
+/// True if there is a container with this name that may be this agent's.
 fn is_there(driver: &dyn Driver, name: &ContainerName, agent: &Agent) -> Result<bool, Error> {
     match driver.get(name, within(CALL)) {
         Ok(state) => Ok(state.owner.as_deref().is_none_or(|owner| owner == agent.id)),
@@ -87,12 +87,12 @@ fn is_there(driver: &dyn Driver, name: &ContainerName, agent: &Agent) -> Result<
     }
 }
 
-/// The snapshot of an archiving: told by the operation, so that a recovery knows it too.
+/// The name of the snapshot. It is derived from the operation, so that a recovery knows it too.
 fn snapshot_of(op: &Operation) -> String {
     format!("archived-{}", op.created_at.0 / Micros::SECOND)
 }
 
-/// The agent an archiving is about: live, or archived already where its record went first.
+/// The agent that an archiving is about: live, or archived already if its record was archived first.
 fn subject(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, OperationError> {
     agent_of(jobs, op).or_else(|_| archived_of(jobs, op))
 }
@@ -115,7 +115,7 @@ fn move_away(
     Ok((to, Some(snapshot)))
 }
 
-/// Renames a container. Where the runtime's answer is lost, the container itself says whether it was.
+/// Renames a container. If the runtime's reply is lost, the containers themselves show whether it was renamed.
 fn rename(driver: &dyn Driver, from: &ContainerName, to: &ContainerName, agent: &Agent) -> Result<(), Error> {
     match driver.rename(from, to, within(CALL)) {
         Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
@@ -126,7 +126,7 @@ fn rename(driver: &dyn Driver, from: &ContainerName, to: &ContainerName, agent: 
     }
 }
 
-/// The transaction that archives.
+/// Archives the record in one transaction.
 fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> OperationResult {
     let (agent, now) = (agent.clone(), Micros::now());
     let id = agent.id.clone();
@@ -152,10 +152,10 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> OperationRes
     Ok(ended)
 }
 
-/// Archives the record: every credential, grant and deployment ends, and the tasks it was at are free.
+/// Archives the record: ends every credential, grant and deployment, and frees the tasks that it held.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Result<()> {
     agents::archive(conn, agent_id, now)?;
     tasks::free_all_of_agent(conn, agent_id, now)?;
@@ -164,10 +164,11 @@ pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Resu
     grants::delete_of_agent(conn, agent_id)
 }
 
-/// Removes what may be long of an agent that is about to be purged, so little at a time that others' writes go on.
+/// Deletes the deployments of an agent that is about to be purged. They may be many, so they go in batches and other
+/// writes come in between.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn purge_parts(store: &Store, agent_id: &str) -> store::Result<()> {
     loop {
         let id = agent_id.to_owned();
@@ -177,26 +178,27 @@ pub fn purge_parts(store: &Store, agent_id: &str) -> store::Result<()> {
     }
 }
 
-/// The archived agent an operation is about.
+/// The archived agent that an operation is about.
 fn archived_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, OperationError> {
     let id = op.agent_id.clone().unwrap_or_default();
     let agent = jobs.store.lookup(|conn| agents::archived(conn, &id))?;
     agent.ok_or(OperationError::NoArchivedAgent)
 }
 
-/// Renames the container back, brings the record back, delivers a fresh token, starts. A failure archives it again:
-/// nothing is left half restored.
+/// Renames the container back, restores the record, delivers a fresh token and starts the container. On a failure
+/// everything is archived again, so that nothing is half restored.
 pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = archived_of(jobs, op)?;
     let (from, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
-    // The name was chosen and kept in the row before anything was touched, so that a crash can be recovered from.
+    // The name was chosen and stored in the row before anything was touched, so that recovery after a crash is
+    // possible.
     let (slug, to) = wanted_name(op)?;
     step(jobs, op, "renaming the container", 10)?;
     rename(driver.as_ref(), &from, &to, &agent)?;
     bring_back(jobs, op, &agent, &slug, &to, &from)
 }
 
-/// The slug and the container's name that a restoring was promised.
+/// The slug and the container name that a restore has stored in its payload.
 fn wanted_name(op: &Operation) -> Result<(String, ContainerName), OperationError> {
     let payload: serde_json::Value = serde_json::from_str(&op.payload).map_err(bad_name)?;
     let slug = payload["slug"].as_str().unwrap_or("").to_owned();
@@ -204,7 +206,7 @@ fn wanted_name(op: &Operation) -> Result<(String, ContainerName), OperationError
     Ok((slug, to))
 }
 
-/// What follows the rename; on a failure the container has its archive's name again.
+/// Does what follows the rename. On a failure the container gets its archive name again.
 fn bring_back(
     jobs: &Arc<Jobs>,
     op: &Operation,
@@ -233,7 +235,7 @@ fn restored(agent: &Agent) -> serde_json::Value {
     })
 }
 
-/// The record lives again, under its new slug.
+/// Makes the record live again, under its new slug.
 fn revive(
     jobs: &Arc<Jobs>,
     op: &Operation,
@@ -256,7 +258,7 @@ fn revive(
     })
 }
 
-/// The live record's container gets a fresh token and starts.
+/// Delivers a fresh token to the live record's container and starts it.
 fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), OperationError> {
     step(jobs, op, "delivering a fresh token", 50)?;
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
@@ -275,7 +277,7 @@ fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) 
     Ok(())
 }
 
-/// Undoes a restoring that failed: container and record are archived again.
+/// Undoes a restore that failed: archives container and record again.
 fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &ContainerName) {
     let moved = jobs.driver_of(agent).and_then(|driver| {
         driver.stop(to, Duration::ZERO, true, within(CALL))?;
@@ -284,7 +286,7 @@ fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &Containe
     if let Err(error) = &moved {
         log::error!("container {to} could not be renamed back to {from}: {error}");
     }
-    // The record keeps the name that its container has.
+    // The record stores the name that its container really has.
     let name = if moved.is_ok() { from.clone() } else { to.clone() };
     let row = agent.clone();
     let written = jobs.store.write(move |conn| -> store::Result<()> {
@@ -302,7 +304,7 @@ fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &Containe
     jobs.sockets.close(&agent.id);
 }
 
-/// Deletes exactly the stored container, then the record. A container that is gone is fine; any other failure keeps the
+/// Deletes exactly the stored container, then the record. A missing container is no error; any other failure keeps the
 /// row.
 pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = archived_of(jobs, op)?;
@@ -315,7 +317,7 @@ pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     Ok(json!({"status": "purged", "id": agent.id}))
 }
 
-/// Ends an archiving that a crash cut: finished if the container has its archive's name, undone if not.
+/// Ends an archiving that a crash interrupted: finishes it if the container has its archive name, and undoes it if not.
 pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = subject(jobs, op)?;
     let driver = jobs.driver_of(&agent)?;
@@ -332,7 +334,7 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     Err(OperationError::Interrupted)
 }
 
-/// Ends a restoring that a crash cut: finished if the container has its new name, undone if not.
+/// Ends a restore that a crash interrupted: finishes it if the container has its new name, and undoes it if not.
 pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let (slug, to) = wanted_name(op)?;
     if let Ok(live) = agent_of(jobs, op) {
@@ -354,7 +356,7 @@ pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     }
 }
 
-/// Ends a purging that a crash cut: finished.
+/// Finishes a purge that a crash interrupted.
 pub fn recover_purge(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     if op.agent_id.is_none() || archived_of(jobs, op).is_err() {
         return Ok(json!({"status": "purged", "id": op.agent_id}));

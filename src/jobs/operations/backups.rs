@@ -1,8 +1,8 @@
-//! Backups: copies of the database in `<data-dir>/backup/`, or wherever one was asked for (DESIGN D16).
+//! Backups: copies of the database in `<data-dir>/backup/`, or where a request asked for one (DESIGN D16).
 //!
-//! Each is one file that is whole from the moment it is there: it is made and checked under another name and then moved
-//! to its place. `taosd.db` is the one that is kept fresh; those asked for are named for their time, with their hash
-//! beside them as `b3sum` writes it.
+//! Each is one file that is complete as soon as it appears: it is made and checked under another name and then moved to
+//! its place. `taosd.db` is the copy that the daemon keeps fresh. Requested backups are named after their time, each
+//! with a hash file beside it in the format of `b3sum`.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -17,69 +17,71 @@ use crate::threads::lock;
 use crate::time::Micros;
 
 pub use crate::limits::BACKUPS_KEPT as KEPT;
-/// Held while a backup moves to its place and the oldest goes.
+/// Held while a backup moves to its place and the oldest ones are removed.
 static SETTLING: Mutex<()> = Mutex::new(());
 const PREFIX: &str = "taosd-";
 const SUFFIX: &str = ".db";
-/// What says of which state of the database the copy that is kept fresh holds all that counts.
+/// The file that says which state of the database the fresh copy covers.
 const COVERED: &str = "taosd.db.covers";
 const HASH_SUFFIX: &str = ".db.b3";
 
-/// A backup that was asked for.
+/// A requested backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Backup {
-    /// Its name in the directory.
+    /// The file name in the backup directory.
     pub file: String,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
-    /// The hash of its bytes, hexadecimal.
+    /// The BLAKE3 hash of the file, hexadecimal.
     pub blake3: String,
-    /// When it was made, RFC 3339.
+    /// The time it was made, RFC 3339.
     pub created_at: String,
 }
 
-/// Brings the copy that is kept fresh up to date.
+/// Brings the fresh copy up to date.
 ///
 /// # Errors
-/// The store's; the copy is as before.
+/// Any `StoreError`; the copy is then unchanged.
 pub fn refresh(store: &Store, wanted: &StillWanted) -> store::Result<()> {
     store.copy_beside(&store::backup_dir(store.dir())?.join(FILE), wanted)?.settle()
 }
 
-/// The same where no daemon is at work.
+/// As [`refresh`], while no daemon runs.
 ///
 /// # Errors
-/// As there.
+/// Those of [`refresh`].
 pub fn refresh_at_rest(data_dir: &Path, wanted: &StillWanted) -> store::Result<()> {
     store::copy_to(&data_dir.join(FILE), &store::backup_dir(data_dir)?.join(FILE), wanted)
 }
 
-/// True if the copy that is kept fresh is of the database as it lies there, with no daemon at work on it, but for what is
-/// worth no new copy.
+/// True if the fresh copy covers the database as it is on disk, except for changes that are not worth a new copy. For a
+/// time when no daemon runs.
 pub fn is_fresh(data_dir: &Path) -> bool {
     let modified = |path: PathBuf| fs::metadata(path).and_then(|meta| meta.modified());
     let (database, copy) = (modified(data_dir.join(FILE)), modified(data_dir.join(BACKUPS).join(FILE)));
-    // A WAL was left by a crash: nobody knows what it holds.
+    // A crash left a WAL, whose content is unknown.
     !data_dir.join(format!("{FILE}-wal")).exists()
         && (matches!((database, copy), (Ok(database), Ok(copy)) if copy >= database)
             || fs::read_to_string(data_dir.join(BACKUPS).join(COVERED))
                 .is_ok_and(|mark| mark_of(data_dir).is_ok_and(|now| now == mark)))
 }
 
-/// True if the copy that is kept fresh is so old that even what is worth no copy by itself is worth one.
+/// True if the fresh copy is missing or at least a day old, so that even changes not worth a copy by themselves justify
+/// one.
 pub fn is_old(data_dir: &Path, now: Micros) -> bool {
     time_of_latest(data_dir).is_none_or(|made| now.0.saturating_sub(made.0) >= Micros::DAY)
 }
 
-/// Notes that the copy holds all that is worth a copy of the database as it lies there: a few bytes instead of all of it.
+/// Marks the copy as covering all changes of the present database that are worth a copy. This writes a few bytes
+/// instead of a new copy.
 ///
 /// # Errors
-/// What the system says.
+/// Any I/O error.
 pub fn mark_as_covered(data_dir: &Path) -> io::Result<()> {
     fs::write(data_dir.join(BACKUPS).join(COVERED), mark_of(data_dir)?)
 }
 
-/// What tells the database and its copy as they lie there from any others.
+/// A text that identifies the present files of the database and its copy.
 fn mark_of(data_dir: &Path) -> io::Result<String> {
     let one = |path: PathBuf| {
         fs::metadata(path).map(|meta| format!("{}:{}:{}.{}", meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
@@ -87,46 +89,46 @@ fn mark_of(data_dir: &Path) -> io::Result<String> {
     Ok(format!("{} {}\n", one(data_dir.join(FILE))?, one(data_dir.join(BACKUPS).join(FILE))?))
 }
 
-/// When the copy that is kept fresh was made; `None` if there is none.
+/// Returns when the fresh copy was made; `None` if there is none.
 pub fn time_of_latest(data_dir: &Path) -> Option<Micros> {
     let modified = fs::metadata(data_dir.join(BACKUPS).join(FILE)).and_then(|meta| meta.modified()).ok()?;
     Some(Micros::of(modified))
 }
 
-/// Makes a backup and lets the oldest go: all but [`KEPT`], or twice as many while the clock that named them is not
-/// `settled`.
+/// Makes a backup and removes the oldest ones: all but [`KEPT`], or all but twice as many while the clock that named
+/// them is not `settled`.
 ///
 /// # Errors
-/// The store's; there is no new backup then.
+/// Any `StoreError`; there is no new backup then.
 pub fn create(store: &Store, now: Micros, settled: bool, wanted: &StillWanted) -> store::Result<Backup> {
     let dir = store::backup_dir(store.dir())?;
     let stem = format!("{PREFIX}{}", now.millis().replace(['-', ':'], ""));
     let (to, hash_file) = (dir.join(format!("{stem}{SUFFIX}")), dir.join(format!("{stem}{HASH_SUFFIX}")));
     let copied = store.copy_beside(&to, wanted)?;
     let hash = hash(copied.path())?;
-    // Before the backup itself: whoever sees that sees its hash.
+    // Written before the backup itself, so that whoever sees the backup also sees its hash.
     fs::write(&hash_file, format!("{hash}  {stem}{SUFFIX}\n")).map_err(|error| told(&hash_file, error))?;
-    // Another's backup that is settled meanwhile would take this one for the oldest.
+    // Without the lock, another backup that moves to its place now could remove this one as the oldest.
     let _alone = lock(&SETTLING);
     copied.settle().inspect_err(|_| drop(fs::remove_file(&hash_file)))?;
     prune(&dir, &to, if settled { KEPT } else { 2 * KEPT });
     read(&to).ok_or_else(|| StoreError::Other(format!("{} is gone", to.display())))
 }
 
-/// The backups that were asked for, newest first.
+/// Lists the requested backups, newest first.
 ///
 /// # Errors
-/// What the system says.
+/// An I/O error, as a `StoreError`.
 pub fn list(data_dir: &Path) -> store::Result<Vec<Backup>> {
     let dir = data_dir.join(BACKUPS);
     Ok(files(&dir)?.iter().rev().filter_map(|path| read(path)).collect())
 }
 
-/// The copies that the daemon makes by itself: the one that is kept fresh, and those from before an upgrade. Newest
-/// first, each with its name, its size and its time.
+/// Lists the copies that the daemon makes by itself: the fresh one, and those from before an upgrade. Newest first,
+/// each with its name, its size in bytes and its time.
 ///
 /// # Errors
-/// What the system says.
+/// An I/O error, as a `StoreError`.
 pub fn automatic(data_dir: &Path) -> store::Result<Vec<(String, u64, Micros)>> {
     let dir = data_dir.join(BACKUPS);
     let entries = match fs::read_dir(&dir) {
@@ -148,16 +150,16 @@ fn is_automatic(name: &str) -> bool {
     name == FILE || version.is_some_and(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Opens a backup by its name, whichever made it; `None` for any other file. With its size.
+/// Opens a backup of any kind by its name. Returns the file and its size in bytes; `None` for any other name.
 ///
 /// # Errors
-/// What the system says.
+/// An I/O error, as a `StoreError`.
 pub fn open(data_dir: &Path, name: &str) -> store::Result<Option<(File, u64)>> {
     let path = data_dir.join(BACKUPS).join(name);
     if !is_automatic(name) && (name.contains('/') || time_of(&path).is_none()) {
         return Ok(None);
     }
-    // Nobody but the daemon writes there; a link would lead elsewhere.
+    // Only the daemon writes to this directory; a link would lead out of it.
     match fs::symlink_metadata(&path) {
         Ok(meta) if meta.is_file() => {}
         Ok(_) => return Ok(None),
@@ -169,7 +171,7 @@ pub fn open(data_dir: &Path, name: &str) -> store::Result<Option<(File, u64)>> {
     Ok(Some((file, bytes)))
 }
 
-/// Removes what a backup or a restore that was cut left behind. For the start of a daemon, which has the directory for
+/// Removes what an interrupted backup or restore left behind. For the start of a daemon, which has the directory for
 /// itself.
 pub fn tidy(data_dir: &Path) {
     let dirs = [data_dir.to_owned(), data_dir.join(BACKUPS)];
@@ -181,14 +183,14 @@ pub fn tidy(data_dir: &Path) {
     }
 }
 
-/// True for a copy that is not in its place, and for the journal of one.
+/// True for an unfinished copy, and for its journal.
 fn is_part(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.strip_suffix("-journal").unwrap_or(&name);
     name.starts_with('.') && name.ends_with(PART_SUFFIX)
 }
 
-/// Their paths, oldest first: the names are those of their times.
+/// The paths of the requested backups, oldest first: their names contain their times.
 fn files(dir: &Path) -> store::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -200,7 +202,7 @@ fn files(dir: &Path) -> store::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The time in a backup's name; `None` for any other file.
+/// The time in a backup's name, RFC 3339; `None` for any other file.
 fn time_of(path: &Path) -> Option<String> {
     let digits = path.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
     let shape = digits.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
@@ -223,10 +225,10 @@ fn read(path: &Path) -> Option<Backup> {
     })
 }
 
-/// Removes all but the newest, and never `made`: the clock may have jumped.
+/// Removes all but the newest `kept` backups, and never `made`: the clock may have jumped.
 fn prune(dir: &Path, made: &Path, kept: usize) {
     let Ok(mut files) = files(dir) else { return };
-    // What claims to be later than the one just made was named by a clock that was ahead: it goes first.
+    // A name later than that of `made` comes from a clock that was ahead: such files are removed first.
     files.sort_by_key(|path| path.as_path() <= made);
     let surplus = files.len().saturating_sub(kept);
     for path in files.iter().filter(|path| *path != made).take(surplus) {

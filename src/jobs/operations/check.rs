@@ -1,5 +1,5 @@
-//! The check of the database that somebody asks for: one at a time, on a thread that only looks. It reads beside the
-//! daemon's own work and writes nothing, so what it finds is kept in memory and ends with the daemon.
+//! A requested check of the database: one at a time, on a thread for read-only work. It reads beside the daemon's own
+//! work and writes nothing, so its findings are only in memory and are lost when the daemon ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::threads::lock;
 use crate::time::Micros;
 
 closed_set! {
-    /// Where the check of the database stands.
+    /// The state of the database check.
     pub enum CheckState {
         Never "never" "Nobody has asked for one since the daemon started.";
         Running "running" "It is at work.";
@@ -26,14 +26,14 @@ closed_set! {
     }
 }
 
-/// A check as far as it has come.
+/// A check and its results so far.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// Where it stands.
+    /// Its state.
     pub state: CheckState,
-    /// What it looks at now.
+    /// The part that it checks now.
     pub step: Option<&'static str>,
-    /// What it has looked at so far, in this order.
+    /// The results so far, in the order of the checks.
     pub findings: Vec<CheckFinding>,
     /// When it began.
     pub started_at: Option<Micros>,
@@ -46,11 +46,11 @@ impl Check {
         Self { state: CheckState::Never, step: None, findings: Vec::new(), started_at: None, finished_at: None };
 }
 
-/// The newest check, and what stops it.
+/// The newest check, and the flag that stops it.
 #[derive(Debug)]
 pub struct DatabaseCheck {
     newest: Mutex<(Check, Arc<AtomicBool>)>,
-    /// Raised whenever it has come further.
+    /// Raised whenever the check has made progress.
     pub changed: Signal,
 }
 
@@ -61,22 +61,22 @@ impl Default for DatabaseCheck {
 }
 
 impl DatabaseCheck {
-    /// The newest.
+    /// Returns the newest check.
     pub fn newest(&self) -> Check {
         lock(&self.newest).0.clone()
     }
 
-    /// True while one is at work.
+    /// True while a check is running.
     pub fn is_running(&self) -> bool {
         lock(&self.newest).0.state == CheckState::Running
     }
 
-    /// Stops the one that is at work. It ends within a second or so.
+    /// Stops the running check, which ends within about a second.
     pub fn stop(&self) {
         lock(&self.newest).1.store(true, Ordering::Relaxed);
     }
 
-    /// Takes the place of the newest if that is not at work: what stops the new one.
+    /// Replaces the newest check unless it is running. Returns the flag that stops the new one.
     fn begin(&self) -> Option<Arc<AtomicBool>> {
         let mut newest = lock(&self.newest);
         if newest.0.state == CheckState::Running {
@@ -94,7 +94,7 @@ impl DatabaseCheck {
         self.changed.raise();
     }
 
-    /// Ends the one that is at work.
+    /// Ends the running check.
     fn end(&self, state: CheckState, findings: Option<Vec<CheckFinding>>) {
         let check = &mut lock(&self.newest).0;
         (check.state, check.step, check.finished_at) = (state, None, Some(Micros::now()));
@@ -105,17 +105,17 @@ impl DatabaseCheck {
     }
 }
 
-/// Begins a check, if none is at work.
+/// Begins a check if none is running.
 ///
 /// # Errors
-/// `busy` if too much is waiting; then there is none.
+/// `busy` if too much is waiting; the check is then marked as failed.
 pub fn begin(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
     let Some(stop) = jobs.check.begin() else { return Ok(()) };
     jobs.look(Some("check"), move |jobs| carry_out(jobs, stop))
         .inspect_err(|_| jobs.check.end(CheckState::Failed, None))
 }
 
-/// Ends a check whose thread has panicked.
+/// Marks a check as failed if its thread panics.
 struct CheckGuard<'a>(&'a DatabaseCheck);
 
 impl Drop for CheckGuard<'_> {
@@ -134,7 +134,7 @@ fn carry_out(jobs: &Arc<Jobs>, stop: Arc<AtomicBool>) {
     let told = |step, so_far: &[CheckFinding]| jobs.check.come_to(step, so_far);
     match jobs.store.check_gently(&wanted, told) {
         Ok(mut findings) if !wanted.now() => {
-            // The last was cut short: that it has no result says nothing of the file.
+            // The last part was interrupted, so its missing result says nothing about the file.
             findings.retain(|finding| finding.result.is_ok());
             jobs.check.end(CheckState::Stopped, Some(findings));
         }

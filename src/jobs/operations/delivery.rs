@@ -1,8 +1,8 @@
-//! Putting an agent's token into its container: prepare, deliver, activate (DESIGN D13).
+//! Delivering an agent's token into its container: prepare, deliver, activate (DESIGN D13).
 //!
-//! The new token waits as `pending` until the container has it; then, in one transaction, the old one ends and the new
-//! one is active. A failure removes the pending row and the old token goes on working. A crash anywhere leaves a pending
-//! row, which the next start finishes, removes or replaces after asking the container what it has.
+//! The new token is `pending` until the container has it. Then one transaction ends the old token and activates the new
+//! one. A failure removes the pending row, and the old token goes on working. A crash at any point leaves a pending
+//! row. The next start asks the container which token it has, and then finishes, removes or replaces the pending one.
 
 use std::sync::Arc;
 
@@ -21,20 +21,20 @@ use crate::store::credentials::{self, CredentialState, Maker, NewCredential};
 use crate::store::{self, StoreError};
 use crate::time::Micros;
 
-/// Where a running container finds its present token.
+/// The file in which a running container finds its present token.
 const TOKEN_FILE: &str = "/run/taos/token";
 /// Seconds for one call of a delivery.
 const CALL: u64 = 10;
 const ACTION: &str = "agents.token.issue";
-/// Noted as the run of a container that was delivered to when the runtime did not tell which one it was.
+/// Stored as the run of a container at a delivery if the runtime did not report the run.
 pub const UNKNOWN_RUN: &str = "unknown";
 
-/// Who wants a token delivered.
+/// Who asked for a delivery.
 #[derive(Debug, Clone)]
 pub struct Asker {
-    /// Who, and with which credential.
+    /// The principal and its credential.
     pub maker: Maker,
-    /// The request.
+    /// The id of the request.
     pub request_id: String,
 }
 
@@ -45,16 +45,16 @@ impl Asker {
     }
 }
 
-/// What a token is to be like.
+/// The lifetime and the grace period of a new token.
 pub struct Terms {
-    /// How long it is good, in microseconds; for ever if absent.
+    /// The lifetime in microseconds; without an end if absent.
     pub lifetime: Option<i64>,
-    /// How long the token before goes on working, in microseconds.
+    /// The microseconds for which the previous token goes on working.
     pub grace: i64,
 }
 
 impl Terms {
-    /// Good for ever, and the token before ends at once.
+    /// No end, and the previous token ends at once.
     pub const PLAIN: Self = Self { lifetime: None, grace: 0 };
 }
 
@@ -67,9 +67,9 @@ pub struct Delivered {
     pub scopes: Scopes,
     /// When it was issued.
     pub issued_at: Micros,
-    /// Until when it is good.
+    /// When it ends; `None` if never.
     pub expires_at: Option<Micros>,
-    /// Until when the token before it goes on working.
+    /// When the previous token ends.
     pub previous_valid_until: Option<Micros>,
     /// `delivered` or `pending_restart`.
     pub delivery: TokenDelivery,
@@ -85,20 +85,20 @@ struct Prepared {
     issued: Issued,
 }
 
-/// What a container has after a delivery.
+/// The state of a container after a delivery.
 #[derive(Default)]
 struct Arrived {
-    /// The run of the container whose processes still have the environment from before.
+    /// The run of the container whose processes still have the old environment.
     boot: Option<String>,
-    /// Why the token file is not there.
+    /// Why the token file was not written.
     no_file: Option<String>,
 }
 
-/// Why a container may not have its token.
+/// Why a token may not have reached its container.
 enum Undelivered {
-    /// It has not.
+    /// The token has not arrived.
     No(Error),
-    /// Nobody can tell.
+    /// It is unknown whether the token has arrived.
     Unknown(Error),
 }
 
@@ -108,12 +108,12 @@ impl From<Error> for Undelivered {
     }
 }
 
-/// Issues a token and puts it into the agent's container. Call it under the agent's own key: deliveries to one container
-/// come one after the other. `scopes` sees the agent as it is at that moment. On an error the token before goes on
-/// working.
+/// Issues a token and delivers it into the agent's container. Call it under the agent's own key, so that deliveries to
+/// one container come one after the other. `scopes` gets the agent as it is at that moment. On an error the previous
+/// token goes on working.
 ///
 /// # Errors
-/// `delivery_failed`, that of `scopes`, or the store's.
+/// `delivery_failed`, an error of `scopes`, or a store error.
 pub fn issue<E>(
     jobs: &Arc<Jobs>,
     agent_id: &str,
@@ -131,7 +131,7 @@ where
     };
     let (error, known) = match error {
         Undelivered::No(error) => (error, true),
-        // The pending row stays for the next start, and nobody can use it.
+        // The pending row stays for the next start; the token in it cannot be used.
         Undelivered::Unknown(error) => (error, false),
     };
     log::warn!("the token of agent {} could not be delivered: {error}", prepared.agent.slug);
@@ -139,7 +139,7 @@ where
     Err(OperationError::NotDelivered(error.to_string()).into())
 }
 
-/// The agent's own scopes.
+/// Returns the agent's own scopes.
 ///
 /// # Errors
 /// None.
@@ -147,7 +147,7 @@ pub fn own_scopes(agent: &Agent) -> Result<Scopes, OperationError> {
     Ok(Scopes::from_stored(&agent.scope))
 }
 
-/// Stores a new token as pending; one that waited before is gone.
+/// Stores a new token as pending; an earlier pending one is removed.
 fn prepare<E>(
     jobs: &Arc<Jobs>,
     agent_id: &str,
@@ -190,7 +190,7 @@ where
 pub fn write_file(jobs: &Arc<Jobs>, agent: &Agent, delivered: &Delivered) {
     let written = target(jobs, agent).and_then(|(driver, name)| put_file(driver.as_ref(), &name, &delivered.issued));
     if let Err(error) = written {
-        // Its processes have the token in their environment; the file is for later rotations.
+        // The processes have the token in their environment; the file is for later rotations.
         log::warn!("the token file of agent {} could not be written: {error}", agent.slug);
     }
 }
@@ -204,10 +204,10 @@ fn put_file(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Resul
     driver.write_file(name, &spec, within(CALL))
 }
 
-/// True if the container's configuration has the token of this hash.
+/// True if the container's configuration has the token with this hash.
 ///
 /// # Errors
-/// The driver's.
+/// A driver error.
 fn has_token(driver: &dyn Driver, name: &ContainerName, hash: &SecretHash) -> Result<bool, Error> {
     let same = |value: &str| SecretHash::of(value) == *hash;
     Ok(driver.check_env(name, &key("TAOS_TOKEN"), &same, within(CALL))? == EnvState::Matches)
@@ -223,8 +223,8 @@ fn target(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(Arc<dyn Driver>, Container
     Ok((jobs.delivery_driver(place.node.as_ref())?, place.container))
 }
 
-/// Puts everything an agent needs into its container. The environment decides: without it nothing was delivered and the
-/// file from before stays; with it the token is the container's, whatever becomes of the file.
+/// Delivers everything that an agent needs into its container. The environment decides. Without it nothing was
+/// delivered, and the old file stays. With it the container has the token, even if the file could not be written.
 fn deliver(jobs: &Arc<Jobs>, prepared: &Prepared) -> Result<Arrived, Undelivered> {
     let Prepared { agent, issued, .. } = prepared;
     let (driver, name) = target(jobs, agent)?;
@@ -239,7 +239,7 @@ fn deliver(jobs: &Arc<Jobs>, prepared: &Prepared) -> Result<Arrived, Undelivered
     let environment = environment(agent, issued.plaintext.reveal(), url.as_deref())?;
     match driver.set_env(&name, &environment, within(CALL)) {
         Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
-            // It may have arrived, and only the answer did not.
+            // The change may have arrived even though the reply did not.
             match has_token(driver.as_ref(), &name, &issued.hash) {
                 Ok(true) => {}
                 Ok(false) => return Err(Undelivered::No(error)),
@@ -251,12 +251,12 @@ fn deliver(jobs: &Arc<Jobs>, prepared: &Prepared) -> Result<Arrived, Undelivered
     Ok(arrive(driver.as_ref(), &name, issued))
 }
 
-/// Brings the token file of a container up to its new environment.
+/// Updates the token file of a container to its new environment.
 fn arrive(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Arrived {
-    // Looked at after the environment was set: a run that began in between counts as one of before.
+    // Read after the environment was set: a run that began in between counts as one with the old environment.
     let state = driver.get(name, within(CALL));
     if matches!(&state, Ok(state) if state.status == Status::Stopped) {
-        // Where `/run` is on the root disk, the token before would outlive its rotation there, as it would in `recover`.
+        // If `/run` is on the root disk, the old token would outlive its rotation in this file, as in `recover`.
         let _ = driver.remove_file(name, &token_file(), within(CALL));
         return Arrived::default();
     }
@@ -266,14 +266,14 @@ fn arrive(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Arrived
         Err(error) => Some(error.clone()),
     };
     if no_file.is_some() {
-        // None is better than one that is dead.
+        // No file is better than a file with a dead token.
         let _ = driver.remove_file(name, &token_file(), within(CALL));
     }
     let boot = state.ok().and_then(|state| state.boot).unwrap_or_else(|| UNKNOWN_RUN.into());
     Arrived { boot: Some(boot), no_file: no_file.map(|error| format!("{TOKEN_FILE} could not be written: {error}")) }
 }
 
-/// The variables every agent's container has. Without a `url` the one from before stays.
+/// The variables of every agent's container. Without a `url` the old one stays.
 pub fn environment(agent: &Agent, token: &str, url: Option<&str>) -> Result<Vec<EnvChange>, Error> {
     [("TAOS_TOKEN", token), ("TAOS_AGENT_NAME", agent.slug.as_str())]
         .into_iter()
@@ -285,7 +285,7 @@ pub fn environment(agent: &Agent, token: &str, url: Option<&str>) -> Result<Vec<
         .collect()
 }
 
-/// Takes a revoked token out of a container, as far as that goes; one that was issued since stays.
+/// Removes a revoked token from a container, if possible; a token that was issued since stays.
 pub fn withdraw(jobs: &Arc<Jobs>, agent: &Agent) {
     match jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, Micros::now())) {
         Ok(None) => {}
@@ -301,7 +301,7 @@ pub fn withdraw(jobs: &Arc<Jobs>, agent: &Agent) {
     }
 }
 
-/// Ends the old token and activates the new one, in one transaction. A token that was revoked meanwhile stays dead.
+/// Ends the old token and activates the new one, in one transaction. A token that was revoked meanwhile stays revoked.
 fn activate(
     jobs: &Arc<Jobs>,
     prepared: Prepared,
@@ -315,7 +315,7 @@ fn activate(
     Ok(Delivered { id, scopes, issued_at, expires_at, previous_valid_until, delivery, issued })
 }
 
-/// What became of the activation.
+/// The result of an activation.
 struct Activated {
     delivery: TokenDelivery,
     previous_valid_until: Option<Micros>,
@@ -339,7 +339,7 @@ fn activate_row(
         if !credentials::is_pending(conn, &id)? {
             return Err(OperationError::TokenRevoked);
         }
-        // What the agent may do may have been narrowed while the runtime was at it.
+        // The agent's scopes may have been narrowed during the delivery.
         let asked = Scopes::from_stored(&credentials::scopes_of(conn, &id)?.unwrap_or_default());
         let scopes = asked.intersection(&Scopes::of_agent(&agent.scope));
         credentials::set_scopes(conn, &id, &scopes.stored())?;
@@ -352,7 +352,7 @@ fn activate_row(
     })
 }
 
-/// Notes a failed delivery; `forget` removes the pending token.
+/// Records a failed delivery; `forget` removes the pending token.
 fn fail(jobs: &Arc<Jobs>, agent: &Agent, error: &Error, forget: bool, asker: &Asker) -> store::Result<()> {
     let (agent_id, asker, text) = (agent.id.clone(), asker.clone(), error.to_string());
     jobs.store.write(move |conn| {
@@ -384,15 +384,15 @@ fn record(
     audit::append(conn, &entry)
 }
 
-/// Ends a delivery that a crash cut; true if the container still has no token that is good.
+/// Finishes or undoes a delivery that a crash interrupted. True if the container still has no valid token.
 ///
 /// # Errors
-/// The driver's, or the store's.
+/// A driver error, or a store error.
 pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     if recover(jobs, agent)? {
         return Ok(true);
     }
-    // By a clock in doubt no token has expired: a fresh one would end the old one for good.
+    // While the clock is in doubt no token counts as expired: a fresh one would end the old one for good.
     let now = jobs.clock.judging();
     let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, now))?;
     let Some(hash) = hash else { return Ok(true) };
@@ -400,11 +400,11 @@ pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     Ok(!has_token(driver.as_ref(), &name, &hash)?)
 }
 
-/// Takes away a token file that has another token than the agent's: where `/run` is on the root disk, a power cut may
-/// bring back one of before. The environment has the right one.
+/// Removes a token file with another token than the agent's. If `/run` is on the root disk, a power cut may bring back
+/// an old file. The environment has the right token.
 ///
 /// # Errors
-/// The driver's, or the store's.
+/// A driver error, or a store error.
 pub fn drop_old_file(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), OperationError> {
     let now = jobs.clock.judging();
     let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, now))?;
@@ -417,11 +417,12 @@ pub fn drop_old_file(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), OperationErr
     Ok(())
 }
 
-/// Ends what a crash left pending. A token that a stopped container has is finished; one that it does not have is
-/// removed. In a running container nobody knows what the token file has, so that needs a fresh token: then true.
+/// Finishes or undoes what a crash left pending. A token that a stopped container has is activated; one that it does
+/// not have is removed. For a running container it is unknown which token its file has, so it needs a fresh one: then
+/// true.
 ///
 /// # Errors
-/// The driver's, where nobody can tell; then the row stays, unusable.
+/// A driver error, if the state of the container is unknown; then the row stays, unusable. Or a store error.
 fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     let agent_id = agent.id.clone();
     let Some((id, hash)) = jobs.store.lookup(|conn| credentials::pending(conn, &agent_id))? else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! Deploying an agent: container, limits, way to the daemon, token, first start. Any failure takes all of it back.
+//! Deploys an agent: container, limits, proxy to the daemon, token, first start. Any failure undoes all of it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,38 +23,38 @@ use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::threads::lock;
 use crate::time::Micros;
 
-/// Seconds for making a container: an image may have to be unpacked onto a slow card.
+/// Seconds for making a container: an image may have to be unpacked onto a slow SD card.
 const CREATE: u64 = 600;
 /// Seconds for a start.
 const START: u64 = 60;
-/// Seconds for taking a container away.
+/// Seconds for removing a container.
 const REMOVE: u64 = 120;
-/// Seconds for a question.
+/// Seconds for a query.
 const ASK: u64 = 10;
-/// Seconds that a container may take to appear after its making was given up. Later, the reconciler finds it.
+/// Seconds in which a container may still appear after its creation was given up. Later, the reconciler finds it.
 const LATE: u64 = 60;
-/// How often that is tried, and the pause between.
+/// How many times a removal is tried, and the pause in between.
 const REMOVE_TRIES: u32 = 6;
 const REMOVE_PAUSE: Duration = Duration::from_millis(500);
 
-/// Environment beside the daemon's own. It may hold secrets: it lives in memory, with the work that needs it, and goes
-/// when that ends. A crash takes the deployment back anyway.
+/// Environment variables in addition to the daemon's own. They may be secrets, so they are only in memory, with the
+/// work that needs them, and are dropped when it ends. A crash undoes the deployment anyway.
 pub type Env = Vec<(String, Zeroizing<String>)>;
 
-/// What is wanted of the container, as the operation keeps it. Never a secret.
+/// The requested container, as the operation stores it. It never contains a secret.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct DeploySpec {
-    /// The image.
+    /// The name of the image.
     pub image: String,
-    /// Memory in bytes.
+    /// The memory limit in bytes.
     pub memory_bytes: Option<u64>,
-    /// Processors.
+    /// The number of processors.
     pub cpus: Option<u32>,
-    /// Size of the root disk in bytes.
+    /// The size of the root disk in bytes.
     pub root_bytes: Option<u64>,
-    /// Folders of the host's: source, target, read-only.
+    /// The folders of the host to mount: source, target, read-only.
     pub mounts: Vec<(String, String, bool)>,
-    /// Which machines of a cluster may have it.
+    /// The group of cluster members that may run it.
     #[serde(default)]
     pub group: Option<String>,
 }
@@ -96,7 +96,7 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
     }
 }
 
-/// A failure while the runtime does not answer is told as that.
+/// If the runtime does not reply now, the failure is reported as that.
 fn why(jobs: &Arc<Jobs>, agent: &Agent, error: OperationError) -> OperationError {
     use OperationError as E;
     if !matches!(error, E::Container(_) | E::NoRuntime | E::Away(..) | E::NotDelivered(_) | E::NoSocket(_)) {
@@ -109,12 +109,12 @@ fn why(jobs: &Arc<Jobs>, agent: &Agent, error: OperationError) -> OperationError
     }
 }
 
-/// What a deployment that was taken back leaves.
+/// What remains of a deployment that was undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
     /// The record, as failed.
     Record,
-    /// Nothing: the runtime was away, and the same request is worth sending again.
+    /// Nothing: the runtime was away, and the client may send the same request again.
     Nothing,
 }
 
@@ -124,7 +124,7 @@ impl Left {
     }
 }
 
-/// Whether a record is that of a failed deployment whose container may be left on the runtime.
+/// True for the record of a failed deployment whose container may still exist.
 pub fn is_left_over(jobs: &Arc<Jobs>, agent: &Agent) -> bool {
     agent.status == AgentStatus::Failed && agent.container_name.is_some() && last_failed(jobs, agent).is_some()
 }
@@ -135,14 +135,15 @@ fn last_failed(jobs: &Arc<Jobs>, agent: &Agent) -> Option<Operation> {
     last.ok().flatten().filter(|op| matches!(op.status, OperationStatus::Failed | OperationStatus::Cancelled))
 }
 
-/// Has what a failed deployment left taken away, now that the runtime answers; in the agent's turn, once at a time.
+/// Queues the removal of what a failed deployment left behind, now that the runtime replies. It runs under the agent's
+/// own key, once at a time.
 pub fn take_away(jobs: &Arc<Jobs>, agent: &Agent) {
     if !lock(&jobs.removals).insert(agent.id.clone()) {
         return;
     }
     let id = agent.id.clone();
     let queued = jobs.run(Some(&agent.id), move |jobs| {
-        // As it is now: what was asked of it meanwhile may have changed it.
+        // Reads the agent again: it may have changed in the meantime.
         if let Ok(Some(live)) = jobs.store.lookup(|conn| agents::by_id(conn, &id))
             && is_left_over(jobs, &live.agent)
         {
@@ -193,12 +194,12 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result
     Ok(())
 }
 
-/// Takes a deployment back: its container, even one that is still being made, its credential, its socket, and the
-/// record too where nothing is to be left.
+/// Undoes a deployment: removes its container, even one that is still being made, its credential and its socket. With
+/// [`Left::Nothing`] it removes the record too.
 ///
 /// # Errors
-/// The driver's, if a container may be left; it stays on the record, so that archiving, purging and the reconciler find
-/// it.
+/// A driver error, if a container may remain. The record then keeps the container's name, so that archiving, purging
+/// and the reconciler find it.
 pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent, left: Left) -> Result<(), OperationError> {
     let removed =
         lifecycle::container(agent).and_then(|name| Ok(remove_own(jobs.driver_of(agent)?.as_ref(), &name, &agent.id)?));
@@ -223,8 +224,8 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent, left: Left) -> Result<(), Oper
     removed
 }
 
-/// Removes the container that a deployment made. One that was there before belongs to somebody else, whatever it is
-/// called. That there is none counts once the runtime is at work on none.
+/// Removes the container that the deployment made. A container with another owner is left alone, whatever its name. A
+/// missing container counts as removed only once the runtime does no work on it.
 fn remove_own(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
     let patience = within(LATE);
     let mut idle = false;
@@ -232,7 +233,7 @@ fn remove_own(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Resu
         match driver.get(name, within(ASK)) {
             Ok(state) if state.owner.as_deref() == Some(agent_id) => return remove(driver, name, agent_id),
             Ok(_) => return Ok(()),
-            // The look came after the runtime was found idle.
+            // This query came after the runtime was found idle.
             Err(Error::NotFound(_)) if idle => return driver.clear_draft(name, within(REMOVE)),
             Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),
@@ -247,11 +248,11 @@ fn remove_own(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Resu
     }
 }
 
-/// Stops and deletes a container, if it is there and was made for this agent. One that is changing, as after a crash in
-/// the middle of its start, is tried again for some seconds.
+/// Stops and deletes a container, if it exists and was made for this agent. A container that is changing, as after a
+/// crash during its start, is tried again for some seconds.
 ///
 /// # Errors
-/// The driver's; "there is none" is none.
+/// A driver error; a missing container is none.
 pub fn remove(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
     let mut tries = 1;
     loop {
@@ -267,7 +268,7 @@ pub fn remove(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Resu
 fn remove_now(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
     let state = driver.get(name, within(REMOVE))?;
     if state.owner.as_deref().is_some_and(|owner| owner != agent_id) {
-        // Somebody else's: not ours to delete, and not what was made here.
+        // Another agent's container, so it is not deleted.
         return Ok(());
     }
     if state.status != Status::Stopped {

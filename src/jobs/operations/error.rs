@@ -1,4 +1,4 @@
-//! Why an operation fails, in the words of operations. What clients are told of it stands at the end, in one place.
+//! Why an operation fails. The conversion at the end of this file decides what clients see.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::store::StoreError;
 
-/// Seconds after which it is worth asking again.
+/// Seconds after which a client may ask again.
 const RETRY: u64 = 10;
 
-/// Why an operation, or a step that a request has in common with one, failed.
+/// Why an operation failed, or a step that a request shares with operations.
 #[derive(Debug, Clone)]
 pub enum OperationError {
     /// There is no such live agent.
@@ -23,9 +23,9 @@ pub enum OperationError {
     Frozen,
     /// This host has no container runtime.
     NoRuntime,
-    /// The container runtime was asked whether it answers, and does not; what failed before, for the log.
+    /// The container runtime was asked and does not reply; with the earlier failure, for the log.
     Away(containers::Error, Option<String>),
-    /// Someone asked that it be stopped.
+    /// Someone has cancelled it.
     Cancelled,
     /// The daemon ended in the middle of it.
     Interrupted,
@@ -33,51 +33,51 @@ pub enum OperationError {
     Busy,
     /// The name was taken while the agent was restored.
     NameTaken,
-    /// The token did not reach its container: why, for the log.
+    /// The token did not reach its container; with the reason, for the log.
     NotDelivered(String),
     /// The token was revoked while it was delivered.
     TokenRevoked,
-    /// A mounted folder must not be used: why, for the client.
+    /// A mounted folder must not be used; with the reason, for the client.
     UnfitMount(String),
-    /// The agent's socket could not be opened: why, for the log.
+    /// The agent's socket could not be opened; with the reason, for the log.
     NoSocket(String),
-    /// The deployment cannot be used: why, for the log.
+    /// The deployment cannot be used; with the reason, for the log.
     Unusable(String),
-    /// A mistake of the daemon's own: what, for the log.
+    /// A bug of the daemon; with the cause, for the log.
     Internal(String),
-    /// The container runtime's.
+    /// An error of the container runtime.
     Container(containers::Error),
-    /// The store's.
+    /// An error of the store.
     Store(StoreError),
 }
 
 impl OperationError {
-    /// True if it was stopped because someone wanted that.
+    /// True if it was stopped because someone cancelled it.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled | Self::Container(containers::Error::Cancelled))
     }
 
-    /// True if there was no container runtime to ask, which may change.
+    /// True if no container runtime could be asked, which may change.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::NoRuntime | Self::Away(..) | Self::Container(containers::Error::RuntimeUnavailable { .. }))
     }
 
-    /// The code of what clients are told.
+    /// The error code that clients get.
     pub fn slug(&self) -> &'static str {
         ApiError::from(self.clone()).code.slug
     }
 
-    /// What is said of it in a sentence.
+    /// The sentence that clients get.
     pub fn detail(&self) -> String {
         ApiError::from(self.clone()).detail
     }
 
-    /// What happened inside; for the log, never for the client.
+    /// The internal cause; for the log, never for the client.
     pub fn cause(&self) -> Option<String> {
         ApiError::from(self.clone()).cause
     }
 
-    /// What the operation's row keeps of it: what the route tells.
+    /// The error that the operation's row stores: the same JSON as in a reply.
     pub fn kept(&self) -> String {
         ApiError::from(self.clone()).envelope(Dialect::Taos).to_string()
     }
@@ -115,7 +115,7 @@ impl From<OperationError> for ApiError {
             E::NoRuntime => {
                 let none = "this host has no container runtime";
                 let error = containers::Error::unavailable(Runtime::None, Away::Absent, none);
-                // The log has said so at the start.
+                // The log reported it at the start.
                 Self { cause: None, ..Self::from(error) }.retry_after(60)
             }
             E::Away(error, before) => {

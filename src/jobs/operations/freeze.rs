@@ -1,6 +1,6 @@
-//! Freezing and thawing the containers of agents. The agent's row says how it shall be; what is done here makes the
-//! container agree with it. So it may be done at any time and any number of times: after the request, after a crash, and
-//! whenever the reconciler finds a difference.
+//! Freezes and thaws the containers of agents. The agent's row holds the wanted state; this module makes the container
+//! agree with it. So it may run at any time and any number of times: after the request, after a crash, and whenever the
+//! reconciler finds a difference.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,10 +18,11 @@ use crate::store::{self, tasks};
 use crate::threads::lock;
 use crate::time::Micros;
 
-/// Seconds for a call.
+/// Seconds for one call.
 const CALL: u64 = 40;
 
-/// Takes up an operation: a job for each agent, under the agent's own key, so that it comes after what runs there.
+/// Queues the work of an operation: one job for each agent, under the agent's own key, so that it runs after earlier
+/// work on that agent.
 pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
     let payload: Value = serde_json::from_str(&op.payload).unwrap_or_default();
     let agents: Vec<(String, String)> = serde_json::from_value(payload["agents"].clone()).unwrap_or_default();
@@ -48,7 +49,7 @@ pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
     }
 }
 
-/// What an operation has come to.
+/// The results of an operation so far.
 struct FreezeTally {
     op: Operation,
     answer: Value,
@@ -76,7 +77,7 @@ impl FreezeTally {
         let results = std::mem::take(&mut *lock(&self.results));
         let mut answer = self.answer.clone();
         answer["containers"] = Value::Object(results);
-        // Where one failed, the others are frozen all the same, and the answer says which.
+        // If one failed, the others are frozen all the same, and the reply says which one failed.
         progress::finish(jobs, &self.op, Ok(answer));
     }
 }
@@ -84,7 +85,7 @@ impl FreezeTally {
 /// Makes an agent's container agree with its row.
 ///
 /// # Errors
-/// The driver's or the store's; the reconciler tries again.
+/// A driver error or a store error; the reconciler tries again.
 pub fn settle(jobs: &Arc<Jobs>, agent_id: &str) -> Result<(), OperationError> {
     let Some(live) = jobs.store.lookup(|conn| agents::by_id(conn, agent_id))? else { return Ok(()) };
     let agent = live.agent;
@@ -104,7 +105,7 @@ pub fn settle(jobs: &Arc<Jobs>, agent_id: &str) -> Result<(), OperationError> {
         }
         return Ok(());
     }
-    // What its owner paused before the freeze stays paused, and what slept sleeps on.
+    // A container that its owner paused before the freeze stays paused, and one that slept goes on sleeping.
     if status == Status::Frozen && !agent.paused && agent.asleep_at.is_none() {
         driver.unfreeze(&name, within(CALL))?;
         log::info!("agent {}: its container runs again", agent.slug);
@@ -131,24 +132,24 @@ pub fn settle_later(jobs: &Arc<Jobs>, agent_id: &str) {
     }
 }
 
-/// Who freezes, and why.
+/// Who freezes an agent, and why.
 #[derive(Debug, Clone)]
 pub struct Freezing {
-    /// As people know it: `user:NAME`, `agent:SLUG` or `taosd`.
+    /// The actor's name: `user:NAME`, `agent:SLUG` or `taosd`.
     pub by: String,
-    /// The admin's id, where it is one: an agent of somebody else is then an admin's to thaw.
+    /// The admin's id, if an admin freezes. If the agent has another owner, only an admin may thaw it.
     pub admin: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// When.
+    /// The time.
     pub at: Micros,
 }
 
-/// Marks an agent as frozen, which suspends its credentials, frees the tasks that it holds and stops what would start it,
-/// all in the caller's transaction. False if it was frozen before.
+/// Marks an agent as frozen in the caller's transaction. This suspends its credentials, frees the tasks that it holds,
+/// and cancels an operation that would start it. False if it was frozen before.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn mark(conn: &Connection, agent: &Freezable, freezing: &Freezing) -> store::Result<bool> {
     let Freezing { by, admin, reason, at } = freezing;
     let by_admin = admin.as_ref().is_some_and(|admin| *admin != agent.owner_user_id);
@@ -169,10 +170,11 @@ fn starts(kind: OperationKind) -> bool {
     matches!(kind, Deploy | Restart | Resume | Start | Wake)
 }
 
-/// Stores an operation that freezes or thaws the containers of these agents, as running; `None` if none has one.
+/// Stores an operation that freezes or thaws the containers of these agents, as running; `None` if no agent has a
+/// container.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn promise(
     conn: &Connection,
     mut op: Operation,
@@ -187,7 +189,7 @@ pub fn promise(
     if with.is_empty() {
         return Ok(None);
     }
-    // Without the agent's id: another operation on it may be open, and must not stop this one.
+    // The row has no agent id: another operation on the agent may be open, and must not stop this one.
     op.agent_name = answer["name"].as_str().map(str::to_owned);
     op.status = OperationStatus::Running;
     op.started_at = Some(op.created_at);

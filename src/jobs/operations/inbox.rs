@@ -9,12 +9,12 @@ use crate::containers::{ContainerPath, FileSpec};
 use crate::store::agents::{self, AgentStatus};
 use crate::store::news;
 
-/// Where it is. One line: how much news there was so far.
+/// The path of the file. It has one line: the number of news so far.
 const FILE: &str = "/run/taos/inbox";
-/// Seconds for writing it.
+/// Seconds for writing the file.
 const CALL: u64 = 10;
 
-/// Writes the file of an agent whose container runs. One that cannot be written is no failure: the messages are there.
+/// Writes the file of an agent whose container runs. A failed write is only logged: the messages themselves are safe.
 pub fn write(jobs: &Arc<Jobs>, agent_id: &str) {
     if let Err(error) = put(jobs, agent_id) {
         log::debug!("{FILE} of agent {agent_id} could not be written: {error}");

@@ -1,4 +1,4 @@
-//! What jobs share: the store, the runtime, the threads, the agents' sockets.
+//! The parts that all jobs share: the store, the runtimes, the threads, the agents' sockets.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -20,72 +20,72 @@ use crate::store::operations::Operation;
 use crate::threads::lock;
 use crate::time::{Clock, Micros};
 
-/// Threads that talk to the container runtime; also how many parts of a bulk operation run at once.
+/// Threads that call the container runtime; also the number of parts of a bulk operation that run at once.
 const THREADS: usize = 4;
-/// Threads that only look: a container whose journal does not answer holds up no operation.
+/// Threads that only read from the runtime, so that a container whose journal hangs delays no operation.
 const LOOKERS: usize = 4;
-/// Seconds that the runtime may take to say that it is there.
+/// Seconds that the runtime may take to reply at all.
 const PROBE: u64 = 5;
-/// Jobs that may wait.
+/// The most jobs that may wait.
 const QUEUE: usize = 1024;
 
-/// What jobs share.
+/// The parts that all jobs share.
 pub struct Jobs {
     /// The database.
     pub store: Arc<Store>,
     /// Raised whenever an operation has changed.
     pub changed: Signal,
-    /// The check of the database that was asked for.
+    /// The requested check of the database.
     pub check: DatabaseCheck,
     /// The agents' own sockets.
     pub sockets: AgentSockets,
-    /// The clock that ends and removals go by.
+    /// The clock that decides about expiry and removals.
     pub clock: Arc<Clock>,
-    /// Other machines' runtimes.
+    /// The container runtimes of other machines.
     pub nodes: Nodes,
-    /// Where agents on nodes find this box.
+    /// The URL at which agents on nodes reach this box.
     pub(super) public_url: Watched<Option<String>>,
     containers: Containers,
     runner: Runner,
     lookers: Runner,
-    /// The daemon stops.
+    /// True while the daemon stops.
     ends: Arc<AtomicBool>,
-    /// What the last run left open, until a start takes it up.
+    /// The operations that the last run left open, until a start continues them.
     cut: Mutex<Vec<Operation>>,
     /// When this run of the daemon began.
     pub(crate) began: Micros,
-    /// Agents whose failed deployment is being taken away.
+    /// The ids of agents whose failed deployment is being removed.
     pub(super) removals: Mutex<HashSet<String>>,
-    /// What the log last said of a runtime that does not answer.
+    /// The last logged error of a runtime that does not reply.
     away: Mutex<Option<String>>,
-    /// The start-up migration could not ask the runtime yet.
+    /// True while the start-up migration has not reached the runtime yet.
     pub(crate) migration_due: AtomicBool,
-    /// Folders of the host's below which containers may be given one.
+    /// The folders of the host below which containers may get a mount.
     pub(crate) mount_roots: Watched<Vec<PathBuf>>,
 }
 
-/// What the settings say of runtimes.
+/// The settings of the runtimes.
 pub struct JobSettings {
-    /// Which runtime of this box, and where it is looked for.
+    /// The runtime of this box, and where it is searched.
     pub runtime: RuntimeOptions,
-    /// Folders of the host's below which containers may be given one.
+    /// The folders of the host below which containers may get a mount.
     pub mount_roots: Watched<Vec<PathBuf>>,
-    /// Other machines.
+    /// The settings of the nodes.
     pub nodes: Watched<Arc<Vec<NodeSettings>>>,
-    /// Where the key is that nodes know this box by.
+    /// The folder of the key that identifies this box to nodes.
     pub nodes_folder: PathBuf,
-    /// Where agents on nodes find this box.
+    /// The URL at which agents on nodes reach this box.
     pub public_url: Watched<Option<String>>,
 }
 
-/// Which runtimes there were when a request came in, for transactions to decide by: they ask nobody.
+/// The runtimes that existed when a request came in. Transactions decide by them, because they must not ask a runtime.
 pub struct Runtimes {
     here: Result<(), OperationError>,
     nodes: Vec<NodeName>,
 }
 
 impl Runtimes {
-    /// Whether the container of this agent has a runtime.
+    /// Checks that there is a runtime for this agent's container.
     ///
     /// # Errors
     /// `container_runtime_unavailable`.
@@ -97,7 +97,7 @@ impl Runtimes {
         }
     }
 
-    /// Whether this box has one.
+    /// Checks that this box has a runtime.
     ///
     /// # Errors
     /// `container_runtime_unavailable`.
@@ -107,12 +107,11 @@ impl Runtimes {
 }
 
 impl Jobs {
-    /// Starts the threads. `sockets` is the directory for the agents' sockets.
-    ///
-    /// `cut`: the operations that the last run left open.
+    /// Starts the threads. `cut`: the operations that the last run left open. `sockets`: the directory for the agents'
+    /// sockets.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(
         store: Arc<Store>,
         clock: Arc<Clock>,
@@ -141,12 +140,12 @@ impl Jobs {
         })
     }
 
-    /// The operations that the last run left open; empty from the second call on.
+    /// Takes the operations that the last run left open; empty from the second call on.
     pub fn take_cut(&self) -> Vec<Operation> {
         std::mem::take(&mut *lock(&self.cut))
     }
 
-    /// Takes no new work and waits, at most `patience`, for what runs.
+    /// Stops taking work and waits, at most `patience`, for running work.
     pub fn stop(&self, patience: Duration) {
         self.ends.store(true, Ordering::Relaxed);
         let end = Instant::now() + patience;
@@ -155,15 +154,15 @@ impl Jobs {
         self.nodes.stop(end);
     }
 
-    /// Is set when the daemon stops, for long work that can be given up.
+    /// A flag that is set when the daemon stops, so that long work can give up.
     pub(super) fn ends(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ends)
     }
 
-    /// The host's container runtime.
+    /// Returns the host's container runtime.
     ///
     /// # Errors
-    /// `container_runtime_unavailable`, also where the host has none.
+    /// `container_runtime_unavailable`, also if the host has none.
     pub fn driver(&self) -> Result<Arc<dyn Driver>, OperationError> {
         let driver = self.containers.driver()?;
         if driver.runtime() == Runtime::None {
@@ -172,18 +171,18 @@ impl Jobs {
         Ok(driver)
     }
 
-    /// The runtime that has this agent's container, on this box or a node.
+    /// Returns the runtime that has this agent's container, on this box or a node.
     ///
     /// # Errors
-    /// As [`Jobs::driver`], or the settings do not name the node.
+    /// Those of [`Jobs::driver`], or the settings do not name the node.
     pub fn driver_of(&self, agent: &Agent) -> Result<Arc<dyn Driver>, OperationError> {
         self.driver_on(agent.container_name.as_deref().and_then(ContainerPlace::node_in).as_ref())
     }
 
-    /// The runtime of a node, or of this box.
+    /// Returns the runtime of a node, or of this box if `node` is `None`.
     ///
     /// # Errors
-    /// As [`Jobs::driver_of`].
+    /// Those of [`Jobs::driver_of`].
     pub fn driver_on(&self, node: Option<&NodeName>) -> Result<Arc<dyn Driver>, OperationError> {
         match node {
             None => self.driver(),
@@ -191,7 +190,7 @@ impl Jobs {
         }
     }
 
-    /// The runtime that a token is delivered to, in the words of drivers.
+    /// Returns the runtime that a token is delivered to; errors are those of drivers.
     pub(super) fn delivery_driver(&self, node: Option<&NodeName>) -> Result<Arc<dyn Driver>, containers::Error> {
         let Some(node) = node else { return self.containers.driver() };
         self.nodes.get(node).map(|node| -> Arc<dyn Driver> { node.driver() }).map_err(|error| match error {
@@ -200,16 +199,16 @@ impl Jobs {
         })
     }
 
-    /// Which runtimes there are now.
+    /// Returns the runtimes that exist now.
     pub fn runtimes(&self) -> Runtimes {
         Runtimes { here: self.driver().map(|_| ()), nodes: self.nodes.names() }
     }
 
-    /// Asks a runtime, of a node or of this box, whether it answers at all; blocks for some seconds at the most. One that
-    /// answers with an error is there.
+    /// Asks a runtime, of a node or of this box, whether it replies at all; blocks for at most some seconds. One that
+    /// replies with an error counts as present.
     ///
     /// # Errors
-    /// `container_runtime_unavailable`, with the way in which it is away.
+    /// `container_runtime_unavailable`, with the reason.
     pub fn ask_runtime(&self, node: Option<&NodeName>) -> Result<Arc<dyn Driver>, OperationError> {
         let driver = self.driver_on(node)?;
         let asked = driver.info(within(PROBE)).map_err(|error| error.as_away(driver.as_ref()));
@@ -223,7 +222,7 @@ impl Jobs {
         answered
     }
 
-    /// Writes to the log, once, that the runtime is away, and once that it answers again.
+    /// Logs once that the runtime is away, and once that it replies again.
     pub fn note_runtime(&self, doing: &str, answered: Result<(), &OperationError>) {
         let mut noted = lock(&self.away);
         match answered {
@@ -242,15 +241,15 @@ impl Jobs {
         }
     }
 
-    /// The host's container runtime, or the driver that says there is none.
+    /// Returns the host's container runtime, or the driver that stands for none.
     ///
     /// # Errors
-    /// `container_runtime_unavailable` where the one that was chosen is not there.
+    /// `container_runtime_unavailable` if the chosen runtime is missing.
     pub fn any_driver(&self) -> Result<Arc<dyn Driver>, OperationError> {
         Ok(self.containers.driver()?)
     }
 
-    /// Runs `work` on a thread that may wait for the runtime; work on the same agent runs one after the other.
+    /// Runs `work` on a thread that may wait for the runtime. Work on the same agent runs one after the other.
     ///
     /// # Errors
     /// `busy` if too much is waiting.
@@ -265,7 +264,7 @@ impl Jobs {
         }
     }
 
-    /// The same for work that only looks, on threads of its own.
+    /// As [`Jobs::run`], for work that only reads from the runtime; it has threads of its own.
     ///
     /// # Errors
     /// `busy` if too much is waiting.
@@ -280,7 +279,8 @@ impl Jobs {
         }
     }
 
-    /// The same on the threads of a node, or of this box; work of one key runs one after the other.
+    /// As [`Jobs::look`], on the threads of a node, or of this box if `node` is `None`. Work with the same key runs one
+    /// after the other.
     ///
     /// # Errors
     /// `busy` if too much is waiting; the settings do not name the node.
@@ -310,7 +310,8 @@ impl Jobs {
         self.queue(self.nodes.gatherers()?.as_ref(), None, work)
     }
 
-    /// The node that an agent's container is on. Work for one that the settings do not name fails wherever it runs.
+    /// Returns the node that an agent's container is on. Work for a node that the settings do not name fails on any
+    /// thread.
     fn node_of(&self, agent_id: Option<&str>) -> Option<Arc<NodeHandle>> {
         let agent_id = agent_id.filter(|_| !self.nodes.is_empty())?;
         let place = self.store.lookup(|conn| agents::container_of(conn, agent_id)).ok()??;
@@ -329,7 +330,7 @@ impl Jobs {
     }
 }
 
-/// The deadline of a call that takes at most so many seconds.
+/// The deadline of a call that may take `seconds`.
 pub(crate) fn within(seconds: u64) -> Instant {
     Instant::now() + Duration::from_secs(seconds)
 }

@@ -18,10 +18,10 @@ use crate::time::Micros;
 
 /// How long a container may take to shut down by itself.
 const GRACE: Duration = Duration::from_secs(10);
-/// Seconds for a whole call, longer than the grace.
+/// Seconds for a whole call, longer than the grace period.
 const CALL: u64 = 40;
 
-/// The name of an agent's container, where it is.
+/// The name of an agent's container on its machine.
 ///
 /// # Errors
 /// `agent_has_no_container`.
@@ -29,7 +29,7 @@ pub fn container(agent: &Agent) -> Result<ContainerName, OperationError> {
     Ok(place(agent)?.container)
 }
 
-/// Where an agent's container is.
+/// The machine and the name of an agent's container.
 ///
 /// # Errors
 /// `agent_has_no_container`.
@@ -39,7 +39,7 @@ pub fn place(agent: &Agent) -> Result<ContainerPlace, OperationError> {
 }
 
 closed_set! {
-    /// What is done to a container as a whole.
+    /// An action on a whole container.
     pub enum LifecycleAction {
         Start "start" "Starts it.";
         Stop "stop" "Stops it.";
@@ -61,7 +61,7 @@ impl From<LifecycleAction> for OperationKind {
     }
 }
 
-/// Carries an action out on the container of the operation's agent.
+/// Carries out an action on the container of the operation's agent.
 pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> OperationResult {
     let agent = agent_of(jobs, op)?;
     if agent.is_frozen() {
@@ -73,7 +73,7 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Operati
         LifecycleAction::Start => mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?,
         LifecycleAction::Stop => driver.stop(&name, GRACE, true, within(CALL))?,
         LifecycleAction::Restart => {
-            // One that could not start again had better run on.
+            // Checked before the stop: a container that could not start again should keep running.
             if driver.node().is_none() {
                 mounts::check(&jobs.mount_roots.now(), &driver.get(&name, within(CALL))?.mounts)?;
             }
@@ -100,10 +100,10 @@ fn doing(action: LifecycleAction) -> &'static str {
     }
 }
 
-/// Makes sure that the container's own address leads to the agent's socket; on a node there is no such way.
+/// Makes sure that the container's proxy leads to the agent's socket. A container on a node has no proxy.
 ///
 /// # Errors
-/// The driver's.
+/// A driver error, or the socket cannot be opened.
 pub fn open_way(
     jobs: &Arc<Jobs>,
     driver: &dyn Driver,
@@ -120,7 +120,7 @@ pub fn open_way(
     Ok(driver.ensure_proxy(name, &socket, within(CALL))?)
 }
 
-/// Notes the agent's new state; after a start its processes have the environment of the last delivery.
+/// Stores the agent's new state. After a start its processes have the environment of the last delivery.
 fn note(jobs: &Arc<Jobs>, agent: &Agent, action: LifecycleAction) -> Result<(), OperationError> {
     let (status, paused) = match action {
         LifecycleAction::Start | LifecycleAction::Restart => (AgentStatus::Running, false),
@@ -146,7 +146,7 @@ fn note(jobs: &Arc<Jobs>, agent: &Agent, action: LifecycleAction) -> Result<(), 
     Ok(())
 }
 
-/// What the route answers.
+/// The result of the operation, in the form of the route's reply.
 pub fn result(action: LifecycleAction, agent: &Agent) -> Value {
     match action {
         LifecycleAction::Start => json!({"status": "started", "name": agent.slug}),

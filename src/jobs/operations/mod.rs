@@ -1,4 +1,4 @@
-//! What a slow request becomes: operations, their threads and what they do in containers.
+//! Slow work that a request has started: operations, their threads, and their work in containers.
 
 pub(crate) mod archive;
 pub mod backups;

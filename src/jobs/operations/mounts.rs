@@ -1,5 +1,6 @@
-//! Folders of the host's that containers see: opened step by step without following a link, before a container is made
-//! and around each of its starts. A folder that was fit when it was asked for may be a link to `/etc` by now.
+//! Folders of the host that are mounted into containers. They are opened step by step without following a link, before
+//! a container is made and before and after each start. A folder that was fit when it was requested may be a link to
+//! `/etc` by now.
 
 use std::fs::{self, File, Metadata};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -13,10 +14,10 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use crate::containers::{ContainerName, Driver, Until};
 use crate::jobs::operations::{Jobs, OperationError, within};
 
-/// Seconds for the calls beside the start itself.
+/// Seconds for each call other than the start itself.
 const CALL: u64 = 20;
 
-/// A folder that was found fit, held open: it is the same one as long as its device and number are.
+/// A fit folder, held open: while it is open, device and inode number identify it.
 struct OpenFolder {
     folder: Metadata,
     _open: OwnedFd,
@@ -28,10 +29,10 @@ impl PartialEq for OpenFolder {
     }
 }
 
-/// True if `source` is a folder below one of `roots` now, reached without a link, and nobody but root and the daemon's
-/// user can put something else in its place, not even for a moment: a look before and a look after a start see nothing
-/// of a swap there and back in between. So the owner of a root counts as a stranger, and the folders above the root
-/// matter as well.
+/// Checks that each source is now a folder below one of `roots`, reached without a link, and that only root and the
+/// daemon's user can replace it or a part of its path. A check before and one after a start would not see a swap that
+/// is undone in between. So the owner of a root counts as a stranger, and the folders above the root are checked as
+/// well.
 ///
 /// # Errors
 /// `container_failed`, with the path that is unfit.
@@ -62,7 +63,8 @@ fn hold_one(roots: &[PathBuf], source: &Path) -> Result<OpenFolder, String> {
     Err(why)
 }
 
-/// Opens each folder from `/` on from within the one before, so that what was looked at is what is gone through.
+/// Opens each folder of the path from `/` on through the one before, so that the checked folders are the ones that are
+/// used.
 fn open_all(source: &Path) -> Result<OpenFolder, String> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = |dir: BorrowedFd<'_>, name: &Path| {
@@ -88,8 +90,8 @@ fn metadata(dir: &OwnedFd) -> Result<Metadata, String> {
     File::from(copy).metadata().map_err(|error| error.to_string())
 }
 
-/// A folder on the way and what lies in it: whoever owns the first or may write to it can swap the second. In a folder
-/// like `/tmp` only the owner of what lies there can.
+/// Checks one folder of the path and the next one in it. Who owns or may write to the first can swap the second. In a
+/// sticky folder such as `/tmp`, only the owner of the second can.
 fn is_safe(dir: &Metadata, inner: &Metadata) -> Result<(), String> {
     let trusted = |uid: u32| uid == 0 || uid == rustix::process::geteuid().as_raw();
     let is_sticky = dir.mode() & 0o1000 != 0 && trusted(inner.uid());
@@ -99,17 +101,17 @@ fn is_safe(dir: &Metadata, inner: &Metadata) -> Result<(), String> {
     Err("lies in a folder that others may write to, who could put a link in its place".into())
 }
 
-/// The kernel's own name of what was opened is the path that the runtime is told.
+/// Checks that the kernel's name of the opened folder is the path that the runtime gets.
 fn is_where_it_was(held: OpenFolder, source: &Path) -> Result<OpenFolder, String> {
     let told = fs::read_link(format!("/proc/self/fd/{}", held._open.as_raw_fd())).map_err(|error| error.to_string())?;
     if told == source { Ok(held) } else { Err("was moved just now".into()) }
 }
 
-/// Starts an agent's container if every folder that the daemon gave it is still fit, and stops it again if one was
-/// swapped meanwhile. Every start that the daemon makes goes through here.
+/// Starts an agent's container if every folder that the daemon mounted into it is still fit, and stops it again if one
+/// was swapped meanwhile. Every start by the daemon uses this function.
 ///
 /// # Errors
-/// `container_failed`, or the driver's.
+/// `container_failed`, or a driver error.
 pub fn start(
     jobs: &Arc<Jobs>,
     driver: &dyn Driver,
@@ -117,7 +119,7 @@ pub fn start(
     until: Until<'_>,
 ) -> Result<(), OperationError> {
     if driver.node().is_some() {
-        // The daemon gives a container there no folder.
+        // The daemon mounts no folders into containers on nodes.
         return Ok(driver.start(name, until)?);
     }
     let sources = driver.get(name, within(CALL))?.mounts;
@@ -193,7 +195,7 @@ mod tests {
     fn an_owner_of_a_root_could_swap_what_lies_in_it() {
         let dir = MountsDir::new("owner");
         for owned in ["root", ""] {
-            // Only root can give a folder away.
+            // Only root can change the owner of a folder.
             if chown(dir.0.join(owned), Some(12345), None).is_err() {
                 return;
             }
@@ -213,7 +215,7 @@ mod tests {
         dir.check("root/a").unwrap();
         fs::set_permissions(dir.0.join("root/a"), Permissions::from_mode(0o775)).unwrap();
         assert!(dir.check("root/a/b").is_err());
-        // There nobody can rename what is not his.
+        // In a sticky folder only the owner of an entry can rename it.
         fs::set_permissions(dir.0.join("root/a"), Permissions::from_mode(0o1777)).unwrap();
         dir.check("root/a/b").unwrap();
         if chown(dir.0.join("root/a/b"), Some(12345), None).is_ok() {

@@ -1,4 +1,4 @@
-//! Other machines' runtimes. Each node has threads of its own, so that one which does not answer holds up nobody else.
+//! The container runtimes of other machines. Each node has its own threads, so that one that hangs delays nobody else.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,32 +16,32 @@ use crate::containers::node::Capacity;
 use crate::containers::{self, Away, Driver, IncusLxd, Info, NodeName, NodeOptions, Runtime};
 use crate::threads::lock;
 
-/// Threads that work on a node, and as many that only look.
+/// Threads that work on a node, and as many that only read from it.
 const THREADS: usize = 2;
-/// Jobs of a node that may wait.
+/// The most jobs of a node that may wait.
 const QUEUE: usize = 256;
-/// Threads that wait for what all nodes say: a node that hangs holds up no work on this box or on another node.
+/// Threads that wait for the replies of all nodes: a node that hangs delays no work on this box or on another node.
 const GATHERERS: usize = 2;
-/// Questions to all nodes that may wait.
+/// The most questions to all nodes that may wait.
 const GATHERED: usize = 64;
-/// Seconds that it may take to say what it has.
+/// Seconds that a node may take to report its capacity.
 const CALL: u64 = 5;
-/// How long a choice among all waits for them.
+/// How long the choice of a machine waits for all nodes.
 const CHOICE: Duration = Duration::from_secs(6);
-/// From so many processes a processor on, a machine is chosen only if all are.
+/// Waiting processes per processor above which a machine is chosen only if all machines are above it.
 const CROWDED: f64 = 2.0;
 
-/// What a node answered when it was asked what it has.
+/// A node's reply to the question what it has.
 pub type Answered = Result<(Info, Capacity), OperationError>;
 
-/// Asks every node what it has, each on its own threads. Those that have not answered by `end` are left out.
+/// Asks every node what it has, each on its own threads. Nodes that have not replied by `end` are left out.
 pub fn ask_all(jobs: &Arc<Jobs>, end: Instant) -> Vec<(NodeName, Answered)> {
     let (tell, told) = channel();
     for name in jobs.nodes.names() {
         let tell = tell.clone();
         let queued = jobs.nodes.get(&name).and_then(|node| {
             jobs.look_on(Some(&name), None, move |_| {
-                // Nobody listens any more where it took too long.
+                // The receiver may be gone if this took too long.
                 let _ = tell.send((node.name.clone(), node.ask()));
             })
         });
@@ -57,25 +57,25 @@ pub fn ask_all(jobs: &Arc<Jobs>, end: Instant) -> Vec<(NodeName, Answered)> {
     answers
 }
 
-/// The machine for a container that may be anywhere; `None`: this box. It is the one with the most free memory, and one
-/// with more than two waiting processes a processor only if all have.
+/// Chooses the machine for a container that may be anywhere; `None` means this box. It is the one with the most free
+/// memory. One with more than two waiting processes per processor is chosen only if all are like that.
 pub fn roomiest(jobs: &Arc<Jobs>) -> Option<NodeName> {
     let here = jobs.driver().is_ok().then(|| (None, here()));
     let answers = ask_all(jobs, Instant::now() + CHOICE).into_iter();
     let there = answers.filter_map(|(name, answered)| Some((Some(name), answered.ok()?.1)));
-    // Of two that are alike this box is taken, then the first by name.
+    // If two are equal, this box is chosen, then the first by name.
     let all = here.into_iter().chain(there);
     all.max_by_key(|(name, has)| (room(has), std::cmp::Reverse(name.clone())))?.0
 }
 
-/// How good a machine is for one more container.
+/// How suitable a machine is for one more container; greater is better.
 fn room(has: &Capacity) -> (bool, u64) {
     #[allow(clippy::cast_precision_loss, reason = "a few processors")]
     let is_crowded = has.load.is_some_and(|load| load > CROWDED * has.cores.max(1) as f64);
     (!is_crowded, has.memory.saturating_sub(has.memory_used))
 }
 
-/// What this box has, as the kernel tells it.
+/// The capacity of this box, as the kernel reports it.
 fn here() -> Capacity {
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kibibytes = |key: &str| {
@@ -92,54 +92,54 @@ fn here() -> Capacity {
     }
 }
 
-/// The nodes of the settings.
+/// The nodes in the settings.
 pub struct Nodes {
     settings: Watched<Arc<Vec<NodeSettings>>>,
-    /// Where this box's key and certificate are.
+    /// The folder of this box's key and certificate.
     folder: PathBuf,
     identity: Mutex<Option<Arc<Identity>>>,
     met: Mutex<BTreeMap<NodeName, Arc<NodeHandle>>>,
     gatherers: Mutex<Option<Arc<Runner>>>,
 }
 
-/// One node.
+/// A node, with its driver and its threads.
 pub struct NodeHandle {
-    /// What it is called.
+    /// The node's name.
     pub name: NodeName,
     driver: Mutex<(Arc<NodeOptions>, Arc<IncusLxd>)>,
     pub(super) runner: Runner,
     pub(super) lookers: Runner,
-    /// It is being looked at.
+    /// True while a look at it is running.
     looking: AtomicBool,
-    /// Its agents have not been served since the start, or since it was away.
+    /// True until its agents have been served after the start, or after it was away.
     unserved: AtomicBool,
-    /// What the log last said of it, while it is away.
+    /// The last logged error, while it is away.
     away: Mutex<Option<String>>,
 }
 
 impl Nodes {
-    /// The nodes of these settings. `folder`: where this box's key and certificate are, or will be made.
+    /// The nodes of these settings. `folder` holds this box's key and certificate, or will hold them.
     pub(super) fn new(settings: Watched<Arc<Vec<NodeSettings>>>, folder: PathBuf) -> Self {
         Self { settings, folder, identity: Mutex::default(), met: Mutex::default(), gatherers: Mutex::default() }
     }
 
-    /// Their names, in order.
+    /// Returns the names of the nodes, in the order of the settings.
     pub fn names(&self) -> Vec<NodeName> {
         self.settings.now().iter().map(|node| node.options.name.clone()).collect()
     }
 
-    /// True if the settings name none.
+    /// True if the settings name no nodes.
     pub fn is_empty(&self) -> bool {
         self.settings.now().is_empty()
     }
 
-    /// True if this one did not answer when it was last asked. Asks nobody.
+    /// True if this node did not reply when it was last asked. Asks nobody.
     pub fn is_away(&self, name: &NodeName) -> bool {
         let met = lock(&self.met).get(name).cloned();
         met.is_some_and(|node| node.is_away())
     }
 
-    /// The threads that ask all nodes and wait for each. They are started at first need.
+    /// Returns the threads that ask all nodes and wait for each. They start at the first call.
     pub(super) fn gatherers(&self) -> Result<Arc<Runner>, OperationError> {
         let mut gatherers = lock(&self.gatherers);
         if let Some(gatherers) = gatherers.as_ref() {
@@ -149,13 +149,13 @@ impl Nodes {
         Ok(Arc::clone(gatherers.insert(Arc::new(made))))
     }
 
-    /// The error of a node that the settings do not name.
+    /// The error for a node that the settings do not name.
     pub(super) fn unknown(name: &NodeName) -> OperationError {
         let none = containers::Error::unavailable(Runtime::Incus, Away::Absent, "the settings do not name it");
         none.on(Some(name.as_str())).into()
     }
 
-    /// Where the certificate is that a node has to trust.
+    /// Returns the path of the certificate that a node has to trust.
     ///
     /// # Errors
     /// There is none, and none can be made.
@@ -173,7 +173,7 @@ impl Nodes {
         Ok(Arc::clone(identity.insert(Arc::new(made))))
     }
 
-    /// One of them, as the settings have it now.
+    /// Returns a node with its present settings.
     ///
     /// # Errors
     /// The settings do not name it, or this box's key cannot be used.
@@ -209,7 +209,7 @@ impl Nodes {
         Ok(node)
     }
 
-    /// Ends the threads of all, and waits until `end` at the most.
+    /// Stops the threads of all nodes; waits until `end` at most.
     pub(super) fn stop(&self, end: Instant) {
         for node in std::mem::take(&mut *lock(&self.met)).into_values() {
             node.runner.stop(end.saturating_duration_since(Instant::now()));
@@ -222,20 +222,20 @@ impl Nodes {
 }
 
 impl NodeHandle {
-    /// Its runtime.
+    /// The node's container runtime.
     pub fn driver(&self) -> Arc<IncusLxd> {
         Arc::clone(&lock(&self.driver).1)
     }
 
-    /// How it is reached.
+    /// The settings for reaching the node.
     pub fn options(&self) -> Arc<NodeOptions> {
         Arc::clone(&lock(&self.driver).0)
     }
 
-    /// Asks it what it has; blocks for some seconds at the most.
+    /// Asks the node what it has; blocks for at most some seconds.
     ///
     /// # Errors
-    /// `container_runtime_unavailable`, with the way in which it is away.
+    /// `container_runtime_unavailable`, with the reason.
     pub fn ask(&self) -> Answered {
         let (driver, end) = (self.driver(), within(CALL));
         let asked = driver.info(end).and_then(|info| Ok((info, driver.capacity(end)?)));
@@ -244,7 +244,7 @@ impl NodeHandle {
         answered
     }
 
-    /// True if nobody else is looking at it; [`NodeHandle::looked`] lets the next one.
+    /// True if no other look is running; the look must end with [`NodeHandle::looked`].
     pub fn may_look(&self) -> bool {
         !self.looking.swap(true, Ordering::Relaxed)
     }
@@ -254,24 +254,25 @@ impl NodeHandle {
         self.looking.store(false, Ordering::Relaxed);
     }
 
-    /// True once a start of the daemon, and once after it was away: its agents are to be served, now that it answers.
+    /// True once after a start of the daemon, and once after the node was away: its agents must be served now that it
+    /// replies.
     pub fn take_unserved(&self) -> bool {
         self.unserved.swap(false, Ordering::Relaxed)
     }
 
-    /// True if it did not answer when it was last asked.
+    /// True if it did not reply when it was last asked.
     pub fn is_away(&self) -> bool {
         lock(&self.away).is_some()
     }
 
-    /// Writes to the log, once, that it is away, and once that it answers again.
+    /// Logs once that the node is away, and once that it replies again.
     pub fn note(&self, answered: Result<(), &OperationError>) {
         let mut noted = lock(&self.away);
         match answered {
             Ok(()) if noted.take().is_some() => log::info!("node {} answers again", self.name),
             Ok(()) => {}
             Err(error) => {
-                // What was begun there meanwhile is ended when it answers again.
+                // Operations that were begun there are ended when the node replies again.
                 self.unserved.store(true, Ordering::Relaxed);
                 let (detail, cause) = (error.detail(), error.cause().unwrap_or_else(|| "-".into()));
                 if noted.as_deref() != Some(detail.as_str()) {

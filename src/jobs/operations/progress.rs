@@ -1,4 +1,4 @@
-//! Operations: slow work that is promised in one transaction and carried out here, each with a defined end.
+//! Operations: slow work that one transaction stores and that is carried out here. Each has a defined end.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::store::operations::{self as rows, Operation, OperationKind, Operation
 use crate::store::{self, StillWanted, audit};
 use crate::time::Micros;
 
-/// A carried-out operation's result, or why it failed.
+/// The result of an operation that was carried out, or why it failed.
 pub type OperationResult = Result<Value, OperationError>;
 
-/// The audit's action for a kind of operation.
+/// The audit action for a kind of operation.
 pub fn action(kind: OperationKind) -> &'static str {
     use OperationKind::{
         Archive, Backup, Bulk, Deploy, Freeze, Migrate, Pause, Purge, Restart, Restore, Resume, Sleep, Start, Stop,
@@ -44,7 +44,7 @@ pub fn action(kind: OperationKind) -> &'static str {
     }
 }
 
-/// True for kinds that may be stopped while they run; a queued one always may.
+/// True for an operation that may be cancelled now: a running deployment, or a queued operation of most kinds.
 pub fn is_cancellable(op: &Operation) -> bool {
     match op.status {
         OperationStatus::Queued => {
@@ -55,12 +55,12 @@ pub fn is_cancellable(op: &Operation) -> bool {
     }
 }
 
-/// Takes up an operation whose row is on disk.
+/// Queues the work of an operation whose row is on disk.
 pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
     take_up_with(jobs, op, Env::new());
 }
 
-/// The same with the environment that a deployment needs, which is nowhere else.
+/// As [`take_up`], with the environment of a deployment, which is stored nowhere.
 pub fn take_up_with(jobs: &Arc<Jobs>, op: &Operation, env: Env) {
     match op.kind {
         OperationKind::Bulk => return,
@@ -68,7 +68,7 @@ pub fn take_up_with(jobs: &Arc<Jobs>, op: &Operation, env: Env) {
         _ => {}
     }
     let id = op.id.clone();
-    // Backups go one after the other, as what is asked of one agent does.
+    // Backups run one after the other, as the operations on one agent do.
     let key = op.agent_id.as_deref().or((op.kind == OperationKind::Backup).then_some("backup"));
     let queued = jobs.run(key, {
         let id = id.clone();
@@ -76,7 +76,7 @@ pub fn take_up_with(jobs: &Arc<Jobs>, op: &Operation, env: Env) {
     });
     if let Err(error) = queued {
         let jobs = Arc::clone(jobs);
-        // The row must not stay open for ever.
+        // Otherwise the row would stay open for ever.
         let op = op.clone();
         jobs.clone().store.submit(
             move |conn| end_row(conn, &op, &Err(error), Micros::now()),
@@ -125,14 +125,15 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
             let (settled, wanted) = (jobs.clock.settled().is_some(), StillWanted::unless(jobs.ends()));
             Ok(json!(backups::create(&jobs.store, Micros::now(), settled, &wanted)?))
         }
-        // A bulk operation is its parts, as freezing and thawing are; the start-up migration carries itself out.
+        // A bulk operation consists of its parts, and so do freezing and thawing; the start-up migration runs its own
+        // work.
         OperationKind::Bulk | OperationKind::Migrate | OperationKind::Freeze | OperationKind::Thaw => {
             Err(OperationError::Internal(format!("kind {}", op.kind)))
         }
     }
 }
 
-/// Ends an operation: its row, its audit row and, if it was the last part of a bulk operation, that one too.
+/// Ends an operation: writes its row and its audit row, and ends its bulk operation if it was the last part.
 pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: OperationResult) {
     if let Err(error) = &ended {
         let cause = error.cause().unwrap_or_else(|| "-".into());
@@ -143,16 +144,16 @@ pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: OperationResult) {
         move |conn| end_row(conn, &op, &ended, Micros::now())
     });
     if let Err(error) = written {
-        // It stays open and is ended by the next start.
+        // The row stays open, and the next start ends it.
         log::error!("operation {} could not be ended: {error}", op.id);
     }
     jobs.changed.raise();
 }
 
-/// Ends an operation's row and records how it ended.
+/// Ends an operation's row and records the result in the audit.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &OperationResult, now: Micros) -> store::Result<()> {
     let resource = op.agent_id.as_deref().map_or_else(|| format!("operation:{}", op.id), |id| format!("agent:{id}"));
     let outcome = if ended.is_ok() { audit::AuditOutcome::Ok } else { audit::AuditOutcome::Failed };
@@ -168,10 +169,10 @@ pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &OperationRes
     settle(conn, op, ended, now)
 }
 
-/// Ends the row of an operation that waits: what it would have done was never begun.
+/// Ends the row of a queued operation, whose work was never begun, as cancelled.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn cancel_waiting(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
     rows::cancel(conn, &op.id)?;
     settle(conn, op, &Err(OperationError::Cancelled), now)
@@ -193,7 +194,7 @@ fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &OperationResult, 
     }
 }
 
-/// A deployment that ended before it was begun has nothing to take back; its agent must not stay `deploying`.
+/// A deployment that ended before it began has nothing to undo, but its agent must not stay `deploying`.
 fn end_deploying(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
     let id = op.agent_id.as_deref().unwrap_or_default();
     match agents::by_id(conn, id)? {
@@ -204,7 +205,7 @@ fn end_deploying(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> st
     }
 }
 
-/// Ends a bulk operation whose parts have all ended.
+/// Ends a bulk operation once all of its parts have ended.
 pub fn end_parent(conn: &rusqlite::Connection, parent: &str, now: Micros) -> store::Result<()> {
     if rows::has_open_children(conn, parent)? {
         return Ok(());
@@ -227,10 +228,10 @@ pub fn end_parent(conn: &rusqlite::Connection, parent: &str, now: Micros) -> sto
     rows::finish(conn, parent, OperationStatus::Succeeded, Some(&result.to_string()), None, now)
 }
 
-/// Notes what an operation is at, and stops it here if someone asked for that.
+/// Stores the present step of an operation, and stops a deployment here if someone has cancelled it.
 ///
 /// # Errors
-/// `cancelled`, or the store's.
+/// `cancelled`, or a store error.
 pub fn step(jobs: &Arc<Jobs>, op: &Operation, text: &str, percent: i64) -> Result<(), OperationError> {
     log::info!("operation {} ({}): {text}", op.id, op.kind);
     let cancelled = jobs.store.write({
@@ -244,22 +245,22 @@ pub fn step(jobs: &Arc<Jobs>, op: &Operation, text: &str, percent: i64) -> Resul
     if cancelled && op.kind == OperationKind::Deploy { Err(OperationError::Cancelled) } else { Ok(()) }
 }
 
-/// Whether someone has asked that this running operation be stopped; asked of the database, in the middle of a step.
+/// True if someone has cancelled this running operation. It reads the database, so it may be called within a step.
 pub fn is_cancelled(jobs: &Arc<Jobs>, op: &Operation) -> bool {
     jobs.store.lookup(|conn| rows::by_id(conn, &op.id)).is_ok_and(|row| row.is_some_and(|row| row.cancelling))
 }
 
-/// The live agent an operation is about.
+/// The live agent that an operation is about.
 ///
 /// # Errors
-/// `agent_not_found` if it is gone, or the store's.
+/// `agent_not_found` if it does not exist, or a store error.
 pub fn agent_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, OperationError> {
     let id = op.agent_id.clone().unwrap_or_default();
     let live = jobs.store.lookup(|conn| agents::by_id(conn, &id))?;
     Ok(live.ok_or(OperationError::NoAgent)?.agent)
 }
 
-/// Who asked for an operation.
+/// The maker and the request of an operation.
 pub fn asker(op: &Operation) -> Asker {
     Asker { maker: op.asker(), request_id: op.request_id.clone() }
 }

@@ -1,5 +1,5 @@
 //! A few threads for work that may take long. Jobs with the same key run one after the other, in their order; jobs with
-//! other keys pass them by.
+//! other keys may overtake them.
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,14 +32,14 @@ struct Shared {
     capacity: usize,
 }
 
-/// The threads' front.
+/// A queue and the threads that work on it.
 pub struct Runner(Arc<Shared>);
 
 impl Runner {
-    /// Starts the threads; `capacity` jobs may wait.
+    /// Starts the threads; up to `capacity` jobs may wait.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(threads: usize, capacity: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared { state: Monitor::default(), capacity });
         for nth in 0..threads {
@@ -64,12 +64,12 @@ impl Runner {
         Ok(())
     }
 
-    /// Drops what waits and waits, at most `patience`, for what runs.
+    /// Drops waiting jobs and waits, at most `patience`, for running ones.
     pub fn stop(&self, patience: Duration) {
         let end = Instant::now() + patience;
         let mut state = self.0.state.lock();
         state.closed = true;
-        // Dropped outside the lock: a job may own what submits.
+        // Dropped outside the lock: a job may own something that submits jobs.
         let dropped = std::mem::take(&mut state.queue);
         drop(state);
         drop(dropped);

@@ -1,4 +1,4 @@
-//! Waking the container of an agent that sleeps, and putting one to sleep (workspace contract, section 4).
+//! Wakes the container of a sleeping agent, and puts an agent's container to sleep (workspace contract, section 4).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::time::Micros;
 
 /// How long a container may take to shut down by itself.
 const GRACE: Duration = Duration::from_secs(10);
-/// Seconds for a whole call, longer than the grace.
+/// Seconds for a whole call, longer than the grace period.
 const CALL: u64 = 40;
 
-/// Starts or thaws the container of the operation's agent. What waits for it is settled with that.
+/// Starts or thaws the container of the operation's agent. The waiting news counts as delivered with that.
 pub fn wake(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = agent_of(jobs, op)?;
     if agent.is_frozen() {
@@ -72,7 +72,7 @@ pub fn sleep(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
         return Ok(json!({"status": "needed", "name": agent.slug}));
     }
     step(jobs, op, "falling asleep", 10)?;
-    // Before it is frozen: should this run end in the middle, nobody has paused it.
+    // Written before the container is frozen: if this run ends in between, the agent must not look paused.
     let id = agent.id.clone();
     jobs.store.write(move |conn| agents::sleeps_since(conn, &id, Some(Micros::now())))?;
     let rested = rest(driver.as_ref(), &name, agent.wake);
@@ -89,11 +89,11 @@ pub fn sleep(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     }
 }
 
-/// Freezes or stops a container; what its agent's status is then.
+/// Freezes or stops a container. Returns the agent's status after that.
 fn rest(driver: &dyn Driver, name: &ContainerName, wake: Wake) -> Result<AgentStatus, Error> {
     match wake {
         Wake::Resume => match driver.freeze(name, within(CALL)) {
-            // It has stopped by itself.
+            // The container has stopped by itself.
             Err(Error::Refused(_)) => Ok(AgentStatus::Stopped),
             frozen => frozen.map(|()| AgentStatus::Running),
         },

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use crate::http::edge;
 use crate::threads::lock;
 
-/// Bytes a Unix socket's path may have (unix(7): 108 with the final NUL).
+/// The most bytes of a Unix socket's path (unix(7): 108 with the final NUL).
 const PATH_BYTES: usize = 107;
 
 /// The agents' sockets.
@@ -24,12 +24,12 @@ pub struct AgentSockets {
 }
 
 impl AgentSockets {
-    /// Sockets in this directory, which is made when the first is opened.
+    /// Sockets in this directory, which is made when the first one is opened.
     pub fn new(dir: PathBuf) -> Self {
         Self { dir, edge: OnceLock::new(), open: Mutex::default() }
     }
 
-    /// Connections are for this edge. Sockets that a killed daemon left behind go.
+    /// Sets the edge that gets the connections. Removes sockets that a killed daemon left behind.
     pub fn set_edge(&self, edge: edge::Handle) {
         let _ = self.edge.set(edge);
         for file in fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path()) {
@@ -41,15 +41,15 @@ impl AgentSockets {
         }
     }
 
-    /// Where an agent's socket is.
+    /// The path of an agent's socket.
     pub fn path(&self, agent_id: &str) -> PathBuf {
         self.dir.join(format!("{agent_id}.sock"))
     }
 
-    /// Opens an agent's socket (0600), if it is not open. Its path.
+    /// Opens an agent's socket (0600) if it is not open. Returns its path.
     ///
     /// # Errors
-    /// The path is longer than the kernel takes, or what the system says.
+    /// The path is longer than the kernel accepts, or any I/O error.
     pub fn open(&self, agent_id: &str) -> Result<PathBuf> {
         let path = self.path(agent_id);
         let mut open = lock(&self.open);
@@ -83,13 +83,13 @@ impl AgentSockets {
         }
     }
 
-    /// Removes every socket's file, at the end.
+    /// Closes all sockets and removes their files, when the daemon stops.
     pub fn close_all(&self) {
         let open: Vec<String> = lock(&self.open).iter().cloned().collect();
         for agent_id in open {
             self.close(&agent_id);
         }
-        // Only an empty directory goes.
+        // The call removes only an empty directory.
         let _ = fs::remove_dir(&self.dir);
     }
 }

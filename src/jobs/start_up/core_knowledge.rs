@@ -1,5 +1,5 @@
-//! The daemon's own knowledge: at every start the documentation in the binary becomes the items of `taos-core`. A start
-//! with the same documentation writes nothing.
+//! The daemon's own knowledge: at every start the documentation in the binary replaces the items of `taos-core`. A
+//! start with the same documentation writes nothing.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::store::knowledge::{self, CORE, NewDocument, Replacement};
 use crate::store::{Result, Store};
 use crate::time::Micros;
 
-/// Source type and category of the documentation.
+/// The source type and the category of the documentation.
 const AGENT_DOCS: &str = "agent-docs";
-/// Pages that one transaction writes: others' writes go in between.
+/// Pages per transaction, so that other writes come in between.
 const PAGES: usize = 8;
 
-/// Brings `taos-core` up to the documentation of this binary.
+/// Updates `taos-core` to the documentation in this binary.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn ingest(store: &Store) -> Result<()> {
     let documents: Vec<NewDocument> = docs::PAGES.iter().map(|(path, text)| document(path, text)).collect();
     let changes = store.read(|conn| knowledge::compare(conn, &replacement(&documents)))?;

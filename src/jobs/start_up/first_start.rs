@@ -1,4 +1,4 @@
-//! The first start: the operator, its default space and `operator.token` (DESIGN D7).
+//! The first start: makes the operator, its default space and `operator.token` (DESIGN D7).
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -25,13 +25,13 @@ const LABEL: &str = "operator.token";
 /// Makes the operator if there is none yet.
 ///
 /// # Errors
-/// The store's, or the token file's.
+/// A store error, or the token file cannot be written.
 pub fn prepare(store: &Arc<Store>) -> Result<()> {
     if store.lookup(|conn| meta::get(conn, meta::INSTALL_ID))?.is_some() {
         return Ok(());
     }
-    // The file first: a token on disk that the database does not know is harmless, the other way round nobody could
-    // log in. A crash in between leaves a start that begins anew.
+    // The file is written first. A token on disk that the database does not know is harmless; in the reverse order
+    // nobody could log in. After a crash in between, the next start begins again.
     let issued = UserToken::generate();
     write_token(&store.dir().join(TOKEN_FILE), &issued.plaintext).map_err(of_token)?;
     store.write(move |conn| create_operator(conn, &issued))
@@ -91,36 +91,36 @@ fn record(conn: &Connection, action: &str, resource: String, now: Micros) -> Res
     audit::append(conn, &entry)
 }
 
-/// A token of the operator's that is in the database and waits beside its file.
+/// A new token of the operator that is in the database, and in a file beside its place.
 pub struct NewToken {
     next: PathBuf,
     place: PathBuf,
 }
 
 impl NewToken {
-    /// Moves it to its file. Where that is.
+    /// Moves the token into its file. Returns the path of the file.
     ///
     /// # Errors
-    /// The file's.
+    /// The file cannot be renamed.
     pub fn settle(self) -> Result<PathBuf> {
         fs::rename(&self.next, &self.place).map_err(of_token)?;
         Ok(self.place)
     }
 }
 
-/// Replaces the operator's token: the old one is dead, the new one is in the file. Where the file is.
+/// Replaces the operator's token: revokes the old one and writes the new one to the file. Returns the path of the file.
 ///
 /// # Errors
-/// The store's, or the token file's.
+/// A store error, or the token file cannot be written.
 pub fn rotate(store: &Arc<Store>) -> Result<PathBuf> {
     let dir = store.dir().to_owned();
     store.write(move |conn| new_token(&dir, conn))?.settle()
 }
 
-/// A new token for the operator if the one in the data directory's file is not good in this database.
+/// Makes a new token for the operator if the one in the data directory's file is not valid in this database.
 ///
 /// # Errors
-/// The store's, or the token file's.
+/// A store error, or the token file cannot be read or written.
 pub fn token_for(data_dir: &Path, conn: &Connection) -> Result<Option<NewToken>> {
     match token_in(&data_dir.join(TOKEN_FILE)).map_err(of_token)? {
         Some(hash) if restore::is_admins(conn, hash.as_bytes())? => Ok(None),
@@ -139,13 +139,13 @@ fn new_token(data_dir: &Path, conn: &Connection) -> Result<NewToken> {
     let new = insert_token(conn, &operator, &issued, now)?;
     for id in old {
         credentials::revoke(conn, &id, now)?;
-        // What was made with the old one goes on with its successor.
+        // Credentials that were made with the old token belong to its successor from now on.
         credentials::reparent(conn, &id, Some(&new))?;
     }
     Ok(NewToken { next, place })
 }
 
-/// The hash of the token in a file; `None` if there is none.
+/// Reads the hash of the token in a file; `None` if there is none.
 fn token_in(path: &Path) -> io::Result<Option<SecretHash>> {
     let file = match fs::File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -160,7 +160,7 @@ fn of_token(error: io::Error) -> StoreError {
     StoreError::of_io(format!("{TOKEN_FILE}: {error}"), error.kind())
 }
 
-/// Writes a token to a 0600 file beside its place and moves it there, on disk before this returns.
+/// Writes a token to a 0600 file beside its place and renames it. It is on disk when this returns.
 fn write_token(path: &Path, token: &Plaintext) -> io::Result<()> {
     let beside = path.with_extension("tmp");
     match fs::remove_file(&beside) {

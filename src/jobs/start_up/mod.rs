@@ -1,5 +1,6 @@
-//! What a start does about containers: opens the agents' sockets, ends what a crash left open, and delivers a token to
-//! every agent that has a container and none (DESIGN D13). All of it in the background; repeating it changes nothing.
+//! The work of a start on containers: opens the agents' sockets, ends operations that a crash left open, and delivers a
+//! token to every agent that has a container and no token (DESIGN D13). It runs in the background; repeating it changes
+//! nothing.
 
 pub mod core_knowledge;
 pub mod first_start;
@@ -24,17 +25,17 @@ use crate::store::{self, credentials};
 use crate::threads::lock;
 use crate::time::Micros;
 
-/// Seconds for a list.
+/// Seconds for a list of containers.
 const CALL: u64 = 20;
 /// Seconds for starting one container that ran before the host's restart.
 const START: u64 = 60;
-/// How often a recovery is tried while the runtime does not answer, and the pause between.
+/// How many times a recovery is tried while the runtime does not reply, and the pause in between.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(5);
 const PREFIX: &str = "taos-agent-";
 
-/// The daemon answers now: opens the agents' sockets on its edge, ends what a crash left open and delivers what is
-/// missing, all in the background.
+/// Begins once the daemon serves requests: opens the agents' sockets on its edge, ends operations that a crash left
+/// open, and delivers missing tokens. All of it runs in the background.
 pub fn begin(jobs: &Arc<Jobs>, edge: edge::Handle) {
     jobs.sockets.set_edge(edge);
     open_sockets(jobs);
@@ -45,8 +46,8 @@ pub fn begin(jobs: &Arc<Jobs>, edge: edge::Handle) {
     }
 }
 
-/// Opens the way in of every agent that has a container, without asking the runtime: after a boot it starts containers
-/// only when this daemon is ready, and what they ask for in their first moments waits here.
+/// Opens the socket of every agent that has a container, without asking the runtime. After a boot the runtime starts
+/// containers only when this daemon is ready, and their first requests wait on the sockets.
 fn open_sockets(jobs: &Arc<Jobs>) {
     let agents = match jobs.store.lookup(agents::with_containers) {
         Ok(agents) => agents,
@@ -60,8 +61,8 @@ fn open_sockets(jobs: &Arc<Jobs>) {
     }
 }
 
-/// Runs the migration; where the runtime does not answer yet, the reconciler runs it again. At boot it may come up after
-/// the daemon.
+/// Runs the migration. If the runtime does not reply yet, the reconciler runs it again: at boot the runtime may start
+/// after the daemon.
 fn run_migration(jobs: &Arc<Jobs>) {
     match migrate(jobs) {
         Ok(()) => jobs.note_runtime("the start-up migration", Ok(())),
@@ -72,14 +73,14 @@ fn run_migration(jobs: &Arc<Jobs>) {
     }
 }
 
-/// Runs the migration again if it could not ask the runtime last time.
+/// Runs the migration again if the last run could not ask the runtime.
 pub fn migrate_if_due(jobs: &Arc<Jobs>) {
     if jobs.migration_due.swap(false, Ordering::Relaxed) {
         run_migration(jobs);
     }
 }
 
-/// Gives every operation of the last run its end.
+/// Ends or continues every operation of the last run.
 fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
     let (whole, parts): (Vec<_>, Vec<_>) =
         cut.into_iter().partition(|op| matches!(op.kind, OperationKind::Bulk | OperationKind::Migrate));
@@ -98,7 +99,7 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
     if whole.is_empty() {
         return;
     }
-    // A bulk operation without open parts, or an old migration, ends here.
+    // A bulk operation without open parts, and an old migration, end here.
     let ended = jobs.store.write(move |conn| -> store::Result<()> {
         for op in whole {
             if op.kind == OperationKind::Bulk {
@@ -126,7 +127,7 @@ fn end(jobs: &Arc<Jobs>, op: &Operation) {
     progress::finish(jobs, op, ended);
 }
 
-/// The defined end of each kind.
+/// Ends an operation in the way that is defined for its kind.
 fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     match op.kind {
         OperationKind::Deploy => {
@@ -136,7 +137,7 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
         OperationKind::Archive => archive::recover_archive(jobs, op),
         OperationKind::Restore => archive::recover_restore(jobs, op),
         OperationKind::Purge => archive::recover_purge(jobs, op),
-        // What it left is tidied away by the next one that is kept fresh.
+        // The next backup removes what this one left behind.
         OperationKind::Backup
         | OperationKind::Bulk
         | OperationKind::Migrate
@@ -149,7 +150,7 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
         | OperationKind::Resume
         | OperationKind::Wake
         | OperationKind::Sleep => {
-            // The status is read from the container.
+            // The status comes from the container.
             let agent = progress::agent_of(jobs, op)?;
             let state = jobs.driver_of(&agent)?.get(&lifecycle::container(&agent)?, within(CALL))?;
             note_status(jobs, &agent, state.status)?;
@@ -158,13 +159,13 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     }
 }
 
-/// Stores what a container does as its agent's status, if that differs.
+/// Stores the state of a container as its agent's status, if that differs.
 pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Result<()> {
     let runs = status == Status::Running;
     let (status, paused) = match status {
         Status::Running if agent.is_frozen() => (AgentStatus::Running, agent.paused),
         Status::Running => (AgentStatus::Running, false),
-        // What the daemon has frozen, because its agent is frozen or sleeps, nobody has paused.
+        // Containers that the daemon froze, because the agent is frozen or sleeps, do not count as paused.
         Status::Frozen if agent.is_frozen() || agent.thawing => (AgentStatus::Running, agent.paused),
         Status::Frozen => (AgentStatus::Running, agent.asleep_at.is_none()),
         Status::Stopped => (AgentStatus::Stopped, agent.paused),
@@ -184,7 +185,7 @@ pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Re
     })
 }
 
-/// Starts what ran when the host went down, where the runtime leaves that to us.
+/// Starts the containers that ran when the host went down, if the runtime does not do that itself.
 fn start_after_boot(jobs: &Arc<Jobs>, driver: &dyn Driver) -> Result<(), OperationError> {
     let ran = driver.ran_before_boot(within(CALL))?;
     let agents = if ran.is_empty() { Vec::new() } else { jobs.store.lookup(agents::with_containers)? };
@@ -195,14 +196,14 @@ fn start_after_boot(jobs: &Arc<Jobs>, driver: &dyn Driver) -> Result<(), Operati
         }
         match mounts::start(jobs, driver, &name, within(START).into()) {
             Ok(()) => log::info!("container {name} runs again after the host's restart"),
-            // The others have their turn all the same.
+            // One failure does not stop the others.
             Err(error) => log::warn!("container {name} could not be started again: {error}"),
         }
     }
     Ok(())
 }
 
-/// Delivers what is missing. One line where there is no runtime.
+/// Delivers missing tokens. Logs one line if there is no runtime.
 fn migrate(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
     let driver = jobs.any_driver()?;
     if driver.runtime() == Runtime::None {
@@ -216,7 +217,7 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
         agents.extend(claimed(jobs, &container)?.map(|agent| (agent.id, Some(container.name))));
     }
     let known = jobs.store.lookup(agents::with_containers)?;
-    // Those on nodes are served when the reconciler has found that their node answers.
+    // Agents on nodes are served when the reconciler has found that their node replies.
     agents.extend(known.into_iter().filter(is_here).map(|agent| (agent.id, None)));
     serve(jobs, agents);
     Ok(())
@@ -227,8 +228,8 @@ fn is_here(agent: &Agent) -> bool {
     agent.container_name.as_deref().and_then(ContainerPlace::node_in).is_none()
 }
 
-/// Delivers what is missing to these agents, each under its own key; to those with a container beside their id once that
-/// is theirs.
+/// Delivers missing tokens to these agents, each under its own key. An agent with a container beside its id adopts that
+/// container first.
 pub fn serve(jobs: &Arc<Jobs>, agents: Vec<(String, Option<ContainerName>)>) {
     let tally = Arc::new(DeliveryTally::of(agents.len()));
     if agents.is_empty() {
@@ -236,7 +237,8 @@ pub fn serve(jobs: &Arc<Jobs>, agents: Vec<(String, Option<ContainerName>)>) {
     }
     for (id, found) in agents {
         let part = Arc::clone(&tally);
-        // Under the agent's own key: a rotation that comes in meanwhile waits, and what the last run left open has ended.
+        // Under the agent's own key, a rotation that comes in meanwhile waits, and operations of the last run have
+        // ended.
         let queued = jobs.run(Some(&id.clone()), move |jobs| {
             match found.map_or(Ok(()), |container| adopt(jobs, &id, &container)) {
                 Ok(()) => serve_agent(jobs, &id, &part),
@@ -253,11 +255,11 @@ pub fn serve(jobs: &Arc<Jobs>, agents: Vec<(String, Option<ContainerName>)>) {
     }
 }
 
-/// Opens one agent's way in and delivers its token, if it has none.
+/// Opens one agent's socket and delivers its token, if it has none.
 fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &DeliveryTally) {
-    // As it is now: what the last run left open may just have ended with it.
+    // Reads the agent again: an operation of the last run may just have changed it.
     let agent = match jobs.store.lookup(|conn| agents::by_id(conn, agent_id)) {
-        // What is left of a failed deployment is taken away, not served.
+        // The remains of a failed deployment are removed, not served.
         Ok(Some(live)) if live.agent.container_name.is_some() && !deploy::is_left_over(jobs, &live.agent) => live.agent,
         Ok(_) => return,
         Err(error) => return log::warn!("agent {agent_id} could not be read: {error}"),
@@ -274,7 +276,7 @@ fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &DeliveryTally) {
     tally.add(&agent, &result);
 }
 
-/// What the migration has come to; its operation is only made once there is something to do.
+/// The results of the migration so far. Its operation is stored only when there is something to do.
 struct DeliveryTally {
     total: usize,
     left: AtomicUsize,
@@ -329,16 +331,16 @@ impl DeliveryTally {
     }
 }
 
-/// The agent whose name a container bears: only one of admins that has no container, and never where the container was
-/// made for another agent.
+/// The agent that a container's name belongs to. Only agents of admins without a container count, and never if the
+/// container was made for another agent.
 fn claimed(jobs: &Jobs, container: &ContainerState) -> Result<Option<Agent>, OperationError> {
     let Some(slug) = container.name.as_str().strip_prefix(PREFIX) else { return Ok(None) };
     let agent = jobs.store.lookup(|conn| agents::without_containers(conn, slug))?;
     Ok(agent.filter(|agent| container.owner.as_deref().is_none_or(|owner| owner == agent.id)))
 }
 
-/// Takes a container for this agent's, if it is still there and still bears its name: since it was listed, the end of an
-/// interrupted operation may have deleted it.
+/// Assigns a container to this agent, if it still exists and still has the agent's name: an interrupted operation may
+/// have deleted it since it was listed.
 fn adopt(jobs: &Arc<Jobs>, agent_id: &str, container: &ContainerName) -> Result<(), OperationError> {
     let driver = jobs.driver()?;
     let state = match driver.get(container, within(CALL)) {
@@ -356,7 +358,7 @@ fn adopt(jobs: &Arc<Jobs>, agent_id: &str, container: &ContainerName) -> Result<
     Ok(())
 }
 
-/// Opens an agent's way in, ends a delivery that a crash cut and says whether a token is still missing.
+/// Opens an agent's socket and ends a delivery that a crash interrupted. True if a token is still missing.
 fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     let (driver, name) = (jobs.driver_of(agent)?, lifecycle::container(agent)?);
     if agent.is_frozen() {
@@ -369,7 +371,7 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
         && driver.node().is_none()
         && let Err(error) = mounts::check(&jobs.mount_roots.now(), &state.mounts)
     {
-        // The runtime has started it by itself, such as at boot; what it sees is for a person to judge.
+        // The runtime has started it by itself, for example at boot; a person must decide about its mounts.
         log::error!(
             "agent {} runs with a mount that the daemon would not start it with: {}",
             agent.slug,
@@ -378,10 +380,10 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
     }
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     if delivery::is_due(jobs, agent)? {
-        // What was revoked since this start began, the record may not say yet.
+        // The record may not show yet what was revoked since this start began.
         let (id, began) = (agent.id.clone(), jobs.began);
         let revoked = jobs.store.lookup(|conn| credentials::revoked_since(conn, &id, began))?;
-        // A token that was issued by hand is its holder's; one that was revoked was taken away on purpose.
+        // A token that was issued by hand is its holder's; a revoked one was removed on purpose.
         let by_hand = agent.token_delivery == Some(TokenDelivery::NotInjected);
         return Ok(!by_hand && !revoked);
     }
@@ -391,7 +393,7 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
         log::warn!("the token file of agent {} could not be looked at: {error}", agent.slug);
     }
     let id = agent.id.clone();
-    // A run that the delivery could not see is noted by the next look at the containers.
+    // If the delivery did not learn the run, the reconciler stores it later.
     let unseen = agent.token_delivery_boot.as_deref() == Some(UNKNOWN_RUN) && state.boot.is_some();
     let restarted = agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot && !unseen;
     let unnoted = !matches!(agent.token_delivery, Some(TokenDelivery::Delivered | TokenDelivery::PendingRestart));

@@ -1,7 +1,7 @@
-//! `taosd restore`: puts a backup in the place of the database, with the daemon stopped (DESIGN D16).
+//! `taosd restore`: replaces the database by a backup while the daemon is stopped (DESIGN D16).
 //!
-//! The backup is copied into the data directory, checked and made ready there; only then does it take the place of the
-//! database, in one step. Until that step nothing has changed, and after it the old database is still there.
+//! The backup is copied into the data directory, and checked and prepared there. Then it replaces the database in one
+//! step. Before that step nothing has changed, and after it the old database still exists.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -15,23 +15,24 @@ use crate::store::restore::{self as copy, RestoreChanges};
 use crate::store::{self, FILE, OpenError, StoreError, own};
 use crate::time::Micros;
 
-/// What was done.
+/// The result of a restore.
 #[derive(Debug)]
 pub struct Restored {
-    /// Where the database of before is now; `None` if there was none.
+    /// The path of the previous database; `None` if there was none.
     pub kept: Option<PathBuf>,
-    /// What was changed in the backup's copy.
+    /// The changes that were made in the backup's copy.
     pub changed: RestoreChanges,
-    /// Why nobody could look up what has died since the backup; `None` if somebody could.
+    /// Why it is unknown what has ended since the backup; `None` if it is known.
     pub unknown: Option<String>,
-    /// Whether `operator.token` holds a new token: the one before was not the backup's.
+    /// True if `operator.token` holds a new token, because the previous one was not valid in the backup.
     pub new_token: bool,
 }
 
-/// Puts the backup `file` in the place of the database of `data_dir`; if `dry`, only works out what that would change.
+/// Replaces the database of `data_dir` by the backup `file`; if `dry`, only computes what that would change.
 ///
 /// # Errors
-/// [`OpenError`]: the directory is in use, or the file is no sound database of this program. Nothing has changed then.
+/// An [`OpenError`]: the directory is in use, or the file is no sound database of this program. Nothing has changed
+/// then.
 pub fn restore(data_dir: &Path, file: &Path, dry: bool) -> Result<Restored, OpenError> {
     let now = Micros::now();
     let _lock = store::lock_dir(data_dir)?;
@@ -69,10 +70,10 @@ pub fn restore(data_dir: &Path, file: &Path, dry: bool) -> Result<Restored, Open
     Ok(Restored { kept, changed, unknown, new_token })
 }
 
-/// Writes the database of `data_dir` anew without what was deleted, and puts that in its place in one step.
+/// Rewrites the database of `data_dir` without deleted data, and replaces it in one step.
 ///
 /// # Errors
-/// [`OpenError`]: the directory is in use, or the database is damaged. Nothing has changed then.
+/// An [`OpenError`]: the directory is in use, or the database is damaged. Nothing has changed then.
 pub fn compact(data_dir: &Path) -> Result<(), OpenError> {
     let _lock = store::lock_dir(data_dir)?;
     let place = data_dir.join(FILE);
@@ -81,14 +82,15 @@ pub fn compact(data_dir: &Path) -> Result<(), OpenError> {
         StoreError::Damaged(why) => OpenError::Damaged(place.clone(), why),
         other => OpenError::Store(place.clone(), other),
     };
-    // Its WAL would be taken for the new file's.
+    // Otherwise the old WAL would be applied to the new file.
     store::write_back(&place).map_err(failed)?;
     let copied = store::copy_at_rest(&place, &place).map_err(failed)?;
     own(data_dir, copied.path()).map_err(|error| OpenError::Io(place.clone(), error))?;
     copied.settle().map_err(failed)
 }
 
-/// What of the database in place is to hold on. Without one, or with another installation's, nothing is.
+/// Returns the state of the present database that must hold in the restored one. If it is missing, unreadable or of
+/// another installation, all live credentials of the copy stay live.
 fn what_has_died(place: &Path, copy: &Connection) -> store::Result<(copy::Since, Option<String>)> {
     if !place.exists() {
         return Ok((copy::all_live(copy)?, None));
@@ -104,8 +106,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((fs::metadata(one), fs::metadata(other)), (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()))
 }
 
-/// Gives the present database a second name, by which it stays. Its WAL must not be taken for the new one's: it is
-/// written back, or goes with the old file where that is too damaged.
+/// Gives the present database a second name, under which it stays. Its WAL must not be applied to the new file: it is
+/// written back, or, if the database is too damaged, moved along with the old file.
 fn put_aside(place: &Path, now: Micros) -> io::Result<Option<PathBuf>> {
     if !place.exists() {
         return Ok(None);
@@ -115,7 +117,7 @@ fn put_aside(place: &Path, now: Micros) -> io::Result<Option<PathBuf>> {
     if let Err(error) = store::write_back(place) {
         log::warn!("{}: {error}; its WAL is kept beside it", place.display());
     }
-    // Some file systems have no second names.
+    // Some file systems have no hard links.
     if fs::hard_link(place, &kept).is_err() {
         fs::copy(place, &kept)?;
         File::open(&kept)?.sync_all()?;

@@ -1,5 +1,5 @@
-//! What the daemon has found wrong with itself and tells the admins, as notifications: a database file that is damaged or
-//! gone, and a clock that jumped. Each is told once, and again after it was well in between.
+//! Faults that the daemon finds in itself and reports to the admins as notifications: a damaged or missing database
+//! file, and a clock that jumped. Each is reported once, and again if it was repaired in between.
 
 use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::store::notifications::Level;
@@ -9,18 +9,18 @@ use crate::time::Clock;
 const STORAGE_PAGE: &str = "/docs/agents/recipes/troubleshooting#damaged";
 const CLOCK_PAGE: &str = "/docs/agents/recipes/troubleshooting#the-clock";
 
-/// What was told.
+/// The faults that were reported.
 #[derive(Debug, Default)]
 pub struct Alarms {
-    /// The database's trouble that stands in the log.
+    /// The title of the database fault that was logged.
     logged: Option<String>,
-    /// The one that the admins know of.
+    /// The title of the database fault that the admins know.
     told: Option<String>,
 }
 
 impl Alarms {
-    /// Looks, and tells what is new. What cannot be told now, because nothing can be written, is tried again at the next
-    /// call.
+    /// Checks for faults and reports new ones. If a report fails, because nothing can be written, the next call tries
+    /// again.
     pub fn tell(&mut self, store: &Store, clock: &Clock, notifier: &Notifier) {
         self.tell_storage(store.condition().err(), notifier);
         if let Some(alarm) = clock.take_alarm() {
@@ -66,7 +66,7 @@ impl Alarms {
     }
 }
 
-/// For people, without a file's path.
+/// The title and the text of a notice, without the path of a file.
 fn words(error: &StoreError) -> (&'static str, &'static str) {
     match error {
         StoreError::Gone(_) => (

@@ -1,5 +1,5 @@
-//! The signed head of the audit chain: told over the route, written to the log every hour, and held against a database by
-//! `taosd check --head`.
+//! The signed head of the audit chain: a route returns it, the log gets it every hour, and `taosd check --head`
+//! compares it with a database.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,21 +13,21 @@ use crate::time::Micros;
 
 /// How often the head is written to the log, if it has changed.
 const PERIOD: Duration = Duration::from_secs(3600);
-/// What the line in the log begins with.
+/// The beginning of the log line.
 const LINE: &str = "audit head ";
 
-/// A head with the signature of the box's key.
+/// The head of the audit chain with a signature of the box's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedHead {
-    /// The last row's place.
+    /// The sequence number of the last row.
     pub seq: i64,
-    /// Its hash, hexadecimal.
+    /// The hash of that row, hexadecimal.
     pub hash: String,
     /// When it was signed, RFC 3339.
     pub at: String,
-    /// Which key signed.
+    /// The id of the key that signed it.
     pub key_id: String,
-    /// Ed25519 over [`SignedHead::text`], base64url.
+    /// The Ed25519 signature of [`SignedHead::text`], base64url.
     pub signature: String,
 }
 
@@ -45,22 +45,22 @@ impl SignedHead {
         Self { signature, ..unsigned }
     }
 
-    /// What is signed: a line each for what it is, the installation, place, hash and time.
+    /// The signed text. Its lines are the kind of text, the installation's id, sequence number, hash and time.
     pub fn text(&self, install_id: &str) -> String {
         format!("taosd audit head 1\n{install_id}\n{}\n{}\n{}\n", self.seq, self.hash, self.at)
     }
 
-    /// The last head in a text: the route's reply, or the log with its lines.
+    /// Finds the last head in a text, which is the route's reply or lines of the log.
     pub fn find(text: &str) -> Option<Self> {
         let whole = serde_json::from_str(text.trim()).ok();
         whole.or_else(|| text.lines().rev().find_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok()))
     }
 }
 
-/// Signs the head as it is now; `None` for an empty chain.
+/// Signs the present head; `None` if the chain is empty.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn signed(store: &Store, key: &BoxKey) -> store::Result<Option<SignedHead>> {
     Ok(store.lookup(rows::head)?.map(|head| SignedHead::of(&head, key, Micros::now())))
 }
@@ -73,7 +73,7 @@ pub struct HeadLogger {
 }
 
 impl HeadLogger {
-    /// Of this store, signed with this key.
+    /// A logger for this store that signs with this key.
     pub fn new(store: Arc<Store>, key: Arc<BoxKey>) -> Self {
         Self { store, key, told: None }
     }

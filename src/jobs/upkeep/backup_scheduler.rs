@@ -1,5 +1,6 @@
-//! Keeps `backup/taosd.db` fresh: a new copy now and then, if something has changed, and one after the last commit of a
-//! stop. A failure is told to the admins, in `/readyz` and in `/metrics`, until one has gone well again (DESIGN D16).
+//! Keeps `backup/taosd.db` fresh: makes a new copy at an interval if something has changed, and one after the last
+//! commit of a stop. A failure is reported to the admins, in `/readyz` and in `/metrics`, until a copy succeeds again
+//! (DESIGN D16).
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -16,31 +17,31 @@ use crate::store::{self, FILE, OpenError, StillWanted, Store, StoreError};
 use crate::threads::{Pause, Periodic, lock};
 use crate::time::Micros;
 
-/// The pause after a failure, and before the first copy of a start that found none or an old one.
+/// The pause after a failure, and before the first copy of a start that found no copy or an old one.
 const SOON: Duration = Duration::from_secs(60);
-/// How long the copy at the stop may take: a stop shall not wait for more. The next start makes up for it.
+/// How long the copy at a stop may take, because a stop must not wait longer. The next start makes up for it.
 const LAST_COPY: Duration = Duration::from_secs(4);
 const PAGE: &str = "/docs/agents/recipes/backup#when-a-backup-fails";
 
-/// How the automatic backups are doing.
+/// The state of the automatic backups, shared between threads.
 #[derive(Debug, Default)]
 pub struct BackupHealth(Mutex<BackupStatus>);
 
-/// What [`BackupHealth`] says now.
+/// The state of the automatic backups.
 #[derive(Debug, Clone, Default)]
 pub struct BackupStatus {
-    /// When the copy that lies there was made; `None` if there is none.
+    /// When the present copy was made; `None` if there is none.
     pub made: Option<Micros>,
     /// Failures since the start.
     pub failures: u64,
-    /// Why the last try failed; `None` if it went well.
+    /// Why the last try failed; `None` if it succeeded.
     pub trouble: Option<String>,
-    /// The state of the database that the copy holds, but for what is worth no new copy.
+    /// The state of the database that the copy covers, except for changes that are not worth a new copy.
     pub covered: Option<u64>,
 }
 
 impl BackupHealth {
-    /// What it says now.
+    /// Returns the present state.
     pub fn read(&self) -> BackupStatus {
         self.lock().clone()
     }
@@ -50,11 +51,11 @@ impl BackupHealth {
     }
 }
 
-/// Starts the thread; while `interval` is 0 it keeps nothing fresh. `fresh`: whether the copy was that of the database when the
+/// Starts the thread; while `interval` is 0 it makes no copies. `fresh`: whether the copy covered the database when the
 /// daemon started.
 ///
 /// # Errors
-/// Where there is no thread to be had.
+/// A thread cannot be started.
 pub fn start(
     store: Arc<Store>,
     health: Arc<BackupHealth>,
@@ -72,17 +73,17 @@ pub fn start(
 
 struct BackupWork {
     space: IncrementalVacuum,
-    /// Up to which commit of what is worth no new copy by itself the copy holds.
+    /// The last commit of changes not worth a copy by themselves that the copy has.
     light: u64,
     store: Arc<Store>,
     health: Arc<BackupHealth>,
     notifier: Notifier,
     interval: Watched<Duration>,
-    /// The state of the database that the copy holds.
+    /// The state of the database that the copy covers.
     covered: Option<u64>,
-    /// Whether the admins know of the present trouble.
+    /// True if the admins know of the present failure.
     told: bool,
-    /// Tells the head of the audit, where it can be signed.
+    /// Logs the signed head of the audit, if it can be signed.
     teller: Option<HeadLogger>,
 }
 
@@ -98,7 +99,7 @@ impl BackupWork {
                 continue;
             }
             since = Instant::now();
-            // Read first: what is committed meanwhile may or may not be in the copy.
+            // Read before the copy: later commits may or may not be in it.
             let (version, light) = (self.store.version(), self.store.light_version());
             if self.covered != Some(version) || (self.light != light && backups::is_old(&dir, Micros::now())) {
                 let result = backups::refresh(&self.store, &StillWanted::unless(pause.ends()));
@@ -121,7 +122,7 @@ impl BackupWork {
         }
     }
 
-    /// How long to sleep: a reload may bring another interval.
+    /// How long to sleep. It is short, because a reload may set another interval.
     fn turn(&self) -> Duration {
         let interval = self.interval.now();
         if interval.is_zero() { SOON } else { interval.min(SOON) }
@@ -145,13 +146,13 @@ impl BackupWork {
         drop(health);
         log::error!("the automatic backup failed: {error}");
         if !self.told {
-            // On a full disk nobody can be told in writing; the next failure tries again.
+            // On a full disk no notification can be stored; the next failure tries again.
             self.told = self.notifier.tell_admins(notice(&error)).is_ok();
         }
     }
 }
 
-/// What went wrong, in words that name no file.
+/// The cause of a failure, without the name of a file.
 fn reason(error: &StoreError) -> &'static str {
     match error {
         StoreError::Full(_) => "the disk is full",
@@ -176,12 +177,12 @@ fn notice(error: &StoreError) -> Notice {
     }
 }
 
-/// Brings the copy up to date after the store has closed, if it is not; `covered`: whether it holds all that is worth a
-/// copy. Best effort: the database itself is whole.
+/// Brings the copy up to date after the store has closed, if needed. `covered`: whether it has all changes that are
+/// worth a copy. A failure is only logged: the database itself is whole.
 pub fn refresh_at_stop(dir: &Path, covered: bool) {
     let path: PathBuf = dir.to_owned();
     match store::lock_dir(&path) {
-        // The daemon that has it now looks after the copy.
+        // Another daemon uses the directory now and keeps the copy fresh.
         Err(OpenError::Locked(_)) => {}
         Err(error) => log::warn!("the last backup could not be made: {error}"),
         Ok(_lock) if backups::is_fresh(dir) => {}

@@ -1,9 +1,10 @@
-//! The clock of what was given for a time: pending requests, what approved ones give, grants with an end. Every check
-//! looks at the time itself and waits for nobody; this thread writes the end down, records it and tells of it, so that
-//! what has ended stays ended when a clock goes back (DESIGN D20). Each lasts no longer than it was given for by the
-//! monotonic clock; a host's clock that is in doubt ends nothing for good.
+//! Ends temporary rights: pending requests, what approved requests give, and grants with an end. Every check compares
+//! the time itself and does not wait for this thread. The thread stores and records each end and reports it, so that
+//! what has ended stays ended when a clock goes back (DESIGN D20). By the monotonic clock, nothing lasts longer than it
+//! was given for. While the host's clock is in doubt it ends nothing.
 //!
-//! It also records and tells of requests that ended with what they hung on: the triggers of the schema end them.
+//! It also records and reports requests that ended together with something they depend on: the triggers of the schema
+//! end those.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,11 +18,11 @@ use crate::store::{self, Store, StoreError, grants};
 use crate::threads::{EventThread, Monitor};
 use crate::time::{Clock, Micros};
 
-/// Ends of one transaction.
+/// Ends in one transaction.
 const BATCH: usize = 64;
-/// Commits that follow each other so closely are looked at together.
+/// Commits within this time are handled together.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often the host's clock is looked at while something has an end.
+/// How often the host's clock is checked while something has an end.
 const LOOK: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(24 * 3600);
 
@@ -31,18 +32,18 @@ struct EndingsState {
     closed: bool,
 }
 
-/// The thread.
+/// The thread that ends temporary rights.
 pub struct Endings {
     shared: Arc<Monitor<EndingsState>>,
     _thread: EventThread,
 }
 
 impl Endings {
-    /// Starts the thread, which takes up what the last run has left. `ended` is told each request that ends, after the
-    /// commit.
+    /// Starts the thread, which first handles what the last run left. It calls `ended` with the id of each request that
+    /// ends, after the commit.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(store: Arc<Store>, clock: Arc<Clock>, ended: impl Fn(&str) + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(Monitor::new(EndingsState { look: true, closed: false }));
         let work = move |shared: &Monitor<EndingsState>| serve(shared, &store, &clock, &ended);
@@ -50,7 +51,7 @@ impl Endings {
         Ok(Self { shared, _thread: thread })
     }
 
-    /// What says that something was committed. Quick; from any thread.
+    /// Returns the function that announces a commit. It is fast and may be called from any thread.
     pub fn nudge(&self) -> impl Fn() + Send + Sync + 'static {
         let shared = Arc::downgrade(&self.shared);
         move || {
@@ -65,12 +66,12 @@ impl Endings {
     }
 }
 
-/// What is given now, and until when by the monotonic clock.
+/// The current temporary rights, each with its end by the monotonic clock.
 #[derive(Default)]
 struct Ends(HashMap<(Ending, String), (End, Instant)>);
 
 impl Ends {
-    /// Takes over what the database says. What is known keeps its end, unless that was set anew.
+    /// Takes the ends from the database. A known right keeps its monotonic end, unless its end was set anew.
     fn take(&mut self, ends: Vec<End>, now: Micros, clock: Instant) {
         let mut fresh = HashMap::new();
         for end in ends {
@@ -82,7 +83,7 @@ impl Ends {
         self.0 = fresh;
     }
 
-    /// What is over: by the monotonic clock, or by the host's as far as that is believed.
+    /// The rights that are over by the monotonic clock, or by the host's clock if that can be trusted.
     fn due(&self, clock: Instant, settled: impl FnOnce() -> Option<Micros>) -> Vec<End> {
         let now = Micros::now();
         let believed = if self.0.values().any(|(end, _)| end.at <= now) { settled() } else { None };
@@ -96,7 +97,7 @@ impl Ends {
     }
 }
 
-/// What is left, never more than it was given for.
+/// The time left, never more than the right was given for.
 fn left(end: &End, now: Micros) -> Duration {
     let given = end.at.0.saturating_sub(end.since.0).max(0);
     let left = end.at.0.saturating_sub(now.0).clamp(0, given);
@@ -133,7 +134,7 @@ fn serve(shared: &Monitor<EndingsState>, store: &Store, clock: &Clock, ended: &d
     }
 }
 
-/// Writes down what is over. The requests that are to be told of.
+/// Stores what is over. Returns the ids of the requests to report.
 fn turn(given: &mut Ends, store: &Store, clock: &Clock) -> store::Result<Vec<String>> {
     let (ends, any) =
         store.read(|conn| Ok::<_, StoreError>((requests::ends(conn)?, !requests::untold(conn, 1)?.is_empty())))?;
@@ -163,7 +164,7 @@ fn over(conn: &Connection, end: &End) -> store::Result<()> {
     }
 }
 
-/// Records the ends that are not yet; their requests.
+/// Records ends that are not recorded yet. Returns the ids of their requests.
 fn record(conn: &Connection) -> store::Result<Vec<String>> {
     let mut told = Vec::new();
     for end in requests::untold(conn, BATCH as u64)? {
@@ -192,7 +193,7 @@ mod tests {
         let now = Micros(1000 * Micros::SECOND);
         assert_eq!(left(&end(1100, 900), now), Duration::from_secs(100));
         assert_eq!(left(&end(900, 800), now), Duration::ZERO);
-        // The clock went back by a day.
+        // The clock goes back by a day.
         assert_eq!(left(&end(90_000, 89_880), now), Duration::from_secs(120));
         assert_eq!(left(&end(10, 20), Micros(0)), Duration::ZERO);
     }
@@ -202,7 +203,7 @@ mod tests {
         let (mut given, clock) = (Ends::default(), Instant::now());
         let now = Micros(1000 * Micros::SECOND);
         given.take(vec![end(1010, 1000)], now, clock);
-        // The host's clock went back: the end stays where it was.
+        // The host's clock goes back: the end stays the same.
         given.take(vec![end(1010, 1000)], Micros(0), clock + Duration::from_secs(5));
         assert!(given.due(clock + Duration::from_secs(9), || None).is_empty());
         assert_eq!(given.due(clock + Duration::from_secs(10), || None).len(), 1);
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn a_clock_in_doubt_ends_nothing_and_one_that_is_believed_does() {
         let (mut given, clock) = (Ends::default(), Instant::now());
-        // By the host's clock it is long over, by the monotonic one it is not.
+        // It is long over by the host's clock, but not by the monotonic clock.
         given.take(vec![end(1010, 1000)], Micros(1000 * Micros::SECOND), clock);
         assert!(given.due(clock, || None).is_empty());
         assert_eq!(given.due(clock, || Some(Micros(1010 * Micros::SECOND))).len(), 1);

@@ -1,5 +1,5 @@
-//! Warnings that a credential ends soon, as notifications to its owner (aX contract, section 2; DESIGN D17). The
-//! notification and the note that it was given are one commit: neither a restart nor a crash repeats or loses it.
+//! Warnings that a credential ends soon, as notifications to its owner (aX contract, section 2; DESIGN D17). One commit
+//! stores the notification and marks it as given, so that neither a restart nor a crash repeats or loses it.
 
 use rusqlite::Connection;
 
@@ -12,11 +12,11 @@ use crate::time::Micros;
 
 const PAGE: &str = "/docs/agents/concepts/authentication#expiry";
 
-/// Warns through this.
+/// Warns owners of credentials through a notifier.
 pub struct Expiry(pub Notifier);
 
 impl Expiry {
-    /// Sends the warnings that are due; looks first, and writes nothing where there are none.
+    /// Sends the warnings that are due. It reads first, and writes nothing if there are none.
     pub fn warn(&self, store: &Store, now: Micros) {
         loop {
             match store.lookup(|conn| expiry::is_due(conn, now)) {
@@ -33,7 +33,7 @@ impl Expiry {
     }
 }
 
-/// The warnings, marked as given, each with the user it is for.
+/// Marks the due warnings as given and returns them, each with the id of its user.
 fn due(conn: &Connection, now: Micros) -> store::Result<Vec<(String, notifier::Notice)>> {
     let warning = |notice: ExpiryNotice| notifier::Notice {
         level: if notice.days > 1 { Level::Normal } else { Level::High },

@@ -1,8 +1,9 @@
-//! Health checks (Agentex contract, section 5), where `agentex.health_checks` asks for them: every registered agent is
-//! asked for `<acp_url>/healthz` now and then, and only a change of its health is written.
+//! Health checks (Agentex contract, section 5), if `agentex.health_checks` is set: every registered agent gets a
+//! request to `<acp_url>/healthz` from time to time, and only a change of its health is written.
 //!
-//! One thread decides and counts; the requests are the forwarder's, so many at once, and hold no thread. What an agent
-//! answers is hostile: it has little time and little room, no redirect is followed, and it says no more than yes or no.
+//! One thread decides and counts. The forwarder sends the requests, so many run at once without a thread each. An
+//! agent's reply is untrusted: it gets little time and few bytes, no redirect is followed, and only yes or no is read
+//! from it.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -26,16 +27,16 @@ use crate::time::Micros;
 
 /// Seconds for the list of containers.
 const CALL: u64 = 10;
-/// How often the settings are looked at while there are no checks.
+/// How often the settings are read while there are no checks.
 const OFF: Duration = Duration::from_secs(30);
-/// How soon the end of the daemon is noticed in the middle of a round.
+/// How soon the end of the daemon is noticed during a round.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Starts the thread, which begins a round every `period`, or later where a round takes longer; none while there is no
+/// Starts the thread. It begins a round every `period`, or later if a round takes longer; none while there is no
 /// period.
 ///
 /// # Errors
-/// Where there is no thread to be had.
+/// A thread cannot be started.
 pub fn start(
     jobs: &Arc<Jobs>,
     forwarder: Arc<Forwarder>,
@@ -67,7 +68,7 @@ struct Checker {
     misses: HashMap<String, Misses>,
 }
 
-/// Misses in a row of one registration at one address: another begins anew.
+/// Misses in a row of one registration at one address; a new registration or address starts again at 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Misses {
     registered_at: Micros,
@@ -75,18 +76,18 @@ struct Misses {
     count: u32,
 }
 
-/// What is done about an agent in a round.
+/// What a round does about an agent.
 enum HealthPlan {
-    /// It is asked at this address.
+    /// Ask it at this address.
     Ask(std::net::SocketAddr, AcpUrl),
     /// It cannot be reached, which is a miss.
     Miss,
-    /// It is left alone: its container is down or on a node, or its address is none that anything is sent to.
+    /// Leave it alone: its container is down or on a node, or nothing may be sent to its address.
     Leave,
 }
 
 impl Checker {
-    /// False once the daemon stops.
+    /// Waits until `end`; false once the daemon stops.
     fn rests_until(&self, end: Instant) -> bool {
         self.pause.lasts(end.saturating_duration_since(Instant::now()))
     }
@@ -127,7 +128,7 @@ impl Checker {
                 return Ok(());
             }
         }
-        // Who was not looked at in this round begins anew.
+        // An agent that was not checked in this round starts again at 0.
         self.misses = counted;
         Ok(())
     }
@@ -161,12 +162,12 @@ impl Checker {
             .with_max_response(HEALTH_ANSWER_BYTES);
         self.forwarder.send(Target::Tcp(to), request, move |answer| {
             let hit = is_healthy(&agent.id, answer);
-            // Nobody listens any more once the daemon stops.
+            // The receiver is gone once the daemon stops.
             let _ = tell.send((agent, hit));
         });
     }
 
-    /// Takes one answer; every request has one by its own deadline. False once the daemon stops.
+    /// Takes one reply; every request gets one by its own deadline. False once the daemon stops.
     fn take(&mut self, told: &Receiver<(CheckedEndpoint, bool)>, counted: &mut HashMap<String, Misses>) -> bool {
         loop {
             match told.recv_timeout(LOOK) {
@@ -207,7 +208,7 @@ fn note(jobs: &Jobs, agent: &CheckedEndpoint, unhealthy: bool) {
     }
 }
 
-/// 200, and a JSON object whose `status` is `healthy` and whose `agent_id`, if it has one, is this agent's.
+/// True for 200 and a JSON object whose `status` is `healthy` and whose `agent_id`, if it has one, is this agent's.
 fn is_healthy(id: &str, answer: Result<Response, ClientError>) -> bool {
     let Ok(answer) = answer else { return false };
     let Ok(Value::Object(body)) = serde_json::from_slice(&answer.body) else { return false };

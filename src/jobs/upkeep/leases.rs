@@ -1,6 +1,6 @@
-//! The clock of leases: one thread that ends each lease when its time is up by the monotonic clock, so that no jump of
-//! the host's clock ends or lengthens one (DESIGN D20). After a restart each has what was left of it, and never more than
-//! it was given for.
+//! Ends leases: one thread ends each lease when its time is up by the monotonic clock, so that a jump of the host's
+//! clock neither ends nor lengthens one (DESIGN D20). After a restart each lease has the time that it had left, and
+//! never more than its original length.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
@@ -15,15 +15,15 @@ use crate::time::Micros;
 
 /// Leases that end in one transaction.
 const BATCH: usize = 128;
-/// How long to wait after a transaction that failed.
+/// How long to wait after a failed transaction.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// A lease that ran out, and what its task is now.
+/// A lease that ran out, with the present state of its task.
 #[derive(Debug)]
 pub struct EndedLease {
     /// The task.
     pub task: Task,
-    /// The ids of those it depends on.
+    /// The ids of the tasks that it depends on.
     pub depends_on: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl LeaseState {
         due.filter_map(|(_, task_id)| self.by_task.get(task_id)).map(|(lease, _)| lease.clone()).collect()
     }
 
-    /// Removes leases that were ended, but for those given anew meanwhile.
+    /// Removes leases that were ended, except those that were given again in the meantime.
     fn settle(&mut self, ended: &[Lease]) {
         for lease in ended {
             let same = |(held, _): &(Lease, Instant)| held.fence == lease.fence && held.until == lease.until;
@@ -63,28 +63,29 @@ impl LeaseState {
     }
 }
 
-/// Every lease that is given, and the thread that ends them.
+/// All current leases, and the thread that ends them.
 pub struct Leases {
     shared: Arc<Monitor<LeaseState>>,
     _thread: EventThread,
 }
 
-/// Why the clock cannot start.
+/// Why the thread cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum LeasesError {
     /// The leases of the last run cannot be read.
     #[error(transparent)]
     Store(#[from] store::StoreError),
-    /// There is no thread to be had.
+    /// A thread cannot be started.
     #[error(transparent)]
     Thread(#[from] std::io::Error),
 }
 
 impl Leases {
-    /// Takes up the leases of the last run and starts the thread. `ended` is told each that runs out, after the commit.
+    /// Reads the leases of the last run and starts the thread, which calls `ended` for each lease that runs out, after
+    /// the commit.
     ///
     /// # Errors
-    /// [`LeasesError`].
+    /// A [`LeasesError`].
     pub fn start(
         store: &Store,
         notifier: Notifier,
@@ -102,7 +103,7 @@ impl Leases {
         Ok(Self { shared, _thread: thread })
     }
 
-    /// Notes a lease that was given or lengthened now. Quick; from any thread.
+    /// Notes a lease that begins or is renewed now. Fast; may be called from any thread.
     pub fn note(&self, lease: Lease) {
         let ends = Instant::now() + Duration::from_secs(u64::try_from(lease.seconds).unwrap_or(0));
         let mut state = self.shared.lock();
@@ -114,18 +115,18 @@ impl Leases {
         }
     }
 
-    /// Forgets the lease of a task that nobody is at any more. Quick; from any thread.
+    /// Forgets the lease of a task that nobody holds any more. Fast; may be called from any thread.
     pub fn forget(&self, task_id: &str) {
         self.shared.lock().remove(task_id);
     }
 
-    /// How many leases are given now.
+    /// The number of current leases.
     pub fn count(&self) -> usize {
         self.shared.lock().by_task.len()
     }
 }
 
-/// What is left of a lease of the last run, as far as the host's clock can tell.
+/// The time left of a lease of the last run, as far as the host's clock can tell.
 fn left(lease: &Lease, now: Micros) -> Duration {
     let given = lease.seconds.saturating_mul(Micros::SECOND);
     let left = lease.until.0.saturating_sub(now.0).clamp(0, given.max(0));
@@ -163,7 +164,7 @@ fn serve(shared: &Monitor<LeaseState>, notifier: &Notifier, ended: &dyn Fn(&Ende
     }
 }
 
-/// Ends leases in one transaction, and tells the people whose tasks are blocked by it.
+/// Ends leases in one transaction, and notifies the people whose tasks are blocked by that.
 fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<EndedLease>> {
     let told: Arc<Mutex<Vec<EndedLease>>> = Arc::default();
     let telling = Arc::clone(&told);
@@ -184,7 +185,7 @@ fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<EndedLe
     Ok(std::mem::take(&mut *lock(&told)))
 }
 
-/// What the creator, or its owner, is told of a blocked task.
+/// The notice about a blocked task, for its creator or the creator's owner.
 fn notice(task: &Task) -> Notice {
     Notice {
         level: Level::Normal,

@@ -1,5 +1,5 @@
-//! What becomes of messages by themselves: replies that are overdue are told once, and what a space may not keep goes in
-//! small batches, never inside a request (workspace contract, sections 2 and 5).
+//! Work on messages that no request does: reports overdue replies once, and deletes what exceeds a space's limits, in
+//! small batches (workspace contract, sections 2 and 5).
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -20,33 +20,33 @@ use crate::store::{self, Store, Swept};
 use crate::threads::{EventThread, Monitor, lock};
 use crate::time::{Clock, Micros};
 
-/// Overdue messages told in one transaction.
+/// Overdue messages reported in one transaction.
 const TOLD: u64 = 100;
-/// Messages removed in one transaction.
+/// Messages deleted in one transaction.
 const BATCH: u64 = 200;
-/// How often in one round parts of the words' index are put together.
+/// Merge steps of the word index in one round.
 const TIDIED: usize = 200;
-/// Spaces looked at in one round; the next round goes on behind them.
+/// Spaces checked in one round; the next round continues after them.
 const SPACES: u64 = 500;
-/// Readers looked at in one round, whether they are still there.
+/// Readers checked in one round: do they still exist?
 const READERS: u64 = 200;
-/// The longest rest where a reply is due later: a clock that was set wrong meanwhile is noticed.
+/// The longest pause while a reply is due later, so that a clock that was set meanwhile is noticed.
 const LONGEST: Duration = Duration::from_secs(60);
 /// How long to wait after a failure.
 const AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct MessagesState {
-    /// Spaces that hold more than they may.
+    /// The ids of spaces that hold more than they may.
     full: BTreeSet<String>,
-    /// When the next reply is due, as far as is known.
+    /// When the next reply is due, as far as known.
     due: Option<Micros>,
     closed: bool,
-    /// Messages removed since the start.
+    /// Messages deleted since the start.
     removed: u64,
 }
 
-/// The thread that looks after messages; dropping it ends it.
+/// The thread that maintains messages; dropping it ends it.
 pub struct Upkeep {
     shared: Arc<Monitor<MessagesState>>,
     _thread: EventThread,
@@ -56,7 +56,7 @@ impl Upkeep {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(
         store: Arc<Store>,
         streams: Arc<Streams>,
@@ -81,7 +81,7 @@ impl Upkeep {
         Ok(Self { shared, _thread: thread })
     }
 
-    /// Notes that a reply is due at this time. Quick; from any thread.
+    /// Notes that a reply is due at this time. Fast; may be called from any thread.
     pub fn expect(&self, due: Micros) {
         let mut state = self.shared.lock();
         if state.due.is_none_or(|known| due < known) {
@@ -90,7 +90,7 @@ impl Upkeep {
         }
     }
 
-    /// Notes that a space holds more than it may. Quick; from any thread.
+    /// Notes that a space holds more than it may. Fast; may be called from any thread.
     pub fn nudge(&self, space_id: &str) {
         let mut state = self.shared.lock();
         if !state.full.contains(space_id) {
@@ -99,7 +99,7 @@ impl Upkeep {
         }
     }
 
-    /// Messages removed since the start because they were too old or too many.
+    /// Messages deleted since the start because they were too old or too many.
     pub fn removed(&self) -> u64 {
         self.shared.lock().removed
     }
@@ -110,12 +110,12 @@ struct MessageKeeper {
     store: Arc<Store>,
     streams: Arc<Streams>,
     notifier: Notifier,
-    /// What is due by a clock that is in doubt is not: nothing goes or is told for its age meanwhile.
+    /// While the clock is in doubt nothing is due, so nothing is deleted or reported because of its age.
     clock: Arc<Clock>,
     config: Arc<LiveConfig>,
-    /// The last space that was looked at.
+    /// The id of the last space that was checked.
     after: String,
-    /// The last reader.
+    /// The last reader that was checked.
     after_reader: SpaceReader,
 }
 
@@ -159,7 +159,7 @@ impl MessageKeeper {
         }
     }
 
-    /// Tells what is overdue; when the next reply is due.
+    /// Reports overdue replies. Returns when the next reply is due.
     fn tell_overdue(&self, now: Micros) -> store::Result<Option<Micros>> {
         loop {
             let Some(next) = self.store.lookup(overdue::next)? else { return Ok(None) };
@@ -183,7 +183,7 @@ impl MessageKeeper {
         }
     }
 
-    /// Looks at the next spaces, and at what clients called their messages.
+    /// Checks the next spaces and readers, and deletes old client ids of messages.
     fn round(&mut self) {
         let spaces = match self.store.lookup(|conn| retention::spaces_after(conn, &self.after, SPACES)) {
             Ok(spaces) => spaces,
@@ -210,8 +210,8 @@ impl MessageKeeper {
         }
     }
 
-    /// Agents that were purged and users that were deleted read nothing any more. Every message that goes is counted out for
-    /// each reader of its space, so they would be a burden on others' writes.
+    /// Deletes the read state of purged agents and deleted users. Each message that is deleted updates the count of
+    /// every reader of its space, so such readers would slow down other writes.
     fn forget_readers(&mut self) -> store::Result<()> {
         let (gone, last) = self.store.lookup(|conn| retention::gone_readers(conn, &self.after_reader, READERS))?;
         self.after_reader = last.unwrap_or_default();
@@ -221,7 +221,7 @@ impl MessageKeeper {
         Ok(())
     }
 
-    /// Puts parts of the words' index together, a little in each transaction: searches ask every part.
+    /// Merges parts of the word index, a little in each transaction: a search has to read every part.
     fn tidy_words(&self) {
         for _ in 0..TIDIED {
             match self.store.write_light(tidy) {
@@ -232,7 +232,7 @@ impl MessageKeeper {
         }
     }
 
-    /// Removes what a space may not keep, so few at a time that other writes hardly wait.
+    /// Deletes what exceeds a space's limits, in batches so small that other writes hardly wait.
     fn trim(&self, space_id: &str) {
         let settings = self.config.read(|now| now.workspace);
         let days = i64::try_from(settings.message_days).unwrap_or(i64::MAX);

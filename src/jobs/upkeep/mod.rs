@@ -1,4 +1,4 @@
-//! What keeps the box in order: sweeps, backups, expiry notices, health checks.
+//! Periodic work that keeps the box in order: sweeps, backups, expiry notices, health checks.
 
 pub mod alarms;
 pub mod audit_head;

@@ -1,4 +1,5 @@
-//! Keeps agents' status true to what their containers do: one list every few seconds, a write only for a change.
+//! The reconciler: makes the stored status of agents agree with their containers. It lists the containers every 10 s
+//! and writes only changes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -21,7 +22,7 @@ const CALL: u64 = 5;
 /// Starts the thread.
 ///
 /// # Errors
-/// Where there is no thread to be had.
+/// A thread cannot be started.
 pub fn start(jobs: &Arc<Jobs>) -> std::io::Result<Periodic> {
     let jobs: Weak<Jobs> = Arc::downgrade(jobs);
     Periodic::start("reconciler", move |pause| {
@@ -64,7 +65,7 @@ fn list(driver: &dyn Driver) -> Result<Vec<ContainerState>, OperationError> {
     driver.list(Detail::Brief, within(CALL)).map_err(|error| error.as_away(driver).into())
 }
 
-/// Looks at a node on the node's own threads, if nobody does so yet.
+/// Lists a node's containers on the node's own threads, unless that is running already.
 fn look_later(jobs: &Arc<Jobs>, name: &NodeName, agents: Vec<Agent>) -> Result<(), OperationError> {
     let node = jobs.nodes.get(name)?;
     if !node.may_look() {
@@ -84,7 +85,7 @@ fn look_later(jobs: &Arc<Jobs>, name: &NodeName, agents: Vec<Agent>) -> Result<(
     })
 }
 
-/// A look at a node, which ends with it.
+/// A running look at a node; dropping it ends the look.
 struct NodeLook(Arc<NodeHandle>);
 
 impl Drop for NodeLook {
@@ -93,7 +94,7 @@ impl Drop for NodeLook {
     }
 }
 
-/// Compares agents with what their runtime has.
+/// Compares agents with their runtime's containers.
 fn compare(
     jobs: &Arc<Jobs>,
     driver: &dyn Driver,
@@ -107,7 +108,7 @@ fn compare(
         }
         let Ok(name) = lifecycle::container(&agent) else { continue };
         let Some(state) = containers.iter().find(|state| state.name == name) else { continue };
-        // What an operation is at, it will note itself.
+        // An open operation stores the status itself.
         if jobs.store.lookup(|conn| operations::open_of_agent(conn, &agent.id))?.is_some() {
             continue;
         }
@@ -125,7 +126,8 @@ fn compare(
     Ok(())
 }
 
-/// What a restart by somebody else changes: its processes have the new token, and classic LXC's way in has closed.
+/// Handles a restart that the daemon did not make: the processes now have the new token, and the proxy of classic LXC
+/// is closed.
 fn catch_up(
     jobs: &Arc<Jobs>,
     driver: &dyn Driver,
@@ -146,13 +148,13 @@ fn catch_up(
         let (id, before) = (agent.id.clone(), agent.token_delivery_boot.clone());
         let error = agent.token_delivery_error.clone();
         jobs.store.write(move |conn| -> store::Result<()> {
-            // A delivery since then noted another run.
+            // A later delivery has stored another run.
             let same = agents::by_id(conn, &id)?.is_some_and(|live| live.agent.token_delivery_boot == before);
             if !same {
                 return Ok(());
             }
             let noted = if before.as_deref() == Some(UNKNOWN_RUN) {
-                // The delivery could not see which run it reached: only the next one surely has the token.
+                // The delivery did not learn which run it reached: only the next run certainly has the token.
                 Delivery { state: Some(TokenDelivery::PendingRestart), error: error.as_deref(), boot: boot.as_deref() }
             } else {
                 Delivery::state(TokenDelivery::Delivered)

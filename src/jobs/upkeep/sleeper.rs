@@ -1,5 +1,6 @@
-//! Wakes agents that sleep when there is news for them, puts idle ones to sleep, and keeps the inbox file of running
-//! containers true (workspace contract, section 4). What waits is in the database; this thread only looks after it.
+//! Wakes sleeping agents when there is news for them, puts idle ones to sleep, and keeps the inbox file of running
+//! containers current (workspace contract, section 4). The waiting news is in the database; this thread only acts on
+//! it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,50 +22,50 @@ use crate::store::{self, Store};
 use crate::threads::{EventThread, Monitor};
 use crate::time::Micros;
 
-/// Agents looked at in one go.
+/// Agents read in one query.
 const BATCH: u64 = 500;
-/// How soon it is looked again while something waits.
+/// The pause while something waits.
 const SOON: Duration = Duration::from_secs(1);
-/// How often idle agents are looked at, where there are some, and where there are none.
+/// How often idle agents are checked: while there are some, and while there are none.
 const TICK: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_secs(30);
-/// The file of one container is written at most this often.
+/// The least time between two writes of one container's file.
 const FILES_APART: Duration = Duration::from_secs(2);
-/// How long the record may still say that a container runs when it does not: the reconciler looks every 10 s.
+/// How long the record may say that a stopped container runs: the reconciler checks every 10 s.
 const RECORD_LAGS: i64 = 15 * Micros::SECOND;
-/// The least time between two wakes of one agent: one whose start fails is not tried again at once.
+/// The least time between two wakes of one agent, so that a failed start is not repeated at once.
 const WAKES_APART: i64 = 20 * Micros::SECOND;
 const HOUR: i64 = 3600 * Micros::SECOND;
 
 #[derive(Default)]
 struct SleeperState {
-    /// Agents whose file is to be written.
+    /// The ids of agents whose file must be written.
     touched: BTreeSet<String>,
-    /// Something may have to be woken.
+    /// Set when an agent may have to be woken.
     nudged: bool,
     begun: bool,
     closed: bool,
-    /// Agents woken since the start.
+    /// Wakes of agents since the start.
     wakes: u64,
 }
 
-/// The thread that looks after sleep; dropping it ends it.
+/// The thread that wakes agents and puts them to sleep; dropping it ends it.
 pub struct Sleeper {
     shared: Arc<Monitor<SleeperState>>,
     thread: EventThread,
 }
 
-/// What the thread works with.
+/// The parts that the thread uses.
 pub struct SleeperTools {
     /// The database.
     pub store: Arc<Store>,
-    /// Where operations run.
+    /// The jobs, which run the operations.
     pub jobs: Arc<Jobs>,
-    /// Who listens now.
+    /// The principals that listen now.
     pub listening: Arc<Listening>,
-    /// Who was seen lately.
+    /// When agents were last seen.
     pub presence: Arc<Presence>,
-    /// Who tells people.
+    /// The notifier for owners.
     pub notifier: Notifier,
 }
 
@@ -72,7 +73,7 @@ impl Sleeper {
     /// Starts the thread; it works from [`Sleeper::begin`] on.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// A thread cannot be started.
     pub fn start(tools: SleeperTools) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<SleeperState>>::default();
         let keeper = SleepKeeper { shared: Arc::clone(&shared), tools, idle: HashMap::new(), written: HashMap::new() };
@@ -80,14 +81,14 @@ impl Sleeper {
         Ok(Self { shared, thread })
     }
 
-    /// The daemon serves: what waits since the last run is looked at.
+    /// Begins once the daemon serves: handles what waits since the last run.
     pub fn begin(&self) {
         let mut state = self.shared.lock();
         (state.begun, state.nudged) = (true, true);
         self.shared.notify_all();
     }
 
-    /// There is news for these agents, and it is on disk. Quick; from any thread.
+    /// Announces that news for these agents is on disk. Fast; may be called from any thread.
     pub fn news(&self, agent_ids: Vec<String>) {
         let mut state = self.shared.lock();
         state.touched.extend(agent_ids);
@@ -95,12 +96,12 @@ impl Sleeper {
         self.shared.notify_one();
     }
 
-    /// Settings have changed. Quick; from any thread.
+    /// Announces that settings have changed. Fast; may be called from any thread.
     pub fn nudge(&self) {
         self.news(Vec::new());
     }
 
-    /// Agents woken since the start.
+    /// Wakes of agents since the start.
     pub fn wakes(&self) -> u64 {
         self.shared.lock().wakes
     }
@@ -114,9 +115,9 @@ impl Sleeper {
 struct SleepKeeper {
     shared: Arc<Monitor<SleeperState>>,
     tools: SleeperTools,
-    /// Since when each agent that may be put to sleep has been idle, and when it was last seen then.
+    /// For each agent that may be put to sleep: since when it has been idle, and when it was last seen at that time.
     idle: HashMap<String, (Instant, Option<Micros>)>,
-    /// When the file of each container was written last.
+    /// When the file of each container was last written.
     written: HashMap<String, Instant>,
 }
 
@@ -149,7 +150,7 @@ impl SleepKeeper {
         }
     }
 
-    /// Waits until there is something to do; the agents whose files are to be written. `None` at the end.
+    /// Waits until there is something to do. Returns the agents whose files must be written; `None` at the end.
     fn wait(&self, patience: Duration) -> Option<BTreeSet<String>> {
         let until = Instant::now() + patience;
         let mut state = self.shared.lock();
@@ -167,7 +168,7 @@ impl SleepKeeper {
         }
     }
 
-    /// Has the files of these agents written. True if some have to wait.
+    /// Queues the writing of these agents' files. True if some have to wait.
     fn write_files(&mut self, touched: BTreeSet<String>) -> bool {
         let now = Instant::now();
         self.written.retain(|_, at| now.duration_since(*at) < FILES_APART);
@@ -187,7 +188,7 @@ impl SleepKeeper {
         some
     }
 
-    /// Wakes whoever sleeps and has something waiting. True while something waits.
+    /// Wakes sleeping agents that have something waiting. True while something waits.
     fn wake_all(&self) -> store::Result<bool> {
         let (mut some, mut after) = (false, (Micros(i64::MIN), String::new()));
         loop {
@@ -200,7 +201,7 @@ impl SleepKeeper {
         }
     }
 
-    /// Wakes one agent, if that is due. True if it is to be looked at again soon.
+    /// Wakes one agent if that is due. True if it must be checked again soon.
     fn wake(&self, agent: &WaitingAgent) -> store::Result<bool> {
         let (now, id) = (Micros::now(), agent.agent_id.clone());
         match verdict(agent, self.is_heard(agent), now) {
@@ -226,13 +227,13 @@ impl SleepKeeper {
         }
     }
 
-    /// True if something of an agent listens, or called since there is news.
+    /// True if a client of the agent listens, or has called since the news came.
     fn is_heard(&self, agent: &WaitingAgent) -> bool {
         self.tools.listening.is_anywhere(&format!("agent:{}", agent.agent_id))
             || self.tools.presence.last_seen(&agent.agent_id).is_some_and(|at| at > agent.since)
     }
 
-    /// Promises an operation of the daemon's own, unless another on this agent is open.
+    /// Stores an operation of the daemon's own, unless another one on this agent is open.
     fn promise(
         &self,
         agent_id: &str,
@@ -255,7 +256,7 @@ impl SleepKeeper {
         })
     }
 
-    /// Puts agents to sleep that were idle for as long as they may be. True if there are some to look at.
+    /// Puts agents to sleep that have been idle for long enough. True if there are agents to watch.
     fn doze(&mut self, now: Instant) -> store::Result<bool> {
         let mut idle = HashMap::new();
         let mut after = String::new();
@@ -294,18 +295,18 @@ impl SleepKeeper {
     }
 }
 
-/// What is to become of an agent for which something waits.
+/// What to do with an agent for which something waits.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// Nothing now; it is looked at again soon.
+    /// Nothing now; check it again soon.
     Later,
     /// Nothing until something changes.
     Rest,
-    /// It has heard, or will see for itself.
+    /// The agent has heard of the news, or will see it itself.
     Settled,
-    /// It was woken too often; its owner is told.
+    /// It was woken too often: notify its owner.
     TooOften,
-    /// It is woken, with the times of its wakes from now on.
+    /// Wake it; contains the times of its wakes, including this one, as a JSON array.
     Wake(String),
 }
 
@@ -318,12 +319,12 @@ fn verdict(agent: &WaitingAgent, heard: bool, now: Micros) -> Verdict {
         return Verdict::Rest;
     }
     if !sleeps {
-        // It runs, as far as the record says: it looks at its messages itself.
+        // It runs, as far as the record says, so it reads its messages itself.
         let lags = now.0.saturating_sub(agent.since.0) < RECORD_LAGS;
         return if lags { Verdict::Later } else { Verdict::Settled };
     }
     let mut woken: Vec<i64> = serde_json::from_str(&agent.woken).unwrap_or_default();
-    // A clock that was set back leaves times that are yet to come.
+    // After a clock was set back, some times may be in the future.
     woken.retain(|at| *at <= now.0 && now.0 - at < HOUR);
     if woken.last().is_some_and(|at| now.0 - at < WAKES_APART) {
         return Verdict::Later;

@@ -1,5 +1,6 @@
-//! The sweeper: at the start and then once a minute it writes what is due and removes what has had its time (DESIGN
-//! D17). On an idle box it finds nothing and writes nothing. While the clock is in doubt nothing goes for its age (D20).
+//! The sweeper: at the start and then once a minute it writes what is due and deletes what is past its retention
+//! (DESIGN D17). On an idle box it finds nothing and writes nothing. While the clock is in doubt, nothing is deleted
+//! because of its age (D20).
 
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -19,19 +20,19 @@ use crate::store::{
 use crate::threads::Periodic;
 use crate::time::{Clock, Micros};
 
-/// How long a dead credential's row stays to be looked at.
+/// How long the row of a dead credential is kept, in microseconds, so that people can see it.
 const DEAD_CREDENTIALS: i64 = 30 * Micros::DAY;
 
-/// Audit rows that one transaction removes, and how many transactions a round has for it.
+/// Audit rows that one transaction deletes, and such transactions in one round.
 const AUDIT_BATCH: u64 = 200;
 const AUDIT_BATCHES: usize = 200;
-/// Between two of them the writer is everybody else's.
+/// The pause between two of them, in which other writes can run.
 const BREATH: Duration = Duration::from_millis(10);
 
 /// Starts the thread.
 ///
 /// # Errors
-/// Where there is no thread to be had.
+/// A thread cannot be started.
 pub fn start(
     store: Arc<Store>,
     gate: Arc<Gate>,
@@ -41,7 +42,7 @@ pub fn start(
 ) -> std::io::Result<Periodic> {
     let mut alarms = Alarms::default();
     Periodic::start("sweeper", move |pause| {
-        // First of all what had its time while the daemon was off: no jump of the clock revives a credential.
+        // It begins with what expired while the daemon was off, so that no jump of the clock revives a credential.
         loop {
             let limits = config.now().limits.clone();
             let now = clock.judging();
@@ -61,8 +62,8 @@ pub fn start(
     })
 }
 
-/// Takes what is too old, or more than so many bytes, from the chain's beginning, so few rows at a time that other
-/// writes hardly wait. What is left over for want of time goes in the next round.
+/// Deletes audit rows from the chain's beginning that are too old, or while the chain has more than `most` bytes. The
+/// batches are so small that other writes hardly wait. Rows that remain are deleted in the next round.
 fn trim_audit(store: &Store, days: u64, most: u64, now: Micros) {
     let days = i64::try_from(days).unwrap_or(i64::MAX);
     let before = now.plus(-days.saturating_mul(Micros::DAY));
@@ -83,7 +84,7 @@ fn trim_audit(store: &Store, days: u64, most: u64, now: Micros) {
     }
 }
 
-/// Removes what is old of [`Swept::Idempotency`], [`Swept::Credentials`] and [`Swept::Operations`].
+/// Deletes old rows of [`Swept::Idempotency`], [`Swept::Credentials`] and [`Swept::Operations`].
 fn sweep(store: &Store, now: Micros) {
     let life = i64::try_from(IDEMPOTENCY_LIFE.as_micros()).unwrap_or(i64::MAX);
     let ended = ago(now, FINISHED_OPERATION_LIFE);
@@ -93,13 +94,13 @@ fn sweep(store: &Store, now: Micros) {
             || operations::is_due(conn, ended)?)
     };
     loop {
-        // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
+        // A transaction that changes nothing would still take the write lock and maybe write a page, so it reads first.
         let crowded = match store.read(|conn| Ok::<_, StoreError>((due(conn)?, idempotency::crowded(conn)?))) {
             Ok((false, _)) => return,
             Ok((true, crowded)) => crowded,
             Err(error) => return log::warn!("old rows could not be deleted: {error}"),
         };
-        // Some at a time: others' writes go in between.
+        // In batches, so that other writes come in between.
         let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
             let surplus = match &crowded {
                 Some((principal, until)) => idempotency::sweep_crowded(conn, principal, *until)?,
@@ -118,8 +119,8 @@ fn sweep(store: &Store, now: Micros) {
     }
 }
 
-/// Removes notifications that are too old or too many, so few at a time that other writes hardly wait. Which ones is
-/// found on a reader; the writer only removes them.
+/// Deletes notifications that are too old or too many, in batches so small that other writes hardly wait. A reader
+/// finds them; the writer only deletes them.
 fn sweep_notifications(store: &Store, now: Micros) {
     let before = now.plus(-i64::try_from(NOTIFICATION_LIFE.as_micros()).unwrap_or(i64::MAX));
     loop {
@@ -144,12 +145,12 @@ fn failed(what: Swept, error: &StoreError) {
     log::warn!("old rows of {what} could not be deleted: {error}");
 }
 
-/// A time so long ago.
+/// The time `life` before `now`.
 fn ago(now: Micros, life: std::time::Duration) -> Micros {
     now.plus(-i64::try_from(life.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Removes context that has expired, tasks that were finished long ago, and uploads that never were or are deleted.
+/// Deletes expired context, tasks that were finished long ago, and uploads that were never completed or are deleted.
 fn sweep_workspace(store: &Store, now: Micros) {
     let (finished, unfinished) = (ago(now, FINISHED_TASK_LIFE), ago(now, UNFINISHED_UPLOAD_LIFE));
     repeat(
@@ -167,7 +168,7 @@ fn sweep_workspace(store: &Store, now: Micros) {
     drop_uploads_before(store, unfinished);
 }
 
-/// Removes what is left of uploads: before the daemon serves none is on its way.
+/// Deletes unfinished uploads. Called before the daemon serves, when no upload is running.
 pub fn drop_unfinished_uploads(store: &Store) {
     drop_uploads_before(store, Micros(i64::MAX));
 }
@@ -176,7 +177,7 @@ fn drop_uploads_before(store: &Store, before: Micros) {
     repeat(store, Swept::Uploads, move |conn| uploads::is_due(conn, before), move |conn| uploads::sweep(conn, before));
 }
 
-/// Removes in small transactions, so that other writes hardly wait, for as long as something is due.
+/// Deletes in small transactions, so that other writes hardly wait, until nothing is due.
 fn repeat(
     store: &Store,
     what: Swept,

@@ -1,4 +1,4 @@
-//! Checking what was sent against the declared fields.
+//! Checks requests against the declared fields.
 
 use serde_json::{Map, Number, Value};
 
@@ -6,22 +6,22 @@ use super::{Field, Type};
 use crate::limits;
 use crate::rest::text::shown;
 
-/// What happens to a field that is not declared.
+/// The treatment of fields that are not declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
-    /// It is a problem.
+    /// The field is reported as a problem.
     Refused,
-    /// It is dropped.
+    /// The field is dropped.
     Ignored,
 }
 
-/// The problem of a required field that was not sent.
+/// The problem text of a required field that is missing.
 pub const MISSING: &str = "this field is required";
 
-/// A field's name and what is wrong with it.
+/// The name of a field and its problem.
 pub type FieldProblem = (String, String);
 
-/// Checks an object against its fields and drops nulls. Every problem is told, not just the first, up to
+/// Checks an object against its fields and drops nulls. It reports every problem, not just the first, up to
 /// [`limits::PROBLEMS`].
 ///
 /// # Errors
@@ -95,11 +95,11 @@ fn check_value(field: &Field, value: Value, unknown: Unknown) -> Result<Value, V
     }
 }
 
-/// A number without a fraction, however it is written: to JSON Schema 60.0 is an integer.
+/// The value of a number without a fraction, in any notation: to JSON Schema 60.0 is an integer.
 fn whole(number: &Number) -> Option<i64> {
     number.as_i64().or_else(|| {
         let float = number.as_f64()?;
-        // From 2^53 on not every integer is a float: what was meant is not known.
+        // From 2^53 on not every integer is a float, so the intended value is unknown.
         (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i64)
     })
 }
@@ -155,7 +155,7 @@ fn wanted(kind: Type) -> &'static str {
 }
 
 fn text_problem(text: &str, min: usize, max: usize) -> Option<String> {
-    // Counting characters of what is too long in bytes already is work for nothing.
+    // If it is too long in bytes already, there is no need to count its characters.
     if text.len() > max.saturating_mul(4) || text.chars().count() > max {
         return Some(format!("must be at most {max} characters long"));
     }
@@ -169,10 +169,10 @@ fn text_problem(text: &str, min: usize, max: usize) -> Option<String> {
     text.contains('\0').then(|| "must not contain U+0000".into())
 }
 
-/// Reads a query: percent-decoded, `+` as a blank, each parameter at most once, then checked like an object.
+/// Parses a query (percent-decoded, `+` as a blank, each parameter at most once) and checks it like an object.
 ///
 /// # Errors
-/// All problems found.
+/// The problems found.
 pub fn check_query(fields: &[Field], query: &str, unknown: Unknown) -> Result<Map<String, Value>, Vec<FieldProblem>> {
     let mut object = Map::new();
     let mut problems = Vec::new();

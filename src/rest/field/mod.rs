@@ -1,5 +1,5 @@
-//! Fields of bodies, queries and replies, declared once: what is checked, what `/openapi.json` says and which flags
-//! `taosctl` has come from the same declaration.
+//! Fields of bodies, queries and replies. One declaration gives the checks, the schema in `/openapi.json` and the flags
+//! of `taosctl`.
 
 use serde_json::{Map, Value, json};
 
@@ -10,39 +10,39 @@ pub use check::{FieldProblem, MISSING, Unknown, check, check_query};
 use super::text;
 use crate::limits;
 
-/// What a field may hold.
+/// The type of a field's value.
 #[derive(Debug, Clone, Copy)]
 pub enum Type {
-    /// A text of so many characters.
+    /// A text with a length within bounds.
     Text {
-        /// Fewest characters.
+        /// The fewest characters.
         min: usize,
-        /// Most characters.
+        /// The most characters.
         max: usize,
     },
-    /// One of these words.
+    /// One of these words, as a string.
     Word(&'static [&'static str]),
     /// An integer within bounds.
     Integer {
-        /// Smallest.
+        /// The smallest value.
         min: i64,
-        /// Largest.
+        /// The largest value.
         max: i64,
     },
-    /// A fraction; replies only.
+    /// A number, with a fraction or not; only in replies.
     Number,
-    /// True or false.
+    /// A boolean.
     Flag,
-    /// True, false or one of these words; replies only.
+    /// A boolean or one of these words; only in replies.
     FlagOr(&'static [&'static str]),
-    /// A list of texts: at most so many, each of at most so many characters.
+    /// A list of texts, with limits on its length and on each entry.
     Texts {
-        /// Most entries.
+        /// The most entries.
         max: usize,
-        /// Most characters of an entry.
+        /// The most characters of an entry.
         chars: usize,
     },
-    /// A list of scopes; what each may be is the access layer's to say.
+    /// A list of scopes. The access layer checks each of them.
     Scopes,
     /// An object with these fields.
     Object(&'static [Field]),
@@ -52,30 +52,30 @@ pub enum Type {
     EmptyList,
     /// Any object.
     AnyObject,
-    /// A time as in RFC 3339, or so many seconds from now.
+    /// A time as in RFC 3339, or a number of seconds from now.
     Due {
-        /// Most seconds.
+        /// The most seconds.
         seconds: i64,
     },
 }
 
-/// What a text must be beyond its length.
+/// The rule for a text beyond its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextFormat {
-    /// Anything but U+0000.
+    /// Any characters but U+0000.
     Any,
     /// No control characters.
     Line,
-    /// A line with a visible character.
+    /// A line with at least one visible character.
     Visible,
-    /// A name that can stand in a path: a line without slashes and backslashes, not `.` or `..`.
+    /// A name that can be part of a path: a line without slashes and backslashes, not `.` or `..`.
     Segment,
-    /// What these keywords of JSON Schema say, an object; whoever takes the field checks it in its own words.
+    /// The rule in these keywords of JSON Schema, an object. The handler checks it, with an error of its own.
     Told(&'static str),
 }
 
 impl TextFormat {
-    /// The pattern for JSON Schema.
+    /// The pattern for JSON Schema; `None` if there is none.
     fn pattern(self) -> Option<&'static str> {
         match self {
             Self::Any => None,
@@ -96,22 +96,22 @@ impl TextFormat {
     }
 }
 
-/// One field.
+/// The declaration of one field.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
-    /// The name on the wire.
+    /// The name in JSON and in a query.
     pub name: &'static str,
-    /// What it holds.
+    /// The type of its value.
     pub kind: Type,
-    /// What a text must be beyond its length.
+    /// The rule for a text beyond its length.
     pub form: TextFormat,
-    /// Whether it must be there.
+    /// Whether the field is required.
     pub required: bool,
-    /// Whether it may be null; in replies only, in requests null means absent.
+    /// Whether it may be null in a reply. In a request, null always means absent.
     pub nullable: bool,
-    /// Whether the promise of slow work tells it already.
+    /// Whether the 202 reply of slow work has it already.
     pub promised: bool,
-    /// What it is, for people.
+    /// The description for people.
     pub about: &'static str,
 }
 
@@ -120,66 +120,66 @@ impl Field {
         Self { name, kind, form: TextFormat::Any, required: false, nullable: false, promised: false, about }
     }
 
-    /// A text of at most `max` characters.
+    /// Declares a text of at most `max` characters.
     pub const fn text(name: &'static str, max: usize, about: &'static str) -> Self {
         Self::new(name, Type::Text { min: 0, max }, about)
     }
 
-    /// A text without a length of its own: a reply's, or one that its handler checks.
+    /// Declares a text without a length limit: one in a reply, or one that its handler checks.
     pub const fn unbounded(name: &'static str, about: &'static str) -> Self {
         Self::text(name, usize::MAX, about)
     }
 
-    /// A text that a reply always has, or `null` in its place where it is also nullable.
+    /// Declares a text that a reply always has; if it is nullable too, it may be `null`.
     pub const fn shown(name: &'static str, about: &'static str) -> Self {
         Self::unbounded(name, about).required()
     }
 
-    /// One of these words.
+    /// Declares one of these words.
     pub const fn word(name: &'static str, words: &'static [&'static str], about: &'static str) -> Self {
         Self::new(name, Type::Word(words), about)
     }
 
-    /// An integer within bounds.
+    /// Declares an integer within bounds, both inclusive.
     pub const fn integer(name: &'static str, min: i64, max: i64, about: &'static str) -> Self {
         Self::new(name, Type::Integer { min, max }, about)
     }
 
-    /// True or false.
+    /// Declares a boolean.
     pub const fn flag(name: &'static str, about: &'static str) -> Self {
         Self::new(name, Type::Flag, about)
     }
 
-    /// A list of texts.
+    /// Declares a list of at most `max` texts of at most `chars` characters each.
     pub const fn texts(name: &'static str, max: usize, chars: usize, about: &'static str) -> Self {
         Self::new(name, Type::Texts { max, chars }, about)
     }
 
-    /// A list of any number of texts of any length: a reply's, or one that its handler checks.
+    /// Declares a list without limits on its length and texts: one in a reply, or one that its handler checks.
     pub const fn unbounded_texts(name: &'static str, about: &'static str) -> Self {
         Self::texts(name, usize::MAX, usize::MAX, about)
     }
 
-    /// Anything else.
+    /// Declares a field of any type.
     pub const fn of(name: &'static str, kind: Type, about: &'static str) -> Self {
         Self::new(name, kind, about)
     }
 
-    /// The same with another sentence for people.
+    /// Replaces the description.
     #[must_use]
     pub const fn described(mut self, about: &'static str) -> Self {
         self.about = about;
         self
     }
 
-    /// Must be there.
+    /// Makes the field required.
     #[must_use]
     pub const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// Must hold at least one character.
+    /// Requires at least one character.
     #[must_use]
     pub const fn not_empty(mut self) -> Self {
         if let Type::Text { max, .. } = self.kind {
@@ -188,50 +188,50 @@ impl Field {
         self
     }
 
-    /// Must hold no control characters: a label, or another text of one line for people.
+    /// Forbids control characters: for a label, or another text of one line for people.
     #[must_use]
     pub const fn line(mut self) -> Self {
         self.form = TextFormat::Line;
         self
     }
 
-    /// Must be a line with something to be seen: a name for people.
+    /// Requires a line with a visible character: for a name for people.
     #[must_use]
     pub const fn visible(mut self) -> Self {
         self.form = TextFormat::Visible;
         self
     }
 
-    /// Must be a name that can be looked up by a path afterwards.
+    /// Requires a name that can be part of a path, so that the record can be looked up by it.
     #[must_use]
     pub const fn addressable(mut self) -> Self {
         self.form = TextFormat::Segment;
         self
     }
 
-    /// Is narrower than its type: `keywords` is an object of JSON Schema. The handler checks it, and its refusal has a
-    /// code of its own.
+    /// Narrows the type by `keywords`, an object of JSON Schema. The handler checks this rule and refuses with a code
+    /// of its own.
     #[must_use]
     pub const fn told(mut self, keywords: &'static str) -> Self {
         self.form = TextFormat::Told(keywords);
         self
     }
 
-    /// The same, in the promise of slow work as well as in its reply.
+    /// Adds the field to the 202 reply of slow work too.
     #[must_use]
     pub const fn promised(mut self) -> Self {
         self.promised = true;
         self
     }
 
-    /// May be null in a reply.
+    /// Allows null in a reply.
     #[must_use]
     pub const fn nullable(mut self) -> Self {
         self.nullable = true;
         self
     }
 
-    /// The JSON schema of this field in a request.
+    /// The JSON schema of this field in a request, with the checks that only requests have.
     pub fn given_schema(&self) -> Value {
         let mut schema = self.schema();
         match (self.kind, self.form) {
@@ -305,7 +305,7 @@ impl Field {
     }
 }
 
-/// The JSON schema of a body with these fields, and no others if it is `closed`. Null is as good as absent.
+/// The JSON schema of a request body with these fields, and no others if `closed`. Null means absent.
 pub fn request_schema(fields: &[Field], closed: bool) -> Value {
     let property = |field: &Field| {
         let mut schema = match field.kind {

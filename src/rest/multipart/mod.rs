@@ -1,13 +1,13 @@
-//! `multipart/form-data` (RFC 7578) read piece by piece, in bounded memory: it holds a part's headers, and of its content
-//! no more than could be the beginning of a boundary.
+//! Parses `multipart/form-data` (RFC 7578) piece by piece, in bounded memory: it keeps the headers of one part, and
+//! only as much content as could be the start of a boundary.
 
 use std::fmt;
 
-/// Characters of a boundary (RFC 2046, 5.1.1).
+/// The most characters of a boundary (RFC 2046, section 5.1.1).
 const BOUNDARY_CHARS: usize = 70;
-/// Bytes of one part's headers.
+/// The most bytes of one part's headers.
 const HEADER_BYTES: usize = 8 * 1024;
-/// Parts of one body.
+/// The most parts of one body.
 const PARTS: usize = 32;
 
 /// Why a body is not `multipart/form-data`.
@@ -19,7 +19,7 @@ pub enum MalformedMultipart {
     Headers,
     /// There are too many parts.
     Parts,
-    /// What follows a boundary is neither a line's end nor the end.
+    /// A boundary is followed by neither a line end nor the final dashes.
     Boundary,
     /// It ends before its last boundary.
     Truncated,
@@ -37,25 +37,25 @@ impl fmt::Display for MalformedMultipart {
     }
 }
 
-/// What a part's headers say.
+/// The headers of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartHead {
     /// The field's name.
     pub name: String,
-    /// The file's name as sent, if it is a file.
+    /// The file name as sent, if the part is a file.
     pub filename: Option<String>,
-    /// Its type as sent.
+    /// The content type as sent.
     pub content_type: Option<String>,
 }
 
-/// What is read.
+/// An event of the parser.
 #[derive(Debug, PartialEq, Eq)]
 pub enum MultipartEvent<'a> {
     /// A part begins.
     Part(PartHead),
-    /// Bytes of its content, never empty.
+    /// Bytes of the part's content, never empty.
     Data(&'a [u8]),
-    /// It ends.
+    /// The part ends.
     End,
 }
 
@@ -63,21 +63,21 @@ pub enum MultipartEvent<'a> {
 enum State {
     /// Before the first boundary.
     Start,
-    /// Right behind a boundary.
+    /// Right after a boundary.
     Boundary,
     Headers,
     Content,
-    /// Behind the last boundary: what follows is of no interest.
+    /// After the last boundary: the rest is ignored.
     Done,
 }
 
 /// The parser of one body.
 #[derive(Debug)]
 pub struct Multipart {
-    /// The line's end, two dashes and the boundary.
+    /// A line end, two dashes and the boundary.
     delimiter: Vec<u8>,
     state: State,
-    /// What was fed and is not read yet.
+    /// Bytes that were fed and are not parsed yet.
     rest: Vec<u8>,
     parts: usize,
 }
@@ -95,15 +95,15 @@ impl Multipart {
         if !good || boundary.ends_with(' ') {
             return None;
         }
-        // The first boundary has no line before it: one is put there.
+        // No line comes before the first boundary, so its line end is added here.
         let rest = b"\r\n".to_vec();
         Some(Self { delimiter: format!("\r\n--{boundary}").into_bytes(), state: State::Start, rest, parts: 0 })
     }
 
-    /// Reads on; `on` is told what there is, and may end it with an error of its own.
+    /// Parses more bytes and passes each event to `on`, which may stop it with an error of its own.
     ///
     /// # Errors
-    /// The body is malformed, or the error of `on`.
+    /// A [`MalformedMultipart`] if the body is malformed, or the error of `on`.
     pub fn feed<E: From<MalformedMultipart>>(
         &mut self,
         bytes: &[u8],
@@ -133,15 +133,15 @@ impl Multipart {
         Ok(())
     }
 
-    /// Says that nothing follows.
+    /// Ends the body.
     ///
     /// # Errors
-    /// The last boundary has not come.
+    /// [`MalformedMultipart::Truncated`] if the last boundary is missing.
     pub fn finish(&self) -> Result<(), MalformedMultipart> {
         if self.state == State::Done { Ok(()) } else { Err(MalformedMultipart::Truncated) }
     }
 
-    /// How many bytes are used up; `None` to wait for more.
+    /// Returns the number of bytes used; `None` if it needs more.
     fn start(&mut self, bytes: &[u8]) -> Result<Option<usize>, MalformedMultipart> {
         let common = bytes.len().min(self.delimiter.len());
         if bytes[..common] != self.delimiter[..common] {
@@ -155,7 +155,7 @@ impl Multipart {
     }
 
     fn boundary(&mut self, bytes: &[u8]) -> Result<Option<usize>, MalformedMultipart> {
-        // Blanks may stand between a boundary and its line's end.
+        // Blanks are allowed between a boundary and its line end.
         let blanks = bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
         if blanks > BOUNDARY_CHARS {
             return Err(MalformedMultipart::Boundary);
@@ -211,7 +211,7 @@ impl Multipart {
         Ok((data > 0).then_some(data))
     }
 
-    /// How many bytes are content for sure, and whether the delimiter follows.
+    /// Returns the number of bytes that are certainly content, and whether the delimiter follows.
     fn scan(&self, bytes: &[u8]) -> (usize, bool) {
         let mut from = 0;
         while let Some(at) = bytes[from..].iter().position(|b| *b == b'\r').map(|at| from + at) {
@@ -225,7 +225,7 @@ impl Multipart {
     }
 }
 
-/// Reads a part's headers.
+/// Parses a part's headers.
 fn part_head(text: &str) -> Option<PartHead> {
     let (mut disposition, mut content_type) = (None, None);
     for line in text.split("\r\n") {
@@ -250,7 +250,7 @@ fn part_head(text: &str) -> Option<PartHead> {
     Some(PartHead { name: find("name")?, filename: extended.or_else(|| find("filename")), content_type })
 }
 
-/// `; name=value; name="quoted value"`, names in lower case; `None` if it is malformed.
+/// Parses `; name=value; name="quoted value"`, with names in lower case; `None` if it is malformed.
 fn parameters_of(text: &str) -> Option<Vec<(String, String)>> {
     let mut all = Vec::new();
     let mut rest = text.trim_start_matches([' ', '\t', ';']);
@@ -277,7 +277,7 @@ fn parameters_of(text: &str) -> Option<Vec<(String, String)>> {
     Some(all)
 }
 
-/// A quoted text up to its end, and what follows. Browsers put a backslash before nothing but a quote.
+/// Returns a quoted text without its quotes, and the text after it. Browsers put a backslash only before a quote.
 fn unquote(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices().peekable();
@@ -294,7 +294,7 @@ fn unquote(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// `UTF-8''percent-encoded` (RFC 8187).
+/// Decodes `UTF-8''percent-encoded` (RFC 8187).
 fn extended(value: &str) -> Option<String> {
     let (charset, rest) = value.split_once('\'')?;
     let (_, encoded) = rest.split_once('\'')?;

@@ -1,9 +1,9 @@
-//! Tests of the parser: what it reads does not depend on how the body is cut.
+//! Tests of the parser: the result does not depend on how the body is split.
 
 use crate::rest::multipart::*;
 use proptest::prelude::*;
 
-/// A part as it was read.
+/// A parsed part.
 type ReadPart = (PartHead, Vec<u8>);
 
 fn read(content_type: &str, pieces: &[&[u8]]) -> Result<Vec<ReadPart>, MalformedMultipart> {

@@ -1,10 +1,10 @@
-//! The headers of replies, as the document tells them: declared once, referred to where they come.
+//! The headers of replies in the document: each is declared once, and replies refer to it.
 
 use serde_json::{Map, Value, json};
 
 use crate::rest::codes::{self, Code};
 
-/// Name, what it is, and the schema's type.
+/// Name, description and type of each header.
 const ALL: &[(&str, &str, &str)] = &[
     ("X-Request-Id", "The request's id, as in the daemon's log; the client's own if it sent a valid one.", "string"),
     (
@@ -25,7 +25,7 @@ const ALL: &[(&str, &str, &str)] = &[
     ("Accept-Encoding", "identity, if the body was compressed.", "string"),
 ];
 
-/// Those that always come with their status.
+/// The headers that are always in a reply with their status.
 const ALWAYS: &[&str] = &["X-Request-Id", "WWW-Authenticate", "Allow"];
 
 /// `components.headers`.
@@ -42,7 +42,7 @@ fn refer<'a>(names: impl Iterator<Item = &'a str>) -> Value {
     Value::Object(names.map(header).collect::<Map<_, _>>())
 }
 
-/// The headers of a success: those of every reply, `more`, and that of a repeat where it is stored.
+/// The headers of a success: those of every reply, `more`, and `Idempotent-Replayed` if the reply is stored.
 pub fn of_success(repeatable: bool, more: &[&'static str]) -> Value {
     let replayed = repeatable.then_some("Idempotent-Replayed");
     refer(["X-Request-Id"].into_iter().chain(more.iter().copied()).chain(replayed))

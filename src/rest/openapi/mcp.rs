@@ -1,4 +1,5 @@
-//! The endpoint of the Model Context Protocol in `/openapi.json`: messages of JSON-RPC, which have schemas of their own.
+//! The endpoint of the Model Context Protocol in `/openapi.json`. Its messages are JSON-RPC, which has schemas of its
+//! own.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +7,7 @@ use super::headers;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect;
 
-/// What the endpoint refuses before it reads a message.
+/// The codes that the endpoint can refuse with before it reads a message.
 pub(super) const CODES: [&Code; 5] = [
     codes::AUTH_REQUIRED,
     codes::INVALID_TOKEN,
@@ -15,7 +16,7 @@ pub(super) const CODES: [&Code; 5] = [
     codes::SCOPE_DENIED,
 ];
 
-/// An error of JSON-RPC.
+/// The schema of a JSON-RPC error.
 pub(super) fn error_schema() -> Value {
     json!({
         "type": "object",
@@ -37,7 +38,7 @@ pub(super) fn error_schema() -> Value {
     })
 }
 
-/// A message.
+/// The request body: one JSON-RPC message.
 pub(super) fn request_body(example: &str) -> Value {
     let mut media = json!({"schema": {
         "type": "object",
@@ -58,7 +59,7 @@ pub(super) fn request_body(example: &str) -> Value {
     json!({"required": true, "content": {"application/json": media}})
 }
 
-/// What it answers beside its reply and its refusals; what is no method is refused under 404.
+/// Adds the replies beside the success and the refusals: 202, and 404 for an unknown method.
 pub(super) fn add_responses(responses: &mut Map<String, Value>) {
     let taken =
         json!({"description": "The daemon accepted a notification.", "headers": headers::of_success(false, &[])});

@@ -21,9 +21,9 @@ mod responses;
 pub use own_codes::{codes_of, second_codes};
 use responses::{edge_responses, responses};
 
-/// The document for these tables.
+/// Builds the document for these tables.
 ///
-/// `rules` says what holds between the fields of a route's body: the route's id, and keywords of JSON Schema.
+/// `rules` are conditions between the fields of a body: a route's id, and keywords of JSON Schema.
 pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]], rules: &[(&str, &str)]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     // The console's pages are for people.
@@ -68,7 +68,7 @@ pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]], rules: &[(&str, &
     })
 }
 
-/// `*`, every action, and every beginning of one.
+/// The schema of a scope: `*`, every action, and every prefix of one.
 fn scope_schema() -> Value {
     let mut all = BTreeSet::from(["*".to_owned()]);
     for action in Action::ALL {
@@ -196,7 +196,7 @@ fn parameters<P, C, A>(route: &Route<P, C, A>) -> Vec<Value> {
     parameters
 }
 
-/// True for a change that can be bound to a revision.
+/// True for a change that accepts `If-Match`.
 fn takes_if_match<P, C, A>(route: &Route<P, C, A>) -> bool {
     route.errors.contains(&codes::PRECONDITION_FAILED)
 }

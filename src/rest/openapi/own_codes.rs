@@ -1,4 +1,4 @@
-//! Which error codes a route can answer with.
+//! The error codes that each route can reply with.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::rest::error::Dialect;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 
-/// The codes a route can answer with: its own and those every route of its kind has.
+/// The codes that a route can reply with: its own and those of every route of its kind.
 pub fn codes_of<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     let mut all: Vec<&'static Code> = route.errors.to_vec();
     if route.dialect == Dialect::Ax {
@@ -53,8 +53,8 @@ pub fn codes_of<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     all
 }
 
-/// What every route of the Agentex dialect can answer. What is not known is ignored there, and so is a body where none
-/// is taken.
+/// The codes of every route of the Agentex dialect. This dialect ignores unknown fields, and a body where none is
+/// expected.
 fn agentex_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     let mut all = Vec::new();
     if route.action().is_some() {
@@ -74,7 +74,7 @@ fn agentex_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     all
 }
 
-/// What every route of the aX dialect can answer, by who may call it.
+/// The codes of every route of the aX dialect, depending on who may call it.
 fn ax_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     let mut all = vec![codes::INVALID_REQUEST, codes::UNSUPPORTED_MEDIA_TYPE, codes::RATE_LIMITED];
     if let Access::Class(classes, ..) = route.access {
@@ -94,7 +94,7 @@ fn ax_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     all
 }
 
-/// What a route answers under another status than the code's own: the aX contract gives some a second one.
+/// The codes that a route also replies with under a second status, as the aX contract demands for some.
 pub fn second_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<(u16, &'static Code)> {
     let mut all = Vec::new();
     if route.dialect != Dialect::Ax {

@@ -1,4 +1,4 @@
-//! How a refusal is described.
+//! The description of a refusal.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::headers;
 use crate::rest::codes::Code;
 use crate::rest::error::{ApiError, Dialect};
 
-/// The refusal with one of these codes.
+/// Describes the refusal with one of these codes.
 pub(super) fn refusal(status: u16, codes: &[&'static Code], dialect: Dialect, repeatable: bool) -> Value {
     let names: Vec<&str> = codes.iter().map(|code| code.slug).collect();
     let schema = match dialect {

@@ -1,4 +1,4 @@
-//! What a route answers: its successes, promises and refusals.
+//! The replies of a route: successes, promises of slow work, and refusals.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::rest::error::Dialect;
 use crate::rest::field::{Field, object_schema};
 use crate::rest::route::{Answer, Repeat, Route};
 
-/// What the edge may refuse on any path, before or around the route.
+/// The codes that the edge may refuse with on any path, before or around the route.
 const EDGE: &[&Code] = &[
     codes::BAD_REQUEST,
     codes::INVALID_PATH,
@@ -29,7 +29,7 @@ const EDGE: &[&Code] = &[
     codes::SHUTTING_DOWN,
 ];
 
-/// The edge's refusals by status, where a route has none of its own under the same.
+/// The edge's refusals by status. A route that has codes of its own for a status lists both instead.
 pub(super) fn edge_responses() -> Value {
     let mut all = Map::new();
     for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex, Dialect::OAuth, Dialect::Mcp] {
@@ -51,7 +51,7 @@ fn edge_name(status: u16, dialect: Dialect) -> String {
     format!("Edge{status}-{}", dialect.name())
 }
 
-/// Codes with their statuses in a dialect.
+/// Pairs codes with their statuses in a dialect.
 fn in_dialect(codes: &[&'static Code], dialect: Dialect) -> impl Iterator<Item = (u16, &'static Code)> {
     codes.iter().map(move |code| (code.status_in(dialect), *code))
 }
@@ -67,12 +67,12 @@ fn by_status(codes: impl Iterator<Item = (u16, &'static Code)>) -> BTreeMap<u16,
     by_status
 }
 
-/// True for slow work: what takes `wait` and changes something.
+/// True for slow work: a route that changes something and has the parameter `wait`.
 fn is_slow<P, C, A>(route: &Route<P, C, A>) -> bool {
     route.method != Method::GET && route.query.iter().any(|field| field.name == "wait")
 }
 
-/// The promise of slow work that has not ended yet.
+/// Describes the 202 reply for slow work that has not ended yet.
 fn pending(answer: &Answer, repeatable: bool) -> Value {
     const FIELDS: [Field; 3] = [
         Field::word("status", &["pending"], "It goes on.").required(),
@@ -88,17 +88,17 @@ fn pending(answer: &Answer, repeatable: bool) -> Value {
     })
 }
 
-/// The end of slow work that is promised with the same fields: it has no operation to follow any more.
+/// Describes the reply for slow work that has ended: the same fields, without the operation to follow.
 fn done(title: &str, fields: &[Field], repeatable: bool) -> Value {
     let fields: Vec<Field> = fields.iter().filter(|field| field.name != "operation_id").copied().collect();
     let headers = headers::of_success(repeatable, &[]);
     json!({"description": title, "headers": headers, "content": {"application/json": {"schema": object_schema(&fields)}}})
 }
 
-/// What a success carries beside its description.
+/// Describes the content of a success.
 fn success(answer: &Answer, title: &str) -> Value {
     let mut success = json!({"description": title});
-    // What a stream holds is events, and no one text.
+    // A stream consists of events, not of one text.
     let text = |media: &&str| match *media {
         "text/event-stream" => ("text/event-stream".to_owned(), json!({})),
         media => (media.to_owned(), json!({"schema": {"type": "string"}})),
@@ -137,7 +137,7 @@ fn success(answer: &Answer, title: &str) -> Value {
     success
 }
 
-/// The headers of a success, beside those of every reply.
+/// The headers of a success, without those of every reply.
 fn of_answer(answer: &Answer) -> &'static [&'static str] {
     match answer {
         Answer::Tagged(_) => &["ETag"],

@@ -1,4 +1,4 @@
-//! Changing agents.
+//! Statements that change agents.
 
 use rusqlite::{Connection, params};
 
@@ -26,7 +26,7 @@ const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2, given_na
     WHERE id = ?1 AND archived_at IS NOT NULL";
 const PLACE: &str = "UPDATE agents SET space_id = ?2, revision = revision + 1, updated_at = ?3
     WHERE id = ?1 AND archived_at IS NULL";
-// A token that is delivered nowhere, after one that was not either, changes nothing: not even the row is written.
+// If neither this token nor the one before is delivered anywhere, nothing changes: not even the row is written.
 const SET_DELIVERY: &str = "UPDATE agents SET token_delivery = ?2, token_delivery_at = ?3, token_delivery_error = ?4,
     token_delivery_boot = ?5 WHERE id = ?1 AND NOT (?2 IS 'not_injected' AND token_delivery IS 'not_injected'
         AND token_delivery_error IS ?4 AND token_delivery_boot IS ?5)";
@@ -47,7 +47,7 @@ const FORGET: &str = "DELETE FROM agents WHERE id = ?1 AND archived_at IS NULL";
 /// Adds an agent.
 ///
 /// # Errors
-/// `Exists` if the name is taken.
+/// `StoreError::Exists` if the slug, the given name or the container is taken.
 pub fn insert(conn: &Connection, a: &Agent) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         a.id,
@@ -88,7 +88,7 @@ pub fn insert(conn: &Connection, a: &Agent) -> Result<()> {
 /// Stores the settings of a live agent under the next revision.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn update(conn: &Connection, a: &Agent, now: Micros) -> Result<()> {
     conn.prepare_cached(UPDATE)?.execute(params![
         a.id,
@@ -111,19 +111,19 @@ pub fn update(conn: &Connection, a: &Agent, now: Micros) -> Result<()> {
     Ok(())
 }
 
-/// Notes that something kept beside a live agent's row has changed.
+/// Increments the revision of a live agent because data outside its row has changed.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn touch(conn: &Connection, id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(TOUCH)?.execute(params![id, now])?;
     Ok(())
 }
 
-/// Gives a live agent another name; its container keeps its own.
+/// Gives a live agent another slug and given name; its container keeps its name.
 ///
 /// # Errors
-/// `Exists` if a live agent has it.
+/// `StoreError::Exists` if another live agent has the name.
 pub fn rename(conn: &Connection, id: &str, slug: &str, given_name: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(RENAME)?.execute(params![id, slug, given_name, now])?;
     Ok(())
@@ -132,44 +132,44 @@ pub fn rename(conn: &Connection, id: &str, slug: &str, given_name: &str, now: Mi
 /// Puts a live agent into a space.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn place(conn: &Connection, id: &str, space_id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(PLACE)?.execute(params![id, space_id, now])?;
     Ok(())
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery of a token.
 #[derive(Debug, Default)]
 pub struct Delivery<'a> {
-    /// How it ended; `None` where there is no token.
+    /// How the delivery ended; `None` if there is no token.
     pub state: Option<TokenDelivery>,
-    /// Why it failed.
+    /// Why the delivery failed.
     pub error: Option<&'a str>,
-    /// The run of the container whose processes still have the environment from before.
+    /// The run of the container whose processes still have the old environment.
     pub boot: Option<&'a str>,
 }
 
 impl Delivery<'_> {
-    /// Just a state.
+    /// Returns an outcome with this state and nothing else.
     pub fn state(state: TokenDelivery) -> Self {
         Self { state: Some(state), ..Self::default() }
     }
 }
 
-/// Notes what became of the last delivery of a token.
+/// Records the outcome of the last delivery of a token.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_delivery(conn: &Connection, id: &str, delivery: &Delivery<'_>, now: Micros) -> Result<()> {
     let Delivery { state, error, boot } = delivery;
     conn.prepare_cached(SET_DELIVERY)?.execute(params![id, state, state.map(|_| now), error, boot])?;
     Ok(())
 }
 
-/// Notes which container an agent has, and its status; `None`: none any more.
+/// Records an agent's status and the name and runtime of its container; `None` if it has none any more.
 ///
 /// # Errors
-/// `Exists` if the container is another agent's.
+/// `StoreError::Exists` if another agent has this container.
 pub fn set_container(
     conn: &Connection,
     id: &str,
@@ -182,73 +182,73 @@ pub fn set_container(
     Ok(())
 }
 
-/// Notes an agent's status and whether it is paused. True if that changed anything.
+/// Records an agent's status and whether it is paused. Returns true if this changed the row.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_status(conn: &Connection, id: &str, status: AgentStatus, paused: bool, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(SET_STATUS)?.execute(params![id, status, paused, now])? > 0)
 }
 
-/// Notes how news wakes a live agent, and after how many idle minutes it is put to sleep.
+/// Records how news wakes a live agent, and after how many idle minutes it is put to sleep; 0 means never.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_wake(conn: &Connection, id: &str, wake: Wake, idle_stop_minutes: i64, now: Micros) -> Result<()> {
     conn.prepare_cached(SET_WAKE)?.execute(params![id, wake, idle_stop_minutes, now])?;
     Ok(())
 }
 
-/// Notes since when the daemon has an agent sleep; `None`: it does not.
+/// Records when the daemon put an agent to sleep; `None` if it did not, or the agent is awake again.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sleeps_since(conn: &Connection, id: &str, since: Option<Micros>) -> Result<()> {
     conn.prepare_cached(SLEEPS_SINCE)?.execute(params![id, since])?;
     Ok(())
 }
 
-/// Notes the snapshot made at archiving.
+/// Records the container's snapshot made at archiving.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_snapshot(conn: &Connection, id: &str, snapshot: Option<&str>) -> Result<()> {
     conn.prepare_cached(SET_SNAPSHOT)?.execute(params![id, snapshot])?;
     Ok(())
 }
 
-/// Takes a live agent out of the registry; its slug is free. Credentials and grants are the caller's to end.
+/// Archives a live agent, which frees its slug. The caller must end its credentials and grants.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn archive(conn: &Connection, id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(ARCHIVE)?.execute(params![id, now])?;
-    // What waited for it wakes nobody, should it be restored.
+    // News that waits for the agent must not wake it after a restore.
     news::settle(conn, id)
 }
 
-/// Brings an archived agent back under a free slug.
+/// Restores an archived agent under a free slug.
 ///
 /// # Errors
-/// `Exists` if the slug is taken.
+/// `StoreError::Exists` if the slug is taken.
 pub fn restore(conn: &Connection, id: &str, slug: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(RESTORE)?.execute(params![id, slug, now])?;
     Ok(())
 }
 
-/// Removes a live agent that never came to be, with its credentials and grants.
+/// Deletes a live agent whose deployment was taken back, with its credentials and grants.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn forget(conn: &Connection, id: &str) -> Result<()> {
     conn.prepare_cached(FORGET)?.execute([id])?;
     Ok(())
 }
 
-/// Removes an archived agent with its credentials and grants.
+/// Deletes an archived agent with its credentials and grants.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn purge(conn: &Connection, id: &str) -> Result<()> {
     conn.prepare_cached(PURGE)?.execute([id])?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Finding agents.
+//! Queries that find agents.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -26,18 +26,18 @@ const LIST_ARCHIVED: &str =
     "WHERE a.archived_at IS NOT NULL AND (a.archived_at, a.id) < (?1, ?2) AND (?4 IS NULL OR a.owner_user_id = ?4)
     ORDER BY a.archived_at DESC, a.id DESC LIMIT ?3";
 
-/// True if the container of this live agent rests, and news would wake it; see [`Agent::sleeps`].
+/// Returns true if the container of this live agent is stopped or asleep and news would wake it; see [`Agent::sleeps`].
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sleeps(conn: &Connection, id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(SLEEPS)?.query_row([id], |row| row.get(0))?)
 }
 
-/// Id and slug of the live agents that a user may change, newest first, so many at the most; an admin changes all.
+/// Returns the id and slug of at most `most` live agents that a user may change; with `all`, the newest of all.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn editable(conn: &Connection, all: bool, user_id: &str, most: u64, now: Micros) -> Result<Vec<(String, String)>> {
     let mut statement = conn.prepare_cached(if all { NEWEST } else { EDITABLE })?;
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
@@ -49,18 +49,18 @@ pub fn editable(conn: &Connection, all: bool, user_id: &str, most: u64, now: Mic
     Ok(rows?)
 }
 
-/// How many agents a user owns, archived ones included.
+/// Returns the number of agents that a user owns, including archived ones.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_of_owner(conn: &Connection, user_id: &str) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_OF_OWNER)?.query_row([user_id], |row| row.get(0))?)
 }
 
-/// Those of these ids that are no agent's, not even an archived one's.
+/// Returns those of `ids` that belong to no agent, live or archived.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn gone_of(conn: &Connection, ids: Vec<String>) -> Result<Vec<String>> {
     let mut is_known = conn.prepare_cached(IS_KNOWN)?;
     let mut gone = Vec::new();
@@ -72,25 +72,25 @@ pub fn gone_of(conn: &Connection, ids: Vec<String>) -> Result<Vec<String>> {
     Ok(gone)
 }
 
-/// A live agent with what is known of its active token.
+/// A live agent with the times of its active token.
 #[derive(Debug, Clone)]
 pub struct LiveAgent {
     /// The agent.
     pub agent: Agent,
     /// When its active token was issued; `None` if it has none.
     pub issued_at: Option<Micros>,
-    /// Until when that is good.
+    /// When that token expires.
     pub expires_at: Option<Micros>,
-    /// When that was last used.
+    /// When that token was last used.
     pub last_used_at: Option<Micros>,
 }
 
-/// Who looks at the registry: decides which rows there are.
+/// The viewer of the registry, which determines the visible agents.
 #[derive(Debug, Clone)]
 pub enum AgentViewer {
-    /// Every agent.
+    /// Sees every agent.
     All,
-    /// Those the principal holds a grant on, and itself.
+    /// Sees the agents that the principal holds a grant on, and itself.
     By(Grantee),
 }
 
@@ -98,9 +98,9 @@ fn join(condition: &str) -> String {
     live("agents a", &format!("WHERE {condition}"))
 }
 
-/// The statement of live agents from this place, which names them `a`.
+/// Returns a statement that selects the columns of a [`LiveAgent`]. `from` must name the agents `a`.
 fn live(from: &str, rest: &str) -> String {
-    // What stands first is walked first, whatever SQLite thinks of it.
+    // CROSS JOIN makes SQLite read `from` first, whatever its planner prefers.
     format!(
         "SELECT {}, t.issued_at, t.expires_at, t.last_used_at
         FROM {from} CROSS JOIN users o ON o.id = a.owner_user_id
@@ -121,12 +121,12 @@ fn read_live(row: &Row<'_>) -> rusqlite::Result<LiveAgent> {
     })
 }
 
-/// The live agent of this name: its slug, or in any case the name another dialect gave it.
+/// Returns the live agent with this slug, or with this name from another dialect. ASCII case does not matter.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_name(conn: &Connection, name: &str) -> Result<Option<LiveAgent>> {
-    // ASCII alone, as SQLite's own lower(): a sign that merely folds to a letter names nobody.
+    // ASCII only, like SQLite's own lower(): a character that merely folds to a letter must not match.
     let lower = name.to_ascii_lowercase();
     let by_slug = join("a.slug = ?1 AND a.archived_at IS NULL");
     let found = conn.prepare_cached(&by_slug)?.query_row([&lower], read_live).optional()?;
@@ -137,55 +137,55 @@ pub fn by_name(conn: &Connection, name: &str) -> Result<Option<LiveAgent>> {
     Ok(conn.prepare_cached(&by_given)?.query_row([&lower], read_live).optional()?)
 }
 
-/// The live agent of this id.
+/// Returns the live agent with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<LiveAgent>> {
     let sql = join("a.id = ?1 AND a.archived_at IS NULL");
     Ok(conn.prepare_cached(&sql)?.query_row([id], read_live).optional()?)
 }
 
-/// The live agent that a text names: by id where it has the form of one, else by name. A name never stands for an id.
+/// Returns the live agent that a text names: by id if it has the form of an id, otherwise by name.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn resolve(conn: &Connection, given: &str) -> Result<Option<LiveAgent>> {
     if is_id(given) { by_id(conn, &given.to_ascii_lowercase()) } else { by_name(conn, given) }
 }
 
-/// The archived agent of this id.
+/// Returns the archived agent with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
     let sql = join("a.id = ?1 AND a.archived_at IS NOT NULL");
     Ok(conn.prepare_cached(&sql)?.query_row([id], Agent::read).optional()?)
 }
 
-/// Where the container of an agent is, live or archived, as it is stored.
+/// Returns the container of a live or archived agent as stored: its name, after `NODE:` if it is on a node.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn container_of(conn: &Connection, id: &str) -> Result<Option<String>> {
     let mut statement = conn.prepare_cached("SELECT container_name FROM agents WHERE id = ?1")?;
     Ok(statement.query_row([id], |row| row.get(0)).optional()?.flatten())
 }
 
-/// How many containers of agents, live and archived, are on a node.
+/// Returns the number of agents' containers on a node, including those of archived agents.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn containers_on(conn: &Connection, node: &str) -> Result<i64> {
-    // `;` follows `:`.
+    // `;` follows `:` in ASCII, so this range has exactly the names that begin with `NODE:`.
     let sql = "SELECT count(*) FROM agents WHERE container_name >= ?1 || ':' AND container_name < ?1 || ';'";
     Ok(conn.prepare_cached(sql)?.query_row([node], |row| row.get(0))?)
 }
 
-/// LiveAgent agents that have a container, oldest first.
+/// Returns the live agents that have a container, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn with_containers(conn: &Connection) -> Result<Vec<Agent>> {
     let rest = "WHERE a.archived_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.created_at, a.id";
     let sql = live("agents a INDEXED BY agents_container", rest);
@@ -194,40 +194,41 @@ pub fn with_containers(conn: &Connection) -> Result<Vec<Agent>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// LiveAgent agents that have none and belong to an admin: those a container of their name may be taken for.
+/// Returns the live agent with this slug if it has no container and belongs to an admin. A container with its name may
+/// be taken as its own.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn without_containers(conn: &Connection, slug: &str) -> Result<Option<Agent>> {
     let sql = join("a.archived_at IS NULL AND a.container_name IS NULL AND a.slug = ?1 AND o.role = 'admin'");
     Ok(conn.prepare_cached(&sql)?.query_row([slug], Agent::read).optional()?)
 }
 
-/// True if a live agent has this name, as slug or as given name in any case.
+/// Returns true if a live agent has this lower-case name as its slug, or as its given name in any case.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn name_is_taken(conn: &Connection, lower: &str) -> Result<bool> {
     Ok(conn.prepare_cached(NAME_IS_TAKEN)?.query_row([lower], |row| row.get(0))?)
 }
 
-/// Which agents to list.
+/// A filter for lists of agents.
 #[derive(Debug, Clone, Default)]
 pub struct AgentFilter {
-    /// Only those in this status.
+    /// Only agents with this status.
     pub status: Option<AgentStatus>,
-    /// Only those whose slug or display name contains this, in any case.
+    /// Only agents whose slug or display name contains this text, in any case.
     pub text: Option<String>,
-    /// Only those that live in this space.
+    /// Only agents that live in this space.
     pub space_id: Option<String>,
-    /// Only those of these ids.
+    /// Only agents with these ids.
     pub only: Option<Vec<String>>,
 }
 
-/// LiveAgent agents that `seen` shows, oldest first.
+/// Passes the live agents that `seen` may see to `take`, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(
     conn: &Connection,
     seen: &AgentViewer,
@@ -246,7 +247,7 @@ pub fn list(
     visible.each(conn, filter, page, take)
 }
 
-/// Hands over what `list` does, and an agent's own row in its place among them, by id.
+/// Passes on the rows of `list`, and inserts an agent's own row in the order of the ids.
 fn with_own(
     mut own: Option<LiveAgent>,
     take: Take<'_, LiveAgent>,
@@ -257,7 +258,7 @@ fn with_own(
         if let Some(before) = own.take_if(|own| own.agent.id < live.agent.id) {
             wants_more = take(before);
         }
-        // It may hold a grant on itself.
+        // If the agent holds a grant on itself, `list` has its row too: pass it once only.
         wants_more = wants_more && (own.as_ref().is_some_and(|own| own.agent.id == live.agent.id) || take(live));
         wants_more
     })?;
@@ -311,7 +312,7 @@ impl AgentFilter {
 }
 
 record! {
-    /// What names a live agent and its container, read without the agent's texts.
+    /// The names of a live agent and its container, read without the agent's texts.
     pub struct AgentName from "agents a" {
         /// The id.
         pub id: String = "a.id",
@@ -322,10 +323,10 @@ record! {
     }
 }
 
-/// The names of the first `limit` live agents that `seen` shows, oldest first.
+/// Returns the names of the first `limit` live agents that `seen` may see, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn named(conn: &Connection, seen: &AgentViewer, limit: u64) -> Result<Vec<AgentName>> {
     let visible = Visible::of(conn, seen, None)?;
     let mut clauses = Clauses::default();
@@ -359,10 +360,10 @@ record! {
     }
 }
 
-/// Archived agents, newest first; only those of `owner` where one is given.
+/// Passes archived agents to `take`, the last archived first. With `owner`, only the agents of that user.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page, take: Take<'_, ArchivedAgent>) -> Result<()> {
     let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(&format!("{} {LIST_ARCHIVED}", ArchivedAgent::SELECT))?;

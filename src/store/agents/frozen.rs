@@ -1,5 +1,5 @@
-//! Freezing agents. The mark on the agent's row is all there is to it: every look-up of a credential sees it, so no
-//! credential changes, and thawing gives back exactly those that still live.
+//! Freezing agents. A freeze only marks the agent's row, and every look-up of a credential checks the mark. No
+//! credential changes, so thawing gives back exactly those that are still live.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -20,9 +20,9 @@ const OF_OWNER: &str = "WHERE a.owner_user_id = ?1";
 const OF_ALL: &str = "WHERE ?1 IS NULL";
 
 record! {
-    /// What is needed of an agent to freeze or thaw it.
+    /// The fields of an agent that are needed to freeze or thaw it.
     pub struct Freezable from "agents a" {
-        /// Its place in a list of all: agents that are made later have a greater one.
+        /// The position in the list of all agents; agents that are made later have a greater one.
         pub place: i64 = "a.rowid",
         /// The id.
         pub id: String = "a.id",
@@ -30,7 +30,7 @@ record! {
         pub slug: String = "a.slug",
         /// The user who owns it.
         pub owner_user_id: String = "a.owner_user_id",
-        /// Its container.
+        /// The container's name, if it has one.
         pub container: Option<String> = "a.container_name",
         /// When it was frozen, if it is.
         pub frozen_at: Option<Micros> = "a.frozen_at",
@@ -39,23 +39,23 @@ record! {
     }
 }
 
-/// Who freezes, why and when.
+/// Who freezes an agent, why and when.
 #[derive(Debug, Clone)]
 pub struct Freeze<'a> {
     /// Who: `user:NAME`, `agent:SLUG` or `taosd`.
     pub by: &'a str,
     /// Whether that is an admin who does not own the agent.
     pub by_admin: bool,
-    /// Why.
+    /// The reason.
     pub reason: &'a str,
-    /// When.
+    /// The time of the freeze.
     pub at: Micros,
 }
 
-/// Freezes a live agent. False if it was frozen already; what an admin asks for then still becomes an admin's.
+/// Freezes a live agent. Returns false if it was frozen already; with `by_admin`, that freeze then becomes an admin's.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn freeze(conn: &Connection, id: &str, freeze: &Freeze<'_>) -> Result<bool> {
     let Freeze { by, by_admin, reason, at } = freeze;
     if conn.prepare_cached(FREEZE)?.execute(params![id, at, by, reason, by_admin])? > 0 {
@@ -67,36 +67,36 @@ pub fn freeze(conn: &Connection, id: &str, freeze: &Freeze<'_>) -> Result<bool> 
     Ok(false)
 }
 
-/// Thaws an agent. Its container, where it has one, is to be unfrozen afterwards. False if it was not frozen.
+/// Thaws an agent. Returns false if it was not frozen. Its container, if it has one, must be unfrozen afterwards.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn thaw(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(THAW)?.execute(params![id, now])? > 0)
 }
 
-/// Notes that the container of a thawed agent runs again, or is none of ours any more.
+/// Clears the `thawing` mark of an agent: its container is unfrozen, or needs no unfreezing any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn settled(conn: &Connection, id: &str) -> Result<()> {
     conn.prepare_cached(SETTLED)?.execute([id])?;
     Ok(())
 }
 
-/// True while an agent is frozen.
+/// Returns true while an agent is frozen.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_frozen(conn: &Connection, id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(IS_FROZEN)?.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
-/// The next `limit` agents of `owner`, or of all, after this place. Archived ones are among them: no work goes into looking
-/// for others, however many there are.
+/// Returns the next `limit` agents after the position `after`, of `owner` or of all users. The result includes archived
+/// agents, so that the query does not have to skip them, however many there are.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn next_freezable(conn: &Connection, owner: Option<&str>, after: i64, limit: u64) -> Result<Vec<Freezable>> {
     let whose = if owner.is_some() { OF_OWNER } else { OF_ALL };
     Freezable::all(conn, &format!("{whose} AND a.rowid > ?2 ORDER BY a.rowid LIMIT ?3"), params![owner, after, limit])

@@ -1,4 +1,4 @@
-//! The registry of agents: rows, finding them, changing them.
+//! The registry of agents: their rows, and the statements that find and change them.
 
 mod change;
 mod find;
@@ -30,15 +30,15 @@ record! {
         pub id: String = "a.id",
         /// The name in paths; unique among live agents.
         pub slug: String = "a.slug",
-        /// The name another dialect gave it.
+        /// The name that another dialect gave it.
         pub given_name: Option<String> = "a.given_name",
         /// The name for people.
         pub display_name: String = "a.display_name",
-        /// Where it comes from; filled from the caller.
+        /// The origin of the agent; taken from the caller.
         pub origin: AgentOrigin = "a.origin",
         /// The user who owns it.
         pub owner_user_id: String = "a.owner_user_id",
-        /// That user's name.
+        /// The owner's username.
         pub owner: String = "o.username",
         /// The space of its owner.
         pub owner_space_id: String = "a.owner_space_id",
@@ -46,43 +46,43 @@ record! {
         pub space_id: String = "a.space_id",
         /// Who made it: `user:NAME` or `agent:ID`.
         pub created_by: String = "a.created_by",
-        /// Free text for the owner.
+        /// The host that it runs on, as free text.
         pub host: String = "a.host",
-        /// Free text for the owner.
+        /// The index that it reads, as free text.
         pub qmd_index: String = "a.qmd_index",
-        /// `#rrggbb`.
+        /// The colour in user interfaces, `#rrggbb`.
         pub color: String = "a.color",
-        /// A picture for people.
+        /// The emoji in user interfaces.
         pub emoji: Option<String> = "a.emoji",
         /// Whether it may read its user's memory.
         pub can_read_user_memory: bool = "a.can_read_user_memory",
-        /// What runs it.
+        /// The agent framework.
         pub framework: String = "a.framework",
-        /// Which model it uses.
+        /// The model that it uses.
         pub model: Option<String> = "a.model",
-        /// Other models, as a JSON array.
+        /// The models to try if the first one is not available, as a JSON array.
         pub fallback_models: String = "a.fallback_models",
-        /// The worker it is pinned to.
+        /// The node that it was deployed on, or the worker that it is pinned to.
         pub target_worker: Option<String> = "a.target_worker",
-        /// What to do when that fails.
+        /// What to do if that worker fails.
         pub on_worker_failure: OnWorkerFailure = "a.on_worker_failure",
-        /// Who it is, in Markdown.
+        /// The agent's character, in Markdown.
         pub soul_md: String = "a.soul_md",
-        /// What it does, in Markdown.
+        /// The agent's instructions, in Markdown.
         pub agent_md: String = "a.agent_md",
-        /// Where the persona came from.
+        /// The id of the persona that the texts come from.
         pub source_persona_id: Option<String> = "a.source_persona_id",
-        /// What keeps its memory.
+        /// The memory plugin.
         pub memory_plugin: MemoryPlugin = "a.memory_plugin",
-        /// Where it stands.
+        /// The status.
         pub status: AgentStatus = "a.status",
         /// Whether its owner paused it.
         pub paused: bool = "a.paused",
         /// How news wakes it.
         pub wake: Wake = "a.wake",
-        /// Minutes without work after which it is put to sleep; 0: never.
+        /// The idle minutes after which it is put to sleep; 0 means never.
         pub idle_stop_minutes: i64 = "a.idle_stop_minutes",
-        /// Since when the daemon has it sleep.
+        /// When the daemon put it to sleep; `None` if it did not.
         pub asleep_at: Option<Micros> = "a.asleep_at",
         /// The container's name, as chosen when it was made.
         pub container_name: Option<String> = "a.container_name",
@@ -90,15 +90,15 @@ record! {
         pub container_runtime: Option<String> = "a.container_runtime",
         /// The scopes its tokens get, as a JSON array.
         pub scope: String = "a.scope",
-        /// What became of the last delivery.
+        /// The outcome of the last delivery of a token.
         pub token_delivery: Option<TokenDelivery> = "a.token_delivery",
-        /// When.
+        /// When that delivery ended.
         pub token_delivery_at: Option<Micros> = "a.token_delivery_at",
-        /// Why it failed.
+        /// Why that delivery failed.
         pub token_delivery_error: Option<String> = "a.token_delivery_error",
-        /// The run of the container whose processes still have the environment from before.
+        /// The run of the container whose processes still have the old environment.
         pub token_delivery_boot: Option<String> = "a.token_delivery_boot",
-        /// Grows by one with every change.
+        /// The revision, which grows by one with every change.
         pub revision: i64 = "a.revision",
         /// When it was made.
         pub created_at: Micros = "a.created_at",
@@ -112,22 +112,23 @@ record! {
         pub frozen_at: Option<Micros> = "a.frozen_at",
         /// Who froze it: `user:NAME`, `agent:SLUG` or `taosd`.
         pub frozen_by: Option<String> = "a.frozen_by",
-        /// Why.
+        /// Why it was frozen.
         pub frozen_reason: Option<String> = "a.frozen_reason",
         /// Whether an admin froze it.
         pub frozen_by_admin: bool = "a.frozen_by_admin",
-        /// Whether it was thawed and its container was not unfrozen yet.
+        /// Whether it was thawed but its container is not unfrozen yet.
         pub thawing: bool = "a.thawing",
     }
 }
 
 impl Agent {
-    /// True while nobody may act for it.
+    /// Returns true while the agent is frozen: none of its credentials works.
     pub fn is_frozen(&self) -> bool {
         self.frozen_at.is_some()
     }
 
-    /// True if its container rests, and news would wake it. One that somebody paused does not sleep: it is held.
+    /// Returns true if its container is stopped or asleep and news would wake it. A paused agent does not sleep:
+    /// somebody holds it.
     pub fn sleeps(&self) -> bool {
         let rests = self.status == AgentStatus::Stopped || self.asleep_at.is_some();
         rests
@@ -138,7 +139,7 @@ impl Agent {
             && self.archived_at.is_none()
     }
 
-    /// A new agent with every field at its default.
+    /// Returns a new agent with all other fields at their defaults.
     pub fn new(id: String, slug: String, display_name: String, owner: Ownership, scope: String, now: Micros) -> Self {
         Self {
             id,
@@ -191,7 +192,7 @@ impl Agent {
     }
 }
 
-/// To whom a new agent belongs; always filled from the caller.
+/// The owner and origin of a new agent; always taken from the caller.
 #[derive(Debug, Clone)]
 pub struct Ownership {
     /// The owner's id.
@@ -200,7 +201,7 @@ pub struct Ownership {
     pub username: String,
     /// The owner's default space.
     pub space_id: String,
-    /// Which way it came.
+    /// The origin of the agent.
     pub origin: AgentOrigin,
     /// Who made it: `user:NAME` or `agent:ID`.
     pub created_by: String,

@@ -1,8 +1,8 @@
-//! Finding agents by a part of their name. The slug and the display name of each live agent stand in an index in parts of
-//! one to three characters: every part of a name is one of these or holds some of them. So a search walks through the
-//! agents that have the rarest part, in the order in which they were made, whatever their number.
+//! Search for agents by a part of their name. An index has the slug and display name of each live agent in parts of one
+//! to three characters; every longer part of a name contains some of these. So a search reads only the agents that have
+//! the rarest part, in the order in which they were made, however many agents there are.
 //!
-//! Triggers note which names have changed; they are taken in at the end of the transaction.
+//! Triggers mark the names that have changed; the index is updated at the end of the transaction.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ const REMOVE: &str = "DELETE FROM agent_parts WHERE rowid = ?1";
 const ADD: &str = "INSERT INTO agent_parts (rowid, parts) VALUES (?1, ?2)";
 const TAKEN: &str = "UPDATE agent_names SET stale = 0, taken = ?2 WHERE seq = ?1";
 const PLACE: &str = "SELECT seq FROM agent_names WHERE agent_id = ?1";
-/// Names taken in at once.
+/// The most names that one call of [`index`] handles.
 const AT_ONCE: u64 = 1000;
-/// Characters of the longest parts.
+/// The length of the longest parts, in characters.
 const LONGEST: usize = 3;
-/// Parts of a search that are looked up; what they find is compared with the whole of it.
+/// The most parts of a search text that are looked up. The names found are compared with the whole text.
 const LOOKED_UP: usize = 16;
 
 struct Stale {
@@ -30,10 +30,10 @@ struct Stale {
     names: [String; 2],
 }
 
-/// Takes changed names in, [`AT_ONCE`] at the most. True if there were so many.
+/// Updates the index for at most [`AT_ONCE`] changed names. Returns true if there were so many: then more may be left.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn index(conn: &Connection) -> Result<bool> {
     let mut statement = conn.prepare_cached(STALE)?;
     let rows = statement.query_map([AT_ONCE], |row| {
@@ -55,22 +55,23 @@ pub fn index(conn: &Connection) -> Result<bool> {
     Ok(all.len() as u64 == AT_ONCE)
 }
 
-/// The place of an agent in the order in which agents were made.
+/// Returns the position of an agent in the order in which agents were made.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub(super) fn place(conn: &Connection, id: &str) -> Result<Option<i64>> {
     Ok(conn.prepare_cached(PLACE)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
-/// What finds the names that may hold this text, which is not empty: its longest parts, evenly spread.
+/// Returns the query for names that may contain `text`, which is not empty: its longest parts, evenly spread.
 pub(super) fn query(text: &str) -> String {
     let parts = parts(text, LONGEST.min(text.chars().count()));
     let step = parts.len().div_ceil(LOOKED_UP).max(1);
     parts.into_iter().step_by(step).collect::<Vec<_>>().join(" AND ")
 }
 
-/// The parts of a text of so many characters up to [`LONGEST`], in any case, each as a word that the index keeps whole.
+/// Returns the parts of a text that have `shortest` to [`LONGEST`] characters, in lower case. Each is encoded as a word
+/// that the index does not split.
 fn parts(text: &str, shortest: usize) -> Vec<String> {
     let lower: Vec<char> = text.to_ascii_lowercase().chars().collect();
     let word = |part: &[char]| {
@@ -106,7 +107,7 @@ mod tests {
         conn
     }
 
-    /// All that is found, by pages of this size.
+    /// Returns the slugs of all agents found, read in pages of `limit`.
     fn found(conn: &Connection, text: &str, limit: u64) -> Vec<String> {
         let filter = AgentFilter { text: Some(text.to_owned()), ..AgentFilter::default() };
         let (mut all, mut after) = (Vec::new(), None);

@@ -1,9 +1,9 @@
-//! The words that an agent's row may hold.
+//! The closed sets of words in an agent's row.
 
 use crate::closed_set::closed_set;
 
 closed_set! {
-    /// Where an agent stands.
+    /// The status of an agent.
     pub enum AgentStatus {
         Registered "registered" "It has no container.";
         Deploying "deploying" "Its container is being made.";
@@ -14,7 +14,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// Which way an agent came.
+    /// The origin of an agent: how it came into the registry.
     pub enum AgentOrigin {
         SpaceAgent "space_agent" "A person made it.";
         Cloud "cloud" "It runs elsewhere.";
@@ -25,7 +25,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// What became of the last delivery of an agent's token.
+    /// The outcome of the last delivery of an agent's token.
     pub enum TokenDelivery {
         Delivered "delivered" "The container has it.";
         PendingRestart "pending_restart" "The container has it; its processes see it after a restart.";
@@ -53,7 +53,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// What keeps an agent's memory.
+    /// The memory plugin of an agent.
     pub enum MemoryPlugin {
         Taosmd "taosmd" "The box.";
         None "none" "Nothing.";

@@ -1,5 +1,5 @@
-//! Which agents a principal sees, and from where a statement comes to them: by their age where it sees them all, from
-//! its grants where it does not. So a list costs what its caller may see, not what the box holds.
+//! The agents that a principal sees, and where a statement finds them: by age if it sees all agents, otherwise from its
+//! grants. So the cost of a list depends on what its caller may see, not on the size of the registry.
 
 use rusqlite::Connection;
 
@@ -9,33 +9,33 @@ use crate::store::clauses::Clauses;
 use crate::store::grants::{self, Grantee};
 use crate::time::Micros;
 
-/// Grants of one principal that are put into the order of a list.
+/// The most grants of one principal that a list sorts.
 const FEW: u64 = 256;
-/// The order of an index on grants. An agent's id grows with the time of its making, so it is that of their age.
+/// The order of the index on grants. Agents' ids grow with the time of creation, so this is the order of age too.
 pub(in crate::store) const BY_GRANT: &str = "coalesce(g.agent_id, 'space:' || g.space_id, '*')";
 
-/// The order of the index of names: that in which the agents were made.
+/// The order of the index of names, in which the agents were made.
 pub(in crate::store) const BY_NAME: &str = "p.rowid";
 
-/// Where the agents come from that are seen.
+/// The source of the visible agents in a statement.
 #[derive(Debug, Clone)]
 pub(in crate::store) enum Visible {
-    /// All of them.
+    /// All agents.
     All,
-    /// One agent alone.
+    /// Only the agent with this id.
     Own(String),
-    /// Those of these ids, as a JSON array, that the principal sees; `None`: that there are.
+    /// The agents with these ids, a JSON array, that the principal sees; with `None`, all that exist.
     Only(String, Option<Grantee>),
-    /// Those whose names may hold a text, by its parts as the index of names takes them; that the principal sees.
+    /// The agents that a query of the index of names finds and the principal sees; with `None`, all that it finds.
     Named(String, Option<Grantee>),
-    /// The principal's grants, and itself.
+    /// The agents of the principal's grants, and itself.
     Few(Grantee),
-    /// Its grants where they are many, in the order of their index.
+    /// The agents of a principal with many grants, in the order of the index on grants.
     Many(Grantee),
 }
 
 impl Visible {
-    /// Those that `seen` shows whose names may hold `text`. What a principal with few grants sees is not worth an index.
+    /// Returns those whose names may contain `text`. With few grants the index of names is not worth it.
     pub(in crate::store) fn holding(self, text: &str) -> Self {
         match self {
             Self::All => Self::Named(names::query(text), None),
@@ -44,10 +44,10 @@ impl Visible {
         }
     }
 
-    /// Those that `seen` shows; `only`: of these ids.
+    /// Returns the agents that `seen` may see; with `only`, those of them that have these ids.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub(in crate::store) fn of(conn: &Connection, seen: &AgentViewer, only: Option<&[String]>) -> Result<Self> {
         let only = only.map(|ids| serde_json::Value::from(ids.to_vec()).to_string());
         Ok(match (seen, only) {
@@ -61,7 +61,7 @@ impl Visible {
         })
     }
 
-    /// What stands behind `FROM`; it names the agents `a`.
+    /// Returns the text behind `FROM`, which names the agents `a`, and adds the conditions that it needs.
     pub(in crate::store) fn from(&self, clauses: &mut Clauses, now: Micros) -> String {
         match self {
             Self::All => "agents a".to_owned(),
@@ -97,13 +97,13 @@ impl Visible {
             Self::Many(principal) => {
                 let granted = granted_by_index(clauses, principal, now);
                 clauses.and(&granted);
-                // The id of a space and `*` are no agent's.
+                // The key may also be the id of a space or `*`, which no agent has.
                 format!("grants g CROSS JOIN agents a ON a.id = {BY_GRANT}")
             }
         }
     }
 
-    /// The order in which they come, oldest first.
+    /// Returns the columns to order by, oldest agents first.
     pub(in crate::store) fn order(&self) -> &'static str {
         match self {
             Self::Many(_) => BY_GRANT,
@@ -113,14 +113,14 @@ impl Visible {
     }
 }
 
-/// True of an agent, by the column of its id, that the principal sees.
+/// Returns the condition that the principal sees an agent; `id` is the column with the agent's id.
 pub(in crate::store) fn seen_by(clauses: &mut Clauses, principal: &Grantee, id: &str, now: Micros) -> String {
     let granted = granted(clauses, principal, now);
     let own = own(clauses, principal).map_or_else(String::new, |own| format!("{id} = {own} OR "));
     format!("({own}EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = {id} AND {granted}))")
 }
 
-/// Grants `g` of the principal that count now.
+/// Returns the condition for grants `g` of the principal that have not expired.
 fn granted(clauses: &mut Clauses, principal: &Grantee, now: Micros) -> String {
     let column = match principal {
         Grantee::User(_) => "g.principal_user_id",
@@ -130,13 +130,13 @@ fn granted(clauses: &mut Clauses, principal: &Grantee, now: Micros) -> String {
     format!("{column} = {id} AND (g.expires_at IS NULL OR g.expires_at > {now})")
 }
 
-/// The same of what the index of the principal's grants holds: one agent once, and no row of the table is read.
+/// Like [`granted`], but reads only the index of the principal's grants and no row of the table. Each agent comes once.
 fn granted_by_index(clauses: &mut Clauses, principal: &Grantee, now: Micros) -> String {
     let (id, now) = (clauses.bind(principal.id().to_owned()), clauses.bind(now.0));
     let counts = |grant: &str| format!("{grant}.id NOT IN (SELECT e.id FROM grants e WHERE e.expires_at <= {now})");
     match principal {
         Grantee::User(_) => format!("g.principal_user_id = {id} AND {}", counts("g")),
-        // A grant for a time may stand beside the lasting one.
+        // An agent may hold temporary grants beside the permanent one: only the first one counts.
         Grantee::Agent(_) => format!(
             "g.principal_agent_id = {id} AND {} AND (coalesce(g.request_id, '') = '' OR NOT EXISTS (
                 SELECT 1 FROM grants h WHERE h.principal_agent_id = {id} AND {} = {BY_GRANT}
@@ -148,7 +148,7 @@ fn granted_by_index(clauses: &mut Clauses, principal: &Grantee, now: Micros) -> 
     }
 }
 
-/// The principal's own row, of an agent.
+/// Returns the parameter with the principal's own id, if the principal is an agent.
 fn own(clauses: &mut Clauses, principal: &Grantee) -> Option<String> {
     match principal {
         Grantee::User(_) => None,

@@ -10,36 +10,36 @@ use crate::time::Micros;
 
 const NAME_OF: &str = "SELECT 'user:' || username FROM users WHERE id = ?1";
 
-/// Where the rows that may be of a time are, by the spans: the first place, the last one of a full span, the first place
-/// behind those, and whether a row there is early enough. A span is a row for 1,024.
+/// Finds the places of the rows that may be of a time, by the spans of 1,024 rows. The columns: the first place, the
+/// last place of a full span, the first place after the full spans, and whether a row from there on is early enough.
 const BETWEEN: &str = "SELECT (SELECT span * 1024 FROM audit_spans WHERE max_at >= ?1 ORDER BY span LIMIT 1),
         (SELECT span * 1024 + 1023 FROM audit_spans WHERE min_at <= ?2 ORDER BY span DESC LIMIT 1),
         behind, EXISTS (SELECT 1 FROM audit WHERE seq >= behind AND at <= ?2)
     FROM (SELECT coalesce((SELECT span * 1024 + 1024 FROM audit_spans ORDER BY span DESC LIMIT 1), 0) AS behind)";
 
-/// Which rows to list.
+/// Which audit rows to list.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Only this actor's, by its name.
+    /// Only rows of the actor with this name.
     pub actor: Option<String>,
-    /// By its id: then rows of its name count only where they have none, written by a version that noted none.
+    /// Only rows of the actor with this id, and rows of its name without an id, which older versions wrote.
     pub actor_id: Option<String>,
-    /// And only those from this time on: before it the name was another's.
+    /// Rows of the name count only from this time on; before it the name was another actor's.
     pub actor_since: Option<Micros>,
-    /// Only this action.
+    /// Only rows of this action.
     pub action: Option<String>,
-    /// Only on this resource.
+    /// Only rows on this resource.
     pub resource: Option<String>,
-    /// Only from this time on.
+    /// Only rows from this time on.
     pub since: Option<Micros>,
-    /// Only up to this time.
+    /// Only rows up to this time.
     pub until: Option<Micros>,
 }
 
-/// Rows before `before` (a place in the chain), newest first, `limit` at the most.
+/// Lists the rows before `before` (a place in the chain), newest first, at most `limit`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(conn: &Connection, filter: &AuditFilter, before: i64, limit: u64, take: Take<'_, Record>) -> Result<()> {
     let mut clauses = Clauses::default();
     clauses.and_if("seq < ?", Some(before));
@@ -49,7 +49,7 @@ pub fn list(conn: &Connection, filter: &AuditFilter, before: i64, limit: u64, ta
         match &filter.actor_id {
             None => clauses.and(&format!("actor = {name} AND at >= {since}")),
             Some(id) => {
-                // A user's name never changes: the rows of one id all have it.
+                // A user's name never changes, so all rows of one id have it.
                 clauses.and_if("actor = ?", name_of(conn, id)?);
                 let id = clauses.bind(id.clone());
                 clauses.and(&format!("(actor_id = {id} OR (actor = {name} AND at >= {since} AND actor_id IS NULL))"));
@@ -66,7 +66,7 @@ pub fn list(conn: &Connection, filter: &AuditFilter, before: i64, limit: u64, ta
 }
 
 impl AuditFilter {
-    /// Narrows to the rows of its time. Times need not grow with the places, so each row is looked at besides.
+    /// Narrows the list to the filter's time. Times need not grow with the places, so each row's time is compared too.
     fn in_time(&self, conn: &Connection, clauses: &mut Clauses) -> Result<()> {
         if self.since.is_none() && self.until.is_none() {
             return Ok(());
@@ -84,7 +84,7 @@ impl AuditFilter {
     }
 }
 
-/// The name under which the chain has a principal of this id, where that is known.
+/// Returns the name that the chain has for the principal with this id, if it is known.
 fn name_of(conn: &Connection, id: &str) -> Result<Option<String>> {
     match id.strip_prefix("user:") {
         None => Ok(Some(id.to_owned())),

@@ -36,9 +36,9 @@ const ENDS: &str =
     "SELECT (SELECT seq FROM audit ORDER BY seq LIMIT 1), (SELECT seq FROM audit ORDER BY seq DESC LIMIT 1)";
 const BYTES_OF: &str = "SELECT octet_length(actor) + octet_length(action) + 2 * octet_length(resource)
         + octet_length(outcome) + octet_length(request_id) FROM audit WHERE seq = ?1";
-/// Bytes of a row beside its texts: two hashes, numbers, headers, and its place in the index.
+/// The bytes of a row without its texts: two hashes, numbers, headers and its place in the index.
 const ROW_BYTES: u64 = 64 + 56;
-/// Rows that are looked at to tell how large all are.
+/// The rows that are measured to estimate the size of all rows.
 const SAMPLE: u64 = 64;
 const STOOD_FOR: &str = "SELECT total(count - 1) FROM audit WHERE seq <= ?1 AND outcome = 'checkpoint'";
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
@@ -55,17 +55,17 @@ closed_set! {
     }
 }
 
-/// Who did something.
+/// The one who did an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// As people know it: `user:NAME`, `agent:ID`, `peer:KEY` or `system`.
+    /// The name that people know: `user:NAME`, `agent:ID`, `peer:KEY` or `system`.
     pub name: String,
-    /// By id, `user:ID` or `agent:ID`, where it is a principal: names come back, ids do not.
+    /// The id of a principal, `user:ID` or `agent:ID`. Names are used again, ids are not.
     pub id: Option<String>,
 }
 
 impl Actor {
-    /// What it is counted by: the id, which no other principal ever has, else the name.
+    /// Returns the key to count the actor by: the id, which no other principal ever has, else the name.
     pub fn key(&self) -> &str {
         self.id.as_deref().unwrap_or(&self.name)
     }
@@ -77,27 +77,27 @@ impl<T: Into<String>> From<T> for Actor {
     }
 }
 
-/// What is recorded of an action. Never a secret.
+/// An action to record. It never contains a secret.
 #[derive(Debug, Clone)]
 pub struct AuditEntry {
-    /// When.
+    /// The time of the action.
     pub at: Micros,
-    /// Who.
+    /// The actor.
     pub actor: Actor,
     /// The action's slug.
     pub action: String,
-    /// On what: `agent:ID`, `user:ID`, … or the route where no object was reached.
+    /// The resource, such as `agent:ID` or `user:ID`, or the route if no object was reached.
     pub resource: String,
-    /// How it ended.
+    /// How the action ended.
     pub outcome: AuditOutcome,
-    /// How many alike this row stands for.
+    /// The number of equal actions that this row stands for.
     pub count: u64,
-    /// The request it came with.
+    /// The id of the request.
     pub request_id: String,
 }
 
 impl AuditEntry {
-    /// Something that was done now, once and well; the fields say otherwise where it was not.
+    /// Creates an entry for one action that succeeded now. Set the fields if that is not so.
     pub fn new(
         actor: impl Into<Actor>,
         action: impl Into<String>,
@@ -115,13 +115,13 @@ impl AuditEntry {
         }
     }
 
-    /// The same at another time.
+    /// Returns the entry with another time.
     #[must_use]
     pub fn at(self, at: Micros) -> Self {
         Self { at, ..self }
     }
 
-    /// The same with another end.
+    /// Returns the entry with another outcome.
     #[must_use]
     pub fn ended(self, outcome: AuditOutcome) -> Self {
         Self { outcome, ..self }
@@ -129,35 +129,34 @@ impl AuditEntry {
 }
 
 record! {
-    /// A row of the chain.
+    /// A row of the audit chain.
     pub struct Record from "audit" {
-        /// Its place; grows by one.
+        /// The place in the chain; grows by one.
         pub seq: i64 = "seq",
-        /// When.
+        /// The time of the action.
         pub at: Micros = "at",
-        /// Who.
+        /// The name of the actor.
         pub actor: String = "actor",
-        /// What.
+        /// The slug of the action.
         pub action: String = "action",
-        /// On what.
+        /// The resource.
         pub resource: String = "resource",
-        /// How it ended, as it is in the file: what is no outcome is for the check of the chain to find.
+        /// The outcome as the file has it. The check of the chain finds a word that is no outcome.
         pub outcome: String = "outcome",
-        /// How many alike.
+        /// The number of equal actions that this row stands for.
         pub count: i64 = "count",
-        /// The request.
+        /// The id of the request.
         pub request_id: String = "request_id",
-        /// The hash of the row before.
+        /// The hash of the previous row.
         pub prev_hash: [u8; 32] = "prev_hash",
         /// The hash of this row.
         pub hash: [u8; 32] = "hash",
-        /// Who, by id.
+        /// The id of the actor, if it has one.
         pub actor_id: Option<String> = "actor_id",
     }
 }
 
-/// The hash of a row: over the hash before it and every field that there is, each with its length before
-/// it.
+/// Returns the hash of a row: over the previous hash and every field that is set, each text with its length before it.
 fn hash_of(record: &Record) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&record.prev_hash);
@@ -175,7 +174,7 @@ fn hash_of(record: &Record) -> [u8; 32] {
 /// Appends a row. Call it in the transaction of the effect it records.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn append(conn: &Connection, entry: &AuditEntry) -> Result<()> {
     let last: Option<(i64, [u8; 32])> =
         conn.prepare_cached(LAST)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -183,10 +182,10 @@ pub fn append(conn: &Connection, entry: &AuditEntry) -> Result<()> {
     insert(conn, entry, seq, prev_hash)
 }
 
-/// When the newest row was written; `None` where there is none.
+/// Returns the time of the newest row; `None` if there is none.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn last_at(conn: &Connection) -> Result<Option<Micros>> {
     Ok(conn.prepare_cached(LAST_AT)?.query_row([], |row| row.get(0)).optional()?)
 }
@@ -198,7 +197,7 @@ fn insert(conn: &Connection, entry: &AuditEntry, seq: i64, prev_hash: [u8; 32]) 
         actor: entry.actor.name.clone(),
         actor_id: entry.actor.id.clone(),
         action: entry.action.clone(),
-        // It may hold what a client sent: names, paths.
+        // The resource may contain what a client sent: names, paths.
         resource: redacted(&entry.resource).into_owned(),
         outcome: entry.outcome.slug().to_owned(),
         count: i64::try_from(entry.count).unwrap_or(i64::MAX),
@@ -223,17 +222,17 @@ fn insert(conn: &Connection, entry: &AuditEntry, seq: i64, prev_hash: [u8; 32]) 
     meta::set(conn, HEAD, &head(seq, &record.hash))
 }
 
-/// The chain's end as `meta` keeps it, so that rows cut off at the end are missed.
+/// Returns the end of the chain as `meta` keeps it, so that rows cut off at the end are noticed.
 fn head(seq: i64, hash: &[u8; 32]) -> String {
     format!("{seq}:{}", data_encoding::HEXLOWER.encode(hash))
 }
 
-/// What people call a subject of the chain, such as `agent:ID`, now or when it ended: a name, and for what has none of
-/// its own the holder's name and the label or kind, `ann/laptop`. A text after the id is no part of it. `None` for what
-/// is gone or has no name.
+/// Returns the name that people use for a subject of the chain, such as `agent:ID`, now or when it ended. A subject
+/// without a name of its own has the holder's name and the label or kind: `ann/laptop`. Text after the id is ignored.
+/// `None` if the subject is gone or has no name.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn called(conn: &Connection, subject: &str) -> Result<Option<String>> {
     let Some((kind, id)) = subject.split_once(':') else { return Ok(None) };
     let id = id.split(' ').next().unwrap_or(id);
@@ -250,10 +249,10 @@ pub fn called(conn: &Connection, subject: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
-/// True if [`retain`] may find something.
+/// True if [`retain`] may find rows to replace.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn
         .prepare_cached(OLDEST)?
@@ -262,11 +261,11 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
         .is_some_and(|at| at < before))
 }
 
-/// About how many bytes the rows take, their index included: their number is that of the places between the first and
-/// the last, their size that of [`SAMPLE`] of them, evenly spread.
+/// Estimates the bytes of all rows, including their index: the number of places from the first to the last, times the
+/// average size of [`SAMPLE`] rows, evenly spread.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn bytes(conn: &Connection) -> Result<u64> {
     let ends: (Option<u64>, Option<u64>) =
         conn.prepare_cached(ENDS)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -283,15 +282,16 @@ pub fn bytes(conn: &Connection) -> Result<u64> {
     Ok((rows * sum).checked_div(seen).unwrap_or(0))
 }
 
-/// Replaces up to `most` rows at the chain's beginning by one checkpoint row in the place of the last of them, carrying
-/// its hash; what follows it still verifies. Those older than `before` go, up to the first that is not, whatever time
-/// those behind it claim; with `any_age` all of the `most`, but for the last row of all. How many rows went.
+/// Replaces up to `most` rows at the beginning of the chain with one checkpoint row, which takes the place and the hash
+/// of the last of them. The rows after it still verify. Only rows older than `before` are replaced, up to the first one
+/// that is not, whatever time later rows claim. With `any_age`, all of the `most` are replaced, except the last row of
+/// the chain. Returns how many rows were removed.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Result<usize> {
     let mut statement = conn.prepare_cached(FIRST)?;
-    // One for the checkpoint that may stand first, one that is looked at and stays.
+    // Two more: the checkpoint that may be the first row, and a row that is looked at and stays.
     let first: Vec<(i64, Micros, bool)> = statement
         .query_map([most + 2], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
@@ -302,7 +302,7 @@ pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Re
     let Some((seq, ..)) = rows.iter().take(most as usize).take_while(goes).last() else { return Ok(0) };
     let sql = format!("{} WHERE seq = ?1", Record::SELECT);
     let last = conn.prepare_cached(&sql)?.query_row([seq], Record::read)?;
-    // A checkpoint that goes too stands for more than itself.
+    // A removed checkpoint stands for more rows than itself.
     let stood_for: f64 = conn.prepare_cached(STOOD_FOR)?.query_row([seq], |row| row.get(0))?;
     let removed = conn.prepare_cached(DELETE_UP_TO)?.execute([seq])?;
     conn.prepare_cached(DELETE_SPANS_UP_TO)?.execute([seq])?;

@@ -1,4 +1,4 @@
-//! Whether the chain is whole.
+//! Verifies the audit chain.
 
 use rusqlite::{Connection, Rows};
 
@@ -22,33 +22,33 @@ pub enum ChainError {
     Gap(i64),
 }
 
-/// Walks the whole chain. How many rows it has.
+/// Verifies the whole chain and returns the number of its rows.
 ///
 /// # Errors
-/// The store's; inside, the first break found.
+/// Any `StoreError`; in the inner result, the first break found.
 pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>> {
-    // A file of an older version is looked at before it is brought up to date.
+    // A file of an older version is checked before its migration, so the column may be missing.
     let has_id: bool = conn.query_row(HAS_ACTOR_ID, [], |row| row.get(0))?;
     let columns = if has_id { Record::COLUMNS.to_owned() } else { Record::COLUMNS.replace("actor_id", "NULL") };
     let mut statement = conn.prepare(&format!("SELECT {columns} FROM audit ORDER BY seq"))?;
     Ok(walk(conn, statement.query([])?, true)?.map(|walked| walked.rows))
 }
 
-/// What was walked of the chain.
+/// The part of the chain that was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Walked {
-    /// How many rows.
+    /// The number of rows.
     pub rows: u64,
-    /// The first and the last place; 0 where there is none.
+    /// The first and the last place; 0 if there are no rows.
     pub places: (i64, i64),
-    /// Whether that is all of it.
+    /// Whether that is the whole chain.
     pub whole: bool,
 }
 
-/// Walks the newest rows of the chain, `most` of them.
+/// Verifies the newest rows of the chain, at most `most` of them.
 ///
 /// # Errors
-/// The store's; inside, the first break found.
+/// Any `StoreError`; in the inner result, the first break found.
 pub fn verify_newest(conn: &Connection, most: u64) -> Result<std::result::Result<Walked, ChainError>> {
     let first: Option<i64> = conn.prepare_cached(ENDS)?.query_row([], |row| row.get(0))?;
     let last: Option<i64> = conn.prepare_cached(ENDS)?.query_row([], |row| row.get(1))?;
@@ -57,13 +57,13 @@ pub fn verify_newest(conn: &Connection, most: u64) -> Result<std::result::Result
     walk(conn, statement.query([most])?, whole)
 }
 
-/// Walks rows up to the chain's end; `whole`: from its beginning, else from any row.
+/// Verifies rows up to the end of the chain: from its beginning if `whole`, else from any row.
 fn walk(conn: &Connection, mut rows: Rows<'_>, whole: bool) -> Result<std::result::Result<Walked, ChainError>> {
     let mut last: Option<Record> = None;
     let mut walked = Walked { rows: 0, places: (0, 0), whole };
     while let Some(row) = rows.next()? {
         let record = Record::read(row)?;
-        // A checkpoint carries the hash of the row it stands for, and may only be the first row.
+        // A checkpoint has the hash of the row that it stands for, and only the first row may be one.
         let checkpoint = record.outcome == AuditOutcome::Checkpoint.slug() && last.is_none();
         if !checkpoint && hash_of(&record) != record.hash {
             return Ok(Err(ChainError::Altered(record.seq)));

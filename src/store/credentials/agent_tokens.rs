@@ -33,47 +33,47 @@ const OTHERS_OF_AGENT: &str =
         AND (c.expires_at IS NULL OR c.expires_at > ?2)
     ORDER BY c.issued_at, c.id LIMIT 200";
 
-/// An agent's token in a state: the active one, or the one in its grace.
+/// Returns an agent's token in a state: the active one, or the one in its grace.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn agent_token(conn: &Connection, agent_id: &str, state: CredentialState) -> Result<Option<Credential>> {
     Credential::one(conn, "WHERE agent_id = ?1 AND kind = 'agent_token' AND state = ?2", params![agent_id, state])
 }
 
-/// Revokes every token an agent holds: active, in grace or being delivered. How many there were.
+/// Revokes every token of an agent: active, in grace or being delivered. Returns how many there were.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn revoke_agent_tokens(conn: &Connection, agent_id: &str, now: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(REVOKE_AGENT_TOKENS)?.execute(params![agent_id, now])?)
 }
 
-/// Revokes every credential of any kind an agent holds. How many there were.
+/// Revokes every credential of an agent, of any kind. Returns how many there were.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn revoke_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(REVOKE_ALL_OF_AGENT)?.execute(params![agent_id, now])?)
 }
 
-/// Lets every credential of any kind that an agent holds end then at the latest. How many there are.
+/// Makes every credential of an agent, of any kind, end at `until` at the latest. Returns how many there are.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn end_all_of_agent(conn: &Connection, agent_id: &str, until: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(END_ALL_OF_AGENT)?.execute(params![agent_id, until])?)
 }
 
-/// Ends the tokens an agent has; its active one only after `grace` microseconds, if it is to have a grace. Until when
-/// that goes on working. A token that waits for its delivery stays.
+/// Ends an agent's tokens; the active one only after `grace` microseconds, unless that is 0. Returns the time until
+/// which that one still works, if it has a grace. A token that waits for delivery stays.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn retire_agent_token(conn: &Connection, agent_id: &str, grace: i64, now: Micros) -> Result<Option<Micros>> {
     let mut until = None;
-    // Found first, changed by id: SQLite makes a table of its own for changes by anything else. The one in its grace
-    // makes room for the next.
+    // The token is found first and changed by its id: SQLite makes a separate table for changes by any other condition.
+    // The token in its grace makes room for the next one.
     for state in [CredentialState::Grace, CredentialState::Active] {
         let Some(token) = agent_token(conn, agent_id, state)? else { continue };
         if state == CredentialState::Active && grace > 0 && token.expires_at.is_none_or(|at| at > now) {
@@ -87,10 +87,10 @@ pub fn retire_agent_token(conn: &Connection, agent_id: &str, grace: i64, now: Mi
     Ok(until)
 }
 
-/// The id and hash of the token that waits for its delivery to this agent.
+/// Returns the id and hash of the agent's token that waits for delivery.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn pending(conn: &Connection, agent_id: &str) -> Result<Option<(String, SecretHash)>> {
     let found = conn
         .prepare_cached(SELECT_PENDING)?
@@ -98,10 +98,10 @@ pub fn pending(conn: &Connection, agent_id: &str) -> Result<Option<(String, Secr
     Ok(found.optional()?)
 }
 
-/// The hash of an agent's active token.
+/// Returns the hash of an agent's active token, if it has not expired.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn active_hash(conn: &Connection, agent_id: &str, now: Micros) -> Result<Option<SecretHash>> {
     let found = conn.prepare_cached(SELECT_ACTIVE_HASH)?.query_row(params![agent_id, now], |row| row.get(0));
     Ok(found.optional()?.map(SecretHash::from_stored))
@@ -110,7 +110,7 @@ pub fn active_hash(conn: &Connection, agent_id: &str, now: Micros) -> Result<Opt
 /// True if a token of this agent's was revoked at or after `since`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn revoked_since(conn: &Connection, agent_id: &str, since: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(REVOKED_SINCE)?.query_row(params![agent_id, since], |row| row.get(0))?)
 }
@@ -118,24 +118,24 @@ pub fn revoked_since(conn: &Connection, agent_id: &str, since: Micros) -> Result
 /// True while the credential waits for its delivery.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_pending(conn: &Connection, id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(IS_PENDING)?.query_row([id], |row| row.get(0))?)
 }
 
-/// Makes a delivered token the active one; the one before must be retired.
+/// Makes a delivered token the active one. The previous one must be retired first.
 ///
 /// # Errors
-/// `Exists` if there is an active one.
+/// `StoreError::Exists` if there is an active one.
 pub fn activate(conn: &Connection, id: &str) -> Result<()> {
     conn.prepare_cached(ACTIVATE)?.execute([id])?;
     Ok(())
 }
 
-/// Forgets the tokens that wait for their delivery to this agent.
+/// Deletes the tokens that wait for delivery to this agent.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete_pending(conn: &Connection, agent_id: &str) -> Result<()> {
     while let Some((id, _)) = pending(conn, agent_id)? {
         conn.prepare_cached(DELETE)?.execute([id])?;
@@ -143,30 +143,30 @@ pub fn delete_pending(conn: &Connection, agent_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Gives one credential these scopes.
+/// Sets the scopes of one credential, a JSON array.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_scopes(conn: &Connection, id: &str, scopes: &str) -> Result<()> {
     conn.prepare_cached(SET_SCOPES)?.execute([id, scopes])?;
     Ok(())
 }
 
-/// What an agent holds beside its token: personal access tokens and keys that are good now, oldest first.
+/// Lists an agent's credentials beside its token: personal access tokens and keys that are valid now, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn others_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<Vec<MadeCredential>> {
     let mut statement = conn.prepare_cached(&format!("{} {OTHERS_OF_AGENT}", MadeCredential::SELECT))?;
     let rows = statement.query_map(params![agent_id, now], MadeCredential::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Gives an agent's live tokens these scopes, one that is being delivered included. Of keys only those of older versions,
-/// which kept the agent's scopes of their making instead of their maker's. How many had others.
+/// Sets the scopes of an agent's live tokens, including one that is being delivered. Of its keys, only those of older
+/// versions change: they kept the agent's scopes of that time, not their maker's. Returns how many had others.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set_agent_scopes(conn: &Connection, agent_id: &str, scopes: &str) -> Result<usize> {
     Ok(conn.prepare_cached(SET_AGENT_SCOPES)?.execute([agent_id, scopes])?)
 }

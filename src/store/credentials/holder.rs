@@ -1,4 +1,4 @@
-//! Who is behind a live credential: found by its hash at a request, by its id afterwards.
+//! The principal behind a live credential, found by the credential's hash at a request and by its id afterwards.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -32,15 +32,15 @@ const OPEN: &str = "c.state = 'pending_enrollment' AND (c.made_by IS NULL
 pub struct Holder {
     /// The credential's id.
     pub credential_id: String,
-    /// What it is.
+    /// The kind.
     pub kind: Kind,
     /// Its scopes as a JSON array.
     pub scopes: String,
-    /// Until when it is good; the caller of [`find`] compares with its clock.
+    /// The time of its expiry, if it has one; the caller of [`find`] compares it with its clock.
     pub expires_at: Option<Micros>,
     /// The user it acts for, or the owner of its agent.
     pub user: User,
-    /// The agent it is.
+    /// The agent that it stands for, if any.
     pub agent: Option<Holding>,
     /// What a personal access token may be exchanged for.
     pub audience: Option<KeyAudience>,
@@ -48,19 +48,19 @@ pub struct Holder {
     pub admin: bool,
     /// The agents it is restricted to, as a JSON array.
     pub only_agents: Option<String>,
-    /// The space an enrollment puts its agent into.
+    /// The id of the space that an enrollment puts its agent into.
     pub space_id: Option<String>,
-    /// The first 16 hex digits of the secret's SHA-256, of personal access tokens.
+    /// The first 16 hex digits of the secret's SHA-256, for personal access tokens.
     pub token_mark: Option<String>,
     /// The clients' fingerprints seen so far, as a JSON array.
     pub fingerprints: String,
-    /// Where it stands.
+    /// The state.
     pub state: CredentialState,
     /// What an agent's key is for.
     pub key_type: Option<KeyType>,
-    /// The token a session was opened with.
+    /// The id of the token that opened this session.
     pub parent_id: Option<String>,
-    /// The credential it was made with.
+    /// The id of the credential that it was made with.
     pub made_by: Option<String>,
     /// Who issued it: `user:ID` or `agent:ID`.
     pub issuer_id: Option<String>,
@@ -73,26 +73,26 @@ pub struct Holding {
     pub id: String,
     /// The slug.
     pub slug: String,
-    /// The name another dialect gave it.
+    /// The name that another dialect gave it.
     pub given_name: Option<String>,
-    /// The space it lives in.
+    /// The id of the space that it lives in.
     pub space_id: String,
-    /// What its owner lets it do now, as a JSON array: no credential of it is worth more.
+    /// The scopes that its owner allows it now, as a JSON array; no credential of the agent can do more.
     pub scope: String,
-    /// What approved requests give it for a time, as a JSON array of [`Lent`].
+    /// The scopes that approved requests give it for a time, as a JSON array of [`Lent`].
     pub lent: String,
-    /// Whether it is frozen: then its credentials are suspended, and the caller must refuse them.
+    /// Whether it is frozen. Its credentials are then suspended, and the caller must refuse them.
     pub frozen: bool,
 }
 
 /// Scopes that an approved request gives an agent for a time.
 #[derive(Debug, Clone, serde::Deserialize)]
 pub struct Lent {
-    /// The request.
+    /// The id of the request.
     pub id: String,
-    /// What was granted.
+    /// The granted scopes.
     pub granted: LentScopes,
-    /// Until when, in microseconds; the caller compares with its clock.
+    /// The end in microseconds, if it has one; the caller compares it with its clock.
     pub until: Option<i64>,
 }
 
@@ -104,7 +104,7 @@ pub struct LentScopes {
 }
 
 impl Holding {
-    /// What approved requests give the agent, past its end or not. What cannot be read gives nothing.
+    /// Returns what approved requests give the agent, even past its end. Unreadable JSON gives nothing.
     pub fn lent(&self) -> Vec<Lent> {
         if self.lent == "[]" { Vec::new() } else { serde_json::from_str(&self.lent).unwrap_or_default() }
     }
@@ -117,29 +117,29 @@ impl Holder {
     }
 }
 
-/// The live credential with this hash: one indexed lookup. Expiry, a disabled user and a frozen agent are the caller's to
-/// judge.
+/// Finds the live credential with this hash, in one indexed lookup. The caller must check the expiry, a disabled user
+/// and a frozen agent.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn find(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
     let sql = select(&format!("WHERE c.secret_hash = ?1 AND {IS_ALIVE}"));
     Ok(conn.prepare_cached(&sql)?.query_row([hash.as_bytes().as_slice()], read_holder).optional()?)
 }
 
-/// Like [`find`], and also an enrollment that is not bound yet: what may be exchanged.
+/// Like [`find`], but also finds an enrollment that is not bound yet: all that can be exchanged.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn find_exchangeable(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
     let sql = select(&format!("WHERE c.secret_hash = ?1 AND (({OPEN}) OR ({IS_ALIVE}))"));
     Ok(conn.prepare_cached(&sql)?.query_row([hash.as_bytes().as_slice()], read_holder).optional()?)
 }
 
-/// The live session with this hash, if the token it was opened with lives too.
+/// Finds the live session with this hash, if the token that opened it is live too.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn find_session(conn: &Connection, hash: &SecretHash, now: Micros) -> Result<Option<Holder>> {
     let sql = select(&format!(
         "JOIN credentials p ON p.id = c.parent_id AND p.state = 'active'
@@ -150,12 +150,12 @@ pub fn find_session(conn: &Connection, hash: &SecretHash, now: Micros) -> Result
     Ok(conn.prepare_cached(&sql)?.query_row(params![hash.as_bytes().as_slice(), now], read_holder).optional()?)
 }
 
-/// The live credential of this id.
+/// Finds the live credential with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn find_by_id(conn: &Connection, id: &str) -> Result<Option<Holder>> {
-    // A session lives no longer than the token it was opened with.
+    // A session lives no longer than the token that opened it.
     let sql = select(&format!(
         "WHERE c.id = ?1 AND {IS_ALIVE} AND (c.parent_id IS NULL
             OR EXISTS (SELECT 1 FROM credentials p WHERE p.id = c.parent_id AND p.state = 'active'))"
@@ -190,7 +190,7 @@ fn read_holder(row: &Row<'_>) -> rusqlite::Result<Holder> {
     })
 }
 
-/// The agent in the last columns, where there is one.
+/// Reads the agent from the last columns, if there is one.
 fn read_agent(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Option<Holding>> {
     let Some(id) = columns.next()? else { return Ok(None) };
     Ok(Some(Holding {

@@ -34,16 +34,16 @@ const INSERT: &str = "INSERT INTO credentials
 /// Who makes a credential, and with which one.
 #[derive(Debug, Clone)]
 pub struct Maker {
-    /// As people know it: `user:NAME`, `agent:ID` or `system`.
+    /// The name that people know: `user:NAME`, `agent:ID` or `system`.
     pub actor: String,
-    /// By id: `user:ID` or `agent:ID`; `None` for the daemon itself.
+    /// The id: `user:ID` or `agent:ID`; `None` for the daemon itself.
     pub id: Option<String>,
-    /// The credential; `None` on the operator's socket and for the daemon itself.
+    /// The id of the credential; `None` on the operator's socket and for the daemon itself.
     pub credential: Option<String>,
 }
 
 impl Maker {
-    /// The daemon itself.
+    /// Returns the daemon itself as the maker.
     pub fn system() -> Self {
         Self { actor: "system".into(), id: None, credential: None }
     }
@@ -56,28 +56,28 @@ pub struct NewCredential<'a> {
     pub id: &'a str,
     /// The kind.
     pub kind: Kind,
-    /// Key id and hash.
+    /// The key id and hash of the secret.
     pub issued: &'a Issued,
-    /// The user it acts for.
+    /// The id of the user that it acts for.
     pub user_id: Option<&'a str>,
-    /// The agent it is.
+    /// The id of the agent that it stands for.
     pub agent_id: Option<&'a str>,
     /// Its scopes as a JSON array.
     pub scopes: &'a str,
-    /// What people call it.
+    /// The label.
     pub label: &'a str,
     /// `active`, or `pending` until it is delivered.
     pub state: CredentialState,
     /// Who issued it.
     pub maker: &'a Maker,
-    /// When.
+    /// The time of issue.
     pub issued_at: Micros,
-    /// Until when it is good.
+    /// The time of its expiry, if it has one.
     pub expires_at: Option<Micros>,
 }
 
 record! {
-    /// What is told about a credential: never its hash.
+    /// The data of a credential to show, never its hash.
     pub struct Credential from "credentials" {
         /// The id.
         pub id: String = "id",
@@ -85,25 +85,25 @@ record! {
         pub key_id: String = "key_id",
         /// Its scopes as a JSON array.
         pub scopes: String = "scopes",
-        /// What people call it.
+        /// The label.
         pub label: String = "label",
-        /// Where it stands.
+        /// The state.
         pub state: CredentialState = "state",
-        /// Who issued it.
+        /// The name of the one who issued it.
         pub issued_by: String = "issued_by",
-        /// When.
+        /// The time of issue.
         pub issued_at: Micros = "issued_at",
-        /// Until when it is good.
+        /// The time of its expiry, if it has one.
         pub expires_at: Option<Micros> = "expires_at",
         /// When it was last used, to the minute.
         pub last_used_at: Option<Micros> = "last_used_at",
     }
 }
 
-/// Stores a new credential; the oldest dead ones of its holder and kind make room.
+/// Stores a new credential, and deletes the oldest dead ones of the same holder and kind if there are too many.
 ///
 /// # Errors
-/// `Exists` for a second active token of an agent.
+/// `StoreError::Exists` for a second active token of an agent.
 pub fn insert(conn: &Connection, new: &NewCredential<'_>) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,

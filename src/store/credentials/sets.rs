@@ -1,9 +1,9 @@
-//! The words that a credential's row may hold, beside its kind.
+//! The closed sets of words in a credential's row, other than its kind.
 
 use crate::closed_set::closed_set;
 
 closed_set! {
-    /// Where a credential stands.
+    /// The state of a credential.
     pub enum CredentialState {
         Pending "pending" "It is being delivered and not good yet.";
         Active "active" "It is good until it expires.";

@@ -1,4 +1,4 @@
-//! What is noted of credentials as time goes by: uses, fingerprints, their end and their removal.
+//! The upkeep of credentials: notes uses and fingerprints, marks expired ones and deletes old ones.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,7 +11,7 @@ const TOUCH: &str = "UPDATE credentials SET last_used_at = ?2
     WHERE id = ?1 AND state IN ('active', 'grace') AND coalesce(last_used_at, 0) < ?2";
 const SELECT_FINGERPRINTS: &str = "SELECT fingerprints FROM credentials WHERE id = ?1";
 const SET_FINGERPRINTS: &str = "UPDATE credentials SET fingerprints = ?2 WHERE id = ?1";
-/// Fingerprints kept of one credential.
+/// The most fingerprints kept of one credential.
 const FINGERPRINTS: usize = 16;
 const EXPIRE: &str = "UPDATE credentials SET state = 'expired' WHERE id IN (SELECT id FROM credentials
     WHERE expires_at < ?1 AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment') LIMIT ?2)";
@@ -19,7 +19,7 @@ const EXPIRE_ONE: &str = "UPDATE credentials SET state = 'expired'
     WHERE id = ?1 AND expires_at <= ?2 AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment')";
 const SWEEP: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
     WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?1 LIMIT ?2)";
-// The index has all of the condition: no row is read.
+// The index contains the whole condition, so no row is read.
 const TOO_MANY_DEAD_OF_AGENT: &str = "SELECT EXISTS (SELECT 1 FROM credentials
     WHERE agent_id = ?1 AND kind = ?2 AND (state = 'revoked' OR state = 'expired') LIMIT 1 OFFSET ?3)";
 const TOO_MANY_DEAD_OF_USER: &str = "SELECT EXISTS (SELECT 1 FROM credentials
@@ -37,15 +37,15 @@ const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE expires_at 
 /// True if [`sweep`] may find something.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_due(conn: &Connection, now: Micros, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(IS_DUE)?.query_row([now, before], |row| row.get(0))?)
 }
 
-/// Notes when live credentials were last used; a time never goes back and a dead row is never touched.
+/// Notes when live credentials were last used. A time never goes back, and a dead row is never changed.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn touch(conn: &Connection, used: &[(String, Micros)]) -> Result<()> {
     let mut statement = conn.prepare_cached(TOUCH)?;
     for (id, at) in used {
@@ -54,10 +54,10 @@ pub fn touch(conn: &Connection, used: &[(String, Micros)]) -> Result<()> {
     Ok(())
 }
 
-/// Adds fingerprints seen, up to as many as are kept.
+/// Adds the fingerprints that were seen, up to as many as are kept.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn add_fingerprints(conn: &Connection, seen: &[(String, Vec<String>)]) -> Result<()> {
     for (id, new) in seen {
         let stored: Option<String> =
@@ -72,20 +72,20 @@ pub fn add_fingerprints(conn: &Connection, seen: &[(String, Vec<String>)]) -> Re
     Ok(())
 }
 
-/// Whose dead credentials are looked at.
+/// The holder whose dead credentials are counted.
 #[derive(Debug, Clone, Copy)]
 pub enum Of<'a> {
-    /// An agent's.
+    /// An agent, by id.
     Agent(&'a str),
-    /// A user's own.
+    /// A user, by id, for the user's own credentials.
     User(&'a str),
 }
 
-/// Where there are more than [`DEAD_CREDENTIALS`] dead ones of one kind, removes some that are not among the
-/// [`DEAD_CREDENTIALS_LEFT`] newest. Called whenever another is made, so that no rotation leaves rows without end.
+/// If a holder has more than [`DEAD_CREDENTIALS`] dead credentials of one kind, deletes some that are not among the
+/// [`DEAD_CREDENTIALS_LEFT`] newest. Runs whenever one is made, so that rotation does not add rows without end.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn forget_dead(conn: &Connection, of: Of<'_>, kind: Kind) -> Result<()> {
     let (too_many, forget, id) = match of {
         Of::Agent(id) => (TOO_MANY_DEAD_OF_AGENT, FORGET_DEAD_OF_AGENT, id),
@@ -97,19 +97,19 @@ pub fn forget_dead(conn: &Connection, of: Of<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// Marks a credential as expired, if it is.
+/// Marks a credential as expired if its time is over.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn expire(conn: &Connection, id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(EXPIRE_ONE)?.execute(params![id, now])?;
     Ok(())
 }
 
-/// Marks some of what has expired and removes some of the dead rows older than `before`. How many rows changed.
+/// Marks some expired credentials, and deletes some dead rows older than `before`. Returns how many rows changed.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sweep(conn: &Connection, now: Micros, before: Micros) -> Result<usize> {
     let expired = conn.prepare_cached(EXPIRE)?.execute(params![now, SWEEP_BATCH])?;
     Ok(expired + conn.prepare_cached(SWEEP)?.execute(params![before, SWEEP_BATCH])?)

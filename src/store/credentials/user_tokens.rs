@@ -14,10 +14,10 @@ const IS_TOKEN: &str = "SELECT EXISTS (SELECT 1 FROM credentials
 const LABELLED: &str = "SELECT id FROM credentials
     WHERE user_id = ?1 AND kind = 'user_token' AND label = ?2 AND state = 'active'";
 
-/// A user's live tokens, oldest first.
+/// Lists a user's live tokens, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn user_tokens(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, Credential>) -> Result<()> {
     let sql = format!(
         "{} WHERE user_id = ?1 AND kind = 'user_token' AND state = 'active'
@@ -29,10 +29,10 @@ pub fn user_tokens(conn: &Connection, user_id: &str, page: &Page, take: Take<'_,
     each(&mut statement, params![user_id, at, id, page.fetch()], Credential::read, take)
 }
 
-/// How many live tokens a user has.
+/// Counts the live tokens of a user.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_user_tokens(conn: &Connection, user_id: &str, now: Micros) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT)?.query_row(params![user_id, now], |row| row.get(0))?)
 }
@@ -40,15 +40,15 @@ pub fn count_user_tokens(conn: &Connection, user_id: &str, now: Micros) -> Resul
 /// True if a user has this live token.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn user_token(conn: &Connection, id: &str, user_id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(IS_TOKEN)?.query_row([id, user_id], |row| row.get(0))?)
 }
 
-/// The ids of a user's live tokens of this label.
+/// Lists the ids of a user's live tokens with this label.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn labelled(conn: &Connection, user_id: &str, label: &str) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(LABELLED)?;
     let rows = statement.query_map([user_id, label], |row| row.get(0))?;

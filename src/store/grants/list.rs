@@ -1,4 +1,4 @@
-//! Listing grants, oldest first: from what the caller owns where that is little, else by the age of all of them.
+//! Lists grants, oldest first: from what the caller owns if that is little, else from all grants by age.
 
 use rusqlite::Connection;
 
@@ -8,24 +8,24 @@ use crate::store::clauses::Clauses;
 use crate::store::page::{Page, Take, each};
 use crate::time::Micros;
 
-/// Grants of one principal from which a list is begun; of more, it is begun at the oldest grant of all.
+/// The most grants of a principal that a list starts from; with more, it starts at the oldest grant of all.
 const FEW: u64 = 256;
 
 /// Which grants to list.
 #[derive(Debug, Clone, Default)]
 pub struct GrantFilter {
-    /// Only this principal's.
+    /// Only grants of this principal.
     pub grantee: Option<Grantee>,
-    /// Only those on this.
+    /// Only grants on this object.
     pub on: Option<On>,
-    /// Only those on agents and spaces that this principal owns; `None`: every one.
+    /// Only grants on agents and spaces that this principal owns; `None`: all grants.
     pub owned_by: Option<Grantee>,
 }
 
-/// Grants, oldest first. Those past their end are listed too: they say so.
+/// Lists grants, oldest first, including those past their end: `expires_at` shows it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(conn: &Connection, filter: &GrantFilter, page: &Page, now: Micros, take: Take<'_, Grant>) -> Result<()> {
     let mut clauses = Clauses::default();
     let mut from = String::new();
@@ -58,7 +58,7 @@ pub fn list(conn: &Connection, filter: &GrantFilter, page: &Page, now: Micros, t
     each(&mut statement, clauses.values(), read, take)
 }
 
-/// That a grant is on what a principal owns, for one that owns very much: by the age of all grants.
+/// Adds the condition that the principal owns a grant's object, for one that owns very much: by the age of all grants.
 fn is_owned(clauses: &mut Clauses, owner: &Grantee, now: Micros) {
     let (id, at) = (clauses.bind(owner.id().to_owned()), clauses.bind(now.0));
     let (column, spaces) = match owner {
@@ -75,7 +75,8 @@ fn is_owned(clauses: &mut Clauses, owner: &Grantee, now: Micros) {
     ));
 }
 
-/// What a principal owns, before the grants on it: from its own grants and spaces, however many others there are.
+/// Returns what a principal owns, as the part of `FROM` before the grants on it. The list starts from the principal's
+/// own grants and spaces, however many others there are.
 fn owned(clauses: &mut Clauses, owner: &Grantee, now: Micros) -> String {
     let (id, at) = (clauses.bind(owner.id().to_owned()), clauses.bind(now.0));
     let (column, spaces) = match owner {

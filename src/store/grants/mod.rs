@@ -28,7 +28,7 @@ const UPSERT_AGENT: &str =
     WHERE principal_agent_id IS NOT NULL
     DO UPDATE SET role = excluded.role, granted_by = excluded.granted_by, granted_at = excluded.granted_at,
         expires_at = excluded.expires_at";
-/// The largest of the roles; SQLite takes the word from the row that has it.
+/// The highest of the roles; SQLite takes the word from the row that has it.
 const ROLE_OF_USER: &str = "SELECT role, max(CASE role WHEN 'owner' THEN 3 WHEN 'editor' THEN 2 ELSE 1 END) FROM grants
     WHERE principal_user_id = ?1 AND coalesce(agent_id, 'space:' || space_id, '*') = ?2
         AND (expires_at IS NULL OR expires_at > ?3)";
@@ -43,10 +43,10 @@ const DELETE: &str = "DELETE FROM grants WHERE id = ?1";
 const DELETE_OF_AGENT: &str = "DELETE FROM grants WHERE agent_id = ?1 OR principal_agent_id = ?1";
 const DELETE_MEMBER: &str = "DELETE FROM grants
     WHERE space_id = ?1 AND (principal_user_id = ?2 OR principal_agent_id = ?2)";
-/// Counts up to a bound, so that the work does too.
+/// Counts up to a bound, so that the work is bounded too.
 const COUNT_ON_SPACE: &str = "SELECT count(*) FROM (SELECT 1 FROM grants WHERE space_id = ?1 LIMIT ?2)";
 
-/// Whom a grant is given to.
+/// The principal that a grant is given to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grantee {
     /// A user, by id.
@@ -56,7 +56,7 @@ pub enum Grantee {
 }
 
 impl Grantee {
-    /// The principal's id.
+    /// Returns the principal's id.
     pub fn id(&self) -> &str {
         match self {
             Self::User(id) | Self::Agent(id) => id,
@@ -64,7 +64,7 @@ impl Grantee {
     }
 }
 
-/// What a grant is about.
+/// The object of a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum On {
     /// All agents.
@@ -76,17 +76,17 @@ pub enum On {
 }
 
 impl On {
-    /// An agent.
+    /// Returns the object for one agent.
     pub fn agent(id: &str) -> Self {
         Self::Agent(id.to_owned())
     }
 
-    /// A space.
+    /// Returns the object for one space.
     pub fn space(id: &str) -> Self {
         Self::Space(id.to_owned())
     }
 
-    /// As the indexes know it.
+    /// Returns the object as the indexes have it.
     fn selector(&self) -> String {
         match self {
             Self::AllAgents => "*".to_owned(),
@@ -105,7 +105,7 @@ impl On {
 }
 
 impl std::fmt::Display for On {
-    /// As the wire and the audit know it.
+    /// Writes the object as replies and the audit have it: `agent:*`, `agent:ID` or `space:ID`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AllAgents => f.write_str("agent:*"),
@@ -116,7 +116,7 @@ impl std::fmt::Display for On {
 }
 
 closed_set! {
-    /// The role that a grant gives; the later ones include those before them, but for the first, which is about no one agent.
+    /// The role that a grant gives. Each includes those before it, except `Creator`, which is about no single agent.
     pub enum GrantRole {
         Creator "creator" "May make agents; on agent:* alone.";
         Viewer "viewer" "Reads.";
@@ -125,27 +125,27 @@ closed_set! {
     }
 }
 
-/// A grant as told: principals by name.
+/// A grant, with its principal by name.
 #[derive(Debug, Clone)]
 pub struct Grant {
     /// The id.
     pub id: String,
-    /// `user:NAME` or `agent:SLUG`.
+    /// The principal, `user:NAME` or `agent:SLUG`.
     pub principal: String,
-    /// What it is about.
+    /// The object.
     pub on: On,
     /// The role.
     pub role: GrantRole,
     /// Who gave it.
     pub granted_by: String,
-    /// When.
+    /// When it was given.
     pub granted_at: Micros,
-    /// When it ends; `None`: not by itself.
+    /// When it ends; `None` if it has no end.
     pub expires_at: Option<Micros>,
 }
 
 impl Grant {
-    /// True while it counts.
+    /// True if the grant has not ended.
     pub fn is_live(&self, now: Micros) -> bool {
         self.expires_at.is_none_or(|end| end > now)
     }
@@ -172,25 +172,25 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
     })
 }
 
-/// A role to be given.
+/// A role to give.
 #[derive(Debug)]
 pub struct RoleGrant<'a> {
-    /// To whom.
+    /// The principal that gets it.
     pub grantee: &'a Grantee,
-    /// On what.
+    /// The object.
     pub on: &'a On,
     /// The role.
     pub role: GrantRole,
-    /// By whom.
+    /// Who gives it.
     pub granted_by: &'a str,
-    /// When it ends; `None`: not by itself.
+    /// When it ends; `None` if it has no end.
     pub expires_at: Option<Micros>,
 }
 
 /// Gives a role without an end, or changes the one given before.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn put(
     conn: &Connection,
     id: &str,
@@ -206,15 +206,15 @@ pub fn put(
 /// Gives a role, or changes the one given before.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn give(conn: &Connection, id: &str, given: &RoleGrant<'_>, now: Micros) -> Result<()> {
     insert(conn, id, given, None, now)
 }
 
-/// Gives an agent the role that it asked for: a grant of its own beside the lasting one, which goes with the request.
+/// Gives an agent the role that it asked for: a separate grant beside the lasting one, which ends with the request.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn lend(conn: &Connection, id: &str, given: &RoleGrant<'_>, request_id: &str, now: Micros) -> Result<()> {
     insert(conn, id, given, Some(request_id), now)
 }
@@ -234,10 +234,10 @@ fn insert(conn: &Connection, id: &str, given: &RoleGrant<'_>, request_id: Option
     Ok(())
 }
 
-/// The role a principal holds on something at this time.
+/// Returns the highest role that a principal holds on an object now.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn role_of(conn: &Connection, grantee: &Grantee, on: &On, now: Micros) -> Result<Option<GrantRole>> {
     let sql = match grantee {
         Grantee::User(_) => ROLE_OF_USER,
@@ -246,10 +246,10 @@ pub fn role_of(conn: &Connection, grantee: &Grantee, on: &On, now: Micros) -> Re
     Ok(conn.prepare_cached(sql)?.query_row(params![grantee.id(), on.selector(), now], |row| row.get(0))?)
 }
 
-/// The grant a principal was given on something, one past its end too, but none that a request brought.
+/// Returns the grant that a principal has on an object, even past its end. Grants that a request brought are left out.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of(conn: &Connection, grantee: &Grantee, on: &On) -> Result<Option<Grant>> {
     let column = match grantee {
         Grantee::User(_) => "g.principal_user_id",
@@ -262,10 +262,10 @@ pub fn of(conn: &Connection, grantee: &Grantee, on: &On) -> Result<Option<Grant>
     Ok(conn.prepare_cached(&sql)?.query_row([grantee.id(), &on.selector()], read).optional()?)
 }
 
-/// True if a principal holds more grants than this.
+/// True if a principal holds more than `number` grants.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub(super) fn are_more_than(conn: &Connection, grantee: &Grantee, number: u64) -> Result<bool> {
     let sql = match grantee {
         Grantee::User(_) => HELD_BY_USER,
@@ -274,53 +274,53 @@ pub(super) fn are_more_than(conn: &Connection, grantee: &Grantee, number: u64) -
     Ok(conn.prepare_cached(sql)?.query_row(params![grantee.id(), number], |row| row.get(0))?)
 }
 
-/// How many grants there are on an agent.
+/// Counts the grants on an agent.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_on_agent(conn: &Connection, agent_id: &str) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_ON_AGENT)?.query_row([agent_id], |row| row.get(0))?)
 }
 
-/// The grant of this id.
+/// Returns the grant with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Grant>> {
     let sql = format!("{SELECT} WHERE g.id = ?1");
     Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
 }
 
-/// Ends a grant.
+/// Deletes a grant.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete(conn: &Connection, id: &str) -> Result<()> {
     conn.prepare_cached(DELETE)?.execute([id])?;
     Ok(())
 }
 
-/// Ends every grant on an agent and every grant it holds.
+/// Deletes every grant on an agent and every grant that it holds.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete_of_agent(conn: &Connection, agent_id: &str) -> Result<()> {
     conn.prepare_cached(DELETE_OF_AGENT)?.execute([agent_id])?;
     Ok(())
 }
 
-/// Ends a principal's membership of a space; false if it had none.
+/// Ends a principal's membership of a space. Returns false if it had none.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete_member(conn: &Connection, space_id: &str, principal_id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(DELETE_MEMBER)?.execute([space_id, principal_id])? > 0)
 }
 
-/// How many grants there are on a space, counted up to `most`.
+/// Counts the grants on a space, up to `most`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_on_space(conn: &Connection, space_id: &str, most: u64) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_ON_SPACE)?.query_row(params![space_id, most], |row| row.get(0))?)
 }

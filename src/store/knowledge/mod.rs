@@ -1,5 +1,5 @@
-//! Knowledge: documents by source and path, and the words in them (SQLite FTS5). Triggers keep the words: what was
-//! edited away is found no more.
+//! Knowledge: documents by source and path, and the words in them (SQLite FTS5). Triggers keep the words up to date, so
+//! that a search does not find text that was edited away.
 
 pub mod owners;
 mod search;
@@ -41,22 +41,22 @@ pub struct NewDocument {
     pub path: String,
     /// Its title.
     pub title: String,
-    /// A line or two of it.
+    /// A summary of a line or two.
     pub summary: String,
     /// The text.
     pub content: String,
-    /// What it is about.
+    /// The categories.
     pub categories: Vec<String>,
 }
 
-/// A document as listed: without its text.
+/// A document in a list, without its text.
 #[derive(Debug, Clone)]
 pub struct KnowledgeItem {
-    /// The id; stays as long as the source has this path.
+    /// The id. It stays the same as long as the source has this path.
     pub id: String,
-    /// What kind of source it is from.
+    /// The kind of its source.
     pub source_type: String,
-    /// The source.
+    /// The id of its source.
     pub source_id: String,
     /// Its name within the source.
     pub path: String,
@@ -64,9 +64,9 @@ pub struct KnowledgeItem {
     pub title: String,
     /// Who wrote it last.
     pub author: String,
-    /// A line or two of it.
+    /// A summary of a line or two.
     pub summary: String,
-    /// What it is about, as a JSON array.
+    /// The categories, as a JSON array.
     pub categories: String,
     /// When it was added.
     pub created_at: Micros,
@@ -92,21 +92,21 @@ fn read(row: &Row<'_>) -> rusqlite::Result<KnowledgeItem> {
 /// Which items to list or search.
 #[derive(Debug, Clone, Default)]
 pub struct ItemFilter {
-    /// Only of this source type.
+    /// Only items of this source type.
     pub source_type: Option<String>,
-    /// Only of this source.
+    /// Only items of this source.
     pub source_id: Option<String>,
-    /// Only with this category.
+    /// Only items with this category.
     pub category: Option<String>,
 }
 
 impl ItemFilter {
-    /// True if it lets everything through.
+    /// True if there is no condition.
     fn is_none(&self) -> bool {
         self.source_type.is_none() && self.source_id.is_none() && self.category.is_none()
     }
 
-    /// Where the items come from, as `i`: from those of a category where nothing narrows them more.
+    /// Returns the tables of the items, as `i`: the items of the category if no source narrows them more.
     fn from(&self) -> &'static str {
         match (&self.source_id, &self.category) {
             (None, Some(_)) => "knowledge_categories c CROSS JOIN knowledge_items i ON i.id = c.id",
@@ -114,15 +114,15 @@ impl ItemFilter {
         }
     }
 
-    /// The order of their age, by the index of what they come from.
+    /// Returns the columns for the order by age, from the index of [`ItemFilter::from`].
     fn age(&self) -> &'static str {
         if self.from().starts_with("knowledge_categories") { "c.created_at, c.id" } else { "i.created_at, i.id" }
     }
 
-    /// The conditions on what [`ItemFilter::from`] says.
+    /// Adds the conditions for the tables of [`ItemFilter::from`].
     fn narrow(&self, clauses: &mut Clauses) {
         clauses.and_if("i.source_id = ?", self.source_id.clone());
-        // A source has one type, and few items: its index alone is worth a walk.
+        // A source has one type and few items: only its own index is worth a walk, so `+` keeps the others out.
         let of_type = if self.source_id.is_some() || self.category.is_some() { "+" } else { "" };
         clauses.and_if(&format!("{of_type}i.source_type = ?"), self.source_type.clone());
         match self.source_id {
@@ -131,7 +131,7 @@ impl ItemFilter {
         }
     }
 
-    /// The conditions on an item `i` that was found otherwise.
+    /// Adds the conditions for an item `i` that was found in another way.
     fn check(&self, clauses: &mut Clauses) {
         clauses.and_if("+i.source_id = ?", self.source_id.clone());
         clauses.and_if("+i.source_type = ?", self.source_type.clone());
@@ -139,10 +139,10 @@ impl ItemFilter {
     }
 }
 
-/// Items, oldest first.
+/// Lists items, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(conn: &Connection, filter: &ItemFilter, page: &Page, take: Take<'_, KnowledgeItem>) -> Result<()> {
     let mut clauses = Clauses::default();
     filter.narrow(&mut clauses);
@@ -156,42 +156,42 @@ pub fn list(conn: &Connection, filter: &ItemFilter, page: &Page, take: Take<'_, 
     each(&mut statement, clauses.values(), read, take)
 }
 
-/// The item of this id, and its text.
+/// Returns the item with this id, and its text.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn get(conn: &Connection, id: &str) -> Result<Option<(KnowledgeItem, String)>> {
     let sql = format!("SELECT {BRIEF}, i.content FROM knowledge_items i WHERE i.id = ?1");
     let found = conn.prepare_cached(&sql)?.query_row([id], |row| Ok((read(row)?, row.get(11)?)));
     Ok(found.optional()?)
 }
 
-/// When an item was written last; `None`: it is not there.
+/// Returns when an item was last written; `None` if there is no such item.
 ///
 /// # Errors
-/// On database trouble.
+/// Any `StoreError`.
 pub fn updated_at(conn: &Connection, id: &str) -> Result<Option<Micros>> {
     let sql = "SELECT updated_at FROM knowledge_items WHERE id = ?1";
     Ok(conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
-/// A source.
+/// A source of knowledge.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// Its id.
     pub source_id: String,
-    /// What kind it is.
+    /// Its kind.
     pub source_type: String,
-    /// How many items it has.
+    /// The number of its items.
     pub items: i64,
     /// When one of them last changed.
     pub updated_at: Micros,
 }
 
-/// Sources, by their ids; the page's place is the id.
+/// Lists the sources with items, by id; the page starts after an id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sources(conn: &Connection, page: &Page, take: Take<'_, Source>) -> Result<()> {
     let mut statement = conn.prepare_cached(SOURCES)?;
     let read = |row: &Row<'_>| {
@@ -200,24 +200,24 @@ pub fn sources(conn: &Connection, page: &Page, take: Take<'_, Source>) -> Result
     each(&mut statement, params![page.oldest_first().1, page.fetch()], read, take)
 }
 
-/// How many sources with documents there are beside this one; counts no further than `most`.
+/// Counts the other sources that have documents, up to `most`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_other_sources(conn: &Connection, source_id: &str, most: u64) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_OTHER_SOURCES)?.query_row(params![source_id, most], |row| row.get(0))?)
 }
 
-/// What became of a source's items.
+/// How a replacement changes a source's items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// New ones.
+    /// The number of new items.
     pub added: usize,
-    /// Ones with other content.
+    /// The number of items with other content.
     pub updated: usize,
-    /// Ones left as they were: no write.
+    /// The number of items that stay as they were and are not written.
     pub unchanged: usize,
-    /// Ones that are gone.
+    /// The number of items that are removed.
     pub removed: usize,
 }
 
@@ -228,16 +228,16 @@ impl Changes {
     }
 }
 
-/// What replaces a source's items.
+/// The documents that replace a source's items.
 #[derive(Debug, Clone)]
 pub struct Replacement<'a> {
-    /// The source.
+    /// The id of the source.
     pub source_id: &'a str,
-    /// What kind it is.
+    /// The kind of the source.
     pub source_type: &'a str,
-    /// Who writes it.
+    /// The author.
     pub author: &'a str,
-    /// The items, each path once.
+    /// The items; each path occurs once.
     pub documents: &'a [NewDocument],
 }
 
@@ -271,28 +271,28 @@ fn plan<'a>(conn: &Connection, replacement: &Replacement<'a>) -> Result<Replacem
     Ok(ReplacementPlan { changes, new, changed, gone })
 }
 
-/// What [`replace`] would change; only reads.
+/// Returns the changes that [`replace`] would make; only reads.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn compare(conn: &Connection, replacement: &Replacement<'_>) -> Result<Changes> {
     Ok(plan(conn, replacement)?.changes)
 }
 
-/// Makes the source hold these documents and no others. Those with the same content are not written; a path that stays
-/// keeps its id.
+/// Makes the source hold exactly these documents. Those with the same content are not written. A path that stays keeps
+/// its id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn replace(conn: &Connection, replacement: &Replacement<'_>, now: Micros) -> Result<Changes> {
     replace_some(conn, replacement, usize::MAX, now)
 }
 
-/// Does at most `most` of what [`replace`] would change: for a source of which each item stands for itself. What it would
-/// have changed; nothing: the source is as it shall be.
+/// Makes at most `most` of the changes that [`replace`] would make, for a source whose items are independent of each
+/// other. Returns the changes that [`replace`] would have made; if there are none, the source is complete.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn replace_some(conn: &Connection, replacement: &Replacement<'_>, most: usize, now: Micros) -> Result<Changes> {
     let mut plan = plan(conn, replacement)?;
     plan.gone.truncate(most);
@@ -336,7 +336,7 @@ fn categories(document: &NewDocument) -> String {
     serde_json::json!(document.categories).to_string()
 }
 
-/// Over everything that a reader sees of the document, each part with its length before it.
+/// Hashes everything that a reader sees of the document, each part with its length before it.
 fn hash_of(source_type: &str, document: &NewDocument) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let mut part = |text: &str| {
@@ -350,15 +350,15 @@ fn hash_of(source_type: &str, document: &NewDocument) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Removes a source. How many items it had.
+/// Removes a source. Returns how many items it had.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete_source(conn: &Connection, source_id: &str) -> Result<usize> {
     Ok(conn.prepare_cached("DELETE FROM knowledge_items WHERE source_id = ?1")?.execute([source_id])?)
 }
 
-/// A document's place in a prompt: what it is and how long, not yet its text.
+/// A document for a prompt: its title and size, without its text.
 #[derive(Debug, Clone)]
 pub struct PromptPart {
     seq: i64,
@@ -366,14 +366,14 @@ pub struct PromptPart {
     pub id: String,
     /// The title.
     pub title: String,
-    /// Bytes of its text.
+    /// The bytes of its text.
     pub bytes: usize,
 }
 
-/// The documents of one source, or of all, in the order of a prompt.
+/// Lists the documents of one source, or of all sources, in the order of a prompt.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn parts(conn: &Connection, source_id: Option<&str>, take: Take<'_, PromptPart>) -> Result<()> {
     let read =
         |row: &Row<'_>| Ok(PromptPart { seq: row.get(0)?, id: row.get(1)?, title: row.get(2)?, bytes: row.get(3)? });
@@ -388,15 +388,15 @@ pub fn parts(conn: &Connection, source_id: Option<&str>, take: Take<'_, PromptPa
     };
     match source_id {
         Some(source_id) => part("source_id = ?1", source_id),
-        // The daemon's own first.
+        // The daemon's own source comes first.
         None => ["source_id = ?1", "source_id < ?1", "source_id > ?1"].iter().try_for_each(|which| part(which, CORE)),
     }
 }
 
-/// The text of a document.
+/// Returns the text of a document.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn text(conn: &Connection, part: &PromptPart) -> Result<String> {
     let sql = "SELECT content FROM knowledge_items WHERE seq = ?1";
     Ok(conn.prepare_cached(sql)?.query_row([part.seq], |row| row.get(0))?)

@@ -1,4 +1,4 @@
-//! Whose each source is, and how much text it has.
+//! The owner of each source, and the size of its text.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,21 +18,21 @@ const HELD_BY_USER: &str = "SELECT count(*), coalesce(sum(bytes), 0) FROM knowle
 const HELD_BY_AGENT: &str = "SELECT count(*), coalesce(sum(bytes), 0) FROM knowledge_sources
     WHERE owner_agent_id = ?1 AND source_id <> ?2";
 
-/// Whose a source is.
+/// The owner of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// There is no such source.
     Nobody,
-    /// It is there, and who made it is gone or was never noted: it is the admins'.
+    /// It exists, but its maker is gone or was never noted: it belongs to the admins.
     Lost,
-    /// A user's or an agent's.
+    /// A user or an agent.
     One(Grantee),
 }
 
-/// Whose a source is.
+/// Returns the owner of a source.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn owner(conn: &Connection, source_id: &str) -> Result<Owner> {
     let found: Option<(Option<String>, Option<String>)> =
         conn.prepare_cached(SELECT)?.query_row([source_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -45,10 +45,10 @@ pub fn owner(conn: &Connection, source_id: &str) -> Result<Owner> {
     })
 }
 
-/// Notes whose a source is and what it holds; one that holds nothing is nobody's.
+/// Notes the owner of a source and the bytes of its text. A source without documents has no owner.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn note(conn: &Connection, source_id: &str, owner: &Grantee, documents: &[NewDocument]) -> Result<()> {
     if documents.is_empty() {
         return forget(conn, source_id);
@@ -61,19 +61,19 @@ pub fn note(conn: &Connection, source_id: &str, owner: &Grantee, documents: &[Ne
     Ok(())
 }
 
-/// Forgets whose a source was.
+/// Forgets the owner of a source.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn forget(conn: &Connection, source_id: &str) -> Result<()> {
     conn.prepare_cached(FORGET)?.execute([source_id])?;
     Ok(())
 }
 
-/// How many sources somebody owns beside this one, and how many bytes of text are in them.
+/// Returns how many sources a principal owns beside `but`, and how many bytes of text are in them.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn held(conn: &Connection, owner: &Grantee, but: &str) -> Result<(u64, u64)> {
     let (sql, id) = match owner {
         Grantee::User(id) => (HELD_BY_USER, id),
@@ -82,7 +82,7 @@ pub fn held(conn: &Connection, owner: &Grantee, but: &str) -> Result<(u64, u64)>
     Ok(conn.prepare_cached(sql)?.query_row([id.as_str(), but], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-/// Bytes of text in these.
+/// Returns the bytes of text in these documents.
 pub fn bytes(documents: &[NewDocument]) -> u64 {
     documents.iter().map(|one| (one.title.len() + one.summary.len() + one.content.len()) as u64).sum()
 }

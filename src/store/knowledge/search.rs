@@ -1,6 +1,6 @@
-//! Search: items that hold every word of a query, best first. What it costs is bounded: few words, and only the rows of
-//! the page are looked at closely. Where more items hold the words than are ranked, those with the words in the title come
-//! first and the newest of each kind before the others: what so many have in common says little about which is best.
+//! Searches for the items that hold every word of a query, best first. The cost is bounded: a query has few words, and
+//! only the rows of the page are read in full. If more items hold the words than are ranked, those with the words in
+//! the title come first, and in each group the newest: words that so many items have say little about which is best.
 
 use rusqlite::{Connection, params};
 
@@ -11,30 +11,31 @@ use crate::store::clauses::Clauses;
 use crate::store::page::{Page, Take};
 use crate::time::Micros;
 
-/// Different words of a query that count; what is beyond them is not looked for.
+/// The most different words of a query that count; further words are ignored.
 const WORDS: usize = 8;
-/// Tokens of all words together: one word may be many to the index (`a-a-a-…`), and each costs a walk through it.
+/// The most tokens of all words together. One word may be many tokens to the index (`a-a-a-...`), and each costs a walk
+/// through it.
 const TOKENS: usize = 16;
 
-/// Finds places alone: what is told of them is read for the page's rows only. A word in a title weighs as much as four
-/// in the text.
+/// Finds only places and scores; the other columns are read only for the rows of the page. A word in a title weighs as
+/// much as four in the text.
 const RANKED: &str = "SELECT seq, score FROM (
         SELECT i.seq AS seq, -bm25(knowledge_words, 4.0, 1.0) AS score
         FROM knowledge_words CROSS JOIN knowledge_items i ON i.seq = knowledge_words.rowid {filtered})
     WHERE {score} IS NULL OR score < {score} OR (score = {score} AND seq > {seq})
     ORDER BY score DESC, seq LIMIT {limit}";
 
-/// Items that are ranked, at about 1.5 µs each.
+/// The most items that are ranked, at about 1.5 µs each.
 const RANKED_MOST: u64 = 2000;
 const ARE_COMMON: &str =
     "SELECT count(*) > ?2 FROM (SELECT 1 FROM knowledge_words WHERE knowledge_words MATCH ?1 LIMIT ?2 + 1)";
-/// Places alone, without a look at the items: for those of a filter that lets few through.
+/// Finds places without a look at the items, for a filter that lets few through.
 const BETWEEN: &str = "SELECT rowid FROM knowledge_words WHERE knowledge_words MATCH ?1 AND rowid >= ?2 AND rowid <= ?3
     ORDER BY rowid";
-/// What stands for a rank where there are too many items for one: in the title, and not in the title.
+/// The scores that replace a rank if there are too many items for one: in the title, and not in the title.
 const IN_TITLE: f64 = 2.0;
 const ELSEWHERE: f64 = 1.0;
-/// Items with common words in the title, up to which they are found at once.
+/// If fewer items than this have common words in the title, all of them are found at once.
 const TITLES_MOST: u64 = 200;
 
 /// An item that a search found.
@@ -42,19 +43,19 @@ const TITLES_MOST: u64 = 200;
 pub struct KnowledgeHit {
     /// The item.
     pub item: KnowledgeItem,
-    /// The words around what was found.
+    /// The words around the match.
     pub snippet: String,
-    /// How well it fits; larger is better.
+    /// How well the item fits; larger is better.
     pub score: f64,
-    /// Its place in the order: the score's bits and the item's number.
+    /// Its place in the order: the bits of the score, and the item's number.
     pub place: (Micros, String),
 }
 
-/// Items that hold every word of `query`, best first. A word is what is between blanks; nothing in it is syntax. The
-/// first [`WORDS`] different ones count.
+/// Finds the items that hold every word of `query`, best first. A word is the text between blanks; nothing in it is
+/// syntax. The first [`WORDS`] different words count.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn search(
     conn: &Connection,
     query: &str,
@@ -95,7 +96,7 @@ pub fn search(
     Ok(())
 }
 
-/// Places of items with their scores, in their order, behind this score and place.
+/// Returns the places of items with their scores, in order, after the score and place in `after`.
 fn ranked(
     conn: &Connection,
     query: &str,
@@ -116,7 +117,7 @@ fn ranked(
     Ok(places.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The places of what a filter lets through, in order; `None` if those are too many, or there is no filter.
+/// Returns the places that a filter lets through, in order; `None` if they are too many, or there is no filter.
 fn few(conn: &Connection, filter: &ItemFilter) -> Result<Option<Vec<i64>>> {
     if filter.is_none() {
         return Ok(None);
@@ -132,17 +133,17 @@ fn few(conn: &Connection, filter: &ItemFilter) -> Result<Option<Vec<i64>>> {
     Ok((places.len() as u64 <= RANKED_MOST).then_some(places))
 }
 
-/// The order of places.
+/// The order in which places are found.
 #[derive(Debug, Clone, Copy)]
 enum PlaceOrder {
-    /// All of them, in the order in which FTS5 walks quickest.
+    /// All places, in the order in which FTS5 walks quickest.
     OldestFirst,
-    /// Those before this one.
+    /// The places before this one.
     NewestFirst(i64),
 }
 
-/// A page of words that many items hold: first what has them in the title, then the others, newest first. `find` finds
-/// places.
+/// Returns a page for words that many items hold: first the items with the words in the title, then the others, newest
+/// first. `find` finds the places.
 fn by_title(
     after: Option<(f64, i64)>,
     limit: u64,
@@ -156,7 +157,8 @@ fn by_title(
         _ => Some(i64::MAX),
     };
     let mut found = Vec::new();
-    // Where few have them in the title, FTS5 walks over all the others to find those: once, and not again to leave them out.
+    // If few items have the words in the title, FTS5 walks over all the others to find them. That is done once, and not
+    // again to leave them out.
     let mut titles = find(&in_title, PlaceOrder::OldestFirst, TITLES_MOST)?;
     titles.reverse();
     let are_all = (titles.len() as u64) < TITLES_MOST;
@@ -209,7 +211,7 @@ fn places(conn: &Connection, query: &str, filter: &ItemFilter, order: PlaceOrder
     Ok(places.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The same of these places alone, which are in order.
+/// Like `places`, but only among `few`, which is in order.
 fn places_of(conn: &Connection, query: &str, few: &[i64], order: PlaceOrder, limit: u64) -> Result<Vec<i64>> {
     let few = match order {
         PlaceOrder::OldestFirst => few,
@@ -218,7 +220,7 @@ fn places_of(conn: &Connection, query: &str, few: &[i64], order: PlaceOrder, lim
     let (Some(first), Some(last)) = (few.first(), few.last()) else { return Ok(Vec::new()) };
     let mut statement = conn.prepare_cached(BETWEEN)?;
     let mut found = Vec::new();
-    // From the oldest on: towards older ones FTS5 jumps at a cost that grows with the square of what it leaves out.
+    // From the oldest on: towards older places, the cost of an FTS5 jump is the square of what it leaves out.
     for place in statement.query_map(params![query, first, last], |row| row.get(0))? {
         let place = place?;
         if few.binary_search(&place).is_ok() {
@@ -232,7 +234,7 @@ fn places_of(conn: &Connection, query: &str, few: &[i64], order: PlaceOrder, lim
     Ok(found)
 }
 
-/// The words to look for: what has a letter or digit, each once, no more than are looked for.
+/// Returns the words to look for: each word with a letter or digit, once, up to the limits.
 fn words(query: &str) -> Vec<String> {
     let (mut words, mut tokens) = (Vec::<String>::new(), 0);
     for word in query.split_whitespace() {
@@ -249,7 +251,7 @@ fn words(query: &str) -> Vec<String> {
     words
 }
 
-/// The beginning of a word that holds at most `left` runs of letters and digits; `left` is what remains.
+/// Returns the beginning of a word that holds at most `left` runs of letters and digits. Sets `left` to what remains.
 fn first_tokens(word: &str, left: &mut usize) -> String {
     let mut inside = false;
     let end = word.char_indices().find_map(|(at, c)| {
@@ -264,7 +266,7 @@ fn first_tokens(word: &str, left: &mut usize) -> String {
     word[..end.unwrap_or(word.len())].to_owned()
 }
 
-/// Every word as an FTS5 string: within quotes only the quote itself has a meaning.
+/// Returns every word as an FTS5 string. Within quotes only the quote itself has a meaning.
 fn quoted(words: &[String]) -> String {
     let quote = |word: &String| format!("\"{}\"", word.replace('"', "\"\"").replace('\0', " "));
     words.iter().map(quote).collect::<Vec<_>>().join(" ")
@@ -292,7 +294,7 @@ mod tests {
         assert_eq!(words(&format!("{} b", "a-".repeat(TOKENS - 1))).len(), 2);
     }
 
-    /// All that is found, page by page.
+    /// Returns everything that is found, page by page.
     fn all(conn: &Connection, query: &str, limit: u64) -> Vec<KnowledgeHit> {
         let (mut found, mut page) = (Vec::<KnowledgeHit>::new(), Page { limit, after: None });
         loop {
@@ -328,7 +330,7 @@ mod tests {
     #[test]
     fn of_words_that_many_hold_titles_come_first_and_then_the_newest() {
         let most = usize::try_from(RANKED_MOST).unwrap();
-        // Few have them in the title, none, and more than are found at once.
+        // Few items have the words in the title, no item has, and more than are found at once.
         for every in [100, usize::MAX, 5] {
             let conn = open();
             let is_titled = |n: usize| n > 0 && n.is_multiple_of(every);
@@ -347,7 +349,7 @@ mod tests {
                     |hit: &KnowledgeHit| hit.score == if hit.item.title == "0" { ELSEWHERE } else { IN_TITLE };
                 assert!(found.iter().all(is_right));
             }
-            // The one that is no longer there brings them below the bound.
+            // One item less brings the number below the bound.
             put(&conn, &(1..=most).map(of).collect::<Vec<_>>());
             assert_eq!(all(&conn, "common words", 90).len(), most);
         }
@@ -401,7 +403,7 @@ mod tests {
         assert_eq!((id("new"), id("old")), (before, None));
         assert_eq!(one(put(&conn, &[document("b", "keep")])), (0, 0, 1, 1));
         assert_eq!(id("new"), None);
-        // FTS5 looks whether its index is whole.
+        // FTS5 checks whether its index is whole.
         conn.execute("INSERT INTO knowledge_words (knowledge_words, rank) VALUES ('integrity-check', 0)", []).unwrap();
     }
 }

@@ -1,12 +1,13 @@
-//! Snippets: the part of a text that holds most of a query's words, found in one pass. SQLite's own compares every place
-//! of a word with every other: a text of one word said thirty thousand times takes it seconds.
+//! Snippets: the part of a text that holds most of a query's words, found in one pass. SQLite's own function compares
+//! every place of a word with every other. For a text that repeats one word thirty thousand times that takes seconds.
 
-/// Words of a snippet.
+/// The words in a snippet.
 const LENGTH: usize = 24;
-/// What stands for the text that is left out.
+/// The mark for text that is left out.
 const GAP: char = '…';
 
-/// The words around what was found; of the title if the text has none of them.
+/// Returns the words around the match. If the text has none of the words, returns the title if it has any, else the
+/// beginning of the text.
 pub fn snippet(title: &str, content: &str, words: &[String]) -> String {
     let wanted = wanted(words);
     match best(content, &wanted) {
@@ -18,7 +19,7 @@ pub fn snippet(title: &str, content: &str, words: &[String]) -> String {
     }
 }
 
-/// The parts of the query's words, folded, each once.
+/// Returns the parts of the query's words, folded, each once.
 fn wanted(words: &[String]) -> Vec<String> {
     let mut wanted: Vec<String> =
         words.iter().flat_map(|word| tokens(word).map(|(at, end)| folded(&word[at..end]))).collect();
@@ -27,7 +28,7 @@ fn wanted(words: &[String]) -> Vec<String> {
     wanted
 }
 
-/// Begin and end of each run of letters and digits.
+/// Returns the beginning and end of each run of letters and digits.
 fn tokens(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let mut chars = text.char_indices().peekable();
     std::iter::from_fn(move || {
@@ -37,7 +38,7 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// The window with most of the wanted words, the first of equals, and how many of them it holds.
+/// Returns the window with most of the wanted words, the first of equal ones, and how many of them it holds.
 fn best(text: &str, wanted: &[String]) -> (usize, String) {
     // Which wanted word each place of the window holds, as a ring.
     let mut ring = [(0, None); LENGTH];
@@ -57,12 +58,12 @@ fn best(text: &str, wanted: &[String]) -> (usize, String) {
             counts[found] += 1;
         }
         let count = number + 1;
-        // The first window is kept while it grows: a text without any of the words is shown from its beginning.
+        // The first window is kept while it grows, so that a text without any of the words is shown from its beginning.
         if held > most || count <= LENGTH {
             let oldest = if count < LENGTH { 0 } else { count % LENGTH };
             (most, begin, end) = (held, ring[oldest].0, stop);
         }
-        // No window holds more: most texts are read no further than to the first place of the words.
+        // No window can hold more. Most texts are read no further than to the first place of the words.
         if most == wanted.len() && count >= LENGTH {
             break;
         }
@@ -71,7 +72,7 @@ fn best(text: &str, wanted: &[String]) -> (usize, String) {
     (most, format!("{}{}{}", gap(&text[..begin]), text[begin..end].trim(), gap(&text[end..])))
 }
 
-/// Which of the wanted words this one is. A text has thousands of words: nothing is made of those that are plain.
+/// Returns which of the wanted words this is. A text has thousands of words: ASCII words are compared without a copy.
 fn wanted_one(word: &str, wanted: &[String]) -> Option<usize> {
     if word.is_ascii() {
         return wanted.iter().position(|one| one.eq_ignore_ascii_case(word));
@@ -84,17 +85,17 @@ fn has_token(text: &str) -> bool {
     text.chars().any(char::is_alphanumeric)
 }
 
-/// A word as the index knows it, near enough to find it again: small letters, those of Latin without their marks.
+/// Returns a word as the index has it, close enough to find it again: lower case, Latin letters without their marks.
 fn folded(word: &str) -> String {
     word.chars().filter(|c| !is_mark(*c)).flat_map(char::to_lowercase).map(plain).collect()
 }
 
-/// True for an accent that stands by itself after its letter.
+/// True for an accent that follows its letter as a character of its own.
 fn is_mark(c: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&c)
 }
 
-/// The letter without its mark.
+/// Returns the letter without its mark.
 fn plain(c: char) -> char {
     match c {
         'à'..='å' | 'ā' | 'ă' | 'ą' => 'a',
@@ -124,7 +125,7 @@ mod tests {
         snippet("A title", text, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
     }
 
-    /// The same without a short cut.
+    /// Does the same as `best` without a shortcut.
     fn best_of_all(text: &str, wanted: &[String]) -> (usize, String) {
         let all: Vec<(usize, usize)> = tokens(text).collect();
         let held = |window: &[(usize, usize)]| {

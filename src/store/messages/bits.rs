@@ -1,12 +1,12 @@
-//! Which messages beyond a watermark were read, one bit each.
+//! Which messages after a watermark were read, one bit each.
 
-/// Bits kept at the most; what lies further back counts as read.
+/// The most bits that are kept; messages further back count as read.
 pub(super) const MOST: i64 = 1 << 20;
 
-/// What a reader has read of a space.
+/// The messages of a space that a reader has read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Read {
-    /// All up to this place is read.
+    /// All messages up to this place are read.
     pub watermark: i64,
     bits: Vec<u8>,
 }
@@ -22,7 +22,7 @@ impl Read {
         self.bits.get(at / 8).is_some_and(|byte| byte & (1 << (at % 8)) != 0)
     }
 
-    /// The bit of a place beyond the watermark.
+    /// Returns the number of the bit of a place; `None` up to the watermark.
     fn at(&self, seq: i64) -> Option<usize> {
         usize::try_from(seq - self.watermark - 1).ok()
     }
@@ -38,7 +38,7 @@ impl Read {
         }
     }
 
-    /// All up to this place counts as read.
+    /// Raises the watermark: all messages up to this place count as read.
     pub(super) fn raise(&mut self, watermark: i64) {
         let by = watermark - self.watermark;
         if by <= 0 {
@@ -49,7 +49,7 @@ impl Read {
         kept.into_iter().for_each(|seq| self.insert(seq));
     }
 
-    /// Moves the watermark over what was read without a hole.
+    /// Moves the watermark over the messages that were read without a gap.
     pub(super) fn settle(&mut self) {
         let mut next = self.watermark;
         while next < self.end() && self.contains(next + 1) {
@@ -61,7 +61,7 @@ impl Read {
         }
     }
 
-    /// The last place that has a bit.
+    /// Returns the last place that has a bit.
     fn end(&self) -> i64 {
         self.watermark + i64::try_from(self.bits.len()).unwrap_or(i64::MAX / 16) * 8
     }

@@ -6,29 +6,29 @@ use super::Message;
 use super::reading::Read;
 use crate::store::Result;
 
-/// Rows looked at in one go for those that are unread, and how often at the most.
+/// The rows that are looked at in one step to find unread messages, and the most steps.
 const CHUNK: u64 = 500;
 const CHUNKS: usize = 64;
 
-/// The message of this id, whosever it is to read.
+/// Returns the message with this id, whoever may read it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Message>> {
     let mut statement = conn.prepare_cached(&format!("{} WHERE m.id = ?1", Message::SELECT))?;
     Ok(statement.query_row([id], Message::read).optional()?)
 }
 
-/// The message at this place of the order of all.
+/// Returns the message at this place in the order of all messages.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_place(conn: &Connection, place: i64) -> Result<Option<Message>> {
     let mut statement = conn.prepare_cached(&format!("{} WHERE m.place = ?1", Message::SELECT))?;
     Ok(statement.query_row([place], Message::read).optional()?)
 }
 
-/// The messages at these places, up to the one with which their texts exceed `max_bytes`; at least one.
+/// Returns the messages at these places while their sizes stay within `max_bytes`; at least one.
 pub(super) fn by_places(
     conn: &Connection,
     places: impl Iterator<Item = rusqlite::Result<i64>>,
@@ -46,12 +46,12 @@ pub(super) fn by_places(
     Ok(found)
 }
 
-/// Which part of a space's order to list.
+/// The part of a space's order to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageSpan {
-    /// Newest first, those before this place.
+    /// The messages before this place, newest first.
     Before(i64),
-    /// Oldest first, those after this place.
+    /// The messages after this place, oldest first.
     After(i64),
 }
 
@@ -60,21 +60,21 @@ pub enum MessageSpan {
 pub struct MessageFilter<'a> {
     /// The space.
     pub space_id: &'a str,
-    /// Whose eyes it is seen with.
+    /// The principal that reads, `user:ID` or `agent:ID`.
     pub reader: &'a str,
-    /// Only those of this channel.
+    /// Only messages of this channel.
     pub channel: Option<&'a str>,
-    /// Only those addressed to the reader: it is mentioned, answered or written to directly.
+    /// Only messages addressed to the reader: those that mention it, reply to it or are sent to it directly.
     pub addressed: bool,
-    /// Only those that the reader has not read.
+    /// Only messages that the reader has not read.
     pub unread: Option<&'a Read>,
-    /// Messages at the most.
+    /// The most messages.
     pub limit: u64,
-    /// Bytes of all of them together, roughly.
+    /// The most bytes of all messages together, roughly.
     pub max_bytes: usize,
 }
 
-/// What was found, and whether there is more of it.
+/// The messages that were found, and whether there are more.
 #[derive(Debug, Default)]
 pub struct MessagePage {
     /// The messages.
@@ -83,10 +83,10 @@ pub struct MessagePage {
     pub more: bool,
 }
 
-/// A part of a space's order, as its reader may see it.
+/// Lists a part of a space's order, as its reader may see it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(conn: &Connection, wanted: &MessageFilter<'_>, span: MessageSpan) -> Result<MessagePage> {
     let Some(read) = wanted.unread else {
         let mut places = places(conn, wanted, span, wanted.limit + 1)?;
@@ -109,7 +109,7 @@ pub fn list(conn: &Connection, wanted: &MessageFilter<'_>, span: MessageSpan) ->
         }
     }
     more |= found.len() > limit;
-    // What it wrote itself is nobody's news, and is seldom much.
+    // The reader's own messages are not news to it. They are seldom many, so they are left out only here.
     let mut messages = by_places(conn, found.into_iter().map(|(place, _)| Ok(place)), wanted.max_bytes)?;
     messages.retain(|message| message.author != wanted.reader);
     more |= messages.len() > limit;
@@ -126,8 +126,8 @@ impl MessageSpan {
     }
 }
 
-/// Places of messages with their place in the space. Each part of the union is a walk along one index that ends at the
-/// limit.
+/// Returns the places of messages, in the order of all and in the space. Each part of the union walks along one index
+/// and ends at the limit.
 fn places(conn: &Connection, wanted: &MessageFilter<'_>, span: MessageSpan, limit: u64) -> Result<Vec<(i64, i64)>> {
     let (compare, seq, order) = match span {
         MessageSpan::Before(seq) => ("<", seq, "DESC"),
@@ -176,21 +176,21 @@ fn places(conn: &Connection, wanted: &MessageFilter<'_>, span: MessageSpan, limi
     Ok(found)
 }
 
-/// The places of the messages after `after` that a reader may see, oldest first.
+/// Lists the places of the messages after `after` that a reader may see, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn after(conn: &Connection, space_id: &str, reader: &str, after: i64, limit: u64) -> Result<Vec<(i64, i64)>> {
     let wanted =
         MessageFilter { space_id, reader, channel: None, addressed: false, unread: None, limit, max_bytes: usize::MAX };
     places(conn, &wanted, MessageSpan::After(after), limit)
 }
 
-/// Of the messages after `after` that a reader may see, the place in the space of the newest but `kept - 1`; `None` if
-/// there are no more than `kept`.
+/// Returns the place in the space of the oldest of the newest `kept` messages that a reader may see; `None` unless more
+/// than `kept` of them come after `after`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn first_of_the_newest(
     conn: &Connection,
     space_id: &str,
@@ -213,10 +213,10 @@ pub fn first_of_the_newest(
     Ok(newest.get(at).map(|(_, seq)| *seq).filter(|_| beyond))
 }
 
-/// Replies to a message that a reader may see, oldest first.
+/// Lists the replies to a message that a reader may see, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn replies(
     conn: &Connection,
     parent_id: &str,

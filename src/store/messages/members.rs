@@ -1,4 +1,4 @@
-//! Who of a space goes by a name: whom messages mention and are addressed to.
+//! Finds the members of a space by name, for the mentions and addressees of messages.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,7 +11,7 @@ const USER: &str = "SELECT u.id, u.username FROM users u
             OR EXISTS (SELECT 1 FROM grants g WHERE g.principal_user_id = u.id
                 AND coalesce(g.agent_id, 'space:' || g.space_id, '*') = 'space:' || ?2
                 AND (g.expires_at IS NULL OR g.expires_at > ?3)))";
-/// An agent is in the space it lives in as far as its owner is, and where it was let in.
+/// An agent is in the space it lives in if its owner is in it or is an admin, and in every space that it was let into.
 const AGENT: &str = "SELECT a.id, coalesce(a.given_name, a.slug) FROM agents a
     JOIN users o ON o.id = a.owner_user_id AND o.disabled = 0
     WHERE a.archived_at IS NULL AND NAMED
@@ -23,23 +23,23 @@ const AGENT: &str = "SELECT a.id, coalesce(a.given_name, a.slug) FROM agents a
                 OR EXISTS (SELECT 1 FROM grants g WHERE g.principal_user_id = o.id
                     AND coalesce(g.agent_id, 'space:' || g.space_id, '*') = 'space:' || ?2
                     AND (g.expires_at IS NULL OR g.expires_at > ?3)))))";
-/// Two statements, for each is one look into one index.
+/// Two statements, so that each is one lookup in one index.
 const NAMED: &[&str] =
     &["a.slug = ?1", "lower(a.given_name) = ?1 AND a.given_name IS NOT NULL AND a.slug <> lower(a.given_name)"];
 
-/// Somebody in a space.
+/// A member of a space.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct NamedMember {
-    /// `user:ID` or `agent:ID`.
+    /// The principal, `user:ID` or `agent:ID`.
     pub principal: String,
     /// The name.
     pub name: String,
 }
 
-/// The members of a space that go by this name, in any case: a user, an agent, or both.
+/// Returns the members of a space with this name, whatever its case: a user, an agent, or both.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn named(conn: &Connection, space_id: &str, name: &str, now: Micros) -> Result<Vec<NamedMember>> {
     let lower = name.to_ascii_lowercase();
     let mut found = Vec::new();

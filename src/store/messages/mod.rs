@@ -1,5 +1,5 @@
-//! Messages: writing, changing and removing them, with all that is kept beside them: words, counts, how far each member
-//! has read, receipts.
+//! Messages: writes, changes and deletes them, and keeps the data beside them: words, counts, receipts, and how far
+//! each member has read.
 
 pub mod find;
 pub mod members;
@@ -52,13 +52,13 @@ const REACT: &str =
 const REACTED: &str = "SELECT count(*), coalesce(sum(emoji = ?3), 0) FROM message_reactions
     WHERE place = ?1 AND principal = ?2";
 const PUT_REACTIONS: &str = "UPDATE messages SET reactions = ?2 WHERE place = ?1";
-/// What a row costs beside its texts, roughly.
+/// The bytes that a row counts beside its texts, roughly.
 const ROW_BYTES: usize = 256;
 
 record! {
     /// A message.
     pub struct Message from "messages m" {
-        /// Its place in the order of all.
+        /// Its place in the order of all messages.
         pub place: i64 = "m.place",
         /// The id.
         pub id: String = "m.id",
@@ -68,35 +68,35 @@ record! {
         pub seq: i64 = "m.seq",
         /// The channel.
         pub channel: String = "m.channel",
-        /// A slug.
+        /// The type, a slug.
         pub message_type: String = "m.message_type",
-        /// What it replies to.
+        /// The id of the message that it replies to.
         pub parent_id: Option<String> = "m.parent_id",
-        /// The first message of its thread.
+        /// The id of the first message of its thread.
         pub conversation_id: String = "m.conversation_id",
         /// Who wrote it, `user:ID` or `agent:ID`.
         pub author: String = "m.author",
         /// The author's name when it was written.
         pub author_name: String = "m.author_name",
-        /// Whom a direct message is for.
+        /// The addressee of a direct message, `user:ID` or `agent:ID`.
         pub addressee: Option<String> = "m.addressee",
         /// The text.
         pub content: String = "m.content",
         /// The mentioned members, a JSON list of `{principal, name}`.
         pub mentions: String = "m.mentions",
-        /// A JSON list.
+        /// The attachments, a JSON list.
         pub attachments: String = "m.attachments",
-        /// A JSON object.
+        /// The metadata, a JSON object.
         pub metadata: String = "m.metadata",
         /// How often each reaction was given, a JSON object.
         pub reactions: String = "m.reactions",
-        /// What it counts for in the space.
+        /// The bytes that it counts for in the space.
         pub bytes: i64 = "m.bytes",
-        /// Whether it stays when others go.
+        /// Whether it is pinned: the sweep keeps it.
         pub pinned: bool = "m.pinned",
-        /// The task that its thread is about, as long as there is that task.
+        /// The id of the task that its thread is about, as long as that task exists.
         pub task: Option<String> = "m.task",
-        /// Until when its author expects a reply.
+        /// The time until which its author expects a reply.
         pub expects_reply_by: Option<Micros> = "m.expects_reply_by",
         /// When it was sent.
         pub created_at: Micros = "m.created_at",
@@ -111,13 +111,13 @@ impl Message {
         self.addressee.as_deref().is_none_or(|to| to == principal || self.author == principal)
     }
 
-    /// As which of its bytes the row counts.
+    /// Returns the bytes that a row with these texts counts for.
     fn weight(content: &str, others: [&str; 3]) -> i64 {
         let bytes = content.len() + others.iter().map(|text| text.len()).sum::<usize>() + ROW_BYTES;
         i64::try_from(bytes).unwrap_or(i64::MAX)
     }
 
-    /// Bytes that a message of these texts counts for.
+    /// Returns the bytes that a message with these texts counts for.
     pub fn bytes_of(content: &str, mentions: &str, attachments: &str, metadata: &str) -> u64 {
         u64::try_from(Self::weight(content, [mentions, attachments, metadata])).unwrap_or(u64::MAX)
     }
@@ -132,36 +132,36 @@ pub struct NewMessage<'a> {
     pub space_id: &'a str,
     /// The channel.
     pub channel: &'a str,
-    /// A slug.
+    /// The type, a slug.
     pub message_type: &'a str,
-    /// What it replies to.
+    /// The id of the message that it replies to.
     pub parent_id: Option<&'a str>,
-    /// The first message of its thread.
+    /// The id of the first message of its thread.
     pub conversation_id: &'a str,
     /// Who writes it, `user:ID` or `agent:ID`.
     pub author: &'a str,
     /// The author's name.
     pub author_name: &'a str,
-    /// Whom a direct message is for.
+    /// The addressee of a direct message, `user:ID` or `agent:ID`.
     pub addressee: Option<&'a str>,
     /// The text.
     pub content: &'a str,
-    /// A JSON list of `{principal, name}`.
+    /// The mentioned members, a JSON list of `{principal, name}`.
     pub mentions: &'a str,
-    /// A JSON list.
+    /// The attachments, a JSON list.
     pub attachments: &'a str,
-    /// A JSON object.
+    /// The metadata, a JSON object.
     pub metadata: &'a str,
-    /// The task that its thread is about.
+    /// The id of the task that its thread is about.
     pub task: Option<&'a str>,
-    /// Until when a reply is expected.
+    /// The time until which a reply is expected.
     pub expects_reply_by: Option<Micros>,
-    /// Now.
+    /// The time of sending.
     pub created_at: Micros,
 }
 
 impl NewMessage<'_> {
-    /// The message as it is read from where it was stored.
+    /// Returns the message as it is read from where it was stored.
     pub fn at(&self, stored: &StoredMessage) -> Message {
         Message {
             place: stored.place,
@@ -194,23 +194,23 @@ impl NewMessage<'_> {
     }
 }
 
-/// Where a message came to stand, and what its space holds with it.
+/// The place of a stored message, and the totals of its space with it.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredMessage {
-    /// Its place in the order of all.
+    /// Its place in the order of all messages.
     pub place: i64,
     /// Its place in the space.
     pub seq: i64,
-    /// Messages of the space.
+    /// The number of messages in the space.
     pub messages: u64,
-    /// Their bytes.
+    /// The bytes of those messages.
     pub bytes: u64,
 }
 
-/// Stores a message at the end of its space. It is found by its words once they are taken in ([`index`]).
+/// Stores a message at the end of its space. A search finds it once [`index`] has added its words.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, new: &NewMessage<'_>) -> Result<StoredMessage> {
     let bytes = new.weight();
     let is_open = new.addressee.is_none();
@@ -243,10 +243,10 @@ pub fn insert(conn: &Connection, new: &NewMessage<'_>) -> Result<StoredMessage> 
     Ok(StoredMessage { place, seq, messages, bytes: total })
 }
 
-/// Changes a message's text and whom it mentions.
+/// Changes the text and the mentions of a message.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn edit(conn: &Connection, message: &Message, content: &str, mentions: &str, now: Micros) -> Result<()> {
     let bytes = Message::weight(content, [mentions, &message.attachments, &message.metadata]);
     conn.prepare_cached(EDIT)?.execute(params![message.place, content, mentions, bytes, now])?;
@@ -256,32 +256,32 @@ pub fn edit(conn: &Connection, message: &Message, content: &str, mentions: &str,
     words::replace(conn, message.place, &whose, content)
 }
 
-/// Makes a message stay, or go with the others.
+/// Pins a message, so that the sweep keeps it, or unpins it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn pin(conn: &Connection, place: i64, pinned: bool) -> Result<()> {
     conn.prepare_cached(PIN)?.execute(params![place, pinned])?;
     Ok(())
 }
 
-/// How many messages of a space are pinned, counted up to `most`.
+/// Counts the pinned messages of a space, up to `most`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_pinned(conn: &Connection, space_id: &str, most: u64) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_PINNED)?.query_row(params![space_id, most], |row| row.get(0))?)
 }
 
-/// How many messages of a space stay for the tasks that their threads are about, counted up to `most`.
+/// Counts the messages of a space that are kept for the task of their thread, up to `most`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_of_tasks(conn: &Connection, space_id: &str, most: u64) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_OF_TASKS)?.query_row(params![space_id, most], |row| row.get(0))?)
 }
 
-/// What of a message is needed to take it out of all that is counted.
+/// The data of a message that is needed to subtract it from all counts.
 #[derive(Debug, Clone)]
 pub struct RemovedMessage {
     place: i64,
@@ -291,10 +291,10 @@ pub struct RemovedMessage {
     bytes: i64,
 }
 
-/// Removes messages of one space.
+/// Deletes messages of one space.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn remove(conn: &Connection, space_id: &str, gone: &[RemovedMessage]) -> Result<()> {
     for one in gone {
         words::remove(conn, one.place)?;
@@ -307,10 +307,10 @@ pub fn remove(conn: &Connection, space_id: &str, gone: &[RemovedMessage]) -> Res
     Ok(())
 }
 
-/// Removes one message.
+/// Deletes one message.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn delete(conn: &Connection, message: &Message) -> Result<()> {
     let gone = RemovedMessage {
         place: message.place,
@@ -322,46 +322,46 @@ pub fn delete(conn: &Connection, message: &Message) -> Result<()> {
     remove(conn, &message.space_id, &[gone])
 }
 
-/// Nobody has to wait for a reply to this message any more.
+/// Notes that nobody waits for a reply to this message any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn settle(conn: &Connection, place: i64) -> Result<()> {
     conn.prepare_cached(ANSWERED)?.execute([place])?;
     Ok(())
 }
 
-/// The id of the message that this author sent under this client id after `since`.
+/// Returns the id of the message that this author sent with this client id after `since`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_client_id(conn: &Connection, author: &str, client_id: &str, since: Micros) -> Result<Option<String>> {
     let mut statement = conn.prepare_cached(CLIENT_ID)?;
     Ok(statement.query_row(params![author, client_id, since], |row| row.get(0)).optional()?)
 }
 
-/// Notes what a client calls its message.
+/// Notes the id that a client gave its message.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn put_client_id(conn: &Connection, author: &str, client_id: &str, message_id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(PUT_CLIENT_ID)?.execute(params![author, client_id, message_id, now])?;
     Ok(())
 }
 
-/// Reactions of one principal to a message, and whether this one is among them.
+/// Returns how many reactions to a message a principal has, and whether `emoji` is among them.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn reactions_of(conn: &Connection, place: i64, principal: &str, emoji: &str) -> Result<(u64, bool)> {
     let mut statement = conn.prepare_cached(REACTED)?;
     Ok(statement.query_row(params![place, principal, emoji], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? > 0)))?)
 }
 
-/// Adds a reaction; `all`: how often each was given, with this one.
+/// Adds a reaction; `all` is a JSON object with how often each was given, including this one.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn react(conn: &Connection, place: i64, principal: &str, emoji: &str, all: &str) -> Result<()> {
     conn.prepare_cached(REACT)?.execute(params![place, principal, emoji])?;
     conn.prepare_cached(PUT_REACTIONS)?.execute(params![place, all])?;

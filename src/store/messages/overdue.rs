@@ -1,4 +1,4 @@
-//! Messages whose author waits for a reply that does not come.
+//! Messages whose author waits for an overdue reply.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -10,39 +10,39 @@ const NEXT: &str = "SELECT expects_reply_by FROM messages WHERE awaits_reply = 1
 const OWNER: &str = "SELECT owner_user_id FROM agents WHERE id = ?1";
 
 record! {
-    /// A message that has not been replied to in time.
+    /// A message that got no reply in time.
     pub struct Overdue from "messages m" {
-        /// Its place in the order of all.
+        /// Its place in the order of all messages.
         pub place: i64 = "m.place",
         /// The id.
         pub id: String = "m.id",
         /// The space.
         pub space_id: String = "m.space_id",
-        /// Its place there.
+        /// Its place in the space.
         pub seq: i64 = "m.seq",
-        /// Who waits, `user:ID` or `agent:ID`.
+        /// The author, who waits, `user:ID` or `agent:ID`.
         pub author: String = "m.author",
-        /// That one's name.
+        /// The name of the author.
         pub author_name: String = "m.author_name",
-        /// The beginning of the text.
+        /// The first 200 characters of the text.
         pub beginning: String = "substr(m.content, 1, 200)",
-        /// Until when a reply was expected.
+        /// The time until which a reply was expected.
         pub expects_reply_by: Option<Micros> = "m.expects_reply_by",
     }
 }
 
-/// When the next reply is due.
+/// Returns when the next reply is due.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn next(conn: &Connection) -> Result<Option<Micros>> {
     Ok(conn.prepare_cached(NEXT)?.query_row([], |row| row.get(0)).optional()?)
 }
 
-/// Up to `limit` messages that are overdue now.
+/// Lists up to `limit` messages that are overdue now.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn due(conn: &Connection, now: Micros, limit: u64) -> Result<Vec<Overdue>> {
     Overdue::all(
         conn,
@@ -52,10 +52,10 @@ pub fn due(conn: &Connection, now: Micros, limit: u64) -> Result<Vec<Overdue>> {
 }
 
 impl Overdue {
-    /// The id of the user who is told: the author, or the owner of the agent that is.
+    /// Returns the id of the user to notify: the author, or the owner of the agent that is the author.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn user_id(&self, conn: &Connection) -> Result<Option<String>> {
         match self.author.split_once(':') {
             Some(("agent", id)) => Ok(conn.prepare_cached(OWNER)?.query_row([id], |row| row.get(0)).optional()?),

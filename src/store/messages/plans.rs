@@ -31,7 +31,7 @@ fn send(conn: &Connection, n: i64, addressee: Option<&str>, parent: Option<&str>
     insert(conn, &new).unwrap()
 }
 
-/// Everything that is done with messages, once.
+/// Does everything that is done with messages, once.
 fn everything(conn: &Connection) {
     let first = send(conn, 1, None, None);
     send(conn, 2, Some("agent:a"), Some("m1"));

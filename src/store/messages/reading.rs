@@ -1,4 +1,4 @@
-//! How far the members of a space have read. Unread is what there is less what was seen: nobody counts rows.
+//! How far the members of a space have read. Unread is the number of messages minus the seen ones: no rows are counted.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -31,10 +31,10 @@ const FIRST: &str = "SELECT seq FROM messages WHERE space_id = ?1 ORDER BY seq L
 const OPEN_BETWEEN: &str = "SELECT seq, author FROM messages WHERE space_id = ?1 AND addressee IS NULL
     AND seq > ?2 AND seq <= ?3 ORDER BY seq";
 
-/// What is known of a reader.
+/// How far one reader of a space has read.
 #[derive(Debug, Clone, Default)]
 pub struct ReaderState {
-    /// What it has read.
+    /// The messages that it has read.
     pub read: Read,
     seen: i64,
     direct_unread: i64,
@@ -42,10 +42,10 @@ pub struct ReaderState {
     pub all_read_at: Option<Micros>,
 }
 
-/// The reader of a space; one of whom nothing is known has read nothing.
+/// Returns the state of a reader of a space. A reader without a row has read nothing.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn reader(conn: &Connection, space_id: &str, principal: &str) -> Result<ReaderState> {
     let mut statement = conn.prepare_cached(READER)?;
     let found = statement.query_row([space_id, principal], |row| {
@@ -59,29 +59,29 @@ pub fn reader(conn: &Connection, space_id: &str, principal: &str) -> Result<Read
     Ok(found.optional()?.unwrap_or_default())
 }
 
-/// The last place that was given in a space, and how many messages there are that all members read.
+/// Returns the last place that was given in a space, and the number of messages that all members may read.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn counts(conn: &Connection, space_id: &str) -> Result<(i64, i64)> {
     let found = conn.prepare_cached(COUNTS)?.query_row([space_id], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(found.optional()?.unwrap_or((0, 0)))
 }
 
-/// Messages of a space, and their bytes.
+/// Returns the number of messages in a space, and their bytes.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn held(conn: &Connection, space_id: &str) -> Result<(u64, u64)> {
     let found = conn.prepare_cached(HELD)?.query_row([space_id], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(found.optional()?.unwrap_or((0, 0)))
 }
 
 impl ReaderState {
-    /// Messages of the space that it has neither read nor written.
+    /// Counts the messages of the space that it has neither read nor written.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn unread(&self, conn: &Connection, space_id: &str) -> Result<i64> {
         let (_, open) = counts(conn, space_id)?;
         Ok((open - self.seen).max(0) + self.direct_unread.max(0))
@@ -98,11 +98,11 @@ pub(super) fn wrote(conn: &Connection, space_id: &str, author: &str, addressee: 
     Ok(())
 }
 
-/// Marks these messages of a space, all of them the reader's to read, as read. `whole`: the span of the space in which
-/// these are all that there is for this reader. How many were unread.
+/// Marks these messages of a space as read; the reader may read all of them. `whole` is the span of the space in which
+/// they are all the messages for this reader. Returns how many were unread.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn mark(
     conn: &Connection,
     space_id: &str,
@@ -140,7 +140,7 @@ pub fn mark(
     Ok(marked)
 }
 
-/// Raises the watermark over what is no more, and over what lies too far back to be kept apart.
+/// Raises the watermark over places whose messages are gone, and over places too far back to have a bit.
 fn forget_the_oldest(
     conn: &Connection,
     space_id: &str,
@@ -183,10 +183,10 @@ fn put(conn: &Connection, space_id: &str, principal: &str, reader: &ReaderState)
     Ok(())
 }
 
-/// Marks all of a space as read. How many were unread.
+/// Marks all messages of a space as read. Returns how many were unread.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn mark_all(conn: &Connection, space_id: &str, principal: &str, now: Micros) -> Result<i64> {
     let before = reader(conn, space_id, principal)?;
     let unread = before.unread(conn, space_id)?;
@@ -199,7 +199,7 @@ pub fn mark_all(conn: &Connection, space_id: &str, principal: &str, now: Micros)
     Ok(unread)
 }
 
-/// Takes messages that were removed out of what the space's readers have seen, or had still to see.
+/// Subtracts removed messages from the counts of the space's readers, of seen and of unread messages.
 pub(super) fn removed(conn: &Connection, space_id: &str, gone: &[RemovedMessage]) -> Result<()> {
     let mut statement = conn.prepare_cached(READERS)?;
     let principals: Vec<String> =

@@ -1,4 +1,4 @@
-//! Receipts: what became of a message at each of its recipients. They only ever go forward.
+//! Receipts: the state of a message at each of its recipients. A receipt only goes forward.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -18,7 +18,7 @@ const ANSWERED: &str = "UPDATE message_receipts SET state = 'answered', at = ?3
     WHERE place = ?1 AND principal = ?2 AND state <> 'answered'";
 
 closed_set! {
-    /// What became of a message at a recipient; each state comes after those before it.
+    /// The state of a message at a recipient; each state comes after those before it.
     pub enum ReceiptState {
         Queued "queued" "It is on disk and has not been fetched.";
         Fetched "fetched" "Its text left the box to the recipient.";
@@ -32,38 +32,38 @@ record! {
     pub struct Receipt from "message_receipts r" {
         /// The recipient, `user:ID` or `agent:ID`.
         pub principal: String = "r.principal",
-        /// Its name when the message was sent.
+        /// The recipient's name when the message was sent.
         pub name: String = "r.name",
-        /// What became of it.
+        /// The state.
         pub state: ReceiptState = "r.state",
-        /// Since when.
+        /// When it got this state.
         pub at: Micros = "r.at",
     }
 }
 
-/// Where a receipt belongs.
+/// The message of a receipt.
 #[derive(Debug, Clone, Copy)]
 pub struct At<'a> {
-    /// The message's place in the order of all.
+    /// The message's place in the order of all messages.
     pub place: i64,
-    /// Its space.
+    /// The id of its space.
     pub space_id: &'a str,
-    /// Its place there.
+    /// Its place in the space.
     pub seq: i64,
 }
 
-/// Begins a receipt. False if there is one.
+/// Adds a receipt, queued. Returns false if there is one already.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn add(conn: &Connection, at: At<'_>, principal: &str, name: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(ADD)?.execute(params![at.place, principal, name, at.space_id, at.seq, now])? > 0)
 }
 
-/// Moves a receipt forward to this state; one that is further stays.
+/// Moves a receipt forward to this state. A receipt that is further stays as it is.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn advance(conn: &Connection, place: i64, principal: &str, to: ReceiptState, now: Micros) -> Result<()> {
     let sql = match to {
         ReceiptState::Queued => return Ok(()),
@@ -78,15 +78,15 @@ pub fn advance(conn: &Connection, place: i64, principal: &str, to: ReceiptState,
 /// True if a recipient has still to fetch this message.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_queued(conn: &Connection, place: i64, principal: &str) -> Result<bool> {
     Ok(conn.prepare_cached(IS_QUEUED)?.query_row(params![place, principal], |_| Ok(())).optional()?.is_some())
 }
 
-/// The receipts of a message.
+/// Lists the receipts of a message.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of(conn: &Connection, place: i64) -> Result<Vec<Receipt>> {
     let mut statement = conn.prepare_cached(&format!("{} WHERE r.place = ?1 ORDER BY r.principal", Receipt::SELECT))?;
     let rows = statement.query_map([place], Receipt::read)?;

@@ -1,5 +1,5 @@
-//! What goes by itself: messages that are too old or too many, all of a space that is no more, and how far those had read
-//! who are no more. In small batches.
+//! The sweep of messages. It deletes messages that are too old or too many, all messages of a deleted space, and the
+//! records of how far deleted principals had read. It works in small batches.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -29,28 +29,28 @@ const OLD_CLIENT_IDS: &str = "DELETE FROM message_client_ids WHERE (author, clie
     (SELECT author, client_id FROM message_client_ids WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
 const CLIENT_IDS_ARE_DUE: &str = "SELECT EXISTS (SELECT 1 FROM message_client_ids WHERE created_at < ?1)";
 
-/// How much a space may keep.
+/// The limits of what a space may keep.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
-    /// Messages.
+    /// The most messages.
     pub messages: u64,
-    /// Bytes of them.
+    /// The most bytes of messages.
     pub bytes: u64,
-    /// None from before this time.
+    /// Messages from before this time are deleted.
     pub since: Micros,
 }
 
-/// Up to `limit` spaces with messages, after this one, in the order of their ids.
+/// Lists up to `limit` spaces with messages, after this one, ordered by id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn spaces_after(conn: &Connection, after: &str, limit: u64) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(SPACES)?;
     let rows = statement.query_map(params![after, limit], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Up to `batch` messages of a space that may not stay. `None`: the space is gone, and so is all of it.
+/// Returns up to `batch` messages of a space that may not stay; `None` if the space is gone and has no messages left.
 fn surplus(conn: &Connection, space_id: &str, keep: Retention, batch: u64) -> Result<Option<Vec<RemovedMessage>>> {
     let held = conn
         .prepare_cached(HELD)?
@@ -81,15 +81,15 @@ fn surplus(conn: &Connection, space_id: &str, keep: Retention, batch: u64) -> Re
 /// True if [`sweep`] would find something in a space.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_due(conn: &Connection, space_id: &str, keep: Retention) -> Result<bool> {
     Ok(surplus(conn, space_id, keep, 1)?.is_none_or(|gone| !gone.is_empty()))
 }
 
-/// Removes up to `batch` messages of a space that may not stay. How many.
+/// Deletes up to `batch` messages of a space that may not stay. Returns how many.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sweep(conn: &Connection, space_id: &str, keep: Retention, batch: u64) -> Result<usize> {
     match surplus(conn, space_id, keep, batch)? {
         Some(gone) => {
@@ -105,14 +105,14 @@ pub fn sweep(conn: &Connection, space_id: &str, keep: Retention, batch: u64) -> 
     }
 }
 
-/// Somebody, `user:ID` or `agent:ID`, in a space: first the space's id.
+/// A reader of a space: the id of the space, and the principal, `user:ID` or `agent:ID`.
 pub type SpaceReader = (String, String);
 
-/// Looks at up to `limit` readers after this one, in the order of their spaces: those who are no more, and the last one
-/// that was looked at; `None` behind the last of all.
+/// Looks at up to `limit` readers after this one, in the order of their spaces. Returns the readers that do not exist
+/// any more, and the last one that was looked at; `None` at the end of all readers.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn gone_readers(
     conn: &Connection,
     after: &SpaceReader,
@@ -131,10 +131,10 @@ pub fn gone_readers(
     Ok((gone, last.filter(|_| seen == limit)))
 }
 
-/// Forgets how far these have read.
+/// Deletes the records of how far these readers have read.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn forget_readers(conn: &Connection, gone: &[SpaceReader]) -> Result<()> {
     for (space_id, principal) in gone {
         for sql in FORGET_READER {
@@ -147,15 +147,15 @@ pub fn forget_readers(conn: &Connection, gone: &[SpaceReader]) -> Result<()> {
 /// True if [`sweep_client_ids`] would find something.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn client_ids_are_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(CLIENT_IDS_ARE_DUE)?.query_row([before], |row| row.get(0))?)
 }
 
-/// Removes up to `batch` client ids from before this time. How many.
+/// Deletes up to `batch` client ids from before this time. Returns how many.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sweep_client_ids(conn: &Connection, before: Micros, batch: u64) -> Result<usize> {
     Ok(conn.prepare_cached(OLD_CLIENT_IDS)?.execute(params![before, batch])?)
 }

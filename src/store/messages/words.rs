@@ -1,8 +1,8 @@
-//! The words of messages, and searching for them. Each word is kept under the space it was written in, that of a direct
-//! message under its two readers: a search walks through what its reader may read and nothing else, newest first.
+//! The words of messages, and the search for them. Each word is kept under the space it was written in; a word of a
+//! direct message is kept under its two readers. So a search walks only through what its reader may read, newest first.
 //!
-//! New messages get into the index at the end of the transaction, all of a batch together: FTS5 writes what it has at every
-//! savepoint, and each of these writes costs more than the rest of a message.
+//! New messages get into the index at the end of the transaction, all of a batch together. FTS5 writes its pending
+//! words at every savepoint, and each of these writes costs more than the rest of a message.
 
 use rusqlite::{Connection, Row, params};
 
@@ -12,32 +12,32 @@ use crate::store::Result;
 const ADD: &str = "INSERT INTO message_words (rowid, content) VALUES (?1, ?2)";
 const REMOVE: &str = "DELETE FROM message_words WHERE rowid = ?1";
 const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM message_words_docsize WHERE id = ?1)";
-/// FTS5 keeps a row in this table for each that it knows. Places only grow.
+/// FTS5 keeps a row in this table for each message that it knows. Places only grow.
 const NEW: &str = "SELECT place, space_id, author, addressee, content FROM messages
     WHERE place > (SELECT coalesce(max(id), 0) FROM message_words_docsize) ORDER BY place LIMIT ?1";
-/// FTS5 begins a part of the index with every transaction, and asks each of them in every search. Two of a size are put
-/// together here; by itself it waits for four.
+/// FTS5 starts a part of the index with every transaction, and every search asks each part. Here two parts of one size
+/// are merged; by itself FTS5 waits for four.
 const JOIN_TWO: &str = "INSERT INTO message_words (message_words, rank) VALUES ('usermerge', 2)";
 const JOINS: &str = "SELECT EXISTS (SELECT 1 FROM message_words_config WHERE k = 'usermerge')";
 const JOIN: &str = "INSERT INTO message_words (message_words, rank) VALUES ('merge', ?1)";
-/// Pages written in one go when parts are put together.
+/// The pages written at once when parts are merged.
 const PAGES: i64 = 16;
-/// Messages taken in at the end of one transaction. What is left is taken in by the next.
+/// The most messages indexed at the end of one transaction. The next transaction indexes the rest.
 const AT_ONCE: u64 = 1000;
 const NEWEST: &str = "SELECT rowid FROM message_words WHERE message_words MATCH ?1 ORDER BY rowid DESC LIMIT ?2";
-/// Towards newer ones FTS5 jumps from match to match; towards older ones a jump costs by what it leaves out, squared.
+/// Towards newer rows FTS5 jumps from match to match; towards older rows a jump costs the square of what it leaves out.
 const OLDEST: &str = "SELECT rowid FROM message_words WHERE message_words MATCH ?1 ORDER BY rowid LIMIT ?2";
-/// Messages that hold several words are all found, oldest first, if they are fewer than this.
+/// If fewer messages than this hold several words, all of them are found, oldest first.
 const FEW: usize = 64;
-/// Words of a query that count; what is beyond them is not looked for.
+/// The most words of a query that count; further words are ignored.
 const WORDS: usize = 16;
-/// What is taken of an id: the random end of it.
+/// The number of characters taken from the end of an id, which is random.
 const ID_CHARS: usize = 12;
 
-/// Takes the words of new messages in.
+/// Adds the words of new messages to the index.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn index(conn: &Connection) -> Result<()> {
     let mut statement = conn.prepare_cached(NEW)?;
     let mut rows = statement.query([AT_ONCE])?;
@@ -49,17 +49,17 @@ pub fn index(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Puts parts of the index together, a little at a time. True if there may be more to do.
+/// Merges parts of the index, a little at a time. Returns true if there may be more to do.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn tidy(conn: &Connection) -> Result<bool> {
     if !conn.prepare_cached(JOINS)?.query_row([], |row| row.get(0))? {
         conn.prepare_cached(JOIN_TWO)?.execute([])?;
     }
     let before = conn.total_changes();
     conn.prepare_cached(JOIN)?.execute([PAGES])?;
-    // The statement counts as one change even where nothing is to be done.
+    // The statement counts as one change even if there is nothing to do.
     Ok(conn.total_changes() - before >= 2)
 }
 
@@ -67,7 +67,7 @@ fn addressee<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<&'a str>> {
     Ok(row.get_ref(3)?.as_str_or_null()?)
 }
 
-/// Puts other words in the place of those of a message, if they were taken in.
+/// Replaces the words of a message, if they are in the index.
 pub(super) fn replace(conn: &Connection, place: i64, whose: &Whose<'_>, content: &str) -> Result<()> {
     if remove(conn, place)? {
         add(conn, place, whose, content)?;
@@ -75,7 +75,7 @@ pub(super) fn replace(conn: &Connection, place: i64, whose: &Whose<'_>, content:
     Ok(())
 }
 
-/// Removes the words of a message. True if they were taken in.
+/// Removes the words of a message. Returns true if they were in the index.
 pub(super) fn remove(conn: &Connection, place: i64) -> Result<bool> {
     let known = conn.prepare_cached(IS_KNOWN)?.query_row([place], |row| row.get(0))?;
     if known {
@@ -104,7 +104,7 @@ pub(super) struct Whose<'a> {
 }
 
 impl Whose<'_> {
-    /// What its words are kept under.
+    /// Returns the prefixes that its words are kept under.
     fn scopes(&self) -> Vec<String> {
         match self.addressee {
             None => vec![open(self.space_id)],
@@ -114,35 +114,35 @@ impl Whose<'_> {
     }
 }
 
-/// The beginning of every word that all of a space may read.
+/// Returns the prefix of every word that all members of a space may read.
 fn open(space_id: &str) -> String {
     format!("o{}", end_of(space_id))
 }
 
-/// The beginning of every word that one reader of direct messages may read.
+/// Returns the prefix of every word that one reader of direct messages may read.
 fn direct(space_id: &str, principal: &str) -> String {
     format!("d{}{}", end_of(space_id), end_of(principal))
 }
 
-/// Twelve letters and digits. Two ids that end alike mix their words in the index; what is found is looked at before
-/// it is given.
+/// Returns the last twelve letters and digits of an id. Two ids with the same end mix their words in the index, so
+/// matches are checked again before they are returned.
 fn end_of(id: &str) -> String {
     let mut end: Vec<char> = id.chars().rev().filter(char::is_ascii_alphanumeric).take(ID_CHARS).collect();
     end.resize(ID_CHARS, '0');
     end.into_iter().rev().collect()
 }
 
-/// The runs of letters, digits and the marks on them, as the index takes words apart.
+/// Returns the runs of letters, digits and the marks on them, split as the index splits words.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let is_mark = |c: char| matches!(c, '\u{300}'..='\u{36f}');
     text.split(move |c: char| !c.is_alphanumeric() && !is_mark(c)).filter(|run| run.contains(char::is_alphanumeric))
 }
 
-/// Messages of these spaces that hold every word of `query` and that `reader` may read, newest first. A word is what is
-/// between blanks; nothing in it is syntax.
+/// Finds the messages of these spaces that hold every word of `query` and that `reader` may read, newest first. A word
+/// is the text between blanks; nothing in it is syntax.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn search(
     conn: &Connection,
     query: &str,
@@ -162,7 +162,7 @@ pub fn search(
     Ok(found)
 }
 
-/// Places of what holds all the phrases under one of the scopes, newest first.
+/// Returns the places of the messages that hold all the phrases under one of the scopes, newest first.
 fn places(conn: &Connection, phrases: &[Vec<&str>], scopes: &[String], limit: u64) -> Result<Vec<i64>> {
     let expression = expression(phrases, scopes);
     let look = |sql: &str, limit: u64| -> Result<Vec<i64>> {
@@ -181,7 +181,7 @@ fn places(conn: &Connection, phrases: &[Vec<&str>], scopes: &[String], limit: u6
     look(NEWEST, limit)
 }
 
-/// What is between blanks, as runs of letters and digits that stand side by side.
+/// Splits a query at blanks into phrases: runs of letters and digits that stand side by side.
 fn phrases(query: &str) -> Vec<Vec<&str>> {
     let mut left = WORDS;
     let mut all: Vec<Vec<&str>> = Vec::new();
@@ -195,8 +195,8 @@ fn phrases(query: &str) -> Vec<Vec<&str>> {
     all
 }
 
-/// The phrases under each of the scopes, in the syntax of FTS5. Within quotes nothing has a meaning but the quote itself,
-/// which no word holds.
+/// Returns the phrases under each of the scopes, in the syntax of FTS5. Within quotes only the quote itself has a
+/// meaning, and no word holds one.
 fn expression(phrases: &[Vec<&str>], scopes: &[String]) -> String {
     let under = |scope: &String| {
         let quoted = |phrase: &Vec<&str>| {
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(find(&conn, "common", &SPACES, "user:bob", 500).len(), 200);
     }
 
-    /// Two letters, so that words begin as scopes do and meet.
+    /// Words of the letters `o` and `d` only, so that they begin like scopes and coincide.
     fn a_message() -> impl Strategy<Value = (usize, usize, Option<usize>, String)> {
         (0..2usize, 0..3usize, prop::option::of(0..3usize), "[od]{1,2}( [od]{1,2}){0,4}")
     }

@@ -1,5 +1,5 @@
-//! Listing operations, newest first. A caller who sees few agents is served from those, everybody else from the index of
-//! what is asked for: so a page costs what the caller may see, not what the box keeps.
+//! Lists operations, newest first. For a caller who sees few agents the list starts from those agents, for everybody
+//! else from the index of the filter. So a page costs what the caller may see, not what the box keeps.
 
 use rusqlite::Connection;
 
@@ -15,18 +15,18 @@ use crate::time::Micros;
 /// Which operations to list.
 #[derive(Debug, Clone, Default)]
 pub struct OperationFilter {
-    /// Only those in this status.
+    /// Only operations in this status.
     pub status: Option<OperationStatus>,
-    /// Only those of this kind.
+    /// Only operations of this kind.
     pub kind: Option<OperationKind>,
-    /// Only those about the agent of this slug.
+    /// Only operations about the agent with this slug.
     pub agent: Option<String>,
 }
 
-/// Operations, newest first: those about agents that `seen` shows, and those the principal `actor_id` asked for itself.
+/// Lists operations, newest first: those about agents that `seen` shows, and those of the principal `actor_id` itself.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(
     conn: &Connection,
     seen: &AgentViewer,
@@ -47,7 +47,7 @@ pub fn list(
 }
 
 impl OperationFilter {
-    /// The conditions on operations `o`, those before the page among them.
+    /// Returns the conditions on operations `o`, including the place where the page starts.
     fn narrow(&self, page: &Page, clauses: &mut Clauses) -> String {
         let (at, id) = page.newest_first();
         let (at, id) = (clauses.bind(at.0), clauses.bind(id.to_owned()));
@@ -64,7 +64,7 @@ impl OperationFilter {
         all
     }
 
-    /// From each agent that is seen, and from those the principal asked for, as many as fit on the page.
+    /// Selects as many as fit on the page from each agent that is seen and from those that the principal asked for.
     fn of_few(&self, visible: &Visible, actor_id: &str, page: &Page, clauses: &mut Clauses) -> String {
         let from = visible.from(clauses, Micros::now());
         let narrowed = self.narrow(page, clauses);
@@ -88,7 +88,7 @@ impl OperationFilter {
         )
     }
 
-    /// From all; with a principal only what that one sees, who sees very many.
+    /// Selects from all operations; with a principal, which sees very many, only those that it sees.
     fn of_all(&self, seen: Option<(&Grantee, &str)>, page: &Page, clauses: &mut Clauses) -> String {
         let mut narrowed = self.narrow(page, clauses);
         if let Some((principal, actor_id)) = seen {

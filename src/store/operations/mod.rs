@@ -16,7 +16,7 @@ pub use list::{OperationFilter, list};
 
 const INSERT: &str = "INSERT INTO operations (id, kind, status, agent_id, agent_name, parent_id, payload, actor,
     request_id, created_at, started_at, actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-// Finished ones of the same principal beyond so many, a batch at a time.
+// The finished operations of one principal beyond the limit, a batch at a time.
 const FORGET_OLDEST: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations
     WHERE actor_id = ?1 AND finished_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 200 OFFSET ?2)";
 const OPEN_OF_AGENT: &str = "SELECT id FROM operations WHERE agent_id = ?1 AND status IN ('queued', 'running')";
@@ -32,7 +32,7 @@ const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM operations WHERE finished_at 
 const ADD_RESULTS: &str = "UPDATE operations SET payload = json_patch(payload, ?2) WHERE id = ?1";
 const FORGET: &str = "UPDATE operations SET payload = json_remove(payload, '$.env')
     WHERE kind = 'deploy' AND json_extract(payload, '$.env') IS NOT NULL";
-/// The key in `meta` that says that [`forget_environments`] has been here.
+/// The key in `meta` that says that [`forget_environments`] has run.
 const FORGOTTEN: &str = "deploy_environments_forgotten";
 
 record! {
@@ -40,35 +40,35 @@ record! {
     pub struct Operation from "operations" {
         /// The id.
         pub id: String = "id",
-        /// What it does.
+        /// The kind of work.
         pub kind: OperationKind = "kind",
-        /// Where it stands.
+        /// The status.
         pub status: OperationStatus = "status",
-        /// The agent it is about.
+        /// The id of the agent it is about.
         pub agent_id: Option<String> = "agent_id",
-        /// That agent's slug when it was asked for.
+        /// The slug of that agent when the operation was asked for.
         pub agent_name: Option<String> = "agent_name",
-        /// The bulk operation it is part of.
+        /// The id of the bulk operation it is part of.
         pub parent_id: Option<String> = "parent_id",
-        /// What it is at.
+        /// The current step.
         pub step: String = "step",
-        /// Percent.
+        /// The progress in percent.
         pub progress: i64 = "progress",
-        /// Whether someone asked it to stop.
+        /// Whether someone asked the operation to stop.
         pub cancelling: bool = "cancelling",
-        /// What it needs to know, as JSON. Never a secret.
+        /// The data that the work needs, as JSON. Never a secret.
         pub payload: String = "payload",
-        /// What the route answers, as JSON.
+        /// The result that the route returns, as JSON.
         pub result: Option<String> = "result",
         /// The error's envelope, as JSON.
         pub error: Option<String> = "error",
-        /// Who asked for it, as the audit names it.
+        /// The name of the one who asked for it, as in the audit.
         pub actor: String = "actor",
-        /// Who asked for it, by id: whose it is.
+        /// The id of the one who asked for it, and so owns it.
         pub actor_id: Option<String> = "actor_id",
-        /// In which request.
+        /// The id of the request that asked for it.
         pub request_id: String = "request_id",
-        /// When.
+        /// When it was asked for.
         pub created_at: Micros = "created_at",
         /// When it began.
         pub started_at: Option<Micros> = "started_at",
@@ -100,7 +100,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// Where an operation stands.
+    /// The status of an operation.
     pub enum OperationStatus {
         Queued "queued" "It waits.";
         Running "running" "It is being carried out.";
@@ -111,7 +111,7 @@ closed_set! {
 }
 
 impl Operation {
-    /// A new one, queued.
+    /// Returns a new operation, queued.
     pub fn new(id: String, kind: OperationKind, asker: Maker, request_id: &str, now: Micros) -> Self {
         Self {
             id,
@@ -135,7 +135,7 @@ impl Operation {
         }
     }
 
-    /// Who asked for it.
+    /// Returns the one who asked for it.
     pub fn asker(&self) -> Maker {
         Maker { actor: self.actor.clone(), id: self.actor_id.clone(), credential: None }
     }
@@ -146,10 +146,10 @@ impl Operation {
     }
 }
 
-/// Adds an operation.
+/// Stores an operation, and deletes the oldest finished ones of its principal beyond the limit.
 ///
 /// # Errors
-/// `Exists` if the agent has an open one.
+/// `StoreError::Exists` if the agent has an open one.
 pub fn insert(conn: &Connection, op: &Operation) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         op.id,
@@ -165,17 +165,17 @@ pub fn insert(conn: &Connection, op: &Operation) -> Result<()> {
         op.started_at,
         op.actor_id
     ])?;
-    // The parts of a bulk go with it.
+    // The parts of a bulk operation are deleted with it.
     if op.parent_id.is_none() {
         conn.prepare_cached(FORGET_OLDEST)?.execute(params![op.actor_id, OPERATIONS_KEPT])?;
     }
     Ok(())
 }
 
-/// Adds results by name to the payload of a bulk operation.
+/// Adds results, by name, to the payload of a bulk operation.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn add_results(conn: &Connection, id: &str, results: &Map<String, Value>) -> Result<()> {
     if !results.is_empty() {
         let patch = json!({"results": results}).to_string();
@@ -184,26 +184,26 @@ pub fn add_results(conn: &Connection, id: &str, results: &Map<String, Value>) ->
     Ok(())
 }
 
-/// The operation of this id.
+/// Returns the operation with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Operation>> {
     Operation::one(conn, "WHERE id = ?1", [id])
 }
 
-/// The id of an agent's open operation.
+/// Returns the id of an agent's open operation.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn open_of_agent(conn: &Connection, agent_id: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(OPEN_OF_AGENT)?.query_row([agent_id], |row| row.get(0)).optional()?)
 }
 
-/// An agent's newest operation of a kind.
+/// Returns an agent's newest operation of a kind.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: OperationKind) -> Result<Option<Operation>> {
     Operation::one(
         conn,
@@ -212,18 +212,18 @@ pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: OperationKind) -
     )
 }
 
-/// Every operation that has not ended, oldest first.
+/// Lists every operation that has not ended, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn open(conn: &Connection) -> Result<Vec<Operation>> {
     Operation::all(conn, "WHERE status IN ('queued', 'running') ORDER BY created_at, id", [])
 }
 
-/// The parts of a bulk operation.
+/// Lists the parts of a bulk operation.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn children(conn: &Connection, parent_id: &str) -> Result<Vec<Operation>> {
     Operation::all(conn, "WHERE parent_id = ?1 ORDER BY agent_name", [parent_id])
 }
@@ -231,24 +231,24 @@ pub fn children(conn: &Connection, parent_id: &str) -> Result<Vec<Operation>> {
 /// True while a bulk operation has parts that have not ended.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn has_open_children(conn: &Connection, parent_id: &str) -> Result<bool> {
     let count: i64 = conn.prepare_cached(OPEN_CHILDREN)?.query_row([parent_id], |row| row.get(0))?;
     Ok(count > 0)
 }
 
-/// Marks a queued operation as running. False if it is not queued any more.
+/// Marks a queued operation as running. Returns false if it is not queued any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn begin(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(BEGIN)?.execute(params![id, now])? > 0)
 }
 
-/// Notes what a running operation is at.
+/// Notes the current step and the progress of a running operation.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn step(conn: &Connection, id: &str, step: &str, percent: i64) -> Result<()> {
     conn.prepare_cached(STEP)?.execute(params![id, step, percent])?;
     Ok(())
@@ -257,7 +257,7 @@ pub fn step(conn: &Connection, id: &str, step: &str, percent: i64) -> Result<()>
 /// Asks an open operation to stop.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn cancel(conn: &Connection, id: &str) -> Result<()> {
     conn.prepare_cached(CANCEL)?.execute([id])?;
     Ok(())
@@ -266,7 +266,7 @@ pub fn cancel(conn: &Connection, id: &str) -> Result<()> {
 /// Ends an open operation.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn finish(
     conn: &Connection,
     id: &str,
@@ -279,11 +279,11 @@ pub fn finish(
     Ok(())
 }
 
-/// Takes out of the rows what older releases kept in them: the environment of deployments, with its secrets. Once for a
-/// database; the bytes are overwritten in the file and in its WAL.
+/// Deletes the environment of deployments, with its secrets, which older releases kept in the rows. Runs once for a
+/// database, and overwrites the bytes in the file and in its WAL.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn forget_environments(conn: &Connection) -> Result<()> {
     if meta::get(conn, FORGOTTEN)?.is_some() {
         return Ok(());
@@ -304,15 +304,15 @@ pub fn forget_environments(conn: &Connection) -> Result<()> {
 /// True if [`sweep`] may find something.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(IS_DUE)?.query_row([before], |row| row.get(0))?)
 }
 
-/// Removes some of the operations that ended before `before`. How many.
+/// Deletes some of the operations that ended before `before`. Returns how many.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(SWEEP)?.execute(params![before, PURGE_BATCH])?)
 }

@@ -1,5 +1,5 @@
-//! What becomes of a request: each step is one statement that changes nothing unless the request stands where the step
-//! begins, so that two deciders never both win.
+//! The steps of a request. Each step is one statement that changes nothing unless the request is in the state that the
+//! step begins with. So two deciders never both win.
 
 use rusqlite::{Connection, params};
 
@@ -11,7 +11,7 @@ use crate::time::Micros;
 const INSERT: &str = "INSERT INTO requests (id, kind, state, agent_id, created_at, expires_at, duration_seconds,
         target_agent_id, target_space_id, message_id, same, reason, asked)
     VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-/// The oldest of an agent's that are neither pending nor in force, beyond so many: its newest are kept.
+/// An agent's oldest requests beyond the limit that are neither pending nor in force; the newest are kept.
 const FORGET: &str = "DELETE FROM requests WHERE id IN (SELECT id FROM requests
     WHERE agent_id = ?1 AND state <> 'pending' AND (state <> 'approved' OR kind = 'confirm') AND untold = 0
     ORDER BY created_at DESC, id DESC LIMIT 8 OFFSET ?2)";
@@ -34,34 +34,34 @@ const TOLD: &str = "UPDATE requests SET untold = 0 WHERE id = ?1 AND untold = 1"
 pub struct NewRequest<'a> {
     /// The id.
     pub id: &'a str,
-    /// What it asks for.
+    /// The kind of request.
     pub kind: RequestKind,
-    /// The agent that asks.
+    /// The id of the agent that asks.
     pub agent_id: &'a str,
-    /// When.
+    /// When the agent asked.
     pub created_at: Micros,
-    /// Until when it can be decided.
+    /// The time until which it can be decided.
     pub expires_at: Micros,
-    /// For how long it asks.
+    /// The requested duration in seconds; `None`: until it is revoked.
     pub duration_seconds: Option<i64>,
-    /// The agent that a grant is about, where there is one.
+    /// The id of the agent that a grant is about, if any.
     pub target_agent_id: Option<&'a str>,
-    /// The space that a grant is about, where there is one.
+    /// The id of the space that a grant is about, if any.
     pub target_space_id: Option<&'a str>,
-    /// The message that puts the question.
+    /// The id of the message that asks the question.
     pub message_id: Option<&'a str>,
-    /// The hash of what is asked.
+    /// The hash of what is asked, to recognise the same request.
     pub same: &'a [u8; 32],
-    /// Why.
+    /// The reason.
     pub reason: &'a str,
-    /// What is asked, a JSON object.
+    /// The content of the request, a JSON object.
     pub asked: &'a str,
 }
 
-/// Stores a request; the agent's oldest closed ones make room.
+/// Stores a request, and deletes the agent's oldest closed ones beyond the limit.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, new: &NewRequest<'_>) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
@@ -81,31 +81,31 @@ pub fn insert(conn: &Connection, new: &NewRequest<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What was decided.
+/// A decision on a request.
 #[derive(Debug)]
 pub struct Decision<'a> {
-    /// `approved` or `denied`.
+    /// The new state: `approved` or `denied`.
     pub state: RequestState,
-    /// Who: the user by id, if it was one, and the name.
+    /// The decider: the user's id, if it was a user, and the name.
     pub decider: (Option<&'a str>, &'a str),
-    /// What the decider says to it.
+    /// The decider's note.
     pub note: Option<&'a str>,
     /// What was granted, a JSON object.
     pub granted: Option<String>,
-    /// When that ends.
+    /// The end of what was granted, if it has one.
     pub until: Option<Micros>,
     /// The answer, a JSON object.
     pub answer: Option<String>,
-    /// The agent that a grant turned out to be about.
+    /// The id of the agent that a grant turned out to be about.
     pub target_agent_id: Option<&'a str>,
-    /// The space that a grant turned out to be about.
+    /// The id of the space that a grant turned out to be about.
     pub target_space_id: Option<&'a str>,
 }
 
-/// Writes a decision down; false if the request is not pending any more.
+/// Stores a decision. Returns false if the request is not pending any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn decide(conn: &Connection, id: &str, decision: &Decision<'_>, now: Micros) -> Result<bool> {
     let changed = conn.prepare_cached(DECIDE)?.execute(params![
         id,
@@ -123,10 +123,10 @@ pub fn decide(conn: &Connection, id: &str, decision: &Decision<'_>, now: Micros)
     Ok(changed > 0)
 }
 
-/// Answers a question, by its owner's reply or without a user; false if it is not open any more.
+/// Answers a question, by its owner's reply or without a user. Returns false if it is not open any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn answer(
     conn: &Connection,
     request: &Request,
@@ -147,53 +147,53 @@ pub fn answer(
     decide(conn, &request.id, &decision, now)
 }
 
-/// Takes a request back; false if it is not pending any more.
+/// Withdraws a request. Returns false if it is not pending any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn withdraw(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(WITHDRAW)?.execute(params![id, now])? > 0)
 }
 
-/// Takes what was granted back; false if it does not count any more.
+/// Revokes what was granted. Returns false if it does not count any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn revoke(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(REVOKE)?.execute(params![id, now])? > 0)
 }
 
-/// Writes down that the time of a request is over, so that no clock revives it. False if it was not in force.
+/// Records that the time of an approved request is over, so that no clock revives it; false if it was not in force.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn end(conn: &Connection, id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(END)?.execute([id])? > 0)
 }
 
-/// Writes down that nobody has decided in time. False if it is not pending any more.
+/// Records that nobody has decided in time. Returns false if the request is not pending any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn expire(conn: &Connection, id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(EXPIRE)?.execute([id])? > 0)
 }
 
-/// An end that has still to be recorded and told.
+/// An end that is not recorded and reported yet.
 #[derive(Debug, Clone)]
 pub struct Untold {
-    /// The request.
+    /// The id of the request.
     pub id: String,
-    /// The agent that asked.
+    /// The id of the agent that asked.
     pub agent_id: String,
     /// How it ended.
     pub state: RequestState,
 }
 
-/// At most so many ends that have still to be recorded and told.
+/// Lists at most `most` ends that are not recorded and reported yet.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn untold(conn: &Connection, most: u64) -> Result<Vec<Untold>> {
     let mut statement = conn.prepare_cached(UNTOLD)?;
     let rows =
@@ -201,10 +201,10 @@ pub fn untold(conn: &Connection, most: u64) -> Result<Vec<Untold>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Notes that an end was recorded; false if it was before.
+/// Notes that an end was recorded. Returns false if that was noted before.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn told(conn: &Connection, id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(TOLD)?.execute([id])? > 0)
 }

@@ -1,4 +1,4 @@
-//! What ends by its time: pending requests, and what approved ones and grants give. For the clock of ends.
+//! Everything that ends by its time: pending requests, what approved ones give, and grants. For the clock of ends.
 
 use rusqlite::{Connection, Row, params};
 
@@ -10,25 +10,25 @@ const IN_FORCE: &str =
     "SELECT id, until, decided_at, 1 FROM requests WHERE state = 'approved' AND until IS NOT NULL ORDER BY until";
 const GRANTS: &str = "SELECT id, expires_at, granted_at, 2 FROM grants WHERE expires_at IS NOT NULL AND request_id IS NULL ORDER BY expires_at";
 
-/// What has an end.
+/// A kind of thing that ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ending {
     /// The time to decide a request.
     Pending,
-    /// What an approved request gives.
+    /// The right that an approved request gives.
     InForce,
-    /// A grant that no request brought.
+    /// A grant that does not come from a request.
     Grant,
 }
 
-/// An end to come.
+/// An end that is not recorded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
-    /// What ends.
+    /// The kind.
     pub what: Ending,
     /// The id of the request or the grant.
     pub id: String,
-    /// When, by the host's clock.
+    /// When it ends, by the box's clock.
     pub at: Micros,
     /// When it began: it never lasts longer than from then to its end.
     pub since: Micros,
@@ -45,10 +45,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<End> {
     Ok(End { what, id: row.get(0)?, at, since: since.unwrap_or(at) })
 }
 
-/// Everything that ends by its time and has not yet.
+/// Lists all ends that are not recorded yet.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn ends(conn: &Connection) -> Result<Vec<End>> {
     let mut all = Vec::new();
     for sql in [PENDING, IN_FORCE, GRANTS] {

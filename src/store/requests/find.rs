@@ -7,7 +7,8 @@ use crate::store::Result;
 use crate::store::page::{Page, Take, each};
 use crate::time::Micros;
 
-/// The agent's owner, who owns what a grant is about, and who decided. `?1` is the user, `?2` the time.
+/// The requests that a user may decide or has decided: as the owner of the agent or of what a grant is about, or as the
+/// decider. `?1` is the user, `?2` the time.
 const IS_HIS: &str = "(a.owner_user_id = ?1 OR r.decider_id = ?1
     OR EXISTS (SELECT 1 FROM spaces s WHERE s.id = r.target_space_id AND s.owner_user_id = ?1)
     OR EXISTS (SELECT 1 FROM grants g WHERE g.principal_user_id = ?1 AND g.role = 'owner'
@@ -26,7 +27,7 @@ const DECIDERS: &str = "SELECT u.id, u.username FROM users u WHERE u.id = ?1 AND
     UNION ALL SELECT u.id, u.username FROM users u WHERE u.role = 'admin' AND u.disabled = 0
     LIMIT ?5";
 
-/// Whose eyes requests are looked at with.
+/// The principal that looks at requests.
 #[derive(Debug, Clone)]
 pub enum Viewer {
     /// An agent sees its own.
@@ -40,26 +41,26 @@ pub enum Viewer {
 /// Which requests to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Only those that stand here now.
+    /// Only requests in this state now.
     pub state: Option<RequestState>,
-    /// Only those that ask for this.
+    /// Only requests of this kind.
     pub kind: Option<RequestKind>,
-    /// Only those of the agent of this slug or id.
+    /// Only requests of the agent with this slug or id.
     pub agent: Option<String>,
 }
 
-/// The request of this id.
+/// Returns the request with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Request>> {
     Request::one(conn, "WHERE r.id = ?1", [id])
 }
 
-/// The request of this id, if it is this viewer's to see.
+/// Returns the request with this id, if the viewer may see it.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn visible(conn: &Connection, viewer: &Viewer, id: &str, now: Micros) -> Result<Option<Request>> {
     match viewer {
         Viewer::Admin => by_id(conn, id),
@@ -68,18 +69,18 @@ pub fn visible(conn: &Connection, viewer: &Viewer, id: &str, now: Micros) -> Res
     }
 }
 
-/// The request whose question this message puts.
+/// Returns the request whose question is in this message.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of_message(conn: &Connection, message_id: &str) -> Result<Option<Request>> {
     Request::one(conn, "WHERE r.message_id = ?1", [message_id])
 }
 
-/// The pending request of an agent for the same thing.
+/// Returns the pending request of an agent for the same thing.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn pending_like(conn: &Connection, agent_id: &str, same: &[u8; 32], now: Micros) -> Result<Option<Request>> {
     let sql = format!(
         "{} WHERE r.agent_id = ?1 AND r.same = ?2 AND r.state = 'pending' AND r.expires_at > ?3
@@ -90,10 +91,10 @@ pub fn pending_like(conn: &Connection, agent_id: &str, same: &[u8; 32], now: Mic
     Ok(conn.prepare_cached(&sql)?.query_row(values, Request::read).optional()?)
 }
 
-/// The last request of an agent for the same thing, if that was denied after `since`.
+/// Returns the last request of an agent for the same thing, if it was denied after `since`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn denied_since(conn: &Connection, agent_id: &str, same: &[u8; 32], since: Micros) -> Result<Option<Request>> {
     let sql = format!("{} WHERE r.agent_id = ?1 AND r.same = ?2 ORDER BY r.created_at DESC LIMIT 1", Request::SELECT);
     let found = conn.prepare_cached(&sql)?.query_row(params![agent_id, same.as_slice()], Request::read).optional()?;
@@ -102,27 +103,27 @@ pub fn denied_since(conn: &Connection, agent_id: &str, same: &[u8; 32], since: M
     Ok(found.filter(is_denied))
 }
 
-/// How many requests of an agent are pending: questions, or the others.
+/// Counts the pending requests of an agent: its questions, or all others.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_pending(conn: &Connection, agent_id: &str, questions: bool, now: Micros) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_PENDING)?.query_row(params![agent_id, now, questions], |row| row.get(0))?)
 }
 
-/// How many requests an agent has made since a time, counted up to `most`, and when the oldest of them was made.
+/// Counts the requests of an agent since a time, up to `most`, and returns when the oldest of them was made.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn count_since(conn: &Connection, agent_id: &str, since: Micros, most: u64) -> Result<(u64, Option<Micros>)> {
     let values = params![agent_id, since, most];
     Ok(conn.prepare_cached(COUNT_SINCE)?.query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-/// Who may decide a request, by id and name: the agent's owner, who owns what it is about, and the admins.
+/// Lists who may decide a request, by id and name: the agent's owner, the owners of what it is about, and the admins.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn deciders(
     conn: &Connection,
     owner_id: &str,
@@ -135,10 +136,10 @@ pub fn deciders(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Requests that a viewer sees, newest first.
+/// Lists the requests that a viewer sees, newest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(
     conn: &Connection,
     viewer: &Viewer,
@@ -152,7 +153,7 @@ pub fn list(
         Viewer::Agent(id) => ("r.agent_id = ?1", id.as_str()),
         Viewer::User(id) => (IS_HIS, id.as_str()),
     };
-    // Where it stands now: what is past its time need not be written down yet.
+    // The state at this time: the end of a request need not be recorded yet.
     let sql = format!(
         "{} WHERE (r.created_at, r.id) < (?3, ?4) AND {whose}
             AND (?6 IS NULL OR r.kind = ?6)

@@ -1,5 +1,5 @@
-//! Requests: what agents ask people for, and what became of it. What is not pending is never pending again; what counts
-//! at a moment is judged by its time, not by the state that is written down.
+//! Requests: what agents ask people for, and how it was decided. A request that has left `pending` never returns to it.
+//! Whether it counts at a moment depends on its times, not on the recorded state.
 
 mod change;
 mod ends;
@@ -27,7 +27,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// Where a request stands.
+    /// The state of a request.
     pub enum RequestState {
         Pending "pending" "Nobody has decided.";
         Approved "approved" "It was approved, and counts.";
@@ -44,53 +44,53 @@ record! {
     pub struct Request from "requests r JOIN agents a ON a.id = r.agent_id JOIN users o ON o.id = a.owner_user_id" {
         /// The id.
         pub id: String = "r.id",
-        /// What it asks for.
+        /// The kind of request.
         pub kind: RequestKind = "r.kind",
-        /// Where it stood when that was last written down; see [`Request::state_at`].
+        /// The state as recorded last; see [`Request::state_at`].
         pub state: RequestState = "r.state",
-        /// The agent that asks.
+        /// The id of the agent that asks.
         pub agent_id: String = "r.agent_id",
-        /// Its slug.
+        /// The agent's slug.
         pub agent: String = "a.slug",
-        /// Whose that agent is.
+        /// The id of the agent's owner.
         pub owner_id: String = "a.owner_user_id",
-        /// The same by name.
+        /// The name of the agent's owner.
         pub owner: String = "o.username",
-        /// When it was asked.
+        /// When the agent asked.
         pub created_at: Micros = "r.created_at",
-        /// Until when it can be decided.
+        /// The time until which it can be decided.
         pub expires_at: Micros = "r.expires_at",
-        /// For how long it asks; `None`: until it is taken back.
+        /// The requested duration in seconds; `None`: until it is revoked.
         pub duration_seconds: Option<i64> = "r.duration_seconds",
         /// When what was granted ends.
         pub until: Option<Micros> = "r.until",
         /// When it was decided.
         pub decided_at: Option<Micros> = "r.decided_at",
-        /// Who decided, by id.
+        /// The id of the decider.
         pub decider_id: Option<String> = "r.decider_id",
-        /// Who decided, by name.
+        /// The name of the decider.
         pub decided_by: Option<String> = "r.decided_by",
-        /// The agent that a grant is about.
+        /// The id of the agent that a grant is about.
         pub target_agent_id: Option<String> = "r.target_agent_id",
-        /// The space that a grant is about.
+        /// The id of the space that a grant is about.
         pub target_space_id: Option<String> = "r.target_space_id",
-        /// The message that puts the question.
+        /// The id of the message that asks the question.
         pub message_id: Option<String> = "r.message_id",
-        /// Why.
+        /// The reason.
         pub reason: String = "r.reason",
-        /// What is asked, a JSON object.
+        /// The content of the request, a JSON object.
         pub asked: String = "r.asked",
         /// What was granted, a JSON object.
         pub granted: Option<String> = "r.granted",
         /// The answer to a question, a JSON object.
         pub answer: Option<String> = "r.answer",
-        /// What the decider says to it.
+        /// The decider's note.
         pub note: Option<String> = "r.note",
     }
 }
 
 impl Request {
-    /// Where it stands at this time, whatever was written down by then.
+    /// Returns the state at this time, whatever is recorded.
     pub fn state_at(&self, now: Micros) -> RequestState {
         match self.state {
             RequestState::Pending if self.expires_at <= now => RequestState::Expired,

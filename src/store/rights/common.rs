@@ -5,14 +5,14 @@ use crate::store::grants::GrantRole;
 use crate::time::Micros;
 
 impl GrantRights {
-    /// The lesser role and the earlier end of two states of one grant.
+    /// Returns the lesser role and the earlier end of two states of one grant.
     pub(super) fn lesser(&self, now: &Self) -> (GrantRole, Option<Micros>) {
         (self.role.min(now.role), [self.expires_at, now.expires_at].into_iter().flatten().min())
     }
 }
 
 impl CredentialRights {
-    /// The lesser of two states of one credential; `None` if they have nothing in common.
+    /// Returns the lesser of two states of one credential; `None` if they have nothing in common.
     pub(super) fn lesser(&self, now: &Self) -> Option<Self> {
         let state = match (self.state.as_str(), now.state.as_str()) {
             (one, other) if one == other => one,
@@ -31,7 +31,7 @@ impl CredentialRights {
             (Some(one), Some(other)) => Some(both(one, other)),
         };
         let scopes = both(&self.scopes, &now.scopes);
-        // No scope may mean every scope of its kind.
+        // An empty list of scopes may mean every scope of its kind.
         if scopes != self.scopes && (scopes == "[]" || now.scopes == "[]") {
             return None;
         }
@@ -49,7 +49,7 @@ impl CredentialRights {
         })
     }
 
-    /// What it reaches, for people.
+    /// Returns the reach of the credential as a text for people.
     pub(super) fn reach(&self) -> String {
         let mut parts = vec![self.state.clone(), format!("scopes {}", self.scopes)];
         parts.extend(self.expires_at.map(|at| format!("until {}", at.millis())));
@@ -62,7 +62,8 @@ impl CredentialRights {
     }
 }
 
-/// What two lists of scopes or ids have in common, as JSON. Of two scopes of which one covers the other, the smaller.
+/// Returns the intersection of two lists of scopes or ids, as JSON. If one scope covers another, the smaller one
+/// counts.
 pub(super) fn both(one: &str, other: &str) -> String {
     let list = |text: &str| serde_json::from_str::<Vec<String>>(text).unwrap_or_default();
     let (first, second) = (list(one), list(other));
@@ -87,7 +88,7 @@ pub(super) fn both(one: &str, other: &str) -> String {
             common.push(smaller);
         }
     }
-    // The order is no right.
+    // The order has no meaning.
     if common.len() == first.len() && first.iter().all(|one| common.contains(&one.as_str())) {
         return one.to_owned();
     }

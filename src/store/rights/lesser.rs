@@ -1,4 +1,4 @@
-//! Takes from a backup what the present state does not give, kind by kind.
+//! Removes from a backup the rights that the present state does not give, kind by kind.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::store::grants::GrantRole;
 use crate::store::{Result, users};
 use crate::time::Micros;
 
-/// The work: what is taken is noted.
+/// The removal of rights; it notes each right that it takes.
 pub(super) struct Lesser<'a> {
     pub(super) conn: &'a Connection,
     pub(super) now: &'a Rights,
@@ -47,7 +47,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// Where nobody is left who could set things right, the first admin of the backup is.
+    /// If no enabled admin is left, the backup's first admin stays admin.
     pub(super) fn last_admin(&mut self) -> Result<()> {
         if users::operator(self.conn)?.is_some() {
             return Ok(());
@@ -107,7 +107,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// A restore does not thaw: an agent that is frozen now stays so, and by whom.
+    /// Freezes an agent that is frozen now, and keeps who froze it: a restore does not thaw.
     fn freeze(&mut self, agent: &AgentRights, now: &AgentRights) -> Result<()> {
         if agent.frozen_at.is_none() {
             self.note(format!("agent {}: frozen", agent.slug), "no", "yes");
@@ -120,7 +120,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// An agent that was archived or purged since: what it has of a container is what it has now.
+    /// Archives an agent that was archived or purged since. It keeps only the container that it has now.
     fn archive(&mut self, agent: &AgentRights, now: Option<&AgentRights>) -> Result<()> {
         let how = if now.is_some() { "archived" } else { "purged since: archived" };
         self.note(format!("agent {}", agent.slug), "live", how);
@@ -135,13 +135,14 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// Whose an agent is, and in which space: as it is now, where the backup knows them.
+    /// Gives an agent its present owner and space, if the backup knows them.
     fn place(&mut self, agent: &AgentRights, now: &AgentRights) -> Result<()> {
         if now.owner == agent.owner && now.space == agent.space && now.owner_space == agent.owner_space {
             return Ok(());
         }
         let name = |id: &str| self.backup.users.iter().find(|user| user.id == id).map(|user| user.name.clone());
-        // An owner who came after the backup is not in it: an admin is to say whose the agent shall be.
+        // An owner who came after the backup is not in it. The first admin then gets the agent and has to say whose it
+        // is.
         let first = self.backup.users.iter().find(|user| user.role == "admin");
         let owner = match (name(&now.owner), first) {
             (Some(_), _) => now.owner.clone(),
@@ -167,7 +168,7 @@ impl Lesser<'_> {
         let live: HashMap<&str, &CredentialRights> =
             self.now.credentials.iter().map(|one| (one.id.as_str(), one)).collect();
         for one in &self.backup.credentials {
-            // Those that have died since are revoked already.
+            // Credentials that have ended since are revoked already.
             let Some(now) = live.get(one.id.as_str()) else { continue };
             let right = format!("{} {} ({})", one.kind.replace('_', " "), one.label, one.id);
             let Some(less) = one.lesser(now) else {
@@ -201,7 +202,7 @@ impl Lesser<'_> {
     }
 
     pub(super) fn grants(&mut self) -> Result<()> {
-        // One that a request brought goes with the request.
+        // A grant that a request brought is handled with the request.
         let lasting = |grant: &&GrantRights| grant.request.is_none();
         let present: HashMap<(&str, &str), &GrantRights> = self
             .now
@@ -235,8 +236,8 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// What requests give for a time: nothing that has ended, been taken back or been decided otherwise since, and never
-    /// longer. A request that was pending then and is not now can be asked again.
+    /// Limits what requests give for a time: nothing that has ended, was revoked or was decided otherwise since, and
+    /// never for longer. A request that was pending then and is closed now expires; it can be asked again.
     pub(super) fn requests(&mut self) -> Result<()> {
         let present: HashMap<&str, &RequestRights> =
             self.now.requests.iter().map(|one| (one.id.as_str(), one)).collect();
@@ -270,7 +271,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// Whose a source of knowledge is: as it is now. One that came to somebody whom the backup does not know is nobody's.
+    /// Gives a source of knowledge its present owner. If the backup does not know that owner, the source has none.
     pub(super) fn sources(&mut self) -> Result<()> {
         let present: HashMap<&str, &SourceRights> = self.now.sources.iter().map(|one| (one.id.as_str(), one)).collect();
         for source in &self.backup.sources {
@@ -287,7 +288,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// Programs that were removed since: who has such a secret may not come back with it.
+    /// Removes programs that were removed since, so that nobody can come back with the secret of one.
     pub(super) fn clients(&mut self) -> Result<()> {
         let gone = |one: &&ClientRights| self.now.descends && !self.now.clients.iter().any(|now| now.id == one.id);
         let gone: Vec<&ClientRights> = self.backup.clients.iter().filter(gone).collect();
@@ -298,8 +299,8 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// A channel that was removed since comes back to nobody, and one that was changed leads where it leads now: else an
-    /// old address would be told what its owner has taken from it.
+    /// Removes channels that were removed since, and gives changed ones their present address and settings. Otherwise
+    /// an old address would get messages that the owner has taken from it.
     pub(super) fn channels(&mut self) -> Result<()> {
         let present: HashMap<&str, &ChannelRights> =
             self.now.channels.iter().map(|one| (one.id.as_str(), one)).collect();
@@ -333,7 +334,7 @@ impl Lesser<'_> {
         }
     }
 
-    /// `user ID`, `agent ID` or `space ID` with the name in the place of the id.
+    /// Returns `user ID`, `agent ID` or `space ID` with the name in place of the id.
     fn named(&self, whom: &str) -> String {
         let (what, id) = whom.split_once(' ').unwrap_or(("", whom));
         let user = || self.backup.users.iter().find(|user| user.id == id).map(|user| &user.name);

@@ -1,5 +1,5 @@
-//! The rights that a database gives, and the lesser of two states of them: what a restore must not bring back (DESIGN
-//! D22). Credentials that have died since are the business of `restore`.
+//! The rights that a database gives, and the lesser of two states of them: a restore must not bring back rights that
+//! were taken (DESIGN D22). `restore` handles the credentials that have ended since.
 
 use rows::{
     AgentRights, ChannelRights, ClientRights, CredentialRights, GrantRights, RequestRights, SourceRights, SpaceRights,
@@ -17,8 +17,7 @@ mod common;
 mod lesser;
 mod rows;
 
-/// Every table of `schema.sql`, and how a restore treats what stands in it. A new table must be added here: a test
-/// compares the two.
+/// Every table of `schema.sql`, and how a restore treats its rows. A test compares the two: add a new table here.
 #[cfg(test)]
 const TABLES: &[(&str, &str)] = &[
     ("meta", "facts, no rights; the signing epoch changes with every restore"),
@@ -74,10 +73,10 @@ const TABLES: &[(&str, &str)] = &[
 ];
 
 impl Rights {
-    /// Reads all of them.
+    /// Reads all rights of a database.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn read(conn: &Connection) -> Result<Self> {
         let live = format!(
             "{} WHERE c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment'",
@@ -101,10 +100,10 @@ impl Rights {
         })
     }
 
-    /// Reads those of a database that may have come about from a backup.
+    /// Reads the rights of a database, and whether its state can have come from that of `backup`.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn since(conn: &Connection, backup: &Connection) -> Result<Self> {
         let descends = match audit_head::head(backup)? {
             Some(head) => audit_head::descends(conn, &head)?,
@@ -113,7 +112,7 @@ impl Rights {
         Ok(Self { descends, ..Self::read(conn)? })
     }
 
-    /// True if there is such a user, agent or space, or it was taken away: one that was never here has lost nothing.
+    /// True if the user, agent or space exists or was removed. One that was never here has lost nothing.
     fn knows(&self, whom: &str) -> bool {
         let id = whom.split_once(' ').map_or(whom, |(_, id)| id);
         self.descends
@@ -130,10 +129,10 @@ fn all<T>(conn: &Connection, sql: &str, read: fn(&rusqlite::Row<'_>) -> rusqlite
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Takes from the database of `conn`, a backup, every right that `now` does not give.
+/// Removes from `conn`, a backup, every right that `now` does not give. Returns the rights that were taken.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<TakenRight>> {
     let backup = Rights::read(conn)?;
     let mut lesser = Lesser { conn, now, backup: &backup, at, taken: Vec::new() };

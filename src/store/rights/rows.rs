@@ -1,4 +1,4 @@
-//! The rights that a database gives, as they stand in its rows.
+//! The rights that a database gives, as its rows have them.
 
 use serde::Serialize;
 
@@ -9,11 +9,11 @@ use crate::time::Micros;
 /// A right that the backup gives and the restored database does not, or gives less of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TakenRight {
-    /// Whose, and which: `user ann: role`.
+    /// The holder and the right, such as `user ann: role`.
     pub right: String,
-    /// What the backup says.
+    /// The right in the backup.
     pub backup: String,
-    /// What holds after the restore.
+    /// The right after the restore.
     pub restored: String,
 }
 
@@ -134,9 +134,9 @@ pub struct Rights {
     pub(super) grants: Vec<GrantRights>,
     pub(super) requests: Vec<RequestRights>,
     pub(super) sources: Vec<SourceRights>,
-    /// Without those of `taosd.toml`: every start writes them anew.
+    /// The channels without those of `taosd.toml`, which every start writes anew.
     pub(super) channels: Vec<ChannelRights>,
-    /// Whether this state came about from that of the backup: then what the backup has more was taken since. Else, as after
-    /// a restore that is undone, who is unknown here was not taken away.
+    /// Whether this state came from that of the backup. If so, all that only the backup has was taken since. If not, as
+    /// after a restore that is undone, a principal that is unknown here was not taken away.
     pub(super) descends: bool,
 }

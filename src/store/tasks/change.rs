@@ -1,5 +1,4 @@
-//! Changing a task: what differs is written, told by the history, and has its effects on the lease and on the tasks that
-//! wait.
+//! Changes a task: writes what differs, records it in the history, and updates the lease and the tasks that wait.
 
 use rusqlite::{Connection, params};
 
@@ -14,31 +13,31 @@ const UPDATE: &str = "UPDATE tasks SET title = ?2, description = ?3, status = ?4
 const CLEAR_LEASE: &str =
     "UPDATE tasks SET holder = NULL, holder_name = NULL, lease_seconds = NULL, lease_until = NULL WHERE seq = ?1";
 
-/// What is to be other than it is; `None` stays.
+/// The new values of a task; `None` leaves a field as it is.
 #[derive(Debug, Default)]
 pub struct TaskChange {
-    /// One line.
+    /// The title, one line.
     pub title: Option<String>,
-    /// What is to be done.
+    /// The description of the work.
     pub description: Option<String>,
-    /// A slug.
+    /// The status, a slug.
     pub status: Option<String>,
     /// How urgent it is.
     pub priority: Option<Priority>,
-    /// An id; empty for anybody.
+    /// The id of the assignee; empty for anybody.
     pub assignee: Option<String>,
-    /// JSON.
+    /// The requirements, as JSON.
     pub requirements: Option<String>,
-    /// When it should be done; `Some(None)` never.
+    /// When it should be done; `Some(None)`: never.
     pub deadline: Option<Option<Micros>>,
-    /// Attempts before it is blocked.
+    /// The number of attempts after which it is blocked.
     pub max_attempts: Option<i64>,
 }
 
-/// Changes a task. A status that says that nobody is at it ends its lease. The task as it is then.
+/// Changes a task and returns it as it is then. A status that says that nobody works on it ends its lease.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn change(conn: &Connection, old: &Task, change: TaskChange, by: &TaskActor, now: Micros) -> Result<Task> {
     let mut new = old.clone();
     new.title = change.title.unwrap_or(new.title);

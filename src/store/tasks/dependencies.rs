@@ -1,4 +1,4 @@
-//! Which tasks a task has to wait for: no circles, and a bound on how far a look for one goes.
+//! The tasks that a task has to wait for: without cycles, and with a bound on the search for one.
 
 use std::collections::HashSet;
 
@@ -19,9 +19,9 @@ const WAITS: &str = "UPDATE tasks SET waiting_on = (
 const RELEASE: &str = "UPDATE tasks SET waiting_on = waiting_on + ?2
     WHERE seq IN (SELECT task FROM task_dependencies WHERE depends_on = ?1)";
 
-/// Tasks that may wait for one task.
+/// The most tasks that may wait for one task.
 pub const DEPENDENTS: u64 = 1000;
-/// Tasks looked at for a circle.
+/// The most tasks that are looked at to find a cycle.
 const LOOKED_AT: usize = 4096;
 
 /// Why dependencies are refused.
@@ -29,16 +29,16 @@ const LOOKED_AT: usize = 4096;
 pub enum Circle {
     /// The task would wait for itself.
     Itself,
-    /// More tasks hang together than are looked at.
+    /// More tasks are connected than may be looked at.
     TooDeep,
-    /// Too many wait for one of them.
+    /// Too many tasks wait for one of them.
     TooMany,
 }
 
-/// Has a task wait for these, in place of those it waited for.
+/// Makes a task wait for these tasks instead of those that it waited for.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn set(conn: &Connection, seq: i64, on: &[i64]) -> Result<std::result::Result<(), Circle>> {
     if let Err(circle) = look(conn, seq, on)? {
         return Ok(Err(circle));
@@ -80,17 +80,17 @@ fn look(conn: &Connection, seq: i64, on: &[i64]) -> Result<std::result::Result<(
     Ok(Ok(()))
 }
 
-/// The ids of the tasks that a task waits for or has waited for.
+/// Lists the ids of the tasks that a task waits for or has waited for.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn all_of(conn: &Connection, seq: i64) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(IDS_OF)?;
     let rows = statement.query_map([seq], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Notes that a task was finished (-1) or is open again (1), for those that wait for it.
+/// Notes that a task was finished (-1) or is open again (1), for the tasks that wait for it.
 pub(super) fn told(conn: &Connection, seq: i64, by: i64) -> Result<()> {
     conn.prepare_cached(RELEASE)?.execute(params![seq, by])?;
     Ok(())

@@ -1,4 +1,4 @@
-//! What became of a task: one row a change, the last ones of each.
+//! The history of a task: one row for each change; only the last ones are kept.
 
 use rusqlite::{Connection, params};
 
@@ -13,25 +13,25 @@ const INSERT: &str = "INSERT INTO task_history (task, number, at, actor, field, 
 const TRIM: &str = "DELETE FROM task_history WHERE task = ?1 AND number <= ?2";
 
 record! {
-    /// A change.
+    /// A change of a task.
     pub struct HistoryEntry from "task_history" {
-        /// When.
+        /// When it was made.
         pub at: Micros = "at",
-        /// Who, as `user:ID`, `agent:ID` or `taosd`.
+        /// Who made it, as `user:ID`, `agent:ID` or `taosd`.
         pub actor: String = "actor",
-        /// What of the task.
+        /// The field that changed.
         pub field: String = "field",
-        /// What it was.
+        /// The value before.
         pub from: Option<String> = "from_value",
-        /// What it is since.
+        /// The value after.
         pub to: Option<String> = "to_value",
     }
 }
 
-/// A field, what it was and what it is.
+/// A field, its old value and its new value.
 pub(super) type FieldChange = (&'static str, Option<String>, Option<String>);
 
-/// Notes changes of a task, and forgets the oldest where there are too many.
+/// Adds changes to the history of a task, and deletes the oldest if there are too many.
 pub(super) fn note(conn: &Connection, seq: i64, changes: &[FieldChange], actor: &str, now: Micros) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
@@ -48,7 +48,7 @@ pub(super) fn note(conn: &Connection, seq: i64, changes: &[FieldChange], actor: 
     Ok(())
 }
 
-/// A value as the history keeps it: its beginning, where it is long.
+/// Returns a value as the history keeps it: only its beginning if it is long.
 fn cut(text: Option<&str>) -> Option<String> {
     let text = text?;
     match text.char_indices().nth(TASK_HISTORY_CHARS) {
@@ -57,10 +57,10 @@ fn cut(text: Option<&str>) -> Option<String> {
     }
 }
 
-/// A task's changes, oldest first.
+/// Lists a task's changes, oldest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn of(conn: &Connection, seq: i64) -> Result<Vec<HistoryEntry>> {
     HistoryEntry::all(conn, "WHERE task = ?1 ORDER BY number LIMIT ?2", params![seq, TASK_HISTORY])
 }

@@ -1,6 +1,6 @@
-//! Leases: who is at a task, until when, and under which fence.
+//! Leases: who works on a task, until when, and with which fence.
 //!
-//! The times stored here are the host's clock, for people and for the next start. While the daemon runs, its own
+//! The times stored here are of the box's clock, for people and for the next start. While the daemon runs, its own
 //! monotonic clock says when a lease ends ([`crate::jobs::upkeep::leases`]).
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -19,27 +19,27 @@ const RENEW: &str =
 const FREE: &str = "UPDATE tasks SET holder = NULL, holder_name = NULL, lease_seconds = NULL, lease_until = NULL,
         status = ?2, attempts = attempts + ?3, updated_at = ?4
     WHERE seq = ?1";
-/// Whose lease ended, in the history.
+/// The actor in the history if the daemon ends a lease.
 const DAEMON: &str = "taosd";
 
 record! {
-    /// A lease that is given.
+    /// A lease that is held.
     pub struct Lease from "tasks" {
         /// The task's id.
         pub task_id: String = "id",
-        /// Under which fence.
+        /// The fence of the lease.
         pub fence: i64 = "fence",
-        /// How long it was given for.
+        /// The seconds that it was given for.
         pub seconds: i64 = "lease_seconds",
-        /// Until when, by the host's clock.
+        /// When it ends, by the box's clock.
         pub until: Micros = "lease_until",
     }
 }
 
-/// The best free task of a space with this status, for anybody or for `assignee`: by priority, then by age.
+/// Returns the best free task of a space with this status, for anybody or for `assignee`: by priority, then by age.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn next_free(conn: &Connection, space_id: &str, status: &str, assignee: &str) -> Result<Option<Task>> {
     let sql = format!(
         "{} WHERE space_id = ?1 AND status = ?2 AND assignee = ?3 AND holder IS NULL AND waiting_on = 0
@@ -49,7 +49,7 @@ pub fn next_free(conn: &Connection, space_id: &str, status: &str, assignee: &str
     let mut statement = conn.prepare_cached(&sql)?;
     let mut best = |assignee: &str| statement.query_row(params![space_id, status, assignee], Task::read).optional();
     let (own, anybodys) = (best(assignee)?, best("")?);
-    // Two look-ups in one index: what is assigned to others is never walked through.
+    // Two lookups in one index, so that the tasks of other assignees are never walked through.
     Ok(match (own, anybodys) {
         (Some(own), Some(other)) if (other.priority, other.seq) < (own.priority, own.seq) => Some(other),
         (Some(own), _) => Some(own),
@@ -57,10 +57,10 @@ pub fn next_free(conn: &Connection, space_id: &str, status: &str, assignee: &str
     })
 }
 
-/// Gives the lease of a free task; `None` if it is not free.
+/// Gives the lease of a free task to `by`; `None` if the task is not free.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn claim(conn: &Connection, task: &Task, by: &TaskActor, seconds: i64, now: Micros) -> Result<Option<Task>> {
     let status = if task.status == NOT_STARTED { IN_PROGRESS } else { task.status.as_str() };
     let until = now.plus(seconds.saturating_mul(Micros::SECOND));
@@ -77,10 +77,10 @@ pub fn claim(conn: &Connection, task: &Task, by: &TaskActor, seconds: i64, now: 
     by_seq(conn, task.seq)
 }
 
-/// Lengthens the lease with this fence; `None` if it is over.
+/// Renews the lease with this fence for `seconds` from now; `None` if it is over.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn renew(conn: &Connection, task: &Task, fence: i64, seconds: i64, now: Micros) -> Result<Option<Task>> {
     let until = now.plus(seconds.saturating_mul(Micros::SECOND));
     if conn.prepare_cached(RENEW)?.execute(params![task.seq, fence, seconds, until])? == 0 {
@@ -89,15 +89,15 @@ pub fn renew(conn: &Connection, task: &Task, fence: i64, seconds: i64, now: Micr
     by_seq(conn, task.seq)
 }
 
-/// The status of a task that nobody is at any more.
+/// Returns the status of a task that nobody works on any more.
 fn status_after(task: &Task) -> &str {
     if task.status == IN_PROGRESS { NOT_STARTED } else { &task.status }
 }
 
-/// Makes a held task free again, as `actor` wants.
+/// Frees a held task; `actor` is the one in the history.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn release(conn: &Connection, task: &Task, actor: &str, now: Micros) -> Result<Task> {
     free(conn, task, status_after(task), 0, actor, now)
 }
@@ -112,11 +112,11 @@ fn free(conn: &Connection, task: &Task, status: &str, attempts: i64, actor: &str
     Ok(by_seq(conn, task.seq)?.unwrap_or_else(|| task.clone()))
 }
 
-/// Ends a lease that has run out: the task is free again, or blocked after its last attempt. `None` where the lease is
-/// another by now.
+/// Ends a lease that has run out. The task is then free, or blocked after its last attempt. `None` if this lease is not
+/// the current one any more.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn end(conn: &Connection, lease: &Lease, now: Micros) -> Result<Option<Task>> {
     let task = super::by_id(conn, &lease.task_id)?;
     let still =
@@ -126,10 +126,10 @@ pub fn end(conn: &Connection, lease: &Lease, now: Micros) -> Result<Option<Task>
     free(conn, &task, status, 1, DAEMON, now).map(Some)
 }
 
-/// Frees what an agent holds: it is archived, or frozen. How many tasks.
+/// Frees the tasks that an archived or frozen agent holds. Returns how many.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn free_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<usize> {
     let mut statement = conn.prepare_cached(&format!("{} WHERE holder = ?1", Task::SELECT))?;
     let rows = statement.query_map([format!("agent:{agent_id}")], Task::read)?;
@@ -140,10 +140,10 @@ pub fn free_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Resu
     Ok(held.len())
 }
 
-/// Every lease that is given.
+/// Lists every lease that is held.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn held(conn: &Connection) -> Result<Vec<Lease>> {
     let mut statement = conn.prepare(&format!("{} WHERE holder IS NOT NULL", Lease::SELECT))?;
     let rows = statement.query_map([], Lease::read)?;

@@ -1,4 +1,4 @@
-//! Tasks of a space: what is to be done, who is at it, what became of it.
+//! The tasks of a space: what is to be done, who works on it, and what happened to it.
 
 mod change;
 mod dependencies;
@@ -49,12 +49,12 @@ closed_set! {
 }
 
 impl Priority {
-    /// Its place in the order, as stored.
+    /// Returns its rank in the order, as stored.
     pub fn rank(self) -> i64 {
         self as i64
     }
 
-    /// The priority of this place.
+    /// Returns the priority of this rank.
     pub fn of_rank(rank: i64) -> Option<Self> {
         usize::try_from(rank).ok().and_then(|at| Self::ALL.get(at)).copied()
     }
@@ -69,17 +69,17 @@ record! {
         pub id: String = "id",
         /// The space's id.
         pub space_id: String = "space_id",
-        /// One line.
+        /// The title, one line.
         pub title: String = "title",
-        /// What is to be done.
+        /// The description of the work.
         pub description: String = "description",
-        /// A slug.
+        /// The status, a slug.
         pub status: String = "status",
-        /// [`Priority::rank`].
+        /// The priority, as [`Priority::rank`].
         pub priority: i64 = "priority",
         /// The id of the agent or user it is for; empty for anybody.
         pub assignee: String = "assignee",
-        /// What its creator asks for, as JSON.
+        /// The requirements of its creator, as JSON.
         pub requirements: Option<String> = "requirements",
         /// When it should be done.
         pub deadline: Option<Micros> = "deadline",
@@ -89,21 +89,21 @@ record! {
         pub creator_name: String = "creator_name",
         /// The user who made it, or who owned the agent that did.
         pub owner_user_id: String = "owner_user_id",
-        /// Grows with every claim.
+        /// The fence; it grows with every claim.
         pub fence: i64 = "fence",
         /// Who has the lease, as `user:ID` or `agent:ID`.
         pub holder: Option<String> = "holder",
         /// Who has the lease, by name.
         pub holder_name: Option<String> = "holder_name",
-        /// How long the lease was given for.
+        /// The seconds that the lease was given for.
         pub lease_seconds: Option<i64> = "lease_seconds",
-        /// Until when, by the host's clock.
+        /// When the lease ends, by the box's clock.
         pub lease_until: Option<Micros> = "lease_until",
         /// Leases that ended before the task was finished.
         pub attempts: i64 = "attempts",
-        /// How many of them block the task.
+        /// The number of such leases that blocks the task.
         pub max_attempts: i64 = "max_attempts",
-        /// Tasks it depends on that are not finished.
+        /// The number of unfinished tasks that it depends on.
         pub waiting_on: i64 = "waiting_on",
         /// When it was made.
         pub created_at: Micros = "created_at",
@@ -126,46 +126,46 @@ pub fn is_final(status: &str) -> bool {
     status == DONE || status == CANCELLED
 }
 
-/// Who does something to a task.
+/// The one who changes a task.
 #[derive(Debug, Clone)]
 pub struct TaskActor {
-    /// `user:ID` or `agent:ID`.
+    /// The principal, `user:ID` or `agent:ID`.
     pub key: String,
     /// The name.
     pub name: String,
 }
 
-/// A task that is made.
+/// A task to be stored.
 #[derive(Debug)]
 pub struct NewTask<'a> {
     /// The id.
     pub id: &'a str,
     /// The space's id.
     pub space_id: &'a str,
-    /// One line.
+    /// The title, one line.
     pub title: &'a str,
-    /// What is to be done.
+    /// The description of the work.
     pub description: &'a str,
-    /// A slug.
+    /// The status, a slug.
     pub status: &'a str,
     /// How urgent it is.
     pub priority: Priority,
     /// The id of the agent or user it is for; empty for anybody.
     pub assignee: &'a str,
-    /// JSON.
+    /// The requirements, as JSON.
     pub requirements: Option<String>,
     /// When it should be done.
     pub deadline: Option<Micros>,
-    /// Attempts before it is blocked.
+    /// The number of attempts after which it is blocked.
     pub max_attempts: i64,
     /// The user who makes it, or who owns the agent that does.
     pub owner_user_id: &'a str,
 }
 
-/// Makes a task; `None`, and nothing made, if the space may hold no more than `most` open ones.
+/// Stores a task. Returns `None` and stores nothing if the space already has `most` open ones.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn insert(conn: &Connection, new: &NewTask<'_>, by: &TaskActor, most: u64, now: Micros) -> Result<Option<Task>> {
     if !is_final(new.status) && !has_room(conn, new.space_id, most)? {
         return Ok(None);
@@ -195,15 +195,15 @@ pub fn insert(conn: &Connection, new: &NewTask<'_>, by: &TaskActor, most: u64, n
 /// True if a space may hold one more open task.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn has_room(conn: &Connection, space_id: &str, most: u64) -> Result<bool> {
     Ok(usage::of(conn, UsageHolder::Space(space_id))?.open_tasks < most)
 }
 
-/// The task of this id.
+/// Returns the task with this id.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Task>> {
     Task::one(conn, "WHERE id = ?1", [id])
 }
@@ -212,10 +212,10 @@ fn by_seq(conn: &Connection, seq: i64) -> Result<Option<Task>> {
     Task::one(conn, "WHERE seq = ?1", [seq])
 }
 
-/// Which tasks of a space are listed.
+/// Which tasks of a space to list.
 #[derive(Debug, Clone, Copy)]
 pub enum Which<'a> {
-    /// All.
+    /// All tasks.
     All,
     /// Those with this status.
     Status(&'a str),
@@ -223,10 +223,10 @@ pub enum Which<'a> {
     Assignee(&'a str),
 }
 
-/// A space's tasks before a place in the order, newest first.
+/// Lists a space's tasks before a place in the order, newest first.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(
     conn: &Connection,
     space_id: &str,
@@ -248,15 +248,15 @@ pub fn list(
 /// True if a task was finished before `before`.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(IS_DUE)?.query_row([before], |row| row.get(0))?)
 }
 
-/// Removes at most `most` tasks that were finished before `before`; how many.
+/// Deletes at most `most` tasks that were finished before `before`. Returns how many.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn sweep(conn: &Connection, before: Micros, most: u64) -> Result<usize> {
     Ok(conn.prepare_cached(SWEEP)?.execute(params![before, most])?)
 }

@@ -1,4 +1,4 @@
-//! The writer's thread: runs what has queued up in one transaction and answers it after the commit.
+//! The writer's thread: runs the queued work in one transaction and answers it after the commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -17,47 +17,47 @@ use crate::store::error::{Result, StoreError};
 use crate::store::rescue;
 use crate::threads::lock;
 
-/// Where work comes from, and how long a commit waits for it.
+/// The queue of jobs, and the pace: how long a commit waits for more.
 type BatchQueue<'a> = (&'a Receiver<Box<dyn WriteJob>>, &'a mut Pace);
 
-/// What every transaction works with.
+/// The parts that every transaction uses.
 struct BatchWork<'a> {
     conn: &'a Connection,
     condition: &'a Condition,
     last: Last,
 }
 
-/// What the writer's thread tells the others.
+/// The writer thread's state, which other threads read.
 #[derive(Default)]
 pub(super) struct WriterState {
-    /// Grows with every commit that changed something, before anybody is told of it.
+    /// Grows with every commit that changed something, before any caller gets its result.
     pub(super) version: AtomicU64,
-    /// The same for commits that changed what is worth no new backup.
+    /// The same for commits that changed only what is not worth a new backup.
     pub(super) light: AtomicU64,
     trouble: Mutex<Option<StoreError>>,
-    /// When the transaction began that is being worked at.
+    /// When the current transaction began; `None` between transactions.
     began: Mutex<Option<Instant>>,
-    /// What is called after every commit that changed something.
+    /// The hook that is called after every commit that changed something.
     pub(super) committed: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl WriterState {
-    /// Why the last commit that had something to write failed.
+    /// Why the last commit that had something to write failed; `None` if it succeeded.
     pub(super) fn trouble(&self) -> MutexGuard<'_, Option<StoreError>> {
         lock(&self.trouble)
     }
 
-    /// For how long the writer has been at one transaction.
+    /// Returns how long the writer has worked on the current transaction.
     pub(super) fn at_work(&self) -> Option<Duration> {
         lock(&self.began).map(|began| began.elapsed())
     }
 }
 
-/// What is done once for all of a transaction, at its end, outside the savepoint of any piece of work. Should it fail, the
-/// work is committed without it, so the next one has to make up for it.
+/// The work that is done once at the end of every transaction, outside the savepoint of any job. If it fails, the jobs
+/// are committed without it, so the next call has to make up for it.
 pub type Last = fn(&Connection) -> Result<()>;
 
-/// Works until the queue is closed and empty.
+/// Runs jobs until the queue is closed and empty.
 pub(super) fn serve(
     conn: Connection,
     queue: &Receiver<Box<dyn WriteJob>>,
@@ -77,20 +77,20 @@ pub(super) fn serve(
                 Err(gone)
             }
         };
-        // What is written into a file without a name is lost with the process.
+        // Data that is written to a file without a name is lost with the process.
         let is_gone = matches!(outcome, Err(StoreError::Gone(_)));
         if is_gone && !rescued {
             save_elsewhere(&conn);
         }
         rescued = is_gone;
     }
-    // After a clean stop the one file is complete: the WAL is written back and goes with the last connection.
+    // After a clean stop the one file is complete: the WAL is written back and is removed with the last connection.
     if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         log::warn!("the last checkpoint failed, the WAL stays beside the database: {error}");
     }
 }
 
-/// Once for each time the file went away.
+/// Saves the content of a database file that is missing. Called once each time the file goes away.
 fn save_elsewhere(conn: &Connection) {
     let path = conn.path().unwrap_or_default();
     match rescue::rescue(conn, Path::new(path)) {
@@ -102,7 +102,7 @@ fn save_elsewhere(conn: &Connection) {
     }
 }
 
-/// Runs `first` and what has queued up behind it in one transaction, and answers all of it after the commit.
+/// Runs `first` and the jobs queued behind it in one transaction, and answers all of them after the commit.
 fn commit_batch(
     work: &BatchWork<'_>,
     queue: BatchQueue<'_>,
@@ -121,12 +121,12 @@ fn commit_batch(
         if !conn.is_autocommit() {
             let _ = execute(conn, "ROLLBACK");
         }
-        // What the WAL holds may fit into the database: then the next write finds room.
+        // The content of the WAL may fit into the database; then the next write finds room.
         if matches!(error, StoreError::Full(_)) {
             let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
     }
-    // A commit of nothing says nothing about the disk, nor does a file that went away: `Condition` tells of that.
+    // An empty commit says nothing about the disk. Neither does a file that went away: `Condition` reports that.
     let is_gone = matches!(outcome, Err(StoreError::Gone(_)));
     if !is_gone && (outcome.is_err() || conn.total_changes() > before) {
         *told.trouble() = outcome.clone().err();
@@ -144,7 +144,7 @@ fn commit_batch(
     outcome
 }
 
-/// One answer that panics must not take the others, or the thread, with it.
+/// Finishes a job. A callback that panics must not stop the other callbacks or the thread.
 fn finish(job: Box<dyn WriteJob>, outcome: Result<()>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.finish(outcome))) {
         log::error!("the callback at the end of a write panicked: {}", text_of(&*panic));
@@ -175,14 +175,14 @@ fn run_batch(
     }
     in_savepoint(conn, &mut BatchEnd { last })?;
     let began = Instant::now();
-    // Once more: the later work may have been sent when a file had gone.
+    // Checked again: the later jobs may have been sent after a file had gone.
     condition.in_place()?;
     execute(conn, "COMMIT")?;
     pace.committed(ran.len(), began.elapsed());
     Ok(())
 }
 
-/// What ends the transaction, as a piece of work that nobody waits for.
+/// The end of the transaction, as a job that nobody waits for.
 struct BatchEnd {
     last: Last,
 }
@@ -203,9 +203,9 @@ impl WriteJob for BatchEnd {
     fn finish(self: Box<Self>, _: Result<()>) {}
 }
 
-/// The first piece of work needs no savepoint: there is nothing before it that its failure must leave alone. Within a
-/// savepoint SQLite keeps a copy of each changed page, and walks through all of them at the end of many statements: of
-/// work that changes a thousand rows that is the larger half.
+/// Runs the first job without a savepoint: there is nothing before it that its failure must leave alone. Within a
+/// savepoint SQLite keeps a copy of each changed page, and walks through all of them at the end of many statements. For
+/// a job that changes a thousand rows that is the larger half of the cost.
 fn first_of_all(conn: &Connection, job: &mut dyn WriteJob) -> Result<()> {
     if run(conn, job)? {
         return Ok(());
@@ -222,8 +222,8 @@ fn in_savepoint(conn: &Connection, job: &mut dyn WriteJob) -> Result<()> {
     execute(conn, "RELEASE job")
 }
 
-/// True to keep what it wrote. An error means that the whole transaction is lost: SQLite rolls it back by itself when the
-/// disk is full.
+/// Runs a job. Returns true to keep what it wrote. An error means that the whole transaction is lost: SQLite itself
+/// rolls it back when the disk is full.
 fn run(conn: &Connection, job: &mut dyn WriteJob) -> Result<bool> {
     let keep = job.run(conn);
     if conn.is_autocommit() {

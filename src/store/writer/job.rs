@@ -1,4 +1,4 @@
-//! A piece of work in the writer's queue, and how long it takes.
+//! A job in the writer's queue, and the time it takes.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -9,29 +9,29 @@ use rusqlite::Connection;
 use crate::limits::SLOW_WRITE;
 use crate::store::error::{Result, StoreError};
 
-/// A piece of work in the queue, its types forgotten.
+/// A job in the queue, with its types erased.
 pub(super) trait WriteJob: Send {
-    /// Does the work; true to keep what it wrote.
+    /// Runs the job. Returns true to keep what it wrote.
     fn run(&mut self, conn: &Connection) -> bool;
-    /// True if what it writes is worth no new backup.
+    /// True if what it writes is not worth a new backup.
     fn is_light(&self) -> bool;
-    /// Tells the caller, after the commit.
+    /// Gives the result to the caller, after the commit.
     fn finish(self: Box<Self>, committed: Result<()>);
 }
 
-/// What a piece of work is, for the log.
+/// The label of a job in the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Label {
-    /// The action, where it has one.
+    /// The action, if it has one.
     pub action: &'static str,
-    /// Where in the code it was submitted.
+    /// The place in the code that submitted it.
     pub at: &'static Location<'static>,
 }
 
-/// A piece of work with its types.
+/// A job with its types.
 pub(super) struct WriteWork<T, E, F, D> {
     pub(super) label: Label,
-    /// Whether what it writes is worth no new backup.
+    /// Whether what it writes is not worth a new backup.
     pub(super) light: bool,
     pub(super) work: Option<F>,
     pub(super) result: Option<std::result::Result<T, E>>,
@@ -70,7 +70,7 @@ where
     }
 }
 
-/// How long a piece of work takes: whoever writes meanwhile waits.
+/// Measures how long a job takes: other writers wait meanwhile.
 struct WorkTimer {
     label: Label,
     began: Instant,
@@ -87,7 +87,7 @@ impl WorkTimer {
         if took >= SLOW_WRITE {
             let worked = worked().saturating_sub(self.worked);
             let Label { action, at } = self.label;
-            // Of a write that worked little and took long, the disk or other processes were to blame.
+            // If a write worked little and took long, the disk or other processes were the cause.
             log::warn!(
                 "slow write, {} ms ({} ms of them at work): {action} ({}:{})",
                 took.as_millis(),
@@ -99,14 +99,14 @@ impl WorkTimer {
     }
 }
 
-/// How long this thread has held a processor.
+/// Returns the CPU time of this thread.
 fn worked() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// What a panic says.
+/// Returns the message of a panic.
 pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()

@@ -1,9 +1,10 @@
 //! The writer: one thread, one connection, group commit (DESIGN D11).
 //!
-//! What has queued up runs in one `BEGIN IMMEDIATE` transaction, each but the first in a savepoint, and is answered after
-//! the one commit. A piece of work that fails or panics is rolled back alone.
+//! The queued jobs run in one `BEGIN IMMEDIATE` transaction, each but the first in a savepoint, and are answered after
+//! the one commit. A job that fails or panics is rolled back alone.
 //!
-//! Here is its handle. `job` is a piece of work, `batch` the thread that does it, `pace` how long a commit waits for more.
+//! This module is the writer's handle. `job` is one piece of work, `batch` the thread that runs it. `pace` decides how
+//! long a commit waits for more.
 
 mod batch;
 mod job;
@@ -27,25 +28,25 @@ use job::{WriteJob, WriteWork};
 
 pub use job::Label;
 
-/// The writer thread's handle. Dropping it lets the thread finish what is queued and end.
+/// The writer thread's handle. Dropping it lets the thread finish the queue and end.
 pub struct Writer {
-    // Goes before the thread, which ends with it.
+    // Dropped before the thread, which ends when the queue is closed.
     queue: SyncSender<Box<dyn WriteJob>>,
     thread: EventThread,
     told: Arc<WriterState>,
 }
 
 impl Writer {
-    /// Has this called after every commit that changed something, on the writer's thread. It must be quick and must not
-    /// hold the store. Only the first stays.
+    /// Sets the hook that is called on the writer's thread after every commit that changed something. It must be quick
+    /// and must not hold the store. Only the first hook is kept.
     pub fn on_commit(&self, hook: impl Fn() + Send + Sync + 'static) {
         let _ = self.told.committed.set(Box::new(hook));
     }
 
-    /// Starts the thread on its connection; `queue` pieces of work may wait. `last` ends every transaction.
+    /// Starts the thread on its connection. Up to `queue` jobs may wait. `last` ends every transaction.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// The system's error if no thread can be started.
     pub fn start(conn: Connection, queue: usize, condition: Arc<Condition>, last: Last) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let told = Arc::<WriterState>::default();
@@ -55,8 +56,8 @@ impl Writer {
         Ok(Self { queue: sender, thread, told })
     }
 
-    /// Queues `work`; `done` is called on the writer thread after the commit, or at once with an error if the queue
-    /// is full or closed. `done` must be quick and must not write.
+    /// Queues `work`. `done` is called on the writer thread after the commit, or at once with an error if the queue is
+    /// full or closed. It must be quick and must not write.
     pub fn submit<T, E, F, D>(&self, label: Label, work: F, done: D)
     where
         T: Send + 'static,
@@ -79,7 +80,7 @@ impl Writer {
     /// Runs `work` and waits until it is on disk.
     ///
     /// # Errors
-    /// The work's own error, or the store's.
+    /// The work's own error, or any [`StoreError`].
     pub fn write<T, E, F>(&self, label: Label, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
@@ -93,10 +94,10 @@ impl Writer {
         receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
     }
 
-    /// Like [`Writer::write`], of what is worth no new backup.
+    /// Like [`Writer::write`], for changes that are not worth a new backup.
     ///
     /// # Errors
-    /// The work's own error, or the store's.
+    /// The work's own error, or any [`StoreError`].
     pub fn write_light<T, E, F>(&self, label: Label, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
@@ -114,23 +115,23 @@ impl Writer {
         self.thread.is_alive()
     }
 
-    /// Why the last commit that had something to write failed; `None` once one has succeeded.
+    /// Returns why the last commit that had something to write failed; `None` once one has succeeded.
     pub fn trouble(&self) -> Option<StoreError> {
         self.told.trouble().clone()
     }
 
-    /// For how long it has been at one transaction; `None` while it waits for work.
+    /// Returns how long the writer has worked on one transaction; `None` while it waits for work.
     pub fn at_work(&self) -> Option<Duration> {
         self.told.at_work()
     }
 
-    /// Grows with every commit that changed something, but what is [light](Writer::write_light). What was read after this
-    /// was called is at least this new.
+    /// Returns a number that grows with every commit that changed something, except commits of only
+    /// [light](Writer::write_light) changes. Data that is read after this call is at least this new.
     pub fn version(&self) -> u64 {
         self.told.version.load(Ordering::Acquire)
     }
 
-    /// Grows with every commit that changed only what is [light](Writer::write_light).
+    /// Returns a number that grows with every commit that changed only [light](Writer::write_light) data.
     pub fn light_version(&self) -> u64 {
         self.told.light.load(Ordering::Acquire)
     }

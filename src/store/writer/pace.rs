@@ -1,32 +1,32 @@
-//! How long a commit waits for more work. Clients that write one after the other fall into two groups: one waits for the
-//! commit that the other is in. A short wait before the commit lets the group that was just answered into the same one.
-//! A client that is alone never waits: nothing of another was in the queue when it was answered.
+//! Decides how long a commit waits for more work. Clients that write one after the other fall into two groups: one
+//! waits for the commit that the other is in. After a short wait, the group that was just answered is in the same
+//! commit. A client that is alone never waits: no work of others was in the queue when it was answered.
 
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-/// The wait's part of the last commit's time.
+/// A commit waits for the last commit's time divided by this.
 const PART: u32 = 8;
-/// A wait that is shorter than this costs more than it brings.
+/// A shorter wait costs more than it brings.
 const SHORTEST: Duration = Duration::from_micros(50);
-/// No commit is worth a longer one.
+/// The longest wait; no commit is worth a longer one.
 const LONGEST: Duration = Duration::from_millis(10);
 
-/// How the last commit went, and how this one goes.
+/// The pace of the last commit and of this one.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// How long the last commit took.
     commit: Duration,
-    /// Pieces of work in it: so many clients may come back.
+    /// The number of jobs in it: so many clients may come back.
     answered: usize,
-    /// Whether work had waited for the end of the last commit.
+    /// Whether jobs had waited for the end of the last commit.
     is_crowded: bool,
-    /// Until when this commit waits, and for how many pieces of work in all.
+    /// Until when this commit waits, and for how many jobs in all.
     gathering: Option<(Instant, usize)>,
 }
 
 impl Pace {
-    /// The first piece of work of a transaction; `None` when there will be none any more.
+    /// Returns the first job of a transaction; `None` if there will be no more.
     pub(super) fn first<T>(&mut self, queue: &Receiver<T>) -> Option<T> {
         self.gathering = None;
         match queue.try_recv() {
@@ -42,7 +42,7 @@ impl Pace {
         }
     }
 
-    /// The next piece of work of a transaction that has so many; waits a little where more is to be expected.
+    /// Returns the next job of a transaction that has run `ran` jobs. Waits a little if more are expected.
     pub(super) fn next<T>(&mut self, queue: &Receiver<T>, ran: usize) -> Option<T> {
         if let Ok(job) = queue.try_recv() {
             return Some(job);
@@ -58,7 +58,7 @@ impl Pace {
         queue.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
     }
 
-    /// Notes a commit of so many pieces of work.
+    /// Notes a commit of `answered` jobs and the time it took.
     pub(super) fn committed(&mut self, answered: usize, took: Duration) {
         (self.answered, self.commit) = (answered, took);
     }

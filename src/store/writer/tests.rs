@@ -1,4 +1,4 @@
-//! What the writer promises: alone rolled back, together committed, each answered.
+//! The writer's promises: a failed job is rolled back alone, the others are committed together, and each is answered.
 
 use std::panic::Location;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,13 +11,13 @@ const HERE: Label = Label { action: "test", at: Location::caller() };
 type WriteAnswer = std::result::Result<i64, StoreError>;
 type NumberedAnswer = (i64, WriteAnswer);
 
-/// A writer on a fresh file, held back so that what is submitted meanwhile becomes one batch.
+/// A writer on a fresh file, blocked so that the jobs submitted meanwhile become one batch.
 struct Held {
     writer: Writer,
     go: Sender<()>,
     path: std::path::PathBuf,
     answers: (Sender<NumberedAnswer>, Receiver<NumberedAnswer>),
-    // The last to go: the writer closes its files first.
+    // Dropped last: the writer closes its files first.
     _dir: Dir,
 }
 
@@ -63,7 +63,7 @@ impl Held {
         self.submit(n, move |conn| put(conn, n, 10));
     }
 
-    /// Lets the batch run: the answers in the order they came.
+    /// Lets the batch run and returns the answers in the order in which they came.
     fn run(&self, answers: usize) -> Vec<NumberedAnswer> {
         self.go.send(()).unwrap();
         (0..answers).map(|_| self.answers.1.recv().unwrap()).collect()
@@ -165,7 +165,7 @@ fn an_answer_that_panics_takes_no_other_answer_with_it() {
 
 #[test]
 fn a_full_disk_fails_its_batch_and_no_more() {
-    // A database that may not grow is a full disk to SQLite.
+    // To SQLite, a database that may not grow is a full disk.
     let held = held("full", "PRAGMA max_page_count = 8");
     held.insert(1);
     held.submit(2, |conn| put(conn, 2, 100_000));
@@ -208,7 +208,7 @@ fn a_batch_is_one_commit_and_each_commit_is_synced() {
     let (sender, receiver) = channel();
     held.writer.submit(HERE, modes, move |found| sender.send(found).unwrap());
     (0..5).for_each(|n| held.insert(n));
-    // None of the five can be answered before the one commit: none is visible to another connection before it.
+    // None of the five can be answered before the one commit, so none is visible to another connection before it.
     let other = Connection::open(&held.path).unwrap();
     let seen = move || other.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(seen(), 0);

@@ -1,5 +1,5 @@
-//! What a button does: a form names a route of the API, its fields are that route's own, and its reply leads to the next
-//! page. There is one door for all of them, so no page has a rule of its own.
+//! Handles the buttons of the console. A form names a route of the API, its fields are the route's own, and the reply
+//! leads to the next page. All forms use this one handler, so no page has rules of its own.
 
 use hyper::body::Bytes;
 use hyper::header::LOCATION;
@@ -31,7 +31,7 @@ pub(super) const BACK: Field = Field::unbounded("_back", "The page that the form
 const TYPED: Field = Field::unbounded("_typed", "What was typed to confirm.");
 const EXPECTED: Field = Field::unbounded("_expected", "What it must be.");
 
-/// `POST /ui/do`.
+/// `POST /ui/do`: calls the route that the form names.
 pub(crate) fn act(app: &App, call: Call) -> Handled {
     is_session(&call.caller)?;
     let form = Form::read(&call.input.raw);
@@ -43,7 +43,7 @@ pub(crate) fn act(app: &App, call: Call) -> Handled {
     let route = asked.route();
     let (id, secret) = (route.id, route.repeat == Repeat::Secret);
     let outcome = asked.run(app, &call.caller, &body);
-    // The page is made on the pool once the reply is there; it needs the application, which outlives every request.
+    // The page is made on the pool when the reply has come. It needs the application, which outlives every request.
     let Call { caller, input, .. } = call;
     let app = app.handle();
     Ok(Step::Later(Outcome::Then(
@@ -54,7 +54,7 @@ pub(crate) fn act(app: &App, call: Call) -> Handled {
                 return back(&app, &caller, &input, form, refusal_of(&reply));
             }
             let value: Value = parsed(&reply).unwrap_or_default();
-            // A token that went into a container is in no reply.
+            // A token that was delivered into a container is not in the reply.
             if secret && value["token"].is_string() {
                 let told = Told { issued: Some(value), ..Told::default() };
                 return again(&app, &caller, &input, form.get(&BACK).unwrap_or("/ui/"), told);
@@ -75,7 +75,7 @@ fn ask(app: &App, input: &Input, form: &Form) -> Result<(Subrequest, Bytes), Api
     let target = filled(target, |name| form.value(name));
     let asked = Subrequest::new(app, &input.head, method, &target)?;
     let route = asked.route();
-    // Not a page, and nothing that anybody may do without being somebody.
+    // Pages cannot be called, nor routes that need no credential.
     if route.dialect == Dialect::Html || route.action().is_none() {
         return Err(codes::NOT_FOUND.into());
     }
@@ -87,13 +87,13 @@ fn ask(app: &App, input: &Input, form: &Form) -> Result<(Subrequest, Bytes), Api
     Ok((asked, body))
 }
 
-/// The page of the form once more, with what stood in its way.
+/// The page of the form again, with the error.
 pub(super) fn back(app: &App, caller: &Caller, input: &Input, form: Form, error: ApiError) -> Outcome {
     let page = form.get(&BACK).unwrap_or("/ui/").to_owned();
     again(app, caller, input, &page, Told { trouble: Some(error), sent: form, issued: None })
 }
 
-/// On to the next page.
+/// A redirect to the next page.
 pub(super) fn onward(form: &Form, id: &str, reply: &Value) -> Reply {
     let next = form.get(&NEXT).or(form.get(&BACK)).unwrap_or("/ui/");
     let mut next = filled(next, |name| reply[name].as_str().unwrap_or_default());
@@ -106,7 +106,7 @@ pub(super) fn onward(form: &Form, id: &str, reply: &Value) -> Reply {
     Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &format!("{address}{sign}done={deed}{place}"))
 }
 
-/// True for an address of the console, which leads nowhere else.
+/// True if an address is a page of the console, so that it cannot lead to another site.
 pub(crate) fn is_page(path: &str) -> bool {
     let plain = |b: u8| b.is_ascii_graphic() && !b"\\\"<>".contains(&b);
     (path == "/ui" || path.starts_with("/ui/") || path.starts_with("/ui?") || path.starts_with("/oauth/"))

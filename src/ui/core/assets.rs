@@ -1,4 +1,5 @@
-//! The files that pages need, in the program: each under a name that holds its hash, so that a browser asks once.
+//! The files that pages load, embedded in the program. The name of each contains its hash, so that a browser can cache
+//! it for ever.
 
 use std::sync::OnceLock;
 
@@ -25,9 +26,9 @@ struct Asset {
 }
 
 static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
-/// Where they are served.
+/// The path of the files.
 const PATH: &str = "/ui/assets/";
-/// Bytes from which on a page is worth compressing.
+/// The fewest bytes of a page that is compressed.
 const WORTH: usize = 1024;
 
 /// The address of an asset.
@@ -36,7 +37,7 @@ pub(crate) fn url(name: &str) -> String {
     format!("{PATH}{hashed}")
 }
 
-/// The address of the pictures.
+/// The address of the icons.
 pub(crate) fn icons() -> &'static str {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| url("icons.svg"))
@@ -63,8 +64,8 @@ fn reply(asset: &'static Asset, head: &Head, cache: &str) -> Reply {
     reply.with(CACHE_CONTROL, cache).with(VARY, "Accept-Encoding")
 }
 
-/// A page, compressed where its reader takes that. Never one that holds a secret beside a text of somebody else: the
-/// length would tell of it.
+/// Compresses a page if the client accepts gzip. The caller must not pass a page that has a secret next to text of
+/// somebody else: the length would reveal information about the secret.
 pub(crate) fn packed(reply: Reply, head: &Head) -> Reply {
     let Body::Bytes(bytes) = &reply.body else { return reply };
     if bytes.len() < WORTH || !takes_gzip(&head.headers) {

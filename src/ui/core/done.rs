@@ -1,30 +1,30 @@
-//! What is said when a form has done its work.
+//! The message after a form was successful.
 
 use serde_json::Value;
 
-/// What has happened.
+/// The message, with a way to undo the action.
 pub(crate) struct Done {
     pub text: &'static str,
     pub undo: Option<Undo>,
 }
 
-/// What takes back exactly what was done.
+/// The form that undoes exactly the action.
 pub(crate) struct Undo {
-    /// The route.
+    /// The method and path of the route.
     pub route: &'static str,
-    /// What its button says.
+    /// The text of the button.
     pub verb: &'static str,
-    /// The field that names what was done, in the reply that told it and in the route that undoes it.
+    /// The field that identifies the action, in its reply and in the route that undoes it.
     pub field: &'static str,
-    /// Its value.
+    /// The value of that field.
     pub value: String,
 }
 
-/// What is taken back with one tap: the id of what was done, the route that undoes it, the field that names what was
-/// done, and what the button says.
+/// The actions that can be undone: the id of the route, the route that undoes it, the field that identifies the action,
+/// and the text of the button.
 const UNDO: &[(&str, &str, &str, &str)] = &[("freeze_all", "POST /api/thaw", "frozen_at", "Undo: thaw these agents")];
 
-/// The routes' ids, and what has happened.
+/// The ids of the routes, with the message for each.
 const SAID: &[(&str, &str)] = &[
     ("agents_create", "Agent created."),
     ("agents_update", "Settings saved."),
@@ -88,13 +88,14 @@ const SAID: &[(&str, &str)] = &[
     ("spaces_create", "Space created."),
 ];
 
-/// The value of `done` for the next page: the route's id, and what names the deed if it can be undone.
+/// The value of `done` in the next page's address: the route's id, and the identifying value if the action can be
+/// undone.
 pub(crate) fn deed(id: &str, reply: &Value) -> String {
     let field = UNDO.iter().find(|(own, ..)| *own == id).and_then(|(_, _, field, _)| reply[field].as_str());
     field.map_or_else(|| id.to_owned(), |value| format!("{id}:{value}"))
 }
 
-/// The same in words, with what takes it back.
+/// The message for such a value, with the way to undo the action.
 pub(crate) fn said(deed: &str) -> Done {
     let (id, value) = deed.split_once(':').unwrap_or((deed, ""));
     let text = SAID.iter().find(|(own, _)| *own == id).map_or("Done.", |(_, text)| text);

@@ -1,4 +1,4 @@
-//! What templates do with values, by name.
+//! The filters of the templates.
 
 use askama::filters::{Escaper as _, Safe};
 use askama::{Result, Values};
@@ -6,32 +6,32 @@ use askama::{Result, Values};
 use super::{assets, text, when};
 use crate::rest::html::Shown;
 
-/// A time, relative, with the exact one beside it.
+/// A relative time, with the exact time as its title.
 #[askama::filter_fn]
 pub(crate) fn ago(at: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(when::relative(at.as_ref()))
 }
 
-/// A segment of a path, or a value of a query.
+/// Encodes a text as a segment of a path or a value of a query.
 #[askama::filter_fn]
 pub(crate) fn seg(text: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(text::encoded(text.as_ref())))
 }
 
-/// At most so many characters.
+/// Cuts a text to at most so many characters.
 #[askama::filter_fn]
 pub(crate) fn cut(text: impl AsRef<str>, _: &dyn Values, most: usize) -> Result<String> {
     Ok(text::cut(text.as_ref(), most))
 }
 
-/// The host of an address, to be shown beside a link.
+/// The host of an address, shown next to a link.
 #[askama::filter_fn]
 pub(crate) fn host(url: impl AsRef<str>, _: &dyn Values) -> Result<String> {
     let rest = url.as_ref().split_once("://").map_or("", |(_, rest)| rest);
     Ok(rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned())
 }
 
-/// A picture of the set.
+/// An icon, by name.
 #[askama::filter_fn]
 pub(crate) fn icon(name: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(format!(
@@ -41,7 +41,7 @@ pub(crate) fn icon(name: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String>
     )))
 }
 
-/// A word for a state, in its colour.
+/// A state as a coloured label.
 #[askama::filter_fn]
 pub(crate) fn pill(state: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String>> {
     let state = state.as_ref();
@@ -59,13 +59,13 @@ pub(crate) fn pill(state: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String
     Shown.write_escaped_str(&mut word, &state.replace('_', " "))?;
     Ok(Safe(format!("<span class=\"pill{colour}\">{word}</span>")))
 }
-/// The first letter of a name, for its circle.
+/// The first letter of a name, for the agent's circle.
 #[askama::filter_fn]
 pub(crate) fn face(name: impl AsRef<str>, _: &dyn Values) -> Result<String> {
     Ok(name.as_ref().chars().next().unwrap_or('?').to_uppercase().to_string())
 }
 
-/// A number of bytes as people say it.
+/// A number of bytes in a readable unit.
 #[askama::filter_fn]
 pub(crate) fn bytes(count: &u64, _: &dyn Values) -> Result<Safe<String>> {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];

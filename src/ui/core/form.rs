@@ -1,4 +1,4 @@
-//! Forms: what a browser sends, made into the body that the API's route takes.
+//! Forms: turns what a browser sends into the body that the API's route takes.
 
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
@@ -7,15 +7,15 @@ use super::text::encoded;
 use crate::rest::error::ApiError;
 use crate::rest::field::{Field, Type};
 
-/// Fields of a form at the most; more are left out.
+/// The most fields of a form; further ones are ignored.
 const MOST: usize = 64;
 
-/// The fields of a form, in their order.
+/// The fields of a form, in the order sent.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads `application/x-www-form-urlencoded`. What is no UTF-8 is replaced.
+    /// Parses `application/x-www-form-urlencoded`. Bytes that are not UTF-8 are replaced.
     pub(crate) fn read(bytes: &[u8]) -> Self {
         let pairs = bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).take(MOST);
         Self(
@@ -28,12 +28,12 @@ impl Form {
         )
     }
 
-    /// A form of one field.
+    /// Makes a form with one field.
     pub(crate) fn of(field: &Field, value: &str) -> Self {
         Self(vec![(field.name.to_owned(), value.to_owned())])
     }
 
-    /// The value of a field that was sent; of several the last.
+    /// The value of a field; the last one if it was sent several times.
     pub(crate) fn get(&self, field: &Field) -> Option<&str> {
         self.named(field.name)
     }
@@ -42,12 +42,12 @@ impl Form {
         self.0.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The same, empty if it was not sent: what a field shows again.
+    /// The value of a field, empty if it was not sent. Templates show it again.
     pub(crate) fn value(&self, name: &str) -> &str {
         self.named(name).unwrap_or("")
     }
 
-    /// One of several values of a field, empty if it was not sent.
+    /// One of several values of a field, empty if there is none at this index.
     pub(crate) fn nth<'a>(&'a self, name: &'a str, at: usize) -> &'a str {
         self.all(name).nth(at).unwrap_or("")
     }
@@ -56,11 +56,11 @@ impl Form {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body of a route with these fields. A field left empty is absent: a form always sends all of its own. One that
-    /// may be emptied has a twin `NAME.clear`.
+    /// The body of a route with these fields. An empty field is left out, because a browser always sends all fields of
+    /// a form. A field that may be set to empty has a second field `NAME.clear`.
     ///
     /// # Errors
-    /// 422 for what cannot be of the field's type; all else is the route's to check.
+    /// 422 if a value cannot be converted to the field's type. The route checks everything else.
     pub(crate) fn body(&self, fields: &[Field]) -> Result<Value, ApiError> {
         let mut body = Map::new();
         for field in fields {
@@ -81,8 +81,8 @@ impl Form {
         Ok(Value::Object(body))
     }
 
-    /// The list whose objects have their fields in this form, each once for every object: `NAME.FIELD`. An object with
-    /// nothing in it is absent, and so is a list without objects.
+    /// The list of objects in this form. Each object has its fields `NAME.FIELD` once. An empty object is left out, and
+    /// so is an empty list.
     fn objects(&self, list: &Field, inner: &[Field]) -> Result<Option<Value>, ApiError> {
         let names: Vec<String> = inner.iter().map(|field| format!("{}.{}", list.name, field.name)).collect();
         let columns = inner.iter().zip(&names).map(|(field, name)| (field, self.all(name).collect()));
@@ -103,7 +103,7 @@ impl Form {
     }
 }
 
-/// A text with what stands for `{NAME}` in it, if it has one.
+/// Replaces `{NAME}` in a text, if there is one, with its encoded value.
 pub(super) fn filled<'a>(text: &str, value: impl FnOnce(&str) -> &'a str) -> String {
     match text.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
         Some((before, (name, after))) => format!("{before}{}{after}", encoded(value(name))),
@@ -116,17 +116,17 @@ fn value(field: &Field, last: &str, given: &[&str]) -> Result<Value, ApiError> {
     Ok(match field.kind {
         Type::Integer { .. } => last.trim().parse::<i64>().map_err(|_| problem("must be a whole number"))?.into(),
         Type::Flag => matches!(last, "true" | "on" | "1").into(),
-        // Yes, no, or a word of its own.
+        // True, false, or one of these words.
         Type::FlagOr(words) if words.contains(&last) => last.into(),
         Type::FlagOr(_) => matches!(last, "true" | "on" | "1").into(),
-        // One a line, a blank or a comma; or the field several times.
+        // One per line, or separated by blanks or commas; or the field several times.
         Type::Scopes => words(given, |c| c.is_whitespace() || c == ','),
         Type::Texts { .. } => words(given, |c| c == '\n' || c == '\r'),
         Type::Due { .. } => last.parse::<i64>().map_or_else(|_| last.into(), Value::from),
         Type::Object(_) | Type::Objects(_) | Type::AnyObject | Type::EmptyList | Type::Number => {
             serde_json::from_str(last).map_err(|_| problem("must be JSON"))?
         }
-        // Browsers send a line's end as two characters.
+        // Browsers send a line end as two characters.
         Type::Text { .. } | Type::Word(_) => last.replace("\r\n", "\n").into(),
     })
 }
@@ -138,7 +138,7 @@ fn words(given: &[&str], between: fn(char) -> bool) -> Value {
 
 fn decoded(bytes: &[u8]) -> String {
     let spaced: Vec<u8> = bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    // A database text holds no U+0000, and a browser sends none.
+    // A text in the database cannot contain U+0000, and a browser sends none.
     percent_decode(&spaced).decode_utf8_lossy().replace('\0', "\u{fffd}")
 }
 

@@ -1,4 +1,4 @@
-//! What stands around every page: the way to the others, who is logged in, what came of the last form.
+//! The frame of every page: navigation, the user, and the result of the last form.
 
 use hyper::http::Method;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::api::engine::subrequest::Subrequest;
 use crate::rest::error::ApiError;
 use crate::ui::requests;
 
-/// The addresses of what a page loads.
+/// The addresses of the files that a page loads.
 pub(crate) struct Assets {
     pub css: String,
     pub js: String,
@@ -33,7 +33,7 @@ impl Assets {
     }
 }
 
-/// A refusal in words.
+/// A refusal for people.
 pub(crate) struct Trouble {
     pub title: String,
     pub detail: String,
@@ -46,7 +46,7 @@ impl From<&ApiError> for Trouble {
         let told = error.envelope(crate::rest::error::Dialect::Html);
         Self {
             title: error.code.slug.replace('_', " "),
-            // Secrets are cut out of it.
+            // The envelope has no secrets: they were cut out.
             detail: told["detail"].as_str().unwrap_or_default().to_owned(),
             fix: error.code.fix,
             doc_url: error.code.doc_url(),
@@ -54,17 +54,17 @@ impl From<&ApiError> for Trouble {
     }
 }
 
-/// A place in the navigation.
+/// An item of the navigation.
 pub(crate) struct NavItem {
     pub path: &'static str,
     pub name: &'static str,
     pub icon: &'static str,
     pub here: bool,
-    /// How much waits there.
+    /// The number of waiting things there.
     pub count: u64,
 }
 
-/// See above.
+/// The frame of a page.
 pub(crate) struct Frame {
     pub title: String,
     pub assets: Assets,
@@ -74,9 +74,9 @@ pub(crate) struct Frame {
     pub here: String,
     pub trouble: Option<Trouble>,
     pub done: Option<Done>,
-    /// What waits in all, for the title of the tab.
+    /// The number of all waiting things, for the title of the tab.
     pub waiting: u64,
-    /// Where news come from.
+    /// The address of the event stream.
     pub stream: &'static str,
 }
 
@@ -98,7 +98,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("/ui/box", "Box", "box"),
 ];
 
-/// The widest stream that there is.
+/// The event stream with the most types that the reader may open.
 fn stream(view: &View<'_>) -> &'static str {
     const EVENTS: &str = "/api/events?types=request,operation,agent,notification";
     match Subrequest::new(view.app, &view.input.head, Method::GET, EVENTS) {
@@ -145,12 +145,12 @@ impl Frame {
         }
     }
 
-    /// The first places, which a phone shows.
+    /// The first items, which a phone shows.
     pub fn first(&self) -> &[NavItem] {
         &self.places[..4.min(self.places.len())]
     }
 
-    /// The others.
+    /// The other items.
     pub fn others(&self) -> &[NavItem] {
         &self.places[4.min(self.places.len())..]
     }

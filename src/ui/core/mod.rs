@@ -1,4 +1,4 @@
-//! What every page needs: texts and times as they are shown, assets, forms, the frame, and the way from a request to a page.
+//! The shared parts of all pages: texts and times for people, assets, forms, the frame, and the handler of pages.
 
 pub(crate) mod act;
 pub(crate) mod assets;

@@ -1,5 +1,5 @@
-//! Compresses pages. One compressor takes a third of a megabyte, and freed it leaves as much in the memory of the thread
-//! that used it: so there is one for all workers, kept from page to page.
+//! Compresses pages. A compressor needs a third of a megabyte, and after it is freed the allocator keeps this memory
+//! for the thread. So all workers share one, which is kept.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use crate::threads::lock;
 
 static PACKER: Mutex<Option<Compress>> = Mutex::new(None);
 
-/// A text as a gzip file; `None` if it cannot be made, and the text goes out as it is.
+/// Compresses a text to a gzip file. `None` if that fails; the text is then sent uncompressed.
 pub(super) fn gzip(text: &[u8]) -> Option<Vec<u8>> {
     let mut crc = Crc::new();
     crc.update(text);
@@ -30,7 +30,7 @@ fn deflate(text: &[u8], file: &mut Vec<u8>) -> Option<()> {
         let taken = usize::try_from(packer.total_in()).ok()?;
         match packer.compress_vec(text.get(taken..)?, file, FlushCompress::Finish).ok()? {
             Status::StreamEnd => return Some(()),
-            // It is full.
+            // The buffer is full.
             Status::Ok | Status::BufError => file.reserve(file.capacity().max(1024)),
         }
     }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     proptest! {
-        // What is random does not shrink: its file is longer than it was thought to be.
+        // Random bytes do not shrink, so the file is longer than the reserved capacity.
         #[test]
         fn a_file_holds_the_text(text in proptest::collection::vec(any::<u8>(), 0..5000), times in 1_usize..40) {
             let text = text.repeat(times);

@@ -1,4 +1,4 @@
-//! From a request to a page.
+//! Makes the page for a request.
 
 use askama::Template;
 use hyper::header::{CACHE_CONTROL, VARY};
@@ -21,7 +21,7 @@ use crate::rest::service::Outcome;
 use crate::secret::Kind;
 use crate::ui::table::page_of;
 
-/// What makes a page.
+/// A function that makes a page.
 pub(crate) type PageHandler = fn(&View<'_>) -> PageResult;
 
 /// The handler of every page.
@@ -30,15 +30,15 @@ pub(crate) fn page(app: &App, call: Call) -> Handled {
     Ok(Step::Later(shown(app, call.caller, call.input, Told::default(), PreparedReplies::new())))
 }
 
-/// Only a session opens a page: a token in a header is a program's, and programs have the API.
+/// Checks that the caller has a session. A token in a header belongs to a program, and programs use the API.
 ///
 /// # Errors
-/// `auth_required`.
+/// `auth_required` for any other credential.
 pub(crate) fn is_session(caller: &Caller) -> Result<(), ApiError> {
     if caller.credential_kind() == Kind::Session.slug() { Ok(()) } else { Err(codes::AUTH_REQUIRED.into()) }
 }
 
-/// Another page in the course of a request.
+/// Makes another page while a request is handled.
 pub(crate) fn again(app: &App, caller: &Caller, input: &Input, page: &str, told: Told) -> Outcome {
     let page = if is_page(page) { page.split('#').next().unwrap_or(page) } else { "/ui/" };
     let asked = Subrequest::new(app, &input.head, Method::GET, page).and_then(|asked| asked.input(app, caller));
@@ -48,7 +48,7 @@ pub(crate) fn again(app: &App, caller: &Caller, input: &Input, page: &str, told:
     }
 }
 
-/// The page, or what it waits for and then the page.
+/// Makes the page. If it needs a reply that is not there yet, makes it again when the reply has come.
 fn shown(app: &App, caller: Caller, input: Input, told: Told, mut known: PreparedReplies) -> Outcome {
     let view = View::new(app, &caller, &input, &told, &known);
     let show = page_of(app, &input.head);
@@ -64,7 +64,8 @@ fn shown(app: &App, caller: Caller, input: Input, told: Told, mut known: Prepare
     Outcome::Then(outcome, Box::new(made))
 }
 
-/// A page with the status of what stood in a form's way. It is its reader's alone, and never what it was a moment ago.
+/// Sets the status of the form's error, and the cache headers: the page is for its reader only, and must never be shown
+/// from a cache.
 fn finished(mut reply: Reply, told: &Told) -> Reply {
     if let Some(trouble) = told.trouble.as_ref().filter(|_| reply.status == StatusCode::OK) {
         reply.status = trouble.status();
@@ -80,7 +81,7 @@ struct Broken {
     status: u16,
 }
 
-/// A page that cannot be had, within the frame.
+/// An error page within the frame.
 fn broken(view: &View<'_>, error: &ApiError) -> Reply {
     if let Some(cause) = &error.cause {
         log::error!("request {}: {cause}", view.caller.request_id());
@@ -98,7 +99,7 @@ struct ErrorPage {
     status: u16,
 }
 
-/// What a browser is shown of a refusal before anybody is known: to sign in, or what is wrong.
+/// The page for a refusal before the caller is known: the login, or the error.
 pub(crate) fn refusal(error: &ApiError, head: &Head) -> Reply {
     let status = error.status();
     let mut reply = if status == StatusCode::UNAUTHORIZED {

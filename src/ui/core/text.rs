@@ -1,8 +1,8 @@
-//! Texts as addresses, and cut.
+//! Encodes texts for addresses, and shortens texts.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What a segment of a path or a value of a query may hold as it is.
+/// The characters that need no encoding in a segment of a path or a value of a query.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The text as a segment of a path, or as a value of a query.
@@ -10,7 +10,7 @@ pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
 }
 
-/// Shortens to so many characters.
+/// Shortens a text to so many characters, and adds an ellipsis.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}\u{2026}", text[..at].trim_end()),

@@ -1,4 +1,4 @@
-//! A file that a form sends: the API's route for files takes it as it comes, and its reply leads to the next page.
+//! A file from a form. The API's route for files receives it piece by piece, and its reply leads to the next page.
 
 use std::sync::Weak;
 
@@ -19,11 +19,11 @@ use crate::rest::intake::{Intake, IntakeStep};
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 
-/// The route of the API that takes files.
+/// The route of the API that receives files.
 const ROUTE: &str = "/api/v1/uploads";
 const ID: &str = "uploads_create";
 
-/// `POST /ui/upload?next=PAGE`.
+/// `POST /ui/upload?next=PAGE`: uploads a file.
 pub(crate) fn upload(app: &App, call: Call) -> Handled {
     is_session(&call.caller)?;
     let begun = Subrequest::new(app, &call.input.head, Method::POST, ROUTE)
@@ -35,7 +35,7 @@ pub(crate) fn upload(app: &App, call: Call) -> Handled {
     }
 }
 
-/// Where the form stands, and who sent it.
+/// The page of the form, and who sent it.
 struct FormPage {
     app: Weak<App>,
     caller: Caller,
@@ -43,12 +43,12 @@ struct FormPage {
 }
 
 impl FormPage {
-    /// What leads on and back, as a form of fields says it.
+    /// A form with the address of the next page, which is also the page to return to.
     fn form(&self) -> Form {
         Form::of(&act::BACK, self.input.query.text(&query::NEXT).unwrap_or("/ui/"))
     }
 
-    /// The page that the API's reply leads to.
+    /// Replaces the reply of the API with a page.
     fn after(self, outcome: Outcome) -> Outcome {
         let made = move |reply: Reply| {
             let Some(app) = self.app.upgrade() else {
@@ -65,7 +65,7 @@ impl FormPage {
     }
 }
 
-/// The route's intake, with a page in place of its reply.
+/// The intake of the API's route, with a page instead of its reply.
 struct PageIntake {
     intake: Box<dyn Intake>,
     page: FormPage,

@@ -1,4 +1,5 @@
-//! What a page is made of: who reads it, what the address says, and the API's routes, which it asks in the reader's name.
+//! The context of a page: the reader, the request, and the API's routes, which the page calls with the reader's
+//! credential.
 
 use std::cell::RefCell;
 
@@ -21,50 +22,50 @@ use crate::rest::input::Input;
 use crate::rest::reply::{Body, Reply};
 use crate::rest::service::Outcome;
 
-/// A page, or the refusal of what it needs first of all.
+/// A page, or the error of the route that the page cannot do without.
 pub(crate) type PageResult = Result<Reply, ApiError>;
 
-/// What came of a form, to be told on the page that it stands on.
+/// The result of a form, shown on the page of the form.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// Why it was refused.
+    /// The error, if the form was refused.
     pub trouble: Option<ApiError>,
-    /// What was sent, to stand in its fields again.
+    /// The fields that were sent, to be shown again.
     pub sent: Form,
-    /// A reply with a secret, which is shown this once.
+    /// A reply with a secret, which is shown only this once.
     pub issued: Option<Value>,
 }
 
-/// A page in the making.
+/// The context in which a page is made.
 pub(crate) struct View<'a> {
     /// The application.
     pub app: &'a App,
-    /// Who reads.
+    /// The reader.
     pub caller: &'a Caller,
-    /// What was asked for.
+    /// The request.
     pub input: &'a Input,
-    /// What came of the form before.
+    /// The result of the form that was sent before.
     pub told: &'a Told,
-    /// Replies that had to be waited for, by what was asked.
+    /// Replies that had to be waited for, by target.
     known: &'a [(String, Reply)],
-    /// What has to be waited for: the page is made anew with its reply.
+    /// A reply that the page still has to wait for. The page is made again when it has come.
     waiting: RefCell<Option<(String, Box<Outcome>)>>,
 }
 
-/// Replies that a page had to wait for, by what it asked.
+/// Replies that a page had to wait for, by target.
 pub(super) type PreparedReplies = Vec<(String, Reply)>;
 
-/// A page of a list.
+/// One page of a list.
 #[derive(Debug)]
 pub(crate) struct Listed<T> {
-    /// Its rows.
+    /// The rows of the page.
     pub rows: Vec<T>,
     /// The cursor of the next page.
     pub next: Option<String>,
 }
 
 impl<'a> View<'a> {
-    /// A page in the making, with the replies that it had to wait for.
+    /// Makes a context with the replies that the page had to wait for.
     pub fn new(
         app: &'a App,
         caller: &'a Caller,
@@ -75,22 +76,22 @@ impl<'a> View<'a> {
         Self { app, caller, input, told, known, waiting: RefCell::default() }
     }
 
-    /// What this page has to wait for, if it is not made yet.
+    /// The reply that this page has to wait for, if it is not finished.
     pub(super) fn waiting(self) -> Option<(String, Box<Outcome>)> {
         self.waiting.into_inner()
     }
 }
 
 impl View<'_> {
-    /// The reply of `GET target`.
+    /// The parsed reply of `GET target`.
     ///
     /// # Errors
-    /// The route's own.
+    /// Any error of the route.
     pub fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ApiError> {
         self.ask(target, parsed)
     }
 
-    /// The same, or nothing where the reader may not read it or there is no such thing.
+    /// Like [`View::get`]. `None` if the reader may not read it or it does not exist. Other errors are logged.
     pub fn find<T: DeserializeOwned>(&self, target: &str) -> Option<T> {
         match self.get(target) {
             Ok(found) => Some(found),
@@ -103,10 +104,10 @@ impl View<'_> {
         }
     }
 
-    /// A list, with the cursor of its next page.
+    /// A page of a list, with the cursor of the next page.
     ///
     /// # Errors
-    /// The route's own.
+    /// Any error of the route.
     pub fn list<T: DeserializeOwned>(&self, target: &str) -> Result<Listed<T>, ApiError> {
         self.ask(target, |reply| {
             let link = reply.headers.get(LINK).and_then(|link| link.to_str().ok());
@@ -115,13 +116,13 @@ impl View<'_> {
         })
     }
 
-    /// The rows of a list, or none where the reader may not read it.
+    /// The rows of a list. Empty if the reader may not read it.
     pub fn rows<T: DeserializeOwned>(&self, target: &str) -> Vec<T> {
         self.find(target).unwrap_or_default()
     }
 
-    /// What `read` makes of the reply. A reply that another thread gives is not waited for on this one: the page is left
-    /// unfinished, and made once more when the reply is there.
+    /// Calls a route and passes its reply to `read`. If another thread makes the reply, this thread does not wait for
+    /// it: the page stays unfinished, and is made again when the reply has come.
     fn ask<T>(&self, target: &str, read: impl FnOnce(&Reply) -> Result<T, ApiError>) -> Result<T, ApiError> {
         let good = |reply: &Reply| if reply.status.is_success() { read(reply) } else { Err(refusal_of(reply)) };
         if let Some((_, reply)) = self.known.iter().find(|(asked, _)| asked == target) {
@@ -136,7 +137,7 @@ impl View<'_> {
         }
     }
 
-    /// The text that a route answers, where the reader may read it.
+    /// The text in a route's reply, if the reader may read it.
     pub fn text(&self, target: &str) -> Option<String> {
         self.ask(target, |reply| match &reply.body {
             Body::Bytes(bytes) => Ok(String::from_utf8(bytes.to_vec()).ok()),
@@ -145,12 +146,12 @@ impl View<'_> {
         .ok()?
     }
 
-    /// True if the reader's session covers an action.
+    /// True if the reader's session allows an action.
     pub fn may(&self, action: Action) -> bool {
         self.caller.scopes().allow(action) && (!action.is_admin() || self.caller.is_admin())
     }
 
-    /// A part of the address's query.
+    /// A query parameter of the address; `None` if it is empty.
     pub fn query(&self, field: &Field) -> Option<&str> {
         self.input.query.text(field).filter(|text| !text.is_empty())
     }
@@ -160,18 +161,18 @@ impl View<'_> {
         Frame::of(self, title.into(), section)
     }
 
-    /// The page.
+    /// Makes the reply with the page.
     ///
     /// # Errors
-    /// None of ours: a template that cannot be written is a fault.
+    /// Never: a template that cannot be rendered becomes a reply with status 500.
     pub fn page(&self, template: &impl Template) -> PageResult {
         let reply = html(StatusCode::OK, template);
-        // A secret is not to be told by the length of the page.
+        // A page with a secret is not compressed, because its length would reveal information about the secret.
         Ok(if self.told.issued.is_some() { reply } else { packed(reply, &self.input.head) })
     }
 }
 
-/// A template as a reply.
+/// Renders a template to a reply.
 pub(crate) fn html(status: StatusCode, template: &impl Template) -> Reply {
     match template.render() {
         Ok(text) => Reply::typed(status, "text/html; charset=utf-8", text),
@@ -182,10 +183,10 @@ pub(crate) fn html(status: StatusCode, template: &impl Template) -> Reply {
     }
 }
 
-/// The JSON of a reply.
+/// Parses the JSON of a reply.
 ///
 /// # Errors
-/// `internal` where the reply is not what its route promises.
+/// `internal` if the reply does not have the expected form.
 pub(crate) fn parsed<T: DeserializeOwned>(reply: &Reply) -> Result<T, ApiError> {
     let Body::Bytes(bytes) = &reply.body else { return Err(codes::INTERNAL.into()) };
     serde_json::from_slice(bytes).map_err(|error| {
@@ -195,7 +196,7 @@ pub(crate) fn parsed<T: DeserializeOwned>(reply: &Reply) -> Result<T, ApiError> 
     })
 }
 
-/// A refusal that a route has put into words.
+/// Turns the error reply of a route back into an error.
 pub(crate) fn refusal_of(reply: &Reply) -> ApiError {
     let told: Map<String, Value> = parsed(reply).unwrap_or_default();
     let code = told.get("error").and_then(Value::as_str).and_then(codes::by_slug).unwrap_or(codes::INTERNAL);

@@ -1,4 +1,4 @@
-//! Times as people say them.
+//! Times for people.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use askama::filters::Safe;
 
 use crate::time::Micros;
 
-/// A time of the API, in microseconds; `None` if it is not one.
+/// A time from the API in microseconds; `None` if the text is not a time.
 pub(crate) fn parsed(text: &str) -> Option<i64> {
     Micros::parse(text).map(|at| at.0)
 }
 
-/// A time as markup: how long ago it was or how far off it is, with the exact one beside it.
+/// A time as markup: the relative time, with the exact time as its title.
 pub(crate) fn relative(text: &str) -> Safe<String> {
     let Some(at) = parsed(text) else { return Safe(String::new()) };
     let exact = exact(at);
-    // Nothing of it is anybody's text.
+    // Safe, because no part of it comes from a user.
     Safe(format!(
         "<time datetime=\"{exact}\" title=\"{}\">{}</time>",
         exact.replace('T', " "),
@@ -27,7 +27,7 @@ fn exact(at: i64) -> String {
     jiff::Timestamp::from_microsecond(at).map_or_else(|_| String::new(), |at| format!("{at:.0}"))
 }
 
-/// A time, seen from another.
+/// A time relative to another, both in microseconds.
 struct Ago(i64, i64);
 
 impl fmt::Display for Ago {
@@ -42,7 +42,7 @@ impl fmt::Display for Ago {
     }
 }
 
-/// A span of seconds in its largest unit.
+/// A span of seconds, shown in its largest unit.
 pub(crate) struct Span(pub u64);
 
 impl fmt::Display for Span {

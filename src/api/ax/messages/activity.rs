@@ -1,4 +1,4 @@
-//! What agents say about their work: passed on to who listens, and not kept (aX contract, section 9).
+//! Reports of agents about their work: sent to those who follow the space now, and not stored (aX contract, section 9).
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 
 const MESSAGE_ID: Field = Field::text("message_id", 64, "The message that the agent works on.").required();
-/// What an agent says about its work on a message.
+/// The fields of a report about the work on a message.
 pub(super) const PROCESSING: &[Field] = &[
     MESSAGE_ID,
     Field::text("status", 64, "The state of the work: accepted, thinking, working, completed or error.")
@@ -38,7 +38,7 @@ pub(super) const PROCESSING: &[Field] = &[
     Field::text("parent_message_id", 64, "The parent of that message."),
 ];
 
-/// What an agent says about a tool it called.
+/// The fields of a report about a tool call.
 pub(super) const TOOL_CALL: &[Field] = &[
     Field::text("tool_name", 128, "The tool that was called.").required(),
     Field::text("tool_call_id", 128, "The id of the call."),

@@ -19,7 +19,7 @@ use crate::rest::service::Outcome;
 use crate::store::messages::receipts::{self, At};
 use crate::store::messages::{self as rows, Message, find};
 
-/// An event about a message, for those who may read it.
+/// Restricts an event about a message to those who may read the message.
 pub(super) fn between(message: &Message, event: Event) -> Event {
     match &message.addressee {
         Some(to) => event.only_to(vec![message.author.clone(), to.clone()]),
@@ -57,7 +57,7 @@ pub(super) fn edit(app: &App, call: Call) -> Handled {
     })
 }
 
-/// Who wrote it alone changes its text. Who is mentioned now and was not before has a message to fetch.
+/// Changes the text, which only the author may do. A member who is newly mentioned gets a receipt.
 fn rewrite(tx: &Tx<'_>, tools: &SendTools, message: &Message, content: &str) -> Result<(), ApiError> {
     let me = tx.caller.principal_key();
     if message.author != me {

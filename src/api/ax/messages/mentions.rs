@@ -2,17 +2,17 @@
 
 use crate::limits::{MENTION_NAMES, NAME_CHARS};
 
-/// What a name is made of.
+/// True for a character that a name may contain.
 fn is_of_a_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }
 
-/// True for what stands before the `@` of an address, such as `a@b.example`, and not of a mention.
+/// True for a character before an `@` that makes it part of an address, such as `a@b.example`, and not a mention.
 fn is_of_an_address(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '%' | '@')
 }
 
-/// The different names, in any case, that stand after an `@`, in their order; no more than are looked up.
+/// Returns the different names after an `@`, in their order, ignoring case; at most as many as are looked up.
 pub fn names(text: &str) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     let mut seen = std::collections::HashSet::new();
@@ -34,7 +34,7 @@ pub fn names(text: &str) -> Vec<&str> {
     found
 }
 
-/// A name without the dashes that may belong to the sentence around it; `None` if it has none.
+/// Returns a name without the dashes at its end, which may belong to the sentence; `None` if it has none.
 pub fn without_dashes(name: &str) -> Option<&str> {
     let bare = name.trim_end_matches(['-', '_']);
     (bare.len() < name.len()).then_some(bare)

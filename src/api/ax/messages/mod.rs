@@ -1,4 +1,4 @@
-//! Messages: sent, read, marked, changed, searched, followed (aX contract, section 9; workspace contract, section 2).
+//! Messages: send, read, mark, change, search and follow them (aX contract, section 9; workspace contract, section 2).
 
 mod activity;
 mod change;
@@ -121,7 +121,7 @@ const OK: Answer = Answer::Object(&[Field::flag("ok", "Always true.").required()
 const IN_SPACE: &[&Code] = &[codes::SPACE_NOT_FOUND];
 const OF_MESSAGE: &[&Code] = &[codes::MESSAGE_NOT_FOUND];
 
-/// The rows of the table.
+/// The messages' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/messages", UA_AG, Action::MessagesSend, send::send)
         .described(

@@ -1,5 +1,5 @@
-//! Reading messages: lists, one, replies, receipts, search. What is given to a recipient counts as fetched; that is noted
-//! in memory, so that a read writes nothing.
+//! Reading messages: lists, single ones, replies, receipts, search. A message that a recipient gets counts as fetched.
+//! That is recorded in memory, so a read writes nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ use crate::store::messages::{Message, reading, search as found_words};
 use crate::store::{self, Store, spaces};
 use crate::time::Micros;
 
-/// Notes those of these messages that their reader was to be given.
+/// Records as fetched those of these messages that are queued for this reader.
 pub(super) fn note(conn: &Connection, fetched: &Fetched, me: &str, messages: &[Message]) -> store::Result<()> {
     for message in messages.iter().filter(|message| message.author != me) {
         if receipts::is_queued(conn, message.place, me)? {
@@ -51,7 +51,7 @@ pub(super) fn get(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&shown).into())
 }
 
-/// Replies that come with their message.
+/// The maximum replies that are shown with their message.
 const REPLIES: u64 = 50;
 
 pub(super) fn thread(app: &App, call: Call) -> Handled {
@@ -97,7 +97,7 @@ pub(super) fn receipts_of(app: &App, call: Call) -> Handled {
             let mut state = app.fetched.state(message.place, &receipt.principal, receipt.state);
             let mut at = receipt.at;
             if state < ReceiptState::Read {
-                // Who marks all as read writes no receipt for each.
+                // Marking all as read writes one row, not one receipt per message.
                 let reader = reading::reader(conn, &message.space_id, &receipt.principal)?;
                 if reader.read.contains(message.seq) {
                     (state, at) = (ReceiptState::Read, reader.all_read_at.unwrap_or(at).max(at));
@@ -165,7 +165,7 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
             (Some(_), Some(_)) => return Err(super::send::bad("before_seq", "cannot stand beside after_seq")),
             (Some(seq), None) => MessageSpan::After(seq),
             (None, Some(seq)) => MessageSpan::Before(seq),
-            // Who waits without a place waits for what comes from now on, or for what is unread.
+            // Without a position, a caller waits for later messages, or for unread ones.
             (None, None) if wait > 0 && !query.flag(&UNREAD_ONLY).unwrap_or(false) => {
                 MessageSpan::After(reading::counts(conn, &space_id)?.0)
             }
@@ -192,7 +192,7 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
     Ok(Step::Later(listing.look()?))
 }
 
-/// A list that may be waited for.
+/// A list of messages whose request may wait.
 struct MessageListing {
     store: Arc<Store>,
     gate: Arc<Gate>,
@@ -208,9 +208,9 @@ struct MessageListing {
 }
 
 impl MessageListing {
-    /// Answers if there is something, or if the time is up; otherwise waits.
+    /// Replies if there are messages or the time is up; otherwise waits.
     fn look(self) -> Result<Outcome, ApiError> {
-        // The wait begins before the look: what is committed in between is not missed.
+        // The wait begins before the read, so that no commit in between is missed.
         let wait = self.tools.streams.wait(&self.topic);
         let (found, shown) = self.store.read(|conn| {
             access::require_space(conn, &self.call.caller, &self.space_id, SpaceRole::Viewer)?;
@@ -228,7 +228,7 @@ impl MessageListing {
         Ok(Outcome::Done(Reply::ok(&shown)))
     }
 
-    /// Looks again, for a caller who would still be let in.
+    /// Reads again, if the caller would still be admitted.
     fn again(self) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         let looked = if self.gate.is_still_good(&self.call.caller, Action::MessagesList) {
@@ -272,7 +272,7 @@ impl MessageListing {
         }))
     }
 
-    /// Lists within the transaction that marks what is listed as read.
+    /// Lists the messages in the transaction that marks them as read.
     fn marked(self) -> Outcome {
         let (fulfiller, promise) = stream::promise();
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
@@ -295,7 +295,7 @@ impl MessageListing {
         Outcome::Pending(promise)
     }
 
-    /// The span in which these messages are all that the caller can ever read.
+    /// Returns the range of positions in which the caller can read no other messages than these.
     fn whole(&self, messages: &[Message]) -> Option<(i64, i64)> {
         let query = &self.call.input.query;
         let narrowed = query.text(&CHANNEL).is_some_and(|text| !text.is_empty())

@@ -33,17 +33,17 @@ use crate::store::messages::{self as rows, Message, NewMessage};
 use crate::store::{self, news, tasks};
 use crate::time::Micros;
 
-/// The channel of who names none.
+/// The channel of a message that names none.
 const MAIN: &str = "main";
-/// What a direct message's channel starts with.
+/// The prefix of a direct message's channel.
 const DIRECT: &str = "dm:";
 
-/// A refused field.
+/// Returns the refusal of a field.
 pub(super) fn bad(field: &str, problem: impl Into<String>) -> ApiError {
     ApiError::field(field, problem).in_dialect(Dialect::Ax)
 }
 
-/// What sending needs beside its transaction.
+/// The parts of the application that sending needs beside its transaction.
 #[derive(Clone)]
 pub(super) struct SendTools {
     pub streams: Arc<Streams>,
@@ -94,18 +94,18 @@ pub(super) fn send(app: &App, call: Call) -> Handled {
     })
 }
 
-/// What is to be done once a message is on disk.
+/// The work that is due once a message is on disk.
 struct Sent {
     space_id: String,
     due: Option<Micros>,
     too_full: bool,
-    /// Agents in containers that it is for.
+    /// The ids of the agents for which the message is news.
     news_for: Vec<String>,
-    /// The question that it answers.
+    /// The question that the message answers.
     answered: Option<RequestNews>,
 }
 
-/// Checks what the table of fields cannot say.
+/// Checks the rules that the field declarations cannot express.
 fn check(body: &Fields) -> Result<(), ApiError> {
     if body.text(&CONTENT).is_some_and(|text| text.len() > TEXT_BYTES) {
         return Err(bad("content", format!("must be at most {TEXT_BYTES} bytes long")));
@@ -126,7 +126,7 @@ fn check(body: &Fields) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Until when a reply is expected.
+/// Returns the time until which a reply is expected.
 fn due(body: &Fields, now: Micros) -> Result<Option<Micros>, ApiError> {
     let field = EXPECTS_REPLY_BY.name;
     let Some(value) = body.value(&EXPECTS_REPLY_BY) else { return Ok(None) };
@@ -142,7 +142,7 @@ fn due(body: &Fields, now: Micros) -> Result<Option<Micros>, ApiError> {
     Ok(Some(at))
 }
 
-/// Whom a message is for, and where it stands.
+/// The channel, addressee and parent of a message.
 struct Aim {
     channel: String,
     addressee: Option<NamedMember>,
@@ -158,7 +158,7 @@ fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
     if parent.as_ref().is_some_and(|parent| parent.space_id != space_id) {
         return Err(codes::MESSAGE_NOT_FOUND.into());
     }
-    // The answer to a direct message stays between the two, whatever channel is named.
+    // The reply to a direct message stays between the two, whatever channel the request names.
     if let Some(other) = parent.as_ref().and_then(|parent| other_of(parent, me)) {
         return Ok(Aim { channel: format!("{DIRECT}{}", other.name), addressee: Some(other), parent });
     }
@@ -171,12 +171,12 @@ fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
             Some(found.ok_or_else(|| bad("channel", "names no member of the space"))?)
         }
     };
-    // One channel for each pair: the name as it is, in whatever case it was written.
+    // Use the member's real name, so that different spellings of its case are one channel.
     let channel = addressee.as_ref().map_or(channel, |named| format!("{DIRECT}{}", named.name));
     Ok(Aim { channel, addressee, parent })
 }
 
-/// The other one of the two between whom a message is direct.
+/// Returns the other party of a direct message.
 fn other_of(message: &Message, me: &str) -> Option<NamedMember> {
     let addressee = message.addressee.clone()?;
     Some(if message.author == me {
@@ -186,10 +186,10 @@ fn other_of(message: &Message, me: &str) -> Option<NamedMember> {
     })
 }
 
-/// The members that a text mentions; of a direct message, those of the two alone.
+/// Returns the members that a text mentions; in a direct message, only its two parties.
 ///
 /// # Errors
-/// `invalid_request` for too many, or the store's.
+/// `invalid_request` for too many mentions, or a `StoreError`.
 pub(super) fn mentioned_in(
     conn: &Connection,
     space_id: &str,
@@ -272,7 +272,7 @@ fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiErr
     Ok((reply, Some(Sent { space_id, due, too_full, news_for, answered })))
 }
 
-/// A receipt for each recipient: whether there is one, and the agents for which there is news.
+/// Adds a receipt for each recipient. Returns whether there is one, and the agents for which there is news.
 fn begin_receipts<'a>(
     tx: &Tx<'_>,
     tools: &SendTools,
@@ -292,7 +292,7 @@ fn begin_receipts<'a>(
     Ok((begun, news_for))
 }
 
-/// What a reply does to its parent: another's is settled, and a question is answered.
+/// Applies a reply to its parent: settles the parent if another wrote it, and answers a question.
 fn answer(tx: &Tx<'_>, parent: &Message, me: &str, content: &str) -> Result<Option<RequestNews>, ApiError> {
     if parent.author != me {
         rows::settle(tx.conn, parent.place)?;
@@ -301,8 +301,8 @@ fn answer(tx: &Tx<'_>, parent: &Message, me: &str, content: &str) -> Result<Opti
     requests::answered_by(tx, parent, content)
 }
 
-/// The task that the message's thread is about: that of its parent, or the one of its space that `metadata.task_id` names.
-/// None once a space keeps as many such messages as it may.
+/// Returns the task that the message's thread is about: the parent's, or the task of the space that `metadata.task_id`
+/// names. `None` if the space already keeps the maximum of such messages.
 fn task_of(tx: &Tx<'_>, space_id: &str, parent: Option<&Message>) -> Result<Option<String>, ApiError> {
     let metadata = tx.input.body.value(&METADATA);
     let named = match parent.and_then(|parent| parent.task.as_deref()) {
@@ -314,7 +314,7 @@ fn task_of(tx: &Tx<'_>, space_id: &str, parent: Option<&Message>) -> Result<Opti
     Ok(if task.space_id == space_id && has_room()? { Some(task.id) } else { None })
 }
 
-/// What this author sent under this client id within a day, if it is still there to be read.
+/// Returns the message that this author sent under this client id within a day, if the author can still read it.
 fn sent_before(tx: &Tx<'_>, me: &str, client_id: &str) -> Result<Option<Message>, ApiError> {
     let life = i64::try_from(CLIENT_ID_LIFE.as_micros()).unwrap_or(i64::MAX);
     let Some(id) = rows::by_client_id(tx.conn, me, client_id, tx.now.plus(-life))? else { return Ok(None) };
@@ -325,7 +325,7 @@ fn sent_before(tx: &Tx<'_>, me: &str, client_id: &str) -> Result<Option<Message>
     }
 }
 
-/// The message and whom it reaches.
+/// Returns the message and its delivery.
 fn told(conn: &Connection, message: &Message, receipts: &[Receipt], tools: &SendTools) -> Result<Value, ApiError> {
     let topic = streams::space(&message.space_id);
     let listening = &tools.streams.listening;
@@ -342,7 +342,7 @@ fn told(conn: &Connection, message: &Message, receipts: &[Receipt], tools: &Send
             "listening": listens,
         }));
     }
-    // What is for nobody in particular is for whoever is there.
+    // A message without recipients is for every member who listens.
     if recipients.is_empty() && mentioned(message).is_empty() {
         anybody = message.addressee.is_none() && listening.others(&message.author, &topic);
     }

@@ -1,4 +1,4 @@
-//! A message as clients see it.
+//! A message in the form that clients get.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -11,22 +11,22 @@ use crate::store::messages::{Message, find};
 use crate::store::{self, agents};
 use crate::time::Micros;
 
-/// The kind and the id of `user:ID` or `agent:ID`.
+/// Splits `user:ID` or `agent:ID` into the kind and the id.
 pub(super) fn parts(principal: &str) -> (&str, &str) {
     principal.split_once(':').unwrap_or(("user", principal))
 }
 
-/// JSON that we stored.
+/// Parses JSON from the database.
 fn stored(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
 }
 
-/// Whom a message mentions.
+/// Returns the members that a message mentions.
 pub(super) fn mentioned(message: &Message) -> Vec<NamedMember> {
     serde_json::from_str(&message.mentions).unwrap_or_default()
 }
 
-/// The message.
+/// Returns the message as JSON.
 pub(super) fn show(message: &Message) -> Value {
     let (kind, id) = parts(&message.author);
     let mentions: Vec<String> = mentioned(message).into_iter().map(|named| named.name).collect();
@@ -57,10 +57,11 @@ pub(super) fn show(message: &Message) -> Value {
     })
 }
 
-/// What is told of a recipient's listening: whether it does, or that its container sleeps and is being woken.
+/// Returns the value of `listening` for a recipient: whether it listens, or `sleeping` if its container sleeps and is
+/// being woken.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub(super) fn listening(conn: &Connection, principal: &str, listens: bool) -> store::Result<Value> {
     let sleeps = match principal.strip_prefix("agent:").filter(|_| !listens) {
         Some(agent_id) => agents::sleeps(conn, agent_id)?,
@@ -69,10 +70,10 @@ pub(super) fn listening(conn: &Connection, principal: &str, listens: bool) -> st
     Ok(if sleeps { json!("sleeping") } else { json!(listens) })
 }
 
-/// The message of this id, if the caller may read it.
+/// Returns the message with this id, if the caller may read it.
 ///
 /// # Errors
-/// `message_not_found`, the same whether there is such a message or not, or the store's.
+/// `message_not_found`, whether the message does not exist or is not readable, or a `StoreError`.
 pub(super) fn visible(conn: &Connection, caller: &Caller, id: &str) -> Result<Message, ApiError> {
     let message = find::by_id(conn, id)?.ok_or(codes::MESSAGE_NOT_FOUND)?;
     let role = access::space_role_on(conn, caller, &message.space_id, Micros::now())?;
@@ -82,10 +83,10 @@ pub(super) fn visible(conn: &Connection, caller: &Caller, id: &str) -> Result<Me
     Ok(message)
 }
 
-/// Lets the caller pass if it has at least `needed` in the space of a message that it may read.
+/// Checks that the caller has at least the role `needed` in the space of a message that it may read.
 ///
 /// # Errors
-/// `forbidden`, or the store's.
+/// `forbidden`, or a `StoreError`.
 pub(super) fn require(
     conn: &Connection,
     caller: &Caller,
@@ -95,10 +96,10 @@ pub(super) fn require(
     access::require_space(conn, caller, &message.space_id, needed)
 }
 
-/// True if the caller may have a say over what others wrote in the message's space.
+/// True if the caller owns the message's space, and so may manage the messages of others there.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub(super) fn owns_space(conn: &Connection, caller: &Caller, message: &Message) -> store::Result<bool> {
     let role = access::space_role_on(conn, caller, &message.space_id, Micros::now())?;
     Ok(role == Some(SpaceRole::Owner))

@@ -1,5 +1,5 @@
-//! Messages as Server-Sent Events (aX contract, section 9; workspace contract, section 2): every message once, in order,
-//! over disconnects and restarts. An event's id is `SPACE.SEQ`.
+//! Messages as Server-Sent Events (aX contract, section 9; workspace contract, section 2). Every message is sent once
+//! and in order, across disconnects and restarts. An event's id is `SPACE.SEQ`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,22 +26,22 @@ use crate::store::{self, Store};
 use crate::time::Micros;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Messages found in one go.
+/// The messages read in one query.
 const BATCH: u64 = 32;
 
-/// The messages of a space that a caller has not been given yet.
+/// The messages of a space that a caller has not received yet.
 struct MessageFeed {
     space_id: String,
     caller: Caller,
     me: String,
     after: i64,
-    /// From which place on there is something to give, after a gap.
+    /// The position of the next message after a gap.
     gap_to: Option<i64>,
-    /// Places found and not given yet.
+    /// The places that were read but not sent yet.
     found: VecDeque<(i64, i64)>,
-    /// All that there was when the space was last woken has been found.
+    /// Whether every message up to the space's last wake was read.
     all_found: bool,
-    /// The message that was given last, until it goes out.
+    /// The last message, until it is sent out.
     given: Option<Arc<RecentMessage>>,
     store: Arc<Store>,
     recent: Arc<Recent>,
@@ -63,7 +63,7 @@ impl MessageFeed {
         all
     }
 
-    /// Places behind what was given; none as long as nothing was sent since all were found.
+    /// Reads the places after the last sent one. It reads nothing if no message came since all were read.
     fn find(&mut self, conn: &Connection) -> store::Result<()> {
         if self.found.is_empty() && !self.all_found {
             self.found = find::after(conn, &self.space_id, &self.me, self.after, BATCH)?.into();
@@ -72,14 +72,14 @@ impl MessageFeed {
         Ok(())
     }
 
-    /// False if this reader has no receipt of the message for certain: it replies to nothing, is addressed to nobody and
-    /// does not mention the reader.
+    /// False if this reader certainly has no receipt of the message: the message is no reply, has no addressee and does
+    /// not mention the reader.
     fn may_be_recipient(&self, message: &Message) -> bool {
         message.parent_id.is_some() || message.addressee.is_some() || message.mentions.contains(&self.me)
     }
 }
 
-/// The data of an event about a message.
+/// Returns the data of an event about a message.
 fn data(message: &Message) -> String {
     format!("data: {}\n\n", show(message))
 }
@@ -95,9 +95,9 @@ impl Feed for MessageFeed {
             self.find(conn)?;
             let Some((place, seq)) = self.found.pop_front() else { return Ok(None) };
             self.after = seq;
-            // One that was deleted meanwhile is no news.
+            // Skip a message that was deleted meanwhile.
             let Some(told) = self.recent.get(&self.store, conn, place, data)? else { continue };
-            // Nothing written after the caller has left is for it; the stream itself ends a little later.
+            // A caller that has left the space gets no later message; the stream itself ends shortly after.
             if !self.is_member(conn)? {
                 self.found.clear();
                 return Ok(None);
@@ -134,7 +134,7 @@ impl Feed for MessageFeed {
     }
 }
 
-/// The place that a client names that comes back to this space.
+/// Returns the position in the `Last-Event-ID` of a client that reconnects.
 fn resumed(space_id: &str, id: &str) -> Result<i64, ApiError> {
     let seq = id.split_once('.').filter(|(space, _)| *space == space_id).and_then(|(_, seq)| seq.parse::<i64>().ok());
     seq.filter(|seq| *seq >= 0).ok_or_else(|| bad("Last-Event-ID", "must be the id of an event of this space's stream"))
@@ -143,7 +143,7 @@ fn resumed(space_id: &str, id: &str) -> Result<i64, ApiError> {
 pub(super) fn open(app: &App, call: Call) -> Handled {
     let (query, me) = (&call.input.query, call.caller.principal_key());
     let named = query.text(&SPACE).filter(|id| !id.is_empty());
-    // A client that comes back names the last event it has seen; that is newer than the URL it began with.
+    // A client that reconnects sends the last event that it has seen, which is newer than the URL.
     let last =
         call.input.head.headers.contains_key(&LAST_EVENT_ID).then(|| call.input.header(&LAST_EVENT_ID).unwrap_or(""));
     let news = app.store.read(|conn| {
@@ -153,7 +153,7 @@ pub(super) fn open(app: &App, call: Call) -> Handled {
             Some(id) => resumed(&space_id, id)?,
             None => query.integer(&AFTER_SEQ).unwrap_or(newest),
         };
-        // A place that was not given yet is one of a database that was restored from before.
+        // A position that does not exist yet comes from a database before a restore.
         let after = after.min(newest);
         let gap_to = find::first_of_the_newest(conn, &space_id, &me, after, REPLAYED_MESSAGES)?;
         Ok::<_, ApiError>(MessageFeed {

@@ -1,4 +1,4 @@
-//! Changing a task: by its holder under its fence, or by who has a say over it.
+//! Changing a task: by its holder with its fence, or by a user.
 
 use super::create::{
     bad, check_assignee, deadline, depend, description, priority, requirements, status, title, too_many,
@@ -60,7 +60,7 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
                 let blocked = changed.status == tasks::BLOCKED && task.status != tasks::BLOCKED;
                 teller.tell(if blocked { "blocked" } else { "updated" }, &changed, &view);
                 if changed.is_finished() && !task.is_finished() {
-                    // Those that waited for it may be free now.
+                    // Tasks that waited for this one may be free now.
                     teller.wake(&changed.space_id);
                 }
                 Outcome::Done(reply)
@@ -70,8 +70,8 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
     })
 }
 
-/// Lets pass whose word counts now: of a claimed task its holder's alone, under its fence; a user needs none, but one
-/// that is named must be right.
+/// Checks who may change the task. A claimed task needs the fence of its holder. A user needs no fence, but a fence
+/// that is sent must be right.
 fn check_fence(caller: &Caller, task: &Task, fence: Option<i64>) -> Result<(), ApiError> {
     let holds = task.holder.as_deref() == Some(caller.principal_key().as_str()) && fence == Some(task.fence);
     match (task.holder.is_some(), fence) {

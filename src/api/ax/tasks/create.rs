@@ -1,4 +1,4 @@
-//! Making a task, and what a task's fields may hold.
+//! Creating a task, and the checks of a task's fields.
 
 use hyper::http::StatusCode;
 use rusqlite::Connection;
@@ -24,7 +24,7 @@ use crate::store::tasks::{self, Circle, NOT_STARTED, NewTask, Priority, Task};
 use crate::store::{self, agents, grants, spaces};
 use crate::time::Micros;
 
-/// Attempts where nothing is said.
+/// The maximum attempts of a task if the request does not say.
 const DEFAULT_ATTEMPTS: i64 = 5;
 
 pub(super) fn bad(field: &str, problem: impl Into<String>) -> ApiError {
@@ -75,14 +75,14 @@ fn bytes(new: &NewTask<'_>) -> u64 {
     (new.title.len() + new.description.len() + new.requirements.as_ref().map_or(0, String::len)) as u64
 }
 
-/// The refusal of one open task more.
+/// Returns the refusal for a space with too many open tasks.
 pub(super) fn too_many(most: u64) -> ApiError {
     ApiError::new(codes::TOO_MANY_TASKS)
         .detail(format!("A space holds at most {most} tasks that are neither done nor cancelled."))
         .with("setting", "workspace.open_tasks")
 }
 
-/// The title, if one was sent.
+/// Returns the title, if one was sent.
 pub(super) fn title(body: &Fields) -> Result<Option<&str>, ApiError> {
     let Some(title) = body.text(&TITLE) else { return Ok(None) };
     if title.trim().is_empty() || title.contains(char::is_control) {
@@ -91,7 +91,7 @@ pub(super) fn title(body: &Fields) -> Result<Option<&str>, ApiError> {
     Ok(Some(title))
 }
 
-/// The description, if one was sent.
+/// Returns the description, if one was sent.
 pub(super) fn description(body: &Fields) -> Result<Option<&str>, ApiError> {
     match body.text(&DESCRIPTION) {
         Some(text) if text.len() > TEXT_BYTES => {
@@ -101,12 +101,12 @@ pub(super) fn description(body: &Fields) -> Result<Option<&str>, ApiError> {
     }
 }
 
-/// The priority, if one was sent.
+/// Returns the priority, if one was sent.
 pub(super) fn priority(body: &Fields) -> Option<Priority> {
     body.text(&PRIORITY).and_then(|word| word.parse().ok())
 }
 
-/// What is asked for, if something is.
+/// Returns the requirements as JSON text, if they were sent.
 pub(super) fn requirements(body: &Fields) -> Result<Option<String>, ApiError> {
     let Some(value) = body.value(&REQUIREMENTS).filter(|value| matches!(value, Value::Object(_))) else {
         return Ok(None);
@@ -118,7 +118,7 @@ pub(super) fn requirements(body: &Fields) -> Result<Option<String>, ApiError> {
     Ok(Some(text))
 }
 
-/// The deadline: `None` if nothing was sent, `Some(None)` if an empty one was.
+/// Returns the deadline: `None` if none was sent, `Some(None)` if an empty one was.
 pub(super) fn deadline(body: &Fields) -> Result<Option<Option<Micros>>, ApiError> {
     match body.text(&DEADLINE) {
         None => Ok(None),
@@ -130,10 +130,10 @@ pub(super) fn deadline(body: &Fields) -> Result<Option<Option<Micros>>, ApiError
     }
 }
 
-/// A status that may be set.
+/// Returns the status, if one was sent.
 ///
 /// # Errors
-/// 422 for what is no slug.
+/// 422 for a status that is not a slug.
 pub(super) fn status(body: &Fields) -> Result<Option<&str>, ApiError> {
     let Some(word) = body.text(&STATUS) else { return Ok(None) };
     let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
@@ -144,10 +144,10 @@ pub(super) fn status(body: &Fields) -> Result<Option<&str>, ApiError> {
     Err(bad("status", format!("must be a word of at most {TASK_STATUS_CHARS} of a-z, 0-9, _ and -, from a letter on")))
 }
 
-/// Lets pass who may be given tasks of a space: its members.
+/// Checks that the assignee is empty or a member of the space.
 ///
 /// # Errors
-/// 422, the same for who is elsewhere and who is not at all.
+/// 422, whether the assignee is not in the space or does not exist.
 pub(super) fn check_assignee(conn: &Connection, space_id: &str, id: &str, now: Micros) -> Result<(), ApiError> {
     if id.is_empty() || is_member(conn, space_id, id, now)? {
         return Ok(());
@@ -166,10 +166,10 @@ fn is_member(conn: &Connection, space_id: &str, id: &str, now: Micros) -> store:
     Ok(grants::role_of(conn, &Grantee::User(id.to_owned()), &On::space(space_id), now)?.is_some())
 }
 
-/// Has a task wait for those that the request names, if it names any.
+/// Makes a task wait for the tasks that the request names, if it names any.
 ///
 /// # Errors
-/// 422 for a task of another space, or a circle.
+/// 422 for a task of another space, a circle, or too many dependencies.
 pub(super) fn depend(conn: &Connection, task: Task, body: &Fields) -> Result<Task, ApiError> {
     let Some(ids) = body.texts(&DEPENDS_ON) else { return Ok(task) };
     let mut on = Vec::with_capacity(ids.len());

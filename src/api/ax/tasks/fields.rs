@@ -5,7 +5,7 @@ use crate::limits::{LEASE_SECONDS, TASK_DEPENDENCIES, TASK_STATUS_CHARS, TASK_TI
 use crate::rest::field::{Field, Type};
 use crate::store::tasks::Priority;
 
-/// The task in a path, as a tool takes it.
+/// The task of the path, as an argument of a tool.
 pub(super) const TASK_ID: Field = Field::text("task_id", ID_CHARS, "The task's id.");
 
 pub(super) const TITLE: Field = Field::text("title", TASK_TITLE_CHARS, "The title, one line.").not_empty().visible();
@@ -14,13 +14,13 @@ pub(super) const PRIORITY: Field = Field::word("priority", Priority::SLUGS, "The
 pub(super) const ASSIGNEE: Field =
     Field::text("assignee_id", ID_CHARS, "The agent or user that should do the task; a member of the space.");
 
-/// What `requirements` may hold besides: the space of a task that names none.
+/// A field in `requirements`: the space of a task whose request names no space.
 pub(super) const SPACE_HINT: Field = Field::text("space_id_hint", ID_CHARS, "The space of the task.");
 
 pub(super) const REQUIREMENTS: Field =
     Field::of("requirements", Type::AnyObject, "Requirements, as free data of at most 16 KiB.");
 
-/// An empty one takes the deadline away.
+/// The JSON Schema keywords of a deadline; an empty text removes the deadline.
 pub(super) const DEADLINE_KEYWORDS: &str = r#"{"anyOf": [{"format": "date-time"}, {"maxLength": 0}]}"#;
 
 pub(super) const DEADLINE: Field =

@@ -1,4 +1,4 @@
-//! Claiming a task, renewing the lease and giving it back.
+//! Claiming a task, renewing its lease and releasing it.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::store::tasks::{self, BLOCKED, Task};
 
-/// Seconds of the lease that a request asks for.
+/// Returns the seconds of the lease that a request asks for.
 pub(super) fn seconds(body: &Fields) -> i64 {
     body.integer(&SECONDS).unwrap_or(LEASE_SECONDS.2)
 }
@@ -26,7 +26,7 @@ fn with_holder(error: ApiError, task: &Task) -> ApiError {
     error.with("holder", lease["holder"].clone()).with("until", lease["until"].clone())
 }
 
-/// The refusal of who comes too late, or without a fence.
+/// Returns the refusal of a change without the fence of the present lease.
 pub(super) fn lost(task: &Task) -> ApiError {
     let detail = match &task.holder_name {
         Some(name) => format!("{name} has the lease of this task now; a change needs the fence of that lease."),
@@ -44,7 +44,7 @@ fn not_free(why: &str) -> ApiError {
     ApiError::new(codes::TASK_NOT_FREE).detail(format!("The task {why}."))
 }
 
-/// A task and the lease on it.
+/// Returns a task and its lease as JSON.
 pub(super) fn given(task: &Task, view: &Value) -> Value {
     json!({"task": view, "lease": show::lease(task)})
 }
@@ -56,7 +56,7 @@ pub(super) fn claim(app: &App, call: Call) -> Handled {
         if task.holder.is_some() {
             return Err(claimed(&task));
         }
-        // What was assigned to somebody else is a user's to take, not another agent's.
+        // A user may take a task that is assigned to somebody else; another agent may not.
         if !task.assignee.is_empty() && tx.caller.agent_id().is_some_and(|id| id != task.assignee) {
             return Err(not_free("is assigned to somebody else"));
         }
@@ -90,7 +90,7 @@ pub(super) fn renew(app: &App, call: Call) -> Handled {
         let view = shown(tx.conn, &task)?;
         let reply = Reply::ok(&given(&task, &view));
         let after = move |reply, _| {
-            // Nobody else need know: only the clock of leases is told.
+            // Only the lease thread needs to know this.
             teller.note(&task);
             Outcome::Done(reply)
         };

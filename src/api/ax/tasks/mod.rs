@@ -1,4 +1,5 @@
-//! Tasks: made, listed, changed (aX contract, section 10), claimed and released (workspace contract, section 3).
+//! Tasks: create, list and change them (aX contract, section 10), claim and release them (workspace contract, section
+//! 3).
 
 mod change;
 mod create;
@@ -91,7 +92,7 @@ const CREATE_ERRORS: &[&Code] =
     &[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::TOO_MANY_TASKS, codes::ALLOWANCE_USED];
 const LEASE_ERRORS: &[&Code] = &[codes::TASK_NOT_FOUND, codes::FORBIDDEN, codes::LEASE_LOST];
 
-/// The rows of the table.
+/// The tasks' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/tasks", UA_AG, Action::TasksCreate, create::create)
         .described("tasks_create", "Create a task", "The space must be one of the caller's.", DOC)

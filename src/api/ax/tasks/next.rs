@@ -1,4 +1,4 @@
-//! The next task: claimed in one transaction, or waited for without holding a thread.
+//! The next task: claims it in one transaction, or waits for one without holding a thread.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,16 +27,16 @@ use crate::store::tasks::{self, NOT_STARTED, Priority, Task, is_final};
 use crate::store::{self, Store};
 use crate::time::Micros;
 
-/// How often it is looked again without being woken: what an archived agent held becomes free without a word.
+/// How often a search reads again without a wake: the task of an archived agent becomes free without one.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Which task is wanted.
+/// The task that the caller wants.
 #[derive(Debug, Clone)]
 struct TaskFilter {
     space_id: String,
     status: String,
     least: Priority,
-    /// The caller's id: what is assigned to it comes with what is for anybody.
+    /// The caller's id: tasks assigned to it are offered beside those that are for anybody.
     assignee: String,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn next(app: &App, call: Call) -> Handled {
     Ok(Step::Later(search.look()))
 }
 
-/// A search for a task, as long as it may last.
+/// A search for a task until its waiting time is over.
 struct Search {
     store: Arc<Store>,
     gate: Arc<Gate>,
@@ -92,9 +92,9 @@ struct Search {
 }
 
 impl Search {
-    /// Claims a task if there is one, answers without one if the time is up, waits otherwise.
+    /// Claims a task if there is one, replies without one if the time is up, and waits otherwise.
     fn look(self) -> Outcome {
-        // The wait begins before the look: what is committed in between is not missed.
+        // The wait begins before the read, so that no commit in between is missed.
         let wait = self.streams.wait(&topic(&self.wanted.space_id));
         match self.store.lookup(|conn| self.wanted.best(conn)) {
             Err(error) => self.refuse(&error.into()),
@@ -107,7 +107,7 @@ impl Search {
         }
     }
 
-    /// Looks again, for a caller who would still be let in.
+    /// Searches again, if the caller would still be admitted.
     fn again(self) -> Outcome {
         if !self.gate.is_still_good(&self.call.caller, Action::TasksUpdate) {
             return self.refuse(&codes::INVALID_TOKEN.into());
@@ -129,7 +129,7 @@ impl Search {
         Outcome::Done(reply)
     }
 
-    /// Claims the best task there is by then. Another may have taken the one that was seen: then the search goes on.
+    /// Claims the best task at that time. If another caller has taken the one that was found, the search continues.
     fn claim(mut self) -> Outcome {
         let (fulfiller, promise) = stream::promise();
         let (wanted, caller, seconds) = (self.wanted.clone(), self.call.caller.clone(), seconds(&self.call.input.body));
@@ -137,7 +137,7 @@ impl Search {
         let store = Arc::clone(&self.store);
         let work = move |conn: &Connection| -> Result<_, ApiError> {
             let before = conn.total_changes();
-            // The wait may have outlasted the membership.
+            // The membership may have ended during the wait.
             require_space(conn, &caller, &wanted.space_id, SpaceRole::Editor)?;
             let Some(free) = wanted.best(conn)? else { return Ok(None) };
             let Some(task) = tasks::claim(conn, &free, &actor(&caller), seconds, Micros::now())? else {

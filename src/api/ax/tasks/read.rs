@@ -1,4 +1,4 @@
-//! Reading tasks, and finding the one a request is about.
+//! Reading tasks, and finding the task that a request is about.
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -17,10 +17,10 @@ use crate::rest::reply::Reply;
 use crate::store::tasks::{self, Task, Which};
 use crate::time::Micros;
 
-/// The task of this id, if the caller has at least `needed` in its space.
+/// Returns the task with this id, if the caller has at least the role `needed` in its space.
 ///
 /// # Errors
-/// `task_not_found` for one that the caller may not see, whether or not there is one; `forbidden`, or the store's.
+/// `task_not_found`, whether the task does not exist or the caller may not see it; `forbidden`, or a `StoreError`.
 pub(super) fn find(conn: &Connection, caller: &Caller, id: &str, needed: SpaceRole) -> Result<Task, ApiError> {
     let task = tasks::by_id(conn, id)?.ok_or(codes::TASK_NOT_FOUND)?;
     match space_role_on(conn, caller, &task.space_id, Micros::now())? {

@@ -1,4 +1,4 @@
-//! A task as clients see it, and whom its changes are told.
+//! A task in the form that clients get, and the events about its changes.
 
 use std::sync::Arc;
 
@@ -16,18 +16,18 @@ use crate::store::tasks::{self, Lease, Priority, Task, TaskActor};
 use crate::store::{self, news};
 use crate::time::Micros;
 
-/// The caller, as tasks name who acts.
+/// Returns the caller as the actor of a change.
 pub(super) fn actor(caller: &Caller) -> TaskActor {
     TaskActor { key: caller.principal_key(), name: caller.name().to_owned() }
 }
 
-/// `user:ID` or `agent:ID` with its name.
+/// Returns `user:ID` or `agent:ID` with its name as JSON.
 fn person(key: &str, name: &str) -> Value {
     let (kind, id) = key.split_once(':').unwrap_or(("user", key));
     json!({"id": id, "type": kind, "name": name})
 }
 
-/// The lease that is given on a task.
+/// Returns the lease of a task as JSON; null if there is none.
 pub(super) fn lease(task: &Task) -> Value {
     match (&task.holder, &task.holder_name, task.lease_until) {
         (Some(holder), Some(name), Some(until)) => {
@@ -37,7 +37,7 @@ pub(super) fn lease(task: &Task) -> Value {
     }
 }
 
-/// A task with what it depends on.
+/// Returns a task as JSON, with the ids of the tasks that it depends on.
 pub(super) fn show(task: &Task, depends_on: &[String]) -> Value {
     let requirements = task.requirements.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     json!({
@@ -62,20 +62,20 @@ pub(super) fn show(task: &Task, depends_on: &[String]) -> Value {
     })
 }
 
-/// A task with what the database says it depends on.
+/// Returns a task as JSON; the database gives the tasks that it depends on.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub(super) fn shown(conn: &Connection, task: &Task) -> store::Result<Value> {
     Ok(show(task, &tasks::dependencies_of(conn, task.seq)?))
 }
 
-/// What is woken when a task of a space may have become free.
+/// Returns the topic that is woken when a task of a space may have become free.
 pub fn topic(space_id: &str) -> String {
     format!("tasks:{space_id}")
 }
 
-/// Tells what became of tasks, after the commit: to those who wait for one, to the streams, to the clock of leases.
+/// Announces changes of tasks after the commit: to callers that wait for a task, to the streams, to the lease thread.
 #[derive(Clone)]
 pub(super) struct TaskNews {
     streams: Arc<Streams>,
@@ -88,17 +88,17 @@ impl TaskNews {
         Self { streams: Arc::clone(&app.streams), leases: Arc::clone(&app.leases), sleeper: Arc::clone(&app.sleeper) }
     }
 
-    /// Tells of one task, shown as `view`.
+    /// Announces a change of one task, shown as `view`.
     pub(super) fn tell(&self, action: &'static str, task: &Task, view: &Value) {
         self.note(task);
         publish(&self.streams, action, task, view);
     }
 
-    /// Notes, within the transaction, that a task was assigned to somebody: news for an agent, if it is one and not the
-    /// caller itself. Whom to tell afterwards.
+    /// Records in the transaction that a task was assigned: this is news for the assignee if it is an agent other than
+    /// the caller. Returns the agent to notify after the commit.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub(super) fn assigned(&self, tx: &Tx<'_>, assignee: &str) -> store::Result<Option<String>> {
         if assignee.is_empty() || tx.caller.agent_id() == Some(assignee) {
             return Ok(None);
@@ -107,19 +107,19 @@ impl TaskNews {
         Ok(news::note(tx.conn, assignee, heard, tx.now)?.then(|| assignee.to_owned()))
     }
 
-    /// Tells of news that is on disk.
+    /// Notifies an agent of news that is on disk.
     pub(super) fn news(&self, agent: Option<String>) {
         if let Some(agent) = agent {
             self.sleeper.news(vec![agent]);
         }
     }
 
-    /// Wakes those who wait for a task of this space.
+    /// Wakes the callers that wait for a task of this space.
     pub(super) fn wake(&self, space_id: &str) {
         self.streams.wake(&topic(space_id));
     }
 
-    /// Tells the clock of leases alone.
+    /// Notifies only the lease thread.
     pub(super) fn note(&self, task: &Task) {
         match (&task.holder, task.lease_seconds, task.lease_until) {
             (Some(_), Some(seconds), Some(until)) => {
@@ -137,7 +137,7 @@ fn publish(streams: &Streams, action: &'static str, task: &Task, view: &Value) {
     streams.tell(&space(&task.space_id), Event::new("task", &json!({"action": action, "task": view})));
 }
 
-/// Tells that a lease has run out.
+/// Announces that a lease has run out.
 pub fn ended(streams: &Streams, ended: &EndedLease) {
     let action = if ended.task.status == tasks::BLOCKED { "blocked" } else { "lease_ended" };
     publish(streams, action, &ended.task, &show(&ended.task, &ended.depends_on));

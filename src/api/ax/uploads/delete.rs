@@ -10,7 +10,7 @@ use crate::store::uploads;
 pub(super) fn delete(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let file = uploads::by_id(tx.conn, tx.input.param(0))?.ok_or(codes::UPLOAD_NOT_FOUND)?;
-        // Who is no member must not learn that there is such a file.
+        // A caller that is not a member must not learn that the file exists.
         space_role_on(tx.conn, tx.caller, &file.space_id, tx.now)?.ok_or(codes::UPLOAD_NOT_FOUND)?;
         require_space(tx.conn, tx.caller, &file.space_id, SpaceRole::Owner)?;
         uploads::delete(tx.conn, &file)?;

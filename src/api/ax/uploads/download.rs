@@ -1,4 +1,4 @@
-//! Reading a file: chunk by chunk out of the database, as fast as the client takes it.
+//! Reading a file: chunk by chunk from the database, as fast as the client takes it.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -40,7 +40,7 @@ pub(super) fn get(app: &App, call: Call) -> Handled {
     Ok(reply.into())
 }
 
-/// The chunks of a file, from the next one on.
+/// The chunks of a file that are not sent yet.
 struct Chunks {
     store: Arc<Store>,
     content_id: i64,

@@ -1,5 +1,5 @@
-//! Taking a file: its bytes go into the database in chunks, each in a transaction of its own, and are published in the
-//! last one. Whatever ends it before leaves nothing.
+//! Taking a file: its bytes go into the database in chunks, each in its own transaction. The last transaction publishes
+//! the file. An upload that ends earlier leaves nothing.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::store::uploads::{self, CHUNK_BYTES, NAME_COUNTS, NewUpload, Quota};
 use crate::store::{self, Store};
 use crate::time::Micros;
 
-/// What a file is called that came without a name.
+/// The name of a file that was sent without a name.
 const UNNAMED: &str = "file";
 
 fn bad(field: &str, problem: impl Into<String>) -> ApiError {
@@ -63,24 +63,24 @@ pub(super) fn begin(app: &App, call: Call) -> Handled {
     })))
 }
 
-/// An upload on its way.
+/// A running upload.
 struct UploadIntake {
     parser: Multipart,
     reading: UploadProgress,
     job: UploadJob,
 }
 
-/// What all of its steps need.
+/// The parts that all steps of an upload need.
 struct UploadJob {
     store: Arc<Store>,
     settings: Workspace,
-    /// Bytes of one file.
+    /// The maximum bytes of one file.
     most: u64,
     call: Call,
     _place: PlaceGuard,
 }
 
-/// What has been read of the body.
+/// The state of the parsed body.
 #[derive(Default)]
 struct UploadProgress {
     part: UploadPart,
@@ -88,7 +88,7 @@ struct UploadProgress {
     file: Option<IncomingFile>,
 }
 
-/// Which part is being read.
+/// The part that is being read.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum UploadPart {
     #[default]
@@ -104,25 +104,25 @@ struct IncomingFile {
     looker: Looker,
     hasher: blake3::Hasher,
     size: u64,
-    /// Bytes that are not written yet.
+    /// The bytes that are not written yet.
     buffer: Vec<u8>,
     chunks: u64,
     content: Unfinished,
 }
 
-/// The content that is being written; dropped unpublished, it is removed.
+/// The content that is being written; dropping it unpublished deletes it.
 struct Unfinished {
     store: Arc<Store>,
     id: Option<i64>,
 }
 
 impl Unfinished {
-    /// It is published: nothing is to be removed.
+    /// Marks the content as published, so that nothing is deleted.
     fn keep(mut self) {
         self.id = None;
     }
 
-    /// Gives its room back; the outcome comes after that.
+    /// Deletes the content, and returns the outcome after that.
     fn give_back_before(mut self, outcome: Outcome) -> Outcome {
         let Some(id) = self.id.take() else { return outcome };
         let (fulfiller, promise) = stream::promise();
@@ -156,7 +156,7 @@ impl UploadJob {
         Quota { space: self.settings.upload_bytes_per_space, all: self.settings.upload_bytes }
     }
 
-    /// Refuses the upload. Its place and the room of its first chunks are free before the client reads that.
+    /// Refuses the upload. Its place and the room of its chunks are free before the client reads the refusal.
     fn refuse(self, mut error: ApiError, file: Option<IncomingFile>) -> Outcome {
         self.call.watch.saw(&mut error);
         let refusal = Outcome::Done(render(&error, self.call.input.dialect, self.call.caller.request_id()));
@@ -167,7 +167,7 @@ impl UploadJob {
         }
     }
 
-    /// The file that a part's headers announce.
+    /// Opens the file that a part's headers announce.
     fn open(&self, head: &PartHead, space: Option<&[u8]>) -> Result<IncomingFile, ApiError> {
         let kind = FileKind::named(head.content_type.as_deref()).ok_or_else(wrong_kind)?;
         let named = space.map(|bytes| std::str::from_utf8(bytes).unwrap_or("")).filter(|id| !id.is_empty());
@@ -254,7 +254,7 @@ impl IncomingFile {
         Ok(())
     }
 
-    /// The next chunk, if there is a whole one.
+    /// Returns the next chunk, if a whole one is buffered.
     fn chunk(&mut self) -> Option<Vec<u8>> {
         if self.buffer.len() < CHUNK_BYTES {
             return None;
@@ -264,7 +264,7 @@ impl IncomingFile {
     }
 }
 
-/// What a chunk's transaction needs.
+/// The data that a chunk's transaction needs.
 struct Adding {
     caller: Caller,
     settings: Workspace,
@@ -286,9 +286,9 @@ impl Adding {
         }
     }
 
-    /// Writes a chunk; the content's id.
+    /// Writes a chunk, and returns the id of the content.
     fn add(&self, conn: &Connection, bytes: &[u8], now: Micros) -> Result<i64, ApiError> {
-        // A membership may have ended on the way.
+        // The membership may have ended during the upload.
         require_space(conn, &self.caller, &self.space_id, SpaceRole::Editor)?;
         if !uploads::has_room(conn, &self.space_id, bytes.len() as u64 + NAME_COUNTS, self.quota)? {
             return Err(full(self.quota));
@@ -327,7 +327,7 @@ impl UploadIntake {
         IntakeStep::Ended(self.job.refuse(error, self.reading.file))
     }
 
-    /// Writes whole chunks, one after the other, and goes on with the body then.
+    /// Writes all whole chunks, one after the other, and then continues with the body.
     fn write_out(mut self: Box<Self>) -> IntakeStep {
         let Some(file) = &mut self.reading.file else { return IntakeStep::More(self) };
         let adding = Adding::new(&self.job, file);
@@ -402,7 +402,7 @@ fn publish(job: UploadJob, mut file: IncomingFile) -> Outcome {
             Ok((reply, rows)) => {
                 job.call.charge(rows, left);
                 file.content.keep();
-                // The place is free again before the client can ask for the next one.
+                // The place must be free before the client can ask for the next one.
                 drop(job);
                 Outcome::Done(reply)
             }

@@ -1,9 +1,9 @@
-//! What kinds of files there are, and how a file is looked at: by its first bytes, or by being UTF-8 throughout.
+//! The kinds of files, and the check of a file's content: by its first bytes, or by valid UTF-8 throughout.
 
 use crate::closed_set::closed_set;
 
 closed_set! {
-    /// A kind of file that is taken. What a browser would run, such as HTML and SVG, is not among them.
+    /// A kind of file that may be uploaded. Kinds that a browser would run, such as HTML and SVG, are not among them.
     pub enum FileKind {
         Png "image/png" "A PNG picture.";
         Jpeg "image/jpeg" "A JPEG picture.";
@@ -18,7 +18,7 @@ closed_set! {
 }
 
 impl FileKind {
-    /// The kind that a `Content-Type` names; a part without one is text (RFC 7578, 4.4).
+    /// Returns the kind that a `Content-Type` names; a part without one is text (RFC 7578, 4.4).
     pub fn named(content_type: Option<&str>) -> Option<Self> {
         let Some(text) = content_type else { return Some(Self::Plain) };
         let media = text.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
@@ -29,7 +29,7 @@ impl FileKind {
         matches!(self, Self::Json | Self::Markdown | Self::Plain | Self::Csv)
     }
 
-    /// True if a file of this kind may begin like this.
+    /// True if a file of this kind may begin with these bytes.
     fn begins(self, bytes: &[u8]) -> bool {
         match self {
             Self::Png => bytes.starts_with(b"\x89PNG\r\n\x1a\n"),
@@ -42,30 +42,30 @@ impl FileKind {
     }
 }
 
-/// Bytes that tell a kind.
+/// The number of first bytes that identify a kind.
 const BEGINNING: usize = 12;
 
-/// Looks at a file as it comes.
+/// Checks the content of a file while it comes in.
 #[derive(Debug)]
 pub struct Looker {
     kind: FileKind,
     beginning: Vec<u8>,
-    /// The bytes of a character that is not whole yet.
+    /// The bytes of an incomplete character.
     broken: Vec<u8>,
 }
 
 impl Looker {
-    /// For a file that is said to be of this kind.
+    /// Creates a check for a file that is declared to be of this kind.
     pub fn new(kind: FileKind) -> Self {
         Self { kind, beginning: Vec::with_capacity(BEGINNING), broken: Vec::with_capacity(4) }
     }
 
-    /// The kind.
+    /// Returns the declared kind.
     pub fn kind(&self) -> FileKind {
         self.kind
     }
 
-    /// True while the file may be of its kind.
+    /// Takes the next bytes; true while the file may be of its kind.
     pub fn goes_on(&mut self, bytes: &[u8]) -> bool {
         if self.kind.is_text() {
             return !bytes.contains(&0) && self.is_utf_8(bytes);

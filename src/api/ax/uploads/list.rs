@@ -1,4 +1,4 @@
-//! The files of a space.
+//! The list of a space's files.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::rest::error::ApiError;
 use crate::rest::field::Field;
 use crate::store::uploads::{self, Upload};
 
-/// A file in the list.
+/// The fields of a file in the list.
 pub(super) const RECORD: &[Field] = &[
     Field::shown("attachment_id", "The file's id."),
     Field::shown("url", "The path of the file on this daemon."),

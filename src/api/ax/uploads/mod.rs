@@ -1,4 +1,5 @@
-//! Files: uploaded into the database as they come, read back as the client takes them (aX contract, section 10).
+//! Files: uploaded into the database as they come in, and sent as fast as the client takes them (aX contract, section
+//! 10).
 
 mod delete;
 mod download;
@@ -27,7 +28,7 @@ const DOC_DOWNLOAD: &str = "recipes/sharing-a-file#download";
 const DOC_DELETE: &str = "recipes/sharing-a-file#delete";
 const DOC_LIST: &str = "recipes/sharing-a-file#list";
 
-/// The rows of the table.
+/// The files' rows of the route table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/uploads", UA_AG, Action::UploadsCreate, intake::begin)
         .described(

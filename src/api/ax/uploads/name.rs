@@ -1,13 +1,13 @@
-//! Names of files: what a client calls a file, without what could lead anywhere, and as a header says it.
+//! Names of files: a client's name without dangerous parts, and its form in a header.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::limits::FILE_NAME_CHARS;
 
-/// What a file is called whose name leaves nothing.
+/// The name of a file if nothing is left of the client's name.
 const UNNAMED: &str = "file";
 
-/// What may stand as it is in an extended value (RFC 8187, `attr-char`).
+/// The characters to escape in an extended value: all but `attr-char` (RFC 8187).
 const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -22,8 +22,8 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// The last component of a path, without control characters and those that turn the direction of writing, cut to 255
-/// bytes.
+/// Returns the last component of a path, without control characters and characters that change the writing direction,
+/// cut to 255 bytes.
 pub fn safe(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or("");
     let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -40,7 +40,7 @@ fn cut(name: &str) -> &str {
     name[..end].trim_end()
 }
 
-/// The value of `Content-Disposition` for a file of this name.
+/// Returns the value of `Content-Disposition` for a file with this name.
 pub(super) fn disposition(name: &str) -> String {
     let plain = |c: char| if c.is_ascii() && !matches!(c, '"' | '\\' | '%') && !c.is_ascii_control() { c } else { '_' };
     let ascii: String = name.chars().map(plain).collect();

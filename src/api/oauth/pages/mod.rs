@@ -1,5 +1,5 @@
-//! The pages: one template each, every value escaped; the console puts its frame around them. Nothing inline, so that the
-//! policy of all pages holds.
+//! The pages: one template each, with every value escaped; the console puts its frame around them. They have no inline
+//! scripts or styles, so the policy of all pages applies.
 
 use askama::Template;
 use hyper::header::{CACHE_CONTROL, HeaderName};
@@ -11,123 +11,123 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 
-/// A page that can be shown: what it is called, and where it leads by itself.
+/// A page that can be shown: its title, and the address that it leads to.
 pub trait HtmlPage: Template {
-    /// What stands in the tab.
+    /// Returns the title in the browser's tab.
     fn title(&self) -> String;
-    /// The address that the browser opens next.
+    /// Returns the address that the browser opens next, if any.
     fn onward(&self) -> Option<&str> {
         None
     }
 }
 
-/// A word with its sentence, for the page.
+/// A scope word with its description, for the consent page.
 pub struct ConsentWord {
-    /// The word.
+    /// The scope word.
     pub name: String,
-    /// What it lets a program do.
+    /// The sentence that describes it.
     pub about: &'static str,
 }
 
-/// An agent that the page offers.
+/// An agent that the consent page offers.
 pub struct OfferedAgent {
-    /// Its id.
+    /// The agent's id.
     pub id: String,
-    /// Its slug.
+    /// The agent's slug.
     pub name: String,
-    /// Whether it is chosen at first.
+    /// Whether it is preselected.
     pub chosen: bool,
 }
 
-/// Logs in with a link.
+/// The page of a login link.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/link.html")]
 pub struct LinkPage<'a> {
     /// The link's secret, which the form sends.
     pub secret: &'a str,
-    /// Whom it logs in.
+    /// The name of the user to log in.
     pub username: &'a str,
-    /// Where it leads.
+    /// The path that the browser opens after the login.
     pub path: &'a str,
 }
 
-/// Leads on to another page of the box.
+/// A page that leads to another page of the box.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/onward.html")]
 pub struct OnwardPage<'a> {
-    /// Where.
+    /// The path of that page.
     pub to: &'a str,
 }
 
-/// Asks a person whether a program may act, and as whom.
+/// The consent page: asks whether a program may act, and as whom.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/consent.html")]
 pub struct Consent<'a> {
-    /// Where the script sends the answer.
+    /// The path that the script sends the answer to.
     pub request: &'a str,
-    /// Where the form goes without it.
+    /// The path that the form is sent to without the script.
     pub answer: &'a str,
-    /// What the program calls itself.
+    /// The program's name for itself.
     pub client: &'a str,
-    /// The page it names as its own.
+    /// The home page that the program names.
     pub client_uri: Option<&'a str>,
-    /// Where the answer goes.
+    /// A description of where the answer goes.
     pub place: &'a str,
-    /// Who is logged in.
+    /// The name of the logged-in user.
     pub username: &'a str,
-    /// Whether that is an admin, whose role the program does not get.
+    /// Whether the user is an admin; the program does not get that role.
     pub is_admin: bool,
-    /// What it asks for, as far as the person has it.
+    /// The requested scope words that the user has.
     pub words: &'a [ConsentWord],
-    /// The agents it may act as.
+    /// The agents that the program may act as.
     pub agents: &'a [OfferedAgent],
-    /// Whether the person may make a new one.
+    /// Whether the user may create a new agent.
     pub may_create: bool,
-    /// A name for that.
+    /// A suggested name for a new agent.
     pub suggested: &'a str,
-    /// Whether the new one is chosen at first.
+    /// Whether the new agent is preselected.
     pub new_chosen: bool,
-    /// Whether the person is.
+    /// Whether acting as the user is preselected.
     pub user_chosen: bool,
-    /// What the tokens open.
+    /// A description of what the tokens give access to.
     pub resource: &'a str,
-    /// Days after which an unused grant ends.
+    /// The days after which an unused grant ends.
     pub idle_days: u64,
-    /// Days after which it ends anyway.
+    /// The days after which the grant ends in any case.
     pub days: u64,
 }
 
-/// Asks for the code that a program shows.
+/// The page that asks for the code that a program shows.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/device.html")]
 pub struct DevicePage<'a> {
-    /// The code, where a link filled it in.
+    /// The code, if the link contained it; otherwise empty.
     pub code: &'a str,
 }
 
-/// Says that a decision has been taken, where no browser leads back to the program.
+/// The page that confirms a decision, if no browser leads back to the program.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/done.html")]
 pub struct DonePage {
-    /// Whether the program was let in.
+    /// Whether the person allowed the program.
     pub is_allowed: bool,
 }
 
-/// Says what went wrong and what to do.
+/// The page that says what went wrong and what to do.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/problem.html")]
 pub struct ProblemPage<'a> {
-    /// In a few words.
+    /// The title, in a few words.
     pub title: &'a str,
-    /// What went wrong.
+    /// A text that says what went wrong.
     pub detail: &'a str,
-    /// What to do.
+    /// A text that says what to do.
     pub fix: &'a str,
-    /// The page that explains it.
+    /// The address of the documentation page.
     pub doc_url: &'a str,
 }
 
-/// Leads back to a program, whose address the browser opens by itself or by a click.
+/// The page that leads back to a program; the browser opens its address automatically or after a click.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/back.html")]
 pub struct Back<'a> {
@@ -181,24 +181,24 @@ impl HtmlPage for Back<'_> {
     }
 }
 
-/// Who looks at a page, and how.
+/// The reader of a page: the request and who is logged in.
 #[derive(Clone, Copy)]
 pub struct PageReader<'a> {
     /// The application.
     pub app: &'a App,
-    /// What the browser has sent.
+    /// The browser's request.
     pub input: &'a Input,
-    /// Who is logged in, where that is known.
+    /// The logged-in user, if known.
     pub viewer: Option<&'a Caller>,
 }
 
 impl<'a> PageReader<'a> {
-    /// Somebody who need not be logged in.
+    /// Creates a reader for a page that needs no login.
     pub fn stranger(app: &'a App, input: &'a Input) -> Self {
         Self { app, input, viewer: None }
     }
 
-    /// A page as a reply, private to the person who opened it.
+    /// Returns a page as a reply that must not be cached or framed.
     pub fn shown(self, status: StatusCode, page: &impl HtmlPage) -> Reply {
         let main = match page.render() {
             Ok(main) => main,
@@ -213,7 +213,7 @@ impl<'a> PageReader<'a> {
             .with(HeaderName::from_static("x-frame-options"), "DENY")
     }
 
-    /// A refusal as a page.
+    /// Returns a refusal as a page.
     pub fn refused(self, title: &str, error: &ApiError) -> Reply {
         let page = ProblemPage { title, detail: &error.detail, fix: error.code.fix, doc_url: &error.code.doc_url() };
         let mut reply = self.shown(error.status_in(Dialect::OAuth), &page);

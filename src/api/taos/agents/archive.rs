@@ -1,4 +1,4 @@
-//! Archiving, restoring and purging agents; with a container each is an operation.
+//! Archiving, restoring and purging agents. For an agent with a container each is an operation.
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -19,7 +19,8 @@ use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::Grantee;
 use crate::store::operations::OperationKind;
 
-/// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
+/// Archives an agent. Without a container one transaction ends every credential and grant and frees the name. With a
+/// container it is an operation.
 pub(crate) fn archive(app: &App, call: Call) -> Handled {
     let ending = ArchiveEnding::new(app, &call);
     call.write(app, move |tx| {
@@ -60,14 +61,15 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
-/// The archived agent of this id, if it is the caller's.
+/// Returns the archived agent of this id, if the caller owns it or is an admin.
 fn owned(conn: &Connection, caller: &Caller, id: &str) -> Result<Agent, ApiError> {
     let agent = agents::archived(conn, id)?.ok_or(codes::ARCHIVED_AGENT_NOT_FOUND)?;
     let own = matches!(caller.principal(), Principal::User(user) if user.id == agent.owner_user_id);
     if own || caller.is_admin() { Ok(agent) } else { Err(codes::ARCHIVED_AGENT_NOT_FOUND.into()) }
 }
 
-/// The same id under a free slug; no old credential lives again, and of the grants only the owner's is given anew.
+/// Restores an agent with the same id, under a free slug. Old credentials stay revoked, and of the grants only the
+/// owner's is given again.
 pub(crate) fn restore(app: &App, call: Call) -> Handled {
     let runtimes = app.jobs.runtimes();
     let slow = Slow::new(app, &call.input);

@@ -22,7 +22,7 @@ const HOUR: &[Field] = &[
     Field::integer("calls", 0, u32::MAX as i64, "The agent's calls in it.").required(),
 ];
 
-/// The row of the table.
+/// The routes for an agent's calls.
 pub const ROUTES: &[ApiRoute] =
     &[ApiRoute::checked(Method::GET, "/api/agents/{name}/calls", Taos, Action::AgentsRead, calls)
         .described(

@@ -1,4 +1,4 @@
-//! The rows of routes that need a container runtime.
+//! The rows of the route table that need a container runtime.
 
 use hyper::http::Method;
 
@@ -29,7 +29,8 @@ const SLOW_ERRORS: &[&Code] = &[
     codes::CONTAINER_FAILED,
     codes::CONTAINER_RUNTIME_UNAVAILABLE,
 ];
-/// Pausing and resuming need no container, and all agents at once are no one of them.
+/// The errors of pausing and resuming, which need no container. Bulk requests name no agent, so they have only the
+/// last.
 const PAUSE_ERRORS: &[&Code] = &[
     codes::AGENT_NOT_FOUND,
     codes::FORBIDDEN,
@@ -67,7 +68,7 @@ const BULK: &[Field] = &[
     Field::of("results", Type::AnyObject, "The outcome for each slug: success or error.").required(),
 ];
 
-/// The rows of the table.
+/// The routes for agents in containers.
 pub const CONTAINER_ROUTES: &[ApiRoute] = &[
     lifecycle(
         "/api/agents/bulk/start",

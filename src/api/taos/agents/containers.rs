@@ -1,4 +1,5 @@
-//! What the container runtime says: logs, and the list of containers. Asked on threads that may wait, never on the pool.
+//! Logs and the list of containers, as the container runtime reports them. It is asked on threads that may wait, never
+//! on the pool of workers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,13 +28,13 @@ use crate::store::page::Page;
 
 /// How long the runtime may take to list its containers.
 const CALL: Duration = Duration::from_secs(15);
-/// How long a node may take for the same: the others' containers wait for it.
+/// How long a node may take to list its containers; the rest of the list waits for it.
 const NODE_CALL: Duration = Duration::from_secs(5);
-/// How long a log may take: the container itself may hold it up.
+/// How long reading a log may take; the container itself may delay it.
 const LOG_CALL: Duration = Duration::from_secs(10);
-/// Bytes of a log at the most.
+/// The most bytes of a log in a reply.
 const LOG_BYTES: usize = 1024 * 1024;
-/// Agents looked at for the list of containers.
+/// The most agents that the list of containers looks at.
 const AGENTS: u64 = 10_000;
 
 pub(crate) fn logs(app: &App, call: Call) -> Handled {
@@ -65,14 +66,14 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
         let nodes = ask_nodes(jobs);
         let driver = jobs.any_driver()?;
         let mut states: ContainersByNode = [(None, Some(driver.list(Detail::Full, Instant::now() + CALL)?))].into();
-        // Those that have not answered by now are away.
+        // Nodes that have not answered by then are away.
         let end = Instant::now() + NODE_CALL;
         for _ in jobs.nodes.names() {
             let Ok((node, found)) = nodes.recv_timeout(end.saturating_duration_since(Instant::now())) else { break };
             states.insert(Some(node), found);
         }
         let page = Page { limit: AGENTS, after: None };
-        // A row is told as the agent is read: some 300 bytes, at most one for each container there is.
+        // Each row is made when its agent is read: some 300 bytes, at most one for each container.
         let mut rows: Vec<Value> = Vec::new();
         jobs.store.lookup(|conn| {
             agents::list(conn, &seen, &AgentFilter::default(), &page, &mut |live| {
@@ -84,11 +85,11 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     })
 }
 
-/// The containers of this box and of each node, as far as these answered.
+/// The containers of this box (`None`) and of each node that answered; no list if the node failed.
 type ContainersByNode = BTreeMap<Option<NodeName>, Option<Vec<ContainerState>>>;
 
-/// Asks every node for its containers, each on its own threads. Nobody waits for one that did not answer the last time:
-/// the reconciler asks it again and again.
+/// Asks every node for its containers, each on its own threads. It skips a node that did not answer the last time, so
+/// that nobody waits for it: the reconciler asks it again and again.
 fn ask_nodes(jobs: &Arc<Jobs>) -> Receiver<(NodeName, Option<Vec<ContainerState>>)> {
     let (tell, told) = channel();
     let answers = |name: &NodeName| jobs.nodes.get(name).is_ok_and(|node| !node.is_away());
@@ -97,7 +98,7 @@ fn ask_nodes(jobs: &Arc<Jobs>) -> Receiver<(NodeName, Option<Vec<ContainerState>
         let queued = jobs.look_on(Some(&node), None, move |jobs| {
             let listed =
                 jobs.driver_on(Some(&name)).map(|driver| driver.list(Detail::Full, Instant::now() + NODE_CALL));
-            // Nobody listens any more where it took too long.
+            // If the node took too long, the receiver is gone.
             let _ = tell.send((name, listed.ok().and_then(Result::ok)));
         });
         if queued.is_err() {
@@ -107,7 +108,7 @@ fn ask_nodes(jobs: &Arc<Jobs>) -> Receiver<(NodeName, Option<Vec<ContainerState>
     told
 }
 
-/// Asks on a thread that may wait; the reply comes when it comes.
+/// Runs `question` on a thread that may wait, and replies when it is done.
 pub(crate) fn ask(
     app: &App,
     call: Call,
@@ -119,7 +120,7 @@ pub(crate) fn ask(
     Ok(Step::Later(Outcome::Pending(promise)))
 }
 
-/// The same for a question to every node, on threads that wait for nothing else.
+/// The same as [`ask`] for a question to every node, on threads that wait for nothing else.
 pub(crate) fn ask_over_nodes(
     app: &App,
     call: Call,

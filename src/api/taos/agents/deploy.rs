@@ -1,4 +1,4 @@
-//! Deploying: a record and an operation in one transaction; the rest is the operation's.
+//! Deploying: one transaction stores a record and an operation. The operation does the rest.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,9 +39,9 @@ use crate::store::agents::AgentStatus;
 use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::users::{Role, User};
 
-/// The `target_worker` that leaves the machine to the daemon.
+/// The `target_worker` that lets the daemon choose the machine.
 const ANY: &str = "auto";
-/// What the daemon sets itself.
+/// The prefix of the variables that the daemon sets itself.
 const OWN_PREFIX: &str = "TAOS_";
 
 pub(crate) fn deploy(app: &App, call: Call) -> Handled {
@@ -66,7 +66,8 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
     call.check_allowance()?;
     let slow = Slow::new(app, &call.input);
     let (fulfiller, promise) = stream::promise();
-    // Asked before anything is written, so that without a runtime no record is left, and on a thread that may wait.
+    // The runtime is asked before anything is written, so that without a runtime no record is left. It is asked on a
+    // thread that may wait.
     let waits = if let Machine::Node(target) = &machine { Some(target.node.clone()) } else { None };
     let (on, is_any) = (waits.clone(), matches!(machine, Machine::Any));
     let work = move |jobs: &Arc<Jobs>| {
@@ -79,7 +80,7 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
         fulfiller.keep(match ended {
             Ok(Step::Later(outcome)) => outcome,
             Ok(Step::Reply(reply)) => Outcome::Done(reply),
-            // A transaction takes in no body.
+            // A transaction never returns these steps.
             Ok(Step::Intake(_) | Step::Nested(_)) => {
                 Outcome::Done(render(&codes::INTERNAL.into(), dialect, &request_id))
             }
@@ -94,7 +95,7 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
     Ok(Step::Later(Outcome::Pending(promise)))
 }
 
-/// A deployment as it was asked for, and the runtime it is for.
+/// A requested deployment, and the runtime that it is for.
 struct DeployRequest {
     display_name: String,
     scopes: Scopes,
@@ -152,16 +153,16 @@ impl DeployRequest {
     }
 }
 
-/// Where a container is to be.
+/// The machine that a container is to run on.
 enum Machine {
     Here,
     Node(Placement),
-    /// Where there is the most room.
+    /// The machine with the most free memory.
     Any,
 }
 
-/// The machine that is asked for. A name that is no node's is a host of `[models]`, which says nothing of the container,
-/// as does any name on a box without nodes.
+/// Returns the machine that is asked for. A host of `[models]` says nothing about the container, so it means this box.
+/// So does every name on a box without nodes.
 fn machine(config: &config::Config, body: &Fields) -> Result<Machine, ApiError> {
     let Some(text) = body.text(&TARGET_WORKER).filter(|_| !config.nodes.is_empty()) else { return Ok(Machine::Here) };
     let needs_url = || config.public_url.as_ref().map(|_| ()).ok_or(codes::NODE_NEEDS_PUBLIC_URL);
@@ -186,7 +187,7 @@ fn promised(op: &Operation) -> Reply {
     slow::promise(op, &json!({"status": "deploying", "name": op.agent_name, "id": op.agent_id, "operation_id": op.id}))
 }
 
-/// What is wanted of the container, checked as far as that goes without the runtime.
+/// Reads what the container is to be, checked as far as possible without the runtime.
 fn wanted(settings: &config::ContainerSettings, body: &Fields) -> Result<(DeploySpec, Env), ApiError> {
     let framework = match body.text(&FRAMEWORK) {
         None | Some("none") => None,
@@ -221,7 +222,7 @@ fn wanted(settings: &config::ContainerSettings, body: &Fields) -> Result<(Deploy
     Ok((wanted, env))
 }
 
-/// `^\d+[MG]B?$`, in bytes.
+/// Reads a size of the form `^\d+[MG]B?$`, in bytes.
 fn size(body: &Fields, field: &Field) -> Result<Option<u64>, ApiError> {
     let Some(text) = body.text(field) else { return Ok(None) };
     let number = text.strip_suffix('B').unwrap_or(text);
@@ -232,7 +233,7 @@ fn size(body: &Fields, field: &Field) -> Result<Option<u64>, ApiError> {
     bytes.map(Some).ok_or_else(|| ApiError::field(field.name, "must be a number with M, MB, G or GB behind it"))
 }
 
-/// A line `NAME=value`.
+/// Parses a line `NAME=value`.
 fn variable(line: &str) -> Result<(String, Zeroizing<String>), ApiError> {
     let bad = |why: &str| ApiError::field("env", why);
     let (name, value) = line.split_once('=').ok_or_else(|| bad("every entry must be NAME=value"))?;
@@ -248,7 +249,7 @@ fn is_below(root: &MountRoot, folder: &Path) -> bool {
     root.path.canonicalize().is_ok_and(|root| folder.starts_with(root))
 }
 
-/// The roots above each folder that is to be mounted.
+/// Returns the mount roots above each folder that is to be mounted.
 fn roots_above(settings: &config::ContainerSettings, wanted: &DeploySpec) -> Vec<Vec<MountRoot>> {
     let above = |folder: &Path| settings.mount_roots.iter().filter(|root| is_below(root, folder)).cloned().collect();
     wanted.mounts.iter().map(|(source, _, _)| above(Path::new(source))).collect()
@@ -263,8 +264,8 @@ fn may_mount(roots: &[Vec<MountRoot>], owner: &User, slug: &str) -> Result<(), A
     Err(ApiError::field("mounts", "has a source below a root of mount_roots that is not open to this agent's owner"))
 }
 
-/// A folder of the host's, which must lie below a configured root wherever its links lead. Which roots are the
-/// caller's is looked at once the agent has its name; what the path has become, before each start.
+/// Reads a mount of a folder of the host, which must be below a configured root, wherever its links lead. The roots
+/// that are open to the caller are checked when the agent has its name, the path again before each start.
 fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String, String, bool), ApiError> {
     let bad = |why: &str| ApiError::field("mounts", why);
     let refused = || bad("has a source that is not a folder below one of mount_roots");

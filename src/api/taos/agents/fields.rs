@@ -1,4 +1,4 @@
-//! The fields that several routes on agents take or answer.
+//! The fields that several routes on agents take or reply with.
 
 use crate::limits::{IDLE_STOP_MINUTES, TEXT_BYTES};
 use crate::rest::field::{Field, Type};
@@ -32,7 +32,7 @@ pub(crate) const IDLE_STOP: Field = Field::integer(
     IDLE_STOP_MINUTES,
     "The idle minutes after which the agent sleeps; 0 means never.",
 );
-/// The same, as records have it.
+/// [`IDLE_STOP`] as records have it.
 pub(crate) const IDLE_STOP_SET: Field = IDLE_STOP.required();
 pub(crate) const WAKE_SET: Field =
     Field::word("wake", Wake::SLUGS, "What news does to the sleeping agent's container.").required();
@@ -51,7 +51,7 @@ pub(super) const FALLBACK_MODELS: Field =
 pub(super) const ON_WORKER_FAILURE: Field =
     Field::word("on_worker_failure", OnWorkerFailure::SLUGS, "What to do if that worker fails.");
 pub(super) const DISPLAY_NAME: Field = Field::text("display_name", 64, "The display name.").visible();
-/// What an export holds and an import takes.
+/// The settings that an export has and an import takes.
 pub(crate) const SETTINGS: &[Field] = &[
     Field::unbounded("name", "The slug.")
         .told(r#"{"maxLength": 52, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}"#)

@@ -22,9 +22,9 @@ use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::{self, tasks};
 use crate::time::Micros;
 
-/// Agents of one bulk operation at the most.
+/// The most agents of one bulk operation.
 const BULK: u64 = 10_000;
-/// Parts of it that one transaction makes.
+/// The most parts of a bulk operation that one transaction makes.
 const PARTS: usize = 100;
 
 pub(crate) fn start(app: &App, call: Call) -> Handled {
@@ -61,7 +61,7 @@ fn change(app: &App, call: Call, action: LifecycleAction) -> Handled {
     })
 }
 
-/// Without a container there is only the flag.
+/// Pauses or resumes an agent without a container: it has only the flag.
 fn without_container(tx: &Tx<'_>, agent: &Agent, action: LifecycleAction) -> Result<Reply, ApiError> {
     let paused = match action {
         LifecycleAction::Pause => true,
@@ -95,7 +95,7 @@ fn bulk(app: &App, call: Call, action: LifecycleAction) -> Handled {
     let runtimes = app.jobs.runtimes();
     let (slow, jobs) = (Slow::new(app, &call.input), Arc::clone(&app.jobs));
     let seen = if call.caller.is_admin() { AgentViewer::All } else { AgentViewer::By(call.caller.grantee()) };
-    // Most agents have no container, and looking at each is nothing for the writer's thread.
+    // Not on the writer's thread, which should not look at each agent: most have no container.
     let edited = app.store.read(|conn| {
         let mut edited = agents::named(conn, &seen, BULK)?;
         let mut failed = None;
@@ -153,8 +153,8 @@ fn failed(code: &Code) -> Value {
     json!({"success": false, "error": code.slug})
 }
 
-/// Makes the parts that did not go into the first transaction, so many in each that others' writes go in between; then
-/// takes them up.
+/// Makes the parts that the first transaction did not make, [`PARTS`] in each transaction, so that others' writes go in
+/// between. Then it takes them up.
 fn make_rest(
     jobs: &Arc<Jobs>,
     caller: &Caller,
@@ -168,7 +168,7 @@ fn make_rest(
         progress::take_up(jobs, part);
     }
     let id = bulk.id.clone();
-    // Where nothing could be done for any agent, nothing else ends it.
+    // If there is no part for any agent, nothing else ends the bulk operation.
     jobs.store.write(move |conn| progress::end_parent(conn, &id, Micros::now()))?;
     all
 }
@@ -197,7 +197,8 @@ fn make_parts(
     Ok(())
 }
 
-/// One operation for each of the agents that the caller still edits, and what can be said at once of the others.
+/// Returns one operation for each agent that the caller may still edit, and the results of the agents that are refused
+/// at once.
 fn parts_of(
     conn: &Connection,
     caller: &Caller,

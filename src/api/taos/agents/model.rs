@@ -1,4 +1,4 @@
-//! Which models there are and where: the optional `[models]` table of `taosd.toml`.
+//! The models and where they run: the optional `[models]` table of `taosd.toml`.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// The location's name.
+    /// Returns the location's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Controller => "controller",
@@ -30,17 +30,17 @@ impl Location {
     }
 }
 
-/// Names are compared lower-cased, with `:` and `_` as `-`.
+/// Returns a name as it is compared: in lower case, with `:` and `_` as `-`.
 fn normal(name: &str) -> String {
     name.to_lowercase().replace([':', '_'], "-")
 }
 
-/// The worker of a `target_worker`, which may name a group of the node's machines too.
+/// Returns the worker of a `target_worker`, without a group of the node's machines (`NODE/@GROUP`).
 pub fn worker(target: &str) -> &str {
     target.split_once("/@").map_or(target, |(node, _)| node)
 }
 
-/// Where `model` would run for an agent pinned to `worker`; `None` where no table is set.
+/// Returns where `model` would run for an agent pinned to `worker`; `None` if the settings have no table.
 ///
 /// # Errors
 /// `model_not_reachable`, `model_not_on_worker`.

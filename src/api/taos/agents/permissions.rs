@@ -26,7 +26,7 @@ pub(crate) fn update(app: &App, call: Call) -> Handled {
             }
             Ok(())
         })?;
-        // The token may have had scopes of its own: then it changes even where the record does not.
+        // The token may have had scopes of its own: then it changes even if the record does not.
         if scopes.is_some()
             && credentials::set_agent_scopes(tx.conn, &live.agent.id, &live.agent.scope)? > 0
             && live.agent.updated_at != tx.now

@@ -40,7 +40,7 @@ pub(crate) fn get(app: &App, call: Call) -> Handled {
     Ok(decided(app, Reply::ok(&record).with(ETAG, &etag)).into())
 }
 
-/// Nodes that come and go decide as well, where there are any.
+/// Marks the reply as decided by the database, unless there are nodes: their state decides it too.
 fn decided(app: &App, reply: Reply) -> Reply {
     if app.jobs.nodes.is_empty() { reply.decided(Decided::ByDatabase) } else { reply }
 }

@@ -1,4 +1,4 @@
-//! An agent's record on the wire: built field by field, the same in every route.
+//! An agent's record in replies: built field by field, the same in every route.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -86,12 +86,12 @@ pub const FIELDS: &[Field] = &[
     Field::shown("frozen_reason", "Why the agent was frozen.").nullable(),
 ];
 
-/// A JSON array as stored; what cannot be read is empty.
+/// Parses a stored JSON array; empty if that fails.
 pub fn list(stored: &str) -> Value {
     serde_json::from_str(stored).unwrap_or_else(|_| json!([]))
 }
 
-/// A JSON array as stored, written as it is; what cannot be read is empty.
+/// A stored JSON array, written to a reply as it is; empty if it cannot be parsed.
 struct StoredJson<'a>(&'a str);
 
 impl Serialize for StoredJson<'_> {
@@ -103,7 +103,7 @@ impl Serialize for StoredJson<'_> {
     }
 }
 
-/// The container, as the record tells it.
+/// The container in an agent's record.
 #[derive(Serialize)]
 struct ContainerRecord<'a> {
     name: &'a str,
@@ -111,7 +111,7 @@ struct ContainerRecord<'a> {
     node: Option<&'a str>,
 }
 
-/// The record on its way into a reply: nothing of the row is copied.
+/// An agent's record for a reply. It borrows the texts of the row and does not copy them.
 #[derive(Serialize)]
 pub struct AgentRecord<'a> {
     id: &'a str,
@@ -156,7 +156,8 @@ pub struct AgentRecord<'a> {
 }
 
 impl AgentRecord<'_> {
-    /// The same with the state `away` if the agent's container is on a node that did not answer when it was last asked.
+    /// Returns the record with the state `away` if the agent's container is on a node that did not answer when it was
+    /// last asked.
     #[must_use]
     pub fn seen_over(self, nodes: &Nodes) -> Self {
         let on =
@@ -165,13 +166,13 @@ impl AgentRecord<'_> {
         Self { status, ..self }
     }
 
-    /// True if [`Self::seen_over`] found it so.
+    /// Returns true if [`Self::seen_over`] found the node away.
     pub fn is_away(&self) -> bool {
         self.status == AWAY
     }
 }
 
-/// The record.
+/// Returns the record of a live agent.
 pub fn show(live: &LiveAgent) -> AgentRecord<'_> {
     let a = &live.agent;
     let container = a.container_name.as_deref().map(|stored| {

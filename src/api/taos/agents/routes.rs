@@ -1,4 +1,4 @@
-//! The rows of the registry's own routes.
+//! The rows of the route table for the registry itself.
 
 use hyper::http::Method;
 
@@ -20,7 +20,7 @@ use crate::rest::route::Answer;
 use crate::rest::tool::{Effect, Tool};
 use crate::store::agents::AgentStatus;
 
-/// The rows of the table.
+/// The routes for the registry itself.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/agents", Taos, Action::AgentsList, read::list)
         .described(

@@ -16,7 +16,7 @@ use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::store::agents::{self, Agent, LiveAgent, MemoryPlugin};
 
-/// Checks what a field's declaration cannot say.
+/// Checks what the declarations of the fields cannot say.
 ///
 /// # Errors
 /// `validation_error`.
@@ -40,7 +40,7 @@ pub fn check(body: &Fields) -> Result<(), ApiError> {
     }
 }
 
-/// Puts the simple settings that were sent into the agent.
+/// Sets the simple settings that were sent in the agent.
 pub fn apply(agent: &mut Agent, body: &Fields) {
     let set = |place: &mut String, field: &Field| {
         if let Some(text) = body.text(field) {
@@ -61,10 +61,10 @@ pub fn apply(agent: &mut Agent, body: &Fields) {
     }
 }
 
-/// The field `model`, stripped.
+/// Returns the field `model`, trimmed.
 ///
 /// # Errors
-/// `invalid_model` for a blank one.
+/// `invalid_model` if it is blank.
 pub fn model_name(body: &Fields) -> Result<Option<String>, ApiError> {
     match body.text(&MODEL).map(str::trim) {
         Some("") => Err(codes::INVALID_MODEL.into()),
@@ -72,8 +72,8 @@ pub fn model_name(body: &Fields) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// Finds the agent of the path for a change, compares `If-Match`, lets `change` work on it and stores it if it differs.
-/// The agent as it is afterwards.
+/// Finds the agent of the path, compares `If-Match`, applies `change` and stores the agent if its record differs.
+/// Returns the agent as it is afterwards.
 pub(crate) fn change(
     tx: &Tx<'_>,
     needed: AgentRole,

@@ -18,7 +18,7 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::store::agents::{self, Agent};
 
-/// The only version there is.
+/// The only version of an export.
 const THIS_VERSION: i64 = 1;
 
 /// The fields of an export: the record's from `name` to `memory_plugin`, and `scope`.
@@ -67,7 +67,7 @@ fn settings_of(agent: &Agent) -> Value {
     })
 }
 
-/// Makes an agent under exactly the name of the export; never into another's name.
+/// Creates an agent with exactly the name of the export. A name that is taken is refused.
 pub(crate) fn import(app: &App, call: Call) -> Handled {
     if call.input.body.integer(&VERSION) != Some(THIS_VERSION) {
         return Err(codes::INVALID_EXPORT_DATA.into());

@@ -19,10 +19,10 @@ const WAKE: Field = Field::word(
     "What news does to the sleeping agent's container: nothing, start it (it sleeps stopped) or resume it (it sleeps \
         frozen).",
 );
-/// What the route takes.
+/// The fields that the route takes.
 pub(crate) const FIELDS: &[Field] = &[WAKE, IDLE_STOP];
 
-/// What it answers.
+/// The fields of the route's reply.
 pub(crate) const ANSWER: &[Field] = &[STATUS, SLUG, WAKE_SET, IDLE_STOP_SET, SLEEPING, REVISION];
 
 pub(crate) fn update(app: &App, call: Call) -> Handled {

@@ -1,4 +1,4 @@
-//! Agents that are frozen or thawed together, as many in each transaction as others' writes can wait for.
+//! Freezing and thawing agents together, in transactions that are so short that others' writes can wait for each.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,20 +29,20 @@ use crate::time::Micros;
 pub(super) const REASON: Field =
     Field::text("reason", FREEZE_REASON_CHARS, "The reason, 1 to 500 characters. The owner reads it.").not_empty();
 
-/// How long one transaction changes agents, one at least.
+/// How long one transaction works on agents. It works on at least one.
 const WORK: Duration = Duration::from_millis(4);
-/// Agents that are listed at once.
+/// The agents that one read lists.
 const PAGE: u64 = 256;
 
-/// A change of one agent, or of all that a user owns; an admin's all are everybody's.
+/// A freeze or thaw of one agent, or of all agents that a user owns; for an admin, of all agents of the box.
 pub(super) struct FreezeChange {
     freezes: bool,
     freezing: Freezing,
     caller: Caller,
     to_webhook: bool,
-    /// The one freeze that is undone, if it is not all of them.
+    /// The time of the only freeze that is undone; `None`: all of them.
     only: Option<Micros>,
-    /// Where the list of all agents goes on.
+    /// The place after which the list of all agents goes on.
     place: i64,
     changed: Vec<Freezable>,
 }
@@ -56,12 +56,12 @@ impl FreezeChange {
         Self { freezes, freezing, caller, to_webhook, only: None, place: 0, changed: Vec::new() }
     }
 
-    /// The same, of what was frozen at this time alone.
+    /// Restricts a thaw to the agents that were frozen at this time, if there is one.
     pub(super) fn only(self, frozen_at: Option<Micros>) -> Self {
         Self { only: frozen_at, ..self }
     }
 
-    /// When it is made, in however many transactions.
+    /// Returns the time of the change, the same in all its transactions.
     pub(super) fn at(&self) -> Micros {
         self.freezing.at
     }
@@ -70,12 +70,13 @@ impl FreezeChange {
         if self.freezes { "frozen" } else { "thawed" }
     }
 
-    /// How many agents changed.
+    /// Returns how many agents changed.
     pub(super) fn agents(&self) -> usize {
         self.changed.len()
     }
 
-    /// Changes agents for as long as one transaction may work. The last transaction tells their owners, and returns them.
+    /// Changes agents for as long as one transaction may work. The last transaction stores their owners' notices and
+    /// returns the owners' ids; the others return `None`.
     pub(super) fn some(&mut self, conn: &Connection) -> store::Result<Option<Vec<String>>> {
         let begun = Instant::now();
         loop {
@@ -123,7 +124,7 @@ impl FreezeChange {
         Ok(())
     }
 
-    /// Tells the owners of what has changed. Who they are.
+    /// Stores the notices for the agents' owners, and returns the owners' ids.
     pub(super) fn tell(&self, conn: &Connection) -> store::Result<Vec<String>> {
         let Freezing { by, reason, at, .. } = &self.freezing;
         let mut told = Vec::new();
@@ -134,7 +135,7 @@ impl FreezeChange {
         Ok(told)
     }
 
-    /// Promises what follows of the containers, where one of the agents has one.
+    /// Promises an operation for the containers, if one of the agents has one; otherwise replies `answer`.
     pub(super) fn promise(self, tx: &Tx<'_>, slow: Slow, answer: &Value) -> Result<Written, ApiError> {
         let kind = if self.freezes { OperationKind::Freeze } else { OperationKind::Thaw };
         let op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);
@@ -145,7 +146,8 @@ impl FreezeChange {
     }
 }
 
-/// The promise; of a freeze of all it tells the time, so that it can be undone before it has ended.
+/// Returns the promise. For a freeze of all agents it has the time, so that the freeze can be undone before the
+/// operation has ended.
 fn pending(op: &Operation) -> Reply {
     let payload: Value = serde_json::from_str(&op.payload).unwrap_or_default();
     match payload["answer"]["frozen_at"].as_str() {
@@ -154,7 +156,7 @@ fn pending(op: &Operation) -> Reply {
     }
 }
 
-/// Who hears of a change once it is on disk.
+/// The parts that are told of a change after the commit.
 pub(super) struct FreezeNews {
     freezes: bool,
     streams: Arc<Streams>,
@@ -168,17 +170,17 @@ impl FreezeNews {
         Self { freezes, streams, sleeper, notifier: app.notifier() }
     }
 
-    /// Whether the notices are for the webhook as well.
+    /// Returns true if the notices are for the webhook too.
     pub(super) fn to_webhook(&self) -> bool {
         self.notifier.reaches_webhook()
     }
 
-    /// These users have notices.
+    /// Tells them of the change; `users` have notices.
     pub(super) fn now(&self, users: &[String]) {
         if self.freezes {
             self.streams.look_again();
         } else {
-            // What came meanwhile wakes one that sleeps.
+            // News that came meanwhile wakes an agent that sleeps.
             self.sleeper.nudge();
         }
         self.notifier.told(users);

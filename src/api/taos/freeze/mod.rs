@@ -1,5 +1,5 @@
-//! Freezing agents: one transaction suspends every credential of theirs, then their containers stand still; thawing
-//! gives back exactly what lived before (contract of requests, section 5).
+//! Freezing agents: one transaction suspends all their credentials, then their containers are frozen. Thawing restores
+//! exactly what was valid before (contract of requests, section 5).
 
 mod change;
 
@@ -36,7 +36,7 @@ const ONLY: Field = Field::text(
     "Thaw only the agents of one freeze: the frozen_at from the reply of POST /api/freeze.",
 )
 .told(TIME);
-/// One form of a time, for the API document.
+/// The pattern of one form of a time, for the OpenAPI document.
 const TIME: &str = r#"{"pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z$"}"#;
 const CONTAINERS: Field =
     Field::of("containers", crate::rest::field::Type::AnyObject, "By slug: success, or error; after the wait.");
@@ -59,7 +59,7 @@ const fn row(
         .failing(errors)
 }
 
-/// The rows of the table.
+/// The routes for freezing and thawing.
 pub const ROUTES: &[ApiRoute] = &[
     row(
         "/api/agents/{name}/freeze",
@@ -129,7 +129,7 @@ fn thaw_all(app: &App, call: Call) -> Handled {
     change_all(app, call, false)
 }
 
-/// Marks an agent and tells its owner, in one transaction; then its container follows.
+/// Marks an agent and notifies its owner in one transaction. Then an operation changes its container, if it has one.
 fn change_one(app: &App, call: Call, freezes: bool) -> Handled {
     let (slow, told) = (Slow::new(app, &call.input), FreezeNews::of(app, freezes));
     let mut change = FreezeChange::of(&call, told.to_webhook(), freezes);
@@ -150,8 +150,8 @@ fn change_one(app: &App, call: Call, freezes: bool) -> Handled {
     })
 }
 
-/// Marks the agents and tells their owners; then the containers follow. Some hundred agents are marked in one transaction,
-/// more of them in several, so that others' writes go in between.
+/// Marks the agents and notifies their owners. Then an operation changes the containers. A few hundred agents are
+/// marked in one transaction, more of them in several, so that others' writes go in between.
 fn change_all(app: &App, call: Call, freezes: bool) -> Handled {
     users_only(&call.caller)?;
     let (slow, told) = (Slow::new(app, &call.input), FreezeNews::of(app, freezes));
@@ -176,7 +176,7 @@ fn change_all(app: &App, call: Call, freezes: bool) -> Handled {
     })
 }
 
-/// The freeze that is to be undone, where it is not all of them: every agent of one freeze has its time.
+/// Returns the time of the only freeze to undo; `None`: all of them. Every agent of one freeze has the same time.
 fn one_freeze(input: &Input) -> Result<Option<Micros>, ApiError> {
     let Some(text) = input.body.text(&ONLY) else { return Ok(None) };
     let at = Micros::parse(text);
@@ -192,7 +192,7 @@ fn users_only(caller: &Caller) -> Result<(), ApiError> {
 
 fn freezable(agent: Agent) -> Freezable {
     Freezable {
-        // Nothing comes after it.
+        // There is no page after it.
         place: 0,
         frozen_at: agent.frozen_at,
         id: agent.id,

@@ -1,6 +1,6 @@
-//! Joins: somebody without a credential asks to become an agent, or to come back as one (requests contract, section 4).
-//! Nothing of it is stored before a person has decided. The decision makes the agent, or ends the old credentials of the
-//! one that comes back; the key itself is made when its caller fetches it, so that no secret lies anywhere meanwhile.
+//! Joins: a caller without a credential asks to become an agent, or to come back as one (requests contract, section 4).
+//! Nothing of it is stored before a person has decided. The decision makes the agent, or ends the old credentials of
+//! the one that comes back. The key itself is made when its caller fetches it, so that no secret is stored meanwhile.
 
 use std::time::Instant;
 
@@ -30,19 +30,19 @@ const HOUR: i64 = 3600 * Micros::SECOND;
 
 /// A record with its place in a list.
 pub type Placed = ((Micros, String), Value);
-/// People by id and name.
+/// Users by id and name.
 type NamedUsers = Vec<(String, String)>;
 
-/// A join as somebody may see it.
+/// A join that the caller may see.
 pub enum VisibleJoin {
-    /// Nobody has decided.
+    /// An undecided join, with the hash of its device code.
     Waiting(Box<(SecretHash, WaitingJoin)>),
-    /// It was decided.
+    /// A decided join.
     Decided(Box<Join>),
 }
 
 impl VisibleJoin {
-    /// Where it stands.
+    /// Returns the state of the join.
     pub fn state(&self) -> RequestState {
         match self {
             Self::Waiting(_) => RequestState::Pending,
@@ -50,7 +50,7 @@ impl VisibleJoin {
         }
     }
 
-    /// Its id.
+    /// Returns the id of the join.
     pub fn id(&self) -> &str {
         match self {
             Self::Waiting(waiting) => &waiting.1.id,
@@ -58,10 +58,10 @@ impl VisibleJoin {
         }
     }
 
-    /// Its record.
+    /// Returns the record of the join.
     ///
     /// # Errors
-    /// The store's.
+    /// Any `StoreError`.
     pub fn show(&self, conn: &Connection, now: Micros) -> store::Result<Value> {
         match self {
             Self::Waiting(waiting) => shown_waiting(conn, &waiting.1, now),
@@ -70,8 +70,8 @@ impl VisibleJoin {
     }
 }
 
-/// True if the caller may let this name in: of an agent that is there its owner and the admins, of a new one whoever may
-/// make agents. An agent never decides.
+/// Returns true if the caller may decide a join with this name: for an existing agent its owner and the admins, for a
+/// new one those who may create agents. An agent never decides.
 fn may_decide(conn: &Connection, caller: &Caller, called: &str) -> Result<bool, ApiError> {
     if caller.agent_id().is_some() {
         return Ok(false);
@@ -95,10 +95,10 @@ fn sees(caller: &Caller, join: &Join) -> bool {
         && join.agent_id.as_deref().is_none_or(|id| caller.may_touch(id))
 }
 
-/// The join of this id or code, if there is one that the caller may see.
+/// Returns the join of this id or code, if there is one that the caller may see.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn find(conn: &Connection, joins: &Joins, caller: &Caller, text: &str) -> Result<Option<VisibleJoin>, ApiError> {
     if let Some(waiting) = joins.named(text, Instant::now())
         && rows::by_id(conn, &waiting.1.id)?.is_none()
@@ -110,10 +110,10 @@ pub fn find(conn: &Connection, joins: &Joins, caller: &Caller, text: &str) -> Re
     Ok(join.map(|join| VisibleJoin::Decided(Box::new(join))))
 }
 
-/// The joins of a page of the caller's list, newest first, each with its place.
+/// Returns the joins of a page of the caller's list, newest first, each with its place.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn list(
     conn: &Connection,
     joins: &Joins,
@@ -154,7 +154,7 @@ pub fn list(
     Ok(found.into_iter().map(|(place, .., record)| (place, record)).collect())
 }
 
-/// What every record of a join has.
+/// The values that every record of a join has.
 struct JoinParts<'a> {
     id: &'a str,
     state: RequestState,
@@ -196,7 +196,7 @@ impl JoinParts<'_> {
     }
 }
 
-/// Who may decide, and the agent of this name where there is one.
+/// Returns the agent of this name, if there is one, and the users who may decide.
 fn deciders(conn: &Connection, called: &str, now: Micros) -> store::Result<(Option<LiveAgent>, NamedUsers)> {
     let live = agents::by_name(conn, called)?;
     let found = match &live {
@@ -264,10 +264,10 @@ fn shown(conn: &Connection, join: &Join, now: Micros) -> store::Result<Value> {
     Ok(record)
 }
 
-/// Notifies each who may decide, in the transaction of nobody's call.
+/// Stores a notification for each decider, in a transaction that belongs to no caller.
 ///
 /// # Errors
-/// The store's.
+/// Any `StoreError`.
 pub fn notify(conn: &Connection, join: &WaitingJoin, to_webhook: bool, now: Micros) -> store::Result<RequestNews> {
     let (live, deciders) = deciders(conn, &join.name, now)?;
     let again = if live.is_some() { "again as" } else { "as" };
@@ -279,17 +279,18 @@ pub fn notify(conn: &Connection, join: &WaitingJoin, to_webhook: bool, now: Micr
     requests::people(conn, &join.id, &deciders, (&title, &lines.join("\n")), to_webhook, now)
 }
 
-/// What a decider chose of a join.
+/// The agent that a join becomes; `is_same` if it comes back.
 struct Approval {
     agent: Agent,
     is_same: bool,
 }
 
-/// Lets a join in.
+/// Approves a join.
 ///
 /// # Errors
-/// 422 where the choice does not fit, `agent_not_found`, `forbidden`, `name_conflict`, `scope_exceeds_issuer`,
-/// `request_decided`, or the store's.
+/// `validation_error` (422) if the choice does not fit, `agent_not_found`, `agent_frozen`, `create_not_allowed`,
+/// `name_conflict`, `cleanup_required`, `scope_exceeds_issuer`, `request_decided`, those of `create::add`, or a
+/// `StoreError`.
 pub fn approve(
     tx: &Tx<'_>,
     found: VisibleJoin,
@@ -318,10 +319,10 @@ pub fn approve(
     decided(tx, &device, &decision)
 }
 
-/// Turns a join away.
+/// Denies a join.
 ///
 /// # Errors
-/// `request_decided`, or the store's.
+/// `request_decided`, or a `StoreError`.
 pub fn deny(tx: &Tx<'_>, found: VisibleJoin, note: Option<&str>) -> Result<(Value, RequestNews), ApiError> {
     let VisibleJoin::Waiting(waiting) = found else { return Err(already(&found)) };
     let (device, join) = *waiting;
@@ -335,7 +336,7 @@ fn already(found: &VisibleJoin) -> ApiError {
         .with("state", found.state().slug())
 }
 
-/// The agent that a join becomes.
+/// Returns the agent that a join becomes, new or existing.
 fn admitted(tx: &Tx<'_>, join: &WaitingJoin, choice: &DecisionChoice) -> Result<Approval, ApiError> {
     let called = choice.name.as_deref().unwrap_or(&join.name);
     let live = agents::by_name(tx.conn, called)?;
@@ -366,7 +367,7 @@ fn admitted(tx: &Tx<'_>, join: &WaitingJoin, choice: &DecisionChoice) -> Result<
     Ok(Approval { agent, is_same })
 }
 
-/// A new agent of the decider's with this name, which is never taken over.
+/// Creates an agent of the decider with this name. A name that is taken is refused.
 fn born(tx: &Tx<'_>, called: &str) -> Result<Agent, ApiError> {
     access::may_create(tx.conn, tx.caller)?;
     if agents::name_is_taken(tx.conn, &called.to_ascii_lowercase())? {
@@ -380,7 +381,7 @@ fn born(tx: &Tx<'_>, called: &str) -> Result<Agent, ApiError> {
     Ok(agent)
 }
 
-/// The decider must be allowed to make the agent himself.
+/// Checks that the decider's own scopes allow the action.
 fn within(tx: &Tx<'_>, action: Action) -> Result<(), ApiError> {
     if tx.caller.lasting_scopes().allow(action) {
         return Ok(());
@@ -390,7 +391,7 @@ fn within(tx: &Tx<'_>, action: Action) -> Result<(), ApiError> {
         .with("scope", action.slug()))
 }
 
-/// Ends the credentials that an agent has, now or in some hours.
+/// Ends the credentials of an agent, now or after this many hours.
 fn end_old(tx: &Tx<'_>, agent: &Agent, hours: i64) -> Result<(), ApiError> {
     if hours > 0 {
         credentials::end_all_of_agent(tx.conn, &agent.id, tx.now.plus(hours * HOUR))?;

@@ -17,13 +17,13 @@ use crate::store::requests::RequestState;
 use crate::store::{self, users};
 use crate::time::Micros;
 
-/// The life of the key: the default of keys.
+/// The life of the key, which is the default of keys.
 const LIFE: i64 = 90 * Micros::DAY;
 
 /// Refuses a key beyond the agent's maximum.
 ///
 /// # Errors
-/// `cleanup_required`, or the store's.
+/// `cleanup_required`, or a `StoreError`.
 pub(super) fn has_room(tx: &Tx<'_>, most: u64, agent: &Agent) -> Result<(), ApiError> {
     let count = keys::count_of_agent(tx.conn, &agent.id, tx.now)?;
     if count < most {
@@ -35,10 +35,10 @@ pub(super) fn has_room(tx: &Tx<'_>, most: u64, agent: &Agent) -> Result<(), ApiE
         .with("max", most))
 }
 
-/// Gives the key of a decided join away; `None` if nobody has decided.
+/// Makes and returns the key of an approved join; `None` if nobody has decided.
 ///
 /// # Errors
-/// `access_denied`, `expired_token`, `agent_frozen`, or the store's.
+/// `access_denied`, `expired_token`, `agent_frozen`, or a `StoreError`.
 pub fn fetch(
     conn: &rusqlite::Connection,
     device: &SecretHash,
@@ -96,7 +96,7 @@ fn denied(note: Option<String>) -> ApiError {
     ApiError::new(codes::ACCESS_DENIED).with("note", note)
 }
 
-/// What was decided counts as long as whoever decided could decide it now.
+/// Checks that the decider could still decide: an approval counts only as long as that.
 fn still_good(conn: &rusqlite::Connection, join: &Join, agent: &Agent) -> Result<(), ApiError> {
     let user = users::by_id(conn, &join.decider_id)?.filter(|user| !user.disabled);
     match user {

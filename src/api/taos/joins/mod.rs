@@ -1,5 +1,5 @@
-//! Joining and coming back, for somebody without a credential (requests contract, section 4): ask, and fetch the key once
-//! a person has approved. Works under every name of the box, whether or not OAuth is offered there.
+//! Joining and coming back, for a caller without a credential (requests contract, section 4): it asks, and fetches the
+//! key after a person has approved. This works under every name of the box, whether or not OAuth is offered there.
 
 pub(crate) mod decide;
 mod key;
@@ -34,7 +34,7 @@ use crate::time::Micros;
 
 const DOC: &str = "recipes/joining#ask";
 const DOC_FETCH: &str = "recipes/joining#fetch-the-key";
-/// What refusals are recorded as.
+/// The action that refusals are recorded as.
 const NEED: Need = Need { action: Action::RequestsCreate, classes: &[], dialect: Taos };
 
 const NAME: Field = Field::text("name", NAME_CHARS, "The name of the agent: A-Z a-z 0-9 _ -.");
@@ -46,7 +46,7 @@ const fn public(path: &'static str, handler: PublicHandler) -> ApiRoute {
     ApiRoute::public(Method::POST, path, Taos, handler).secret().answering(200, Answer::Empty)
 }
 
-/// The rows of the table.
+/// The routes for joins.
 pub const ROUTES: &[ApiRoute] = &[
     public("/api/joins", ask)
         .described(
@@ -108,7 +108,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ]),
 ];
 
-/// The caller's address for people.
+/// Returns the caller's address as people read it.
 fn told(peer: &Peer) -> String {
     match peer {
         Peer::Ip(ip) => ip.to_canonical().to_string(),

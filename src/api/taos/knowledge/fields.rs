@@ -1,4 +1,4 @@
-//! The fields of items and sources of knowledge, each declared once, how an item is shown and what a source may be called.
+//! The fields of knowledge items and sources, each declared once; the record of an item; the names of sources.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(super) const CONTENT: Field =
 pub(super) const TITLE_FIELD: Field =
     Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty();
 
-/// An item without its text.
+/// Returns the record of an item, without its text.
 pub(super) fn show(item: &KnowledgeItem) -> Value {
     json!({
         "id": item.id,
@@ -41,7 +41,7 @@ pub(super) fn show(item: &KnowledgeItem) -> Value {
     })
 }
 
-/// True for the name of a source or of a kind of source.
+/// Returns true for the name of a source (with `colon`) or of a type of source.
 pub(super) fn is_name(name: &str, colon: bool) -> bool {
     let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     name.len() <= 64
@@ -49,10 +49,10 @@ pub(super) fn is_name(name: &str, colon: bool) -> bool {
         && name.bytes().all(|b| word(b) || matches!(b, b'.' | b'_' | b'-') || (colon && b == b':'))
 }
 
-/// Lets the name of a source pass.
+/// Checks the name of a source.
 ///
 /// # Errors
-/// 422.
+/// `validation_error` (422).
 pub(super) fn check_source_id(source_id: &str) -> Result<(), ApiError> {
     if is_name(source_id, true) {
         return Ok(());

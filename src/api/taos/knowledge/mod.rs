@@ -1,4 +1,5 @@
-//! Knowledge: the rows of the table, and what an item looks like (taOS contract, section 5). No URL is ever fetched.
+//! Knowledge: the rows of the route table, and the records of items (taOS contract, section 5). The daemon never
+//! fetches a URL.
 
 mod fields;
 mod prompt;
@@ -35,10 +36,10 @@ const STATUS: Field = Field::word("status", &["ready"], "Always ready.").require
 const CREATED_AT: Field = Field::shown("created_at", "When the item was added.");
 const UPDATED_AT: Field = Field::shown("updated_at", "When the item was last changed.");
 
-/// An item as listed.
+/// The record of an item in a list.
 const BRIEF: &[Field] =
     &[ID, SOURCE_TYPE, SOURCE_ID, SOURCE_URL, TITLE, AUTHOR, SUMMARY, CATEGORIES, STATUS, CREATED_AT, UPDATED_AT];
-/// An item with its text.
+/// The record of an item with its text.
 const WHOLE: &[Field] = &[
     ID,
     SOURCE_TYPE,
@@ -53,7 +54,7 @@ const WHOLE: &[Field] = &[
     CREATED_AT,
     UPDATED_AT,
 ];
-/// An item as found.
+/// The record of an item that a search found.
 const HIT: &[Field] = &[
     ID,
     SOURCE_TYPE,
@@ -70,7 +71,7 @@ const HIT: &[Field] = &[
     Field::of("score", Type::Number, "The rank of the match; larger is better.").required(),
 ];
 
-/// The system prompt.
+/// The reply with the system prompt.
 const PROMPT: &[Field] = &[
     Field::shown("prompt", "The prompt, in Markdown."),
     ITEMS,
@@ -80,7 +81,7 @@ const PROMPT: &[Field] = &[
     Field::flag("truncated", "True if a document did not fit.").required(),
 ];
 
-/// The rows of the table.
+/// The routes for knowledge.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/knowledge/items", Taos, Action::KnowledgeRead, read::list)
         .described("knowledge_list", "List items of knowledge", "Oldest first, without their text.", DOC_READ)

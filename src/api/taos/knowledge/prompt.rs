@@ -1,4 +1,4 @@
-//! The system prompt: what a fresh agent is told about the box, put together from whole documents.
+//! The system prompt: what a new agent reads about the box, assembled from whole documents.
 
 use hyper::header::{ACCEPT, VARY};
 use hyper::http::StatusCode;
@@ -14,11 +14,12 @@ use crate::store;
 use crate::store::knowledge::{self, PromptPart};
 
 const DEFAULT_BYTES: usize = 32 * 1024;
-/// Documents named of those that are in the prompt, and of those that are not: the list of items has them all.
+/// The most documents that the reply names, both of those in the prompt and of those left out. The list of items has
+/// them all.
 const NAMED: usize = KNOWLEDGE_ITEMS;
-/// Between two documents.
+/// The separator between two documents.
 const RULE: &str = "\n\n---\n\n";
-/// What is said while nothing is known.
+/// The prompt if there are no documents.
 const FALLBACK: &str = "You run on a taosd box. Its address is in TAOS_URL, your token in TAOS_TOKEN: send it as \
     `Authorization: Bearer $TAOS_TOKEN`.\n\nGET /api lists every route with the action it needs and the page that explains \
     it; GET /docs is the documentation; GET /api/auth/whoami says who you are and what you may do. Every error carries \
@@ -28,7 +29,7 @@ struct PromptDraft {
     text: String,
     items: Vec<Value>,
     omitted: Vec<Value>,
-    /// How many did not fit, named or not.
+    /// The number of documents that did not fit, named or not.
     left_out: u64,
 }
 
@@ -54,7 +55,7 @@ fn wants_markdown(accept: &str) -> bool {
     accept.split(',').any(|range| range.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("text/markdown"))
 }
 
-/// Takes every document that still fits, in order: a long one does not keep out a short one behind it.
+/// Adds every document that still fits, in order. A long one does not keep out a short one after it.
 fn assemble(conn: &Connection, source_id: Option<&str>, most: usize) -> store::Result<PromptDraft> {
     let mut prompt = PromptDraft { text: String::new(), items: Vec::new(), omitted: Vec::new(), left_out: 0 };
     let mut failed = None;
@@ -71,11 +72,11 @@ fn assemble(conn: &Connection, source_id: Option<&str>, most: usize) -> store::R
     Ok(prompt)
 }
 
-/// Takes a document in if it fits, or names it among those that did not.
+/// Adds a document if it fits, or names it among those that did not.
 fn add(conn: &Connection, prompt: &mut PromptDraft, part: &PromptPart, most: usize) -> store::Result<()> {
     let shown = || json!({"id": part.id, "title": part.title});
     let rule = if prompt.text.is_empty() { "" } else { RULE };
-    // What surely does not fit is not even read.
+    // A document that cannot fit is not read.
     let may_fit = prompt.text.len() + rule.len() + part.bytes.min(1) <= most && prompt.items.len() < NAMED;
     match (may_fit && part.bytes <= most).then(|| written(conn, part)).transpose()? {
         Some(text) if prompt.text.len() + rule.len() + text.len() <= most => {
@@ -93,7 +94,7 @@ fn add(conn: &Connection, prompt: &mut PromptDraft, part: &PromptPart, most: usi
     Ok(())
 }
 
-/// A document as it stands in the prompt: with its title, if it does not begin with one.
+/// Returns a document as it is in the prompt: with its title, if it does not begin with one.
 fn written(conn: &Connection, part: &PromptPart) -> store::Result<String> {
     let text = knowledge::text(conn, part)?;
     let text = text.trim();

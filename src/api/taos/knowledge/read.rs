@@ -38,7 +38,7 @@ pub(crate) fn get(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&shown).decided(Decided::ByDatabase).into())
 }
 
-/// The order is that of the scores, so a place is a score and, among equals, the order of making.
+/// Searches the items. They are ordered by score, so a place is a score and, among equal scores, the order of creation.
 pub(crate) fn search(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "search")?;
     let page = list.page();

@@ -39,15 +39,15 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
-/// The source of the path, if it may be written.
+/// Returns the source of the path, if its name is valid and not reserved.
 fn writable(call: &Call) -> Result<String, ApiError> {
     let source_id = call.input.param(0);
     check_source_id(source_id)?;
     if source_id == CORE { Err(codes::SOURCE_RESERVED.into()) } else { Ok(source_id.to_owned()) }
 }
 
-/// Whose the source is, if the caller may write it: its owner, the editors of an agent that owns it, and admins. `None`:
-/// there is none yet, or nobody owns it any more.
+/// Returns the owner of the source, if the caller may write it: its owner, the editors of an agent that owns it, and
+/// admins. `None`: there is no such source yet, or it has no owner any more.
 fn may_write(tx: &Tx<'_>, source_id: &str) -> Result<Option<Grantee>, ApiError> {
     let owner = match owners::owner(tx.conn, source_id)? {
         Owner::Nobody => return Ok(None),
@@ -64,7 +64,7 @@ fn may_write(tx: &Tx<'_>, source_id: &str) -> Result<Option<Grantee>, ApiError> 
     if may { Ok(Some(owner)) } else { Err(codes::SOURCE_FORBIDDEN.into()) }
 }
 
-/// Lets pass what fits into what the box keeps and into what one owner may have; an admin has the box's bound alone.
+/// Checks that the documents fit into the limits of the box and of one owner. For an admin only the box's limit counts.
 fn check_room(tx: &Tx<'_>, source_id: &str, owner: &Grantee, documents: &[NewDocument]) -> Result<(), ApiError> {
     if knowledge::count_other_sources(tx.conn, source_id, KNOWLEDGE_SOURCES)? >= KNOWLEDGE_SOURCES {
         return Err(codes::TOO_MANY_SOURCES.into());

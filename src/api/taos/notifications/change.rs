@@ -1,4 +1,4 @@
-//! Marking as read and deleting: by the user a notification was sent to, never by the agent that sent it.
+//! Marking notifications as read and deleting them. Only the recipient may do this, not the agent that sent one.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ fn users_only(caller: &Caller) -> Result<(), ApiError> {
         .detail("Only the recipient may change a notification. The agent that sent it may only read it."))
 }
 
-/// The notification of the path, if the caller may alter it.
+/// Returns the notification of the path, if the caller may change it.
 fn find(tx: &Tx<'_>) -> Result<Notification, ApiError> {
     let found = notifications::get(tx.conn, &holder(tx.caller), tx.input.param(0))?;
     let found = found.ok_or(codes::NOTIFICATION_NOT_FOUND)?;
@@ -39,7 +39,7 @@ pub(crate) fn read(app: &App, call: Call) -> Handled {
 pub(crate) fn read_all(app: &App, call: Call) -> Handled {
     users_only(&call.caller)?;
     let last = app.store.lookup(notifications::last)?;
-    // Those there are now, so few at a time that others' writes go in between.
+    // Marks those that exist now, so few in one transaction that others' writes go in between.
     let mut updated = 0;
     loop {
         let user_id = call.caller.user().id.clone();

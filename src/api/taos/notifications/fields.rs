@@ -1,4 +1,4 @@
-//! The fields of notifications, whose they are, and how one is shown.
+//! The fields of notifications, whose notifications a caller sees, and their record.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub(super) const AFTER: Field = Field::text("after", 36, "The id of a notificati
 pub(super) const WAIT: Field =
     Field::integer("wait", 0, 30, "Seconds to hold the reply until one is newer than after (absent: than now).");
 
-/// A notification as shown.
+/// Returns the record of a notification.
 pub fn show(notification: &Notification) -> Value {
     json!({
         "id": notification.id,
@@ -31,7 +31,7 @@ pub fn show(notification: &Notification) -> Value {
     })
 }
 
-/// Whose notifications the caller sees.
+/// Returns the inbox that the caller sees.
 pub fn holder(caller: &Caller) -> Inbox {
     match caller.agent_id() {
         Some(id) => Inbox::Agent(id.to_owned()),
@@ -39,7 +39,7 @@ pub fn holder(caller: &Caller) -> Inbox {
     }
 }
 
-/// What is woken when the caller, or the agents of the same user, send something.
+/// Returns the topic that is woken when the caller's user or the user's agents send a notification.
 pub fn topic(caller: &Caller) -> String {
     streams::notifications_of(&caller.user().id)
 }

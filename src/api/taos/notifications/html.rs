@@ -1,11 +1,11 @@
 //! Notifications as HTML fragments for pages that fetch them (`HX-Request: true`). Every stored text is escaped, in
-//! text and in attributes; nothing inline runs, and the reply's policy forbids it besides.
+//! text and in attributes. Nothing inline runs, and the reply's policy forbids it too.
 
 use std::fmt::Write as _;
 
 use crate::store::notifications::{Level, Notification};
 
-/// Text that is safe between tags and within quoted attributes.
+/// Escapes a text, so that it is safe between tags and within quoted attributes.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     // Writing to a string does not fail.
@@ -21,14 +21,14 @@ fn icon(level: Level) -> &'static str {
     }
 }
 
-/// A list without an item.
+/// The fragment of an empty list.
 pub(crate) const NONE: &str = "<div class=\"notif-empty\">No notifications</div>\n";
 
-/// An item of the list.
+/// Returns the fragment of one notification.
 pub(crate) fn item(one: &Notification) -> String {
     let class = if one.read { "notif-item" } else { "notif-item unread" };
     let title = match &one.action_url {
-        // Checked when it came in: a path on this box or http(s), nothing that runs.
+        // The URL was checked when it came in: a path on this box or http(s), nothing that runs.
         Some(url) => format!("<a href=\"{}\" rel=\"noopener noreferrer\">{}</a>", escape(url), escape(&one.title)),
         None => escape(&one.title),
     };
@@ -49,7 +49,7 @@ pub(crate) fn item(one: &Notification) -> String {
     out
 }
 
-/// The badge; empty text where there is nothing to read.
+/// Returns the badge, without a text if nothing is unread.
 pub(crate) fn badge(unread: i64) -> String {
     let shown = if unread > 0 { unread.to_string() } else { String::new() };
     format!("<span class=\"notif-badge\" data-count=\"{unread}\">{shown}</span>\n")
@@ -78,7 +78,7 @@ mod tests {
         }
     }
 
-    /// The fragment's tags and the parts between them.
+    /// Returns the names of the fragment's tags.
     fn tags(html: &str) -> Vec<String> {
         html.split('<').skip(1).map(|part| part.split(['>', ' ']).next().unwrap_or("").to_owned()).collect()
     }
@@ -88,7 +88,7 @@ mod tests {
         fn no_text_adds_a_tag_or_leaves_its_attribute(text in "(\\PC|[<>&\"'/= ]|<script>|onload=|javascript:){0,40}") {
             let (plain, html) = (item(&hostile("x")), item(&hostile(&text)));
             prop_assert_eq!(tags(&html), tags(&plain));
-            // As many quotes as without it: no attribute ends early or begins anew.
+            // As many quotes as with a harmless text: no attribute ends early or begins anew.
             prop_assert_eq!(html.matches('"').count(), plain.matches('"').count());
             prop_assert_eq!(html.matches('\'').count(), 0);
         }

@@ -1,5 +1,5 @@
-//! Notifications: the rows of the table, what one looks like, and whose they are (taOS contract, section 4). A user
-//! sees its own. An agent sees what it sent, and may not alter it.
+//! Notifications: the rows of the route table, their record, and who sees them (taOS contract, section 4). A user sees
+//! its own. An agent sees those that it sent, and may not change them.
 
 mod change;
 mod fields;
@@ -20,7 +20,7 @@ use crate::rest::field::Field;
 use crate::rest::route::Answer;
 use crate::store::notifications::Level;
 
-/// The page on sending.
+/// The documentation page on sending notifications.
 pub const DOC_NOTIFY: &str = "recipes/notifying-the-user#notify";
 const DOC_READ: &str = "recipes/notifying-the-user#read";
 const DOC_WATCH: &str = "recipes/notifying-the-user#watch";
@@ -45,10 +45,10 @@ const COUNT: &[Field] = &[
     Field::integer("total", 0, i64::MAX, "The number of all notifications.").required(),
 ];
 
-/// What a page that sends `HX-Request: true` gets.
+/// The media type of the reply to a page that sends `HX-Request: true`.
 const HTML: &[&str] = &["text/html"];
 
-/// The rows of the table.
+/// The routes for notifications.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/notifications", Taos, Action::NotificationsRead, read::list)
         .described(

@@ -28,7 +28,7 @@ use crate::time::Micros;
 
 const HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
 const VARIES: &str = "HX-Request";
-/// Cursors of the two orders are not each other's.
+/// The two orders. A cursor of one is not valid in the other.
 const NEWEST_FIRST: &str = "notifications";
 const OLDEST_FIRST: &str = "notifications-after";
 
@@ -57,10 +57,10 @@ pub(crate) fn count(app: &App, call: Call) -> Handled {
     Ok(reply.with(VARY, VARIES).decided(Decided::ByDatabase).into())
 }
 
-/// The place in the order that `after` names.
+/// Returns the place of the notification `after` in the order.
 ///
 /// # Errors
-/// 422 for what is no id.
+/// `validation_error` (422) if `after` is not an id, or a `StoreError`.
 pub(crate) fn place(conn: &Connection, after: &str) -> Result<i64, ApiError> {
     let is_id = after.len() == 36 && after.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
     if !is_id {
@@ -107,7 +107,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     Ok(Step::Later(poll.look()?))
 }
 
-/// The page, as the caller wants to see it.
+/// Reads a page, as HTML or JSON, whichever the caller asks for.
 fn read(
     conn: &Connection,
     input: &Input,
@@ -134,7 +134,7 @@ fn reply(input: &Input, list: Listing) -> Reply {
     reply.with(VARY, VARIES)
 }
 
-/// A list that is waited for.
+/// A list that a caller waits for.
 struct Poll {
     store: Arc<Store>,
     gate: Arc<Gate>,
@@ -148,9 +148,9 @@ struct Poll {
 }
 
 impl Poll {
-    /// Answers if there is something, or if the time is up; otherwise waits.
+    /// Replies if there is a notification, the time is up or the daemon stops; otherwise waits.
     fn look(self) -> Result<Outcome, ApiError> {
-        // The wait begins before the look: what is committed in between is not missed.
+        // The wait begins before the read, so that no commit in between is missed.
         let wait = self.streams.wait(&self.topic);
         let unread_only = self.call.input.query.flag(&UNREAD_ONLY).unwrap_or(false);
         let (input, span) = (&self.call.input, NotificationSpan::After(self.from));
@@ -164,7 +164,7 @@ impl Poll {
         Ok(Outcome::Later { wait, until, again: Box::new(move || self.again()) })
     }
 
-    /// Looks again, for a caller who would still be let in.
+    /// Looks again, if the caller would still be admitted.
     fn again(self) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         let looked = if self.gate.is_still_good(&self.call.caller, Action::NotificationsRead) {

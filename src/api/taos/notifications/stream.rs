@@ -14,7 +14,7 @@ use crate::store::notifications::{self as rows, Inbox, NotificationSpan};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What a holder has not been told yet.
+/// The notifications that a holder has not received yet.
 struct NotificationFeed {
     holder: Inbox,
     from: i64,
@@ -34,7 +34,7 @@ impl Feed for NotificationFeed {
 }
 
 pub(crate) fn open(app: &App, call: Call) -> Handled {
-    // A client that comes back names the last event it has seen; that is newer than the URL it began with.
+    // A client that reconnects names the last event that it has seen, which is newer than its URL says.
     let after = call.input.header(&LAST_EVENT_ID).or_else(|| call.input.query.text(&AFTER));
     let from = match after {
         Some(id) => app.store.lookup(|conn| place(conn, id))?,

@@ -1,4 +1,4 @@
-//! A reply on its way out: what hyper sends, and the clock of the write.
+//! Sending a reply: its conversion for hyper, and the clock of the write.
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use crate::rest::reply::{Body, BodySource, Reply};
 use crate::rest::service::Service;
 use crate::threads::lock;
 
-/// How long a reply's next piece waits where the pool's queue is full.
+/// The pause before the next piece of a reply is requested again, if the pool's queue is full.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
 
 impl<S: Service> Exchange<S> {
@@ -27,7 +27,7 @@ impl<S: Service> Exchange<S> {
         self.core.service.render(error, Some(&self.head))
     }
 
-    /// Turns a reply into what hyper sends, and starts the clock of the write.
+    /// Converts a reply for hyper, and starts the clock of the write.
     pub(super) fn send(self, mut reply: Reply) -> Response<ReplyBody> {
         if !may_be_sent(&reply.headers) {
             log::error!("request {}: a reply header's value may not be sent", self.head.request_id);

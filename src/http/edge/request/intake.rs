@@ -1,4 +1,4 @@
-//! A request's body, taken within its share of the memory for bodies.
+//! Reads a request's body, within its share of the memory for bodies.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::rest::reply::Reply;
 use crate::rest::service::{Outcome, Service};
 
 impl<S: Service> Exchange<S> {
-    /// Has a body taken piece by piece, as it comes.
+    /// Processes a body piece by piece, as it arrives.
     pub(super) async fn take_in(
         &mut self,
         plan: S::Plan,
@@ -53,7 +53,7 @@ impl<S: Service> Exchange<S> {
                 }
                 other => return self.settle(other).await,
             };
-            // Held until the piece is taken.
+            // The memory counts until the piece is processed.
             let mut held = self.core.bodies.open(caller.clone(), &self.core.meters);
             let work: Box<dyn FnOnce() -> PoolOutcome<S> + Send> =
                 match self.piece(&mut body, &mut left, &mut held).await? {
@@ -67,8 +67,8 @@ impl<S: Service> Exchange<S> {
         }
     }
 
-    /// Reads the rest of a body whose outcome is known, within one body's time: a client that is still sending would not
-    /// see the reply.
+    /// Reads the rest of a body whose outcome is known, within the time limit of one body: a client that is still
+    /// sending would not see the reply.
     async fn read_off(&mut self, mut body: Incoming, mut left: u64, caller: &str) -> Result<(), Halt> {
         let until = self.link.wire.now() + crate::limits::seconds(self.core.rules().limits.body_timeout);
         while std::time::Instant::now() < until {
@@ -80,7 +80,7 @@ impl<S: Service> Exchange<S> {
                     break;
                 }
                 Err(Halt::Gone) => return Err(Halt::Gone),
-                // The outcome stands, and the connection ends with it.
+                // The outcome stays, and the connection ends with it.
                 Err(_) => break,
             }
         }
@@ -98,7 +98,7 @@ impl<S: Service> Exchange<S> {
         })
     }
 
-    /// A body that came along with its head; `None` if it has to be waited for.
+    /// Reads a body that arrived with its head; `None` if it has not arrived completely.
     pub(super) async fn at_hand(
         &mut self,
         body: &mut Collecting,
@@ -145,7 +145,7 @@ impl<S: Service> Exchange<S> {
         }
     }
 
-    /// What a body that cannot be had means for its request.
+    /// Converts a body's failure into the end of its request.
     fn halt(&self, error: BodyError) -> Halt {
         match error {
             BodyError::Gone => Halt::Gone,

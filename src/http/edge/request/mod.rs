@@ -1,5 +1,6 @@
-//! One request from its head to its reply: the checks, the body, the trips to the pool. What has to wait runs as the future
-//! that hyper polls for a request; dropped with the connection, and whatever then waits in the queue is never started.
+//! One request from its head to its reply: the checks, the body and the work on the pool. Anything that has to wait
+//! runs in the future that hyper polls for the request. That future is dropped with the connection, and queued work of
+//! it never starts.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -35,17 +36,17 @@ use crate::rest::service::{Finish, Outcome, Service, Work};
 mod answer;
 mod intake;
 
-/// What a method list says where no route is concerned.
+/// The methods that a reply lists if no route is concerned.
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// A body up to this size, in bytes, that came along with its head saves a trip to the pool: it is checked and run in
-/// one. It lies in the connection's read buffer anyway.
+/// The largest body, in bytes, that is checked and run in one trip to the pool, if it arrived with its head. It is in
+/// the connection's read buffer anyway.
 const AT_HAND: u64 = READ_BYTES as u64;
 
-/// How long a request waits for a place among its principal's.
+/// How long a request waits for one of its principal's places on the pool.
 const SHARE_WAIT: Duration = Duration::from_secs(30);
 
-/// What a connection's requests have in common.
+/// The facts that all requests of a connection share.
 pub(super) struct ConnectionContext {
     pub(super) wire: Rc<Wire>,
     pub(super) peer: Peer,
@@ -56,7 +57,7 @@ pub(super) struct ConnectionContext {
     pub(super) gate: Rc<ConnectionGate>,
 }
 
-/// The client has gone: there is nobody to reply to.
+/// The error if the client has gone and no reply can be sent.
 #[derive(Debug)]
 pub(super) struct ClientGone;
 
@@ -68,7 +69,7 @@ impl fmt::Display for ClientGone {
 
 impl std::error::Error for ClientGone {}
 
-/// Why a request's way ends early.
+/// Why a request ends early.
 enum Halt {
     Gone,
     Error(ApiError),
@@ -81,11 +82,12 @@ impl From<&'static Code> for Halt {
     }
 }
 
-/// The answer to one request: a reply, or the work that ends in one.
+/// The result of one request: a reply, or the work that ends in one.
 pub(super) enum EdgeAnswer {
-    /// Nothing has to be waited for: no future is made and kept for it.
+    /// The reply is ready, without a future of its own.
     AtOnce(Ready<Concluded>),
-    /// It is worked on. In a box: hyper keeps room for all of an answer as long as the connection lives.
+    /// The work continues. It is boxed, because hyper reserves room for a whole `EdgeAnswer` as long as the connection
+    /// lives.
     Later(Pin<Box<dyn Future<Output = Concluded>>>),
 }
 
@@ -102,7 +104,7 @@ impl Future for EdgeAnswer {
     }
 }
 
-/// Answers one request.
+/// Handles one request.
 pub(super) fn answer<S: Service>(
     core: Rc<Core<S>>,
     link: Rc<ConnectionContext>,
@@ -144,10 +146,10 @@ pub(super) fn answer<S: Service>(
     }
 }
 
-/// A request that has to be worked on.
+/// A request that passed the first checks and needs more work.
 struct PreparedRequest<P> {
     plan: P,
-    /// Bytes that its body may have: of a caller that is known, and of nobody.
+    /// The limits of its body in bytes: with a verified credential, and without one.
     limits: (u64, u64),
     declared: Option<u64>,
     is_streamed: bool,
@@ -163,14 +165,14 @@ struct Exchange<S: Service> {
     core: Rc<Core<S>>,
     link: Rc<ConnectionContext>,
     head: Arc<Head>,
-    /// The connection ends with this reply.
+    /// Whether the connection ends with this reply.
     close: bool,
-    /// Bytes of the body are still to be read: they must never become the next request.
+    /// Whether the body has unread bytes. They must never become the next request.
     unread: bool,
 }
 
 impl<S: Service> Exchange<S> {
-    /// What can be said without waiting: a refusal, a reply, or how to go on.
+    /// Does everything that needs no waiting. Returns how to continue, or ends with a refusal or a reply.
     fn prepare(&self, checked: &CheckedHead, body: &Incoming) -> Result<PreparedRequest<S::Plan>, Halt> {
         let head = &self.head;
         if let Some(code) = host::refusal(head) {
@@ -199,7 +201,7 @@ impl<S: Service> Exchange<S> {
         Ok(PreparedRequest { plan, limits: (limit, nobodys), declared, is_streamed, expects_continue })
     }
 
-    /// The reply to a request, as hyper sends it.
+    /// Converts the result of a request into the reply for hyper.
     fn conclude(self, result: Result<Reply, Halt>) -> Concluded {
         let reply = match result {
             Ok(reply) | Err(Halt::Reply(reply)) => reply,
@@ -238,7 +240,7 @@ impl<S: Service> Exchange<S> {
         Box::pin(self.with_body(plan, body, (limit, nobodys), held)).await
     }
 
-    /// The way of a body that has to be waited for: everything that can be checked without it comes first.
+    /// Handles a request whose body has to be waited for: everything that can be checked without the body comes first.
     async fn with_body(
         &mut self,
         plan: S::Plan,
@@ -278,7 +280,7 @@ impl<S: Service> Exchange<S> {
     fn check_encoded(&self, segments: &[usize], plan: Option<&S::Plan>) -> Result<(), Halt> {
         let is_fine = |at: &usize| match plan {
             Some(plan) => self.core.service.is_free_text(plan, *at),
-            // A path that does not exist, with a slash in it or without.
+            // The path does not exist, with or without a slash in the segment.
             None => self.head.segments.get(*at).is_some_and(|segment| segment.contains('/')),
         };
         if segments.iter().all(is_fine) {
@@ -288,7 +290,7 @@ impl<S: Service> Exchange<S> {
         Err(Halt::Error(error))
     }
 
-    /// Has work done on the pool.
+    /// Runs work on the pool.
     async fn trip(&self, work: Box<dyn FnOnce() -> PoolOutcome<S> + Send>) -> Result<PoolOutcome<S>, Halt> {
         let Ok(answer) = self.core.pool.submit(work) else {
             count(&self.core.meters.refused_busy);
@@ -297,7 +299,7 @@ impl<S: Service> Exchange<S> {
         self.answered(answer).await
     }
 
-    /// What came of work on the pool.
+    /// Waits for the result of work on the pool.
     async fn answered(
         &self,
         answer: oneshot::Receiver<pool::PoolAnswer<PoolOutcome<S>>>,
@@ -312,12 +314,12 @@ impl<S: Service> Exchange<S> {
         }
     }
 
-    /// Has a request's work done on the pool once its principal has a place there.
+    /// Runs a request's work on the pool, once its principal has a place there.
     async fn trip_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolOutcome<S>, Halt> {
         self.in_share(Box::new(move || PoolOutcome::Outcome(work(), principal)), principal).await
     }
 
-    /// Has work done on the pool once its principal has a place there.
+    /// Runs work on the pool, once its principal has a place there.
     async fn in_share(
         &self,
         work: Box<dyn FnOnce() -> PoolOutcome<S> + Send>,
@@ -345,8 +347,8 @@ impl<S: Service> Exchange<S> {
         self.trip(Box::new(run)).await
     }
 
-    /// Has the rest of work done that has begun and waited. It finds room in any case, however many one piece of news
-    /// has woken, and waits for its principal's place as long as that takes.
+    /// Runs the rest of work that has started and waited. The queue always accepts it, however many requests one event
+    /// wakes. It waits for its principal's place as long as necessary.
     async fn resume_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolOutcome<S>, Halt> {
         let run = move || PoolOutcome::Outcome(work(), principal);
         let Some(principal) = principal else {
