@@ -54,6 +54,11 @@ impl Endpoint {
         }
     }
 
+    /// The URL without its path, which may be a secret: `https://ntfy.example:443/…`.
+    pub fn place(&self) -> String {
+        format!("{}://{}/…", if self.tls { "https" } else { "http" }, self.authority())
+    }
+
     /// Resolves the host to its first address.
     ///
     /// # Errors

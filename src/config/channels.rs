@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use file::{Table, Value};
+use file::{Table, Value, take_text};
 
 use super::source::Sources;
 use super::source::shown;
@@ -75,7 +75,7 @@ pub(super) fn from_sources(sources: &mut Sources) -> Vec<ConfiguredChannel> {
 
 fn read(mut table: Table) -> Result<ConfiguredChannel, String> {
     let kind = word::<ChannelKind>(&mut table, "kind", ChannelKind::SLUGS)?.ok_or("kind is missing")?;
-    let url = text(&mut table, "url")?.ok_or("url is missing")?;
+    let url = take_text(&mut table, "url")?.ok_or("url is missing")?;
     let endpoint = Endpoint::parse(&url, Plaintext::new(String::new())).map_err(|why| format!("url {why}"))?;
     let token_file = path(&mut table, "token_file")?;
     let token = token_file.as_deref().map(token).transpose()?;
@@ -89,14 +89,14 @@ fn read(mut table: Table) -> Result<ConfiguredChannel, String> {
     let trust = ca_file.as_deref().map(Trust::of_file).transpose().map_err(|why| format!("ca_file: {why}"))?;
     let events = events(&mut table)?;
     let min_level = word::<Level>(&mut table, "min_level", Level::SLUGS)?.unwrap_or(Level::Normal);
-    let user = text(&mut table, "user")?;
+    let user = take_text(&mut table, "user")?;
     if let Some(other) = table.into_keys().next() {
         return Err(format!(
             "accepts only kind, url, token_file, ca_file, events, min_level and user, not {}",
             shown(&other)
         ));
     }
-    let place = format!("{}://{}/…", if endpoint.tls { "https" } else { "http" }, endpoint.authority());
+    let place = endpoint.place();
     let id = id(kind, &url, user.as_deref());
     Ok(ConfiguredChannel { id, kind, url, place, token, token_file, trust, ca_file, events, min_level, user })
 }
@@ -109,21 +109,13 @@ fn id(kind: ChannelKind, url: &str, user: Option<&str>) -> String {
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
-fn text(table: &mut Table, key: &str) -> Result<Option<String>, String> {
-    match table.remove(key).map(|node| node.value) {
-        None => Ok(None),
-        Some(Value::Text(text)) if !text.is_empty() => Ok(Some(text)),
-        Some(_) => Err(format!("{key} must be a text in quotes")),
-    }
-}
-
 fn word<T: std::str::FromStr>(table: &mut Table, key: &str, words: &[&str]) -> Result<Option<T>, String> {
-    let Some(text) = text(table, key)? else { return Ok(None) };
+    let Some(text) = take_text(table, key)? else { return Ok(None) };
     text.parse().map(Some).map_err(|_| format!("{key}: {} is not one of {}", shown(&text), words.join(", ")))
 }
 
 fn path(table: &mut Table, key: &str) -> Result<Option<PathBuf>, String> {
-    let Some(text) = text(table, key)? else { return Ok(None) };
+    let Some(text) = take_text(table, key)? else { return Ok(None) };
     let path = PathBuf::from(text);
     paths::whole(&path).map_err(|why| format!("{key}: {why}"))?;
     Ok(Some(path))

@@ -33,6 +33,18 @@ pub(super) struct Node {
 /// A table, by key.
 pub(super) type Table = BTreeMap<String, Node>;
 
+/// Takes a text out of a table; `None` if the key is missing.
+///
+/// # Errors
+/// A text for people if the value is no text, or an empty one.
+pub(super) fn take_text(table: &mut Table, key: &str) -> Result<Option<String>, String> {
+    match table.remove(key).map(|node| node.value) {
+        None => Ok(None),
+        Some(Value::Text(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(format!("{key} must be a text in quotes")),
+    }
+}
+
 /// Reads the text of a file.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 //! 7).
 
 use super::Origin;
-use super::file::{Table, Value};
+use super::file::{Table, Value, take_text};
 use super::source::Sources;
 use super::source::shown;
 use crate::closed_set::closed_set;
@@ -89,12 +89,12 @@ fn once(all: &[ProtectedResource], resource: ProtectedResource) -> Result<Protec
 
 fn read(value: Value) -> Result<ProtectedResource, String> {
     let Value::Table(mut table) = value else { return Err("must be a table with uri".to_owned()) };
-    let uri = text(&mut table, "uri")?.ok_or("uri is missing")?;
+    let uri = take_text(&mut table, "uri")?.ok_or("uri is missing")?;
     let uri = uri.strip_suffix('/').unwrap_or(&uri).to_owned();
     if !is_uri(&uri) {
         return Err(format!("uri: {} is not an http(s) address without user, query and fragment", shown(&uri)));
     }
-    let alg = match text(&mut table, "alg")? {
+    let alg = match take_text(&mut table, "alg")? {
         None => TokenAlgorithm::EdDsa,
         Some(word) => {
             let known = || format!("alg: {} is not one of {}", shown(&word), TokenAlgorithm::SLUGS.join(", "));
@@ -106,14 +106,6 @@ fn read(value: Value) -> Result<ProtectedResource, String> {
         return Err(format!("accepts only uri, scopes and alg, not {}", shown(&other)));
     }
     Ok(ProtectedResource { uri, scopes, alg })
-}
-
-fn text(table: &mut Table, key: &str) -> Result<Option<String>, String> {
-    match table.remove(key).map(|node| node.value) {
-        None => Ok(None),
-        Some(Value::Text(text)) if !text.is_empty() => Ok(Some(text)),
-        Some(_) => Err(format!("{key} must be a text in quotes")),
-    }
 }
 
 fn scopes(table: &mut Table) -> Result<Vec<String>, String> {

@@ -166,8 +166,7 @@ impl Config {
         let marks: Vec<&str> = secret.iter().map(String::as_str).chain(tokens).collect();
         add("channel".into(), "channel", channels, &marks);
         if let Some(WebhookSettings { endpoint, secret_file }) = self.webhook.as_deref() {
-            let shown = quoted(&format!("http://{}/…", endpoint.authority()));
-            add("webhook.url".into(), "webhook.url", shown, &[&endpoint.path]);
+            add("webhook.url".into(), "webhook.url", quoted(&endpoint.place()), &[&endpoint.path]);
             add("webhook.secret_file".into(), "webhook.secret_file", path(secret_file), &[endpoint.secret.reveal()]);
         }
         all

@@ -183,3 +183,26 @@ fn a_membership_that_ended_and_a_channel_that_was_removed_stay_so() {
     wanted.sort();
     assert_eq!(told, wanted);
 }
+
+#[test]
+fn an_agent_whose_owner_came_later_goes_to_an_admin_who_still_is_one() {
+    let dir = TempDir::new();
+    let mut daemon = Daemon::start();
+    let operator = daemon.operator();
+    let user = |name: &str, role: &str| {
+        operator.post("/api/users", json!({"username": name, "role": role})).expect(201);
+    };
+    user("ann", "admin");
+    operator.post("/api/agents", json!({"name": "moved"})).expect(200);
+    let backup = dir.path().join("b.db");
+    good(&daemon, "backup", &[&backup]);
+
+    user("dan", "member");
+    daemon.execute("UPDATE agents SET owner_user_id = (SELECT id FROM users WHERE username = 'dan')", []);
+    daemon.execute("UPDATE users SET role = 'member' WHERE username = 'operator'", []);
+    assert_eq!(daemon.stop(), Some(0));
+    let said = good(&daemon, "restore", &[&backup]);
+    assert!(said.contains("agent moved: owner and space: operator in private -> ann in private"), "{said}");
+    daemon.spawn();
+    assert_eq!(daemon.on_socket().get("/api/agents/moved").expect(200).json()["owner"], "ann");
+}

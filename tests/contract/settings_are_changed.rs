@@ -87,6 +87,7 @@ fn models_are_checked_by_the_table() {
         harness.operator().post("/api/agents/import", json!({"version": 1, "agent": agent}))
     };
     export("qwen2.5:7b", "w1").expect(200);
+    export("qwen2.5:7b", "w1/@gpu").expect(200);
     let body = export("qwen2.5:7b", "w2").expect_error(409, "model_not_on_worker").json();
     assert_eq!((&body["pinned_worker"], &body["available_on"]), (&json!("w2"), &json!(["controller", "w1"])));
 }

@@ -33,3 +33,17 @@ fn each_value_stands_with_its_place_and_secrets_do_not() {
         assert!(lines.contains(&line), "{line} is not in\n{text}");
     }
 }
+
+#[test]
+fn a_webhook_is_shown_with_its_scheme() {
+    let dir = TempDir::new();
+    let (file, secret) = (dir.path().join("taosd.toml"), dir.path().join("secret"));
+    fs::write(&secret, "hidden-hidden-hidden").unwrap();
+    for scheme in ["http", "https"] {
+        let text =
+            format!("[webhook]\nurl = '{scheme}://ntfy.example:9/hidden'\nsecret_file = '{}'\n", secret.display());
+        fs::write(&file, text).unwrap();
+        let shown = said(&taosd(&["config", "show", "--config", file.to_str().unwrap()], &[]));
+        assert!(shown.contains(&format!("\"{scheme}://ntfy.example:9/…\"")), "{shown}");
+    }
+}

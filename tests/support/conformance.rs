@@ -46,7 +46,6 @@ pub const GENERAL: &[&Code] = &[
     codes::CSRF_REFUSED,
     codes::AUDIENCE_NOT_ALLOWED,
     codes::FINGERPRINT_MISMATCH,
-    codes::WRONG_CHANNEL,
     codes::AGENT_FROZEN,
 ];
 

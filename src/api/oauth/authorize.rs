@@ -123,7 +123,7 @@ fn read(
         Some(_) => return Err(("unsupported_response_type", "Only response_type=code is offered.".to_owned())),
     }
     if form.get(&fields::STATE).is_some_and(|state| state.len() > STATE_CHARS) {
-        return bad("state is longer than 1024 characters.");
+        return bad("state is longer than 1024 bytes.");
     }
     if form.get(&fields::CODE_CHALLENGE_METHOD) != Some("S256") {
         return bad("code_challenge_method must be S256.");

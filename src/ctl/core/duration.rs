@@ -1,21 +1,28 @@
-//! Durations as people write them: `90s`, `10m`, `2h`, `3d`; a bare number is seconds.
+//! Durations as people write them: `90s`, `10m`, `2h`, `3d`, `1w`.
 
-/// Parses a duration. Returns whole seconds, at least 1.
+/// Parses a duration; a bare number is seconds. Returns whole seconds, at least 1.
 ///
 /// # Errors
 /// A text for people with the accepted forms.
 pub fn seconds(text: &str) -> Result<i64, String> {
-    let wrong = || "must be a number with s, m, h or d, such as 90s, 10m, 2h or 3d".to_owned();
+    let bare = || with_unit(&format!("{text}s"));
+    let found = with_unit(text).or_else(bare).filter(|seconds| *seconds > 0);
+    found.ok_or_else(|| "must be a number with s, m, h, d or w, such as 90s, 10m, 2h or 3d".to_owned())
+}
+
+/// Parses a duration that names its unit: `s`, `m` or `min`, `h`, `d`, `w`. Returns seconds, which may be 0.
+pub fn with_unit(text: &str) -> Option<i64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor = match &text[digits.len()..] {
-        "" | "s" => 1,
+        "s" => 1,
         "m" | "min" => 60,
         "h" => 3600,
         "d" => 86_400,
-        _ => return Err(wrong()),
+        "w" => 7 * 86_400,
+        _ => return None,
     };
-    let number = digits.parse::<u32>().map_err(|_| wrong())?;
-    if number == 0 { Err(wrong()) } else { Ok(i64::from(number) * factor) }
+    let is_plain = digits.bytes().all(|b| b.is_ascii_digit());
+    is_plain.then(|| digits.parse::<u32>().ok().map(|number| i64::from(number) * factor)).flatten()
 }
 
 /// A duration in the largest unit that divides it, such as `2h`.
@@ -38,10 +45,12 @@ mod tests {
 
     #[test]
     fn durations_are_numbers_with_a_unit() {
-        for (text, wanted) in [("90", 90), ("90s", 90), ("10m", 600), ("10min", 600), ("2h", 7200), ("3d", 259_200)] {
+        for (text, wanted) in
+            [("90", 90), ("90s", 90), ("10m", 600), ("10min", 600), ("2h", 7200), ("3d", 259_200), ("1w", 604_800)]
+        {
             assert_eq!(seconds(text), Ok(wanted), "{text}");
         }
-        for bad in ["", "h", "2 h", "-1h", "0s", "1.5h", "2w", "99999999999d", "2hh"] {
+        for bad in ["", "h", "2 h", "-1h", "0s", "1.5h", "2y", "+2h", "+2", "99999999999d", "2hh"] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
     }

@@ -4,6 +4,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 use serde_json::Value;
 
+use super::duration;
+
 /// Seconds of a minute, an hour and a day.
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -21,7 +23,7 @@ pub fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
         "yesterday" => return midnight(today.yesterday().ok()?),
         _ => {}
     }
-    if let Some(seconds) = seconds(text) {
+    if let Some(seconds) = duration::with_unit(text) {
         return Timestamp::from_second(now.as_second().checked_sub(seconds)?).ok();
     }
     if let Ok(at) = text.parse::<Timestamp>() {
@@ -31,21 +33,6 @@ pub fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
         return at.to_zoned(zone).ok().map(|at| at.timestamp());
     }
     midnight(text.parse().ok()?)
-}
-
-/// Parses a length of time such as `90s`, `15m`, `2h`, `3d`, `1w`. Returns seconds.
-pub fn seconds(text: &str) -> Option<i64> {
-    let unit = match text.chars().last()? {
-        's' => 1,
-        'm' => MINUTE,
-        'h' => HOUR,
-        'd' => DAY,
-        'w' => 7 * DAY,
-        _ => return None,
-    };
-    let digits = &text[..text.len() - 1];
-    let plain = !digits.is_empty() && digits.len() <= 9 && digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| digits.parse::<i64>().ok()?.checked_mul(unit)).flatten()
 }
 
 /// The time in a field of a reply: a text, or a number of seconds.

@@ -54,7 +54,13 @@ pub fn check(
             problems.push((field.name.to_owned(), MISSING.to_owned()));
         }
     }
-    if problems.is_empty() { Ok(checked) } else { Err(problems) }
+    if problems.is_empty() { Ok(checked) } else { Err(few(problems)) }
+}
+
+/// The first [`limits::PROBLEMS`] of the problems: an object within an object has as many of its own.
+fn few(mut problems: Vec<FieldProblem>) -> Vec<FieldProblem> {
+    problems.truncate(limits::PROBLEMS);
+    problems
 }
 
 fn check_value(field: &Field, value: Value, unknown: Unknown) -> Result<Value, Vec<FieldProblem>> {
@@ -213,7 +219,7 @@ pub fn check_query(fields: &[Field], query: &str, unknown: Unknown) -> Result<Ma
         Ok(_) => Err(problems),
         Err(mut more) => {
             problems.append(&mut more);
-            Err(problems)
+            Err(few(problems))
         }
     }
 }
@@ -262,6 +268,15 @@ mod tests {
         let whole = json!({"name": "a", "age": 6.0}).as_object().cloned().unwrap();
         assert_eq!(check(FIELDS, whole, Unknown::Refused).unwrap()["age"], json!(6));
         assert_eq!(problems(json!({"name": "a", "age": 60.0})), ["age"]);
+    }
+
+    #[test]
+    fn an_object_within_an_object_adds_no_problems_beyond_the_limit() {
+        let inner: Map<String, Value> = (0..100).map(|n| (format!("i{n}"), json!(1))).collect();
+        assert_eq!(problems(json!({"age": 10, "inner": inner})).len(), limits::PROBLEMS);
+        let outer: Vec<String> = (0..limits::PROBLEMS - 1).map(|_| "%zz".to_owned()).collect();
+        let query = format!("{}&age=x&ok=x", outer.join("&"));
+        assert_eq!(check_query(FIELDS, &query, Unknown::Refused).map_err(|found| found.len()), Err(limits::PROBLEMS));
     }
 
     #[test]

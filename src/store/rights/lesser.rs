@@ -141,12 +141,11 @@ impl Lesser<'_> {
             return Ok(());
         }
         let name = |id: &str| self.backup.users.iter().find(|user| user.id == id).map(|user| user.name.clone());
-        // An owner who came after the backup is not in it. The first admin then gets the agent and has to say whose it
-        // is.
-        let first = self.backup.users.iter().find(|user| user.role == "admin");
-        let owner = match (name(&now.owner), first) {
+        // An owner who came after the backup is not in it. The oldest admin that is left then gets the agent and has to
+        // say whose it is.
+        let owner = match (name(&now.owner), users::operator(self.conn)?) {
             (Some(_), _) => now.owner.clone(),
-            (None, Some(admin)) => admin.id.clone(),
+            (None, Some(admin)) => admin.id,
             (None, None) => return Ok(()),
         };
         let home = self.backup.spaces.iter().find(|space| space.owner == owner && space.is_default);

@@ -137,6 +137,7 @@ pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<TakenRigh
     let backup = Rights::read(conn)?;
     let mut lesser = Lesser { conn, now, backup: &backup, at, taken: Vec::new() };
     lesser.users()?;
+    lesser.last_admin()?;
     lesser.spaces()?;
     lesser.agents()?;
     lesser.credentials()?;
@@ -145,7 +146,6 @@ pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<TakenRigh
     lesser.sources()?;
     lesser.clients()?;
     lesser.channels()?;
-    lesser.last_admin()?;
     Ok(lesser.taken)
 }
 

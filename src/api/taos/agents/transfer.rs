@@ -86,7 +86,7 @@ pub(crate) fn import(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         access::may_create(tx.conn, tx.caller)?;
         if let Some(model) = &model {
-            model::locate(&config.models, model, given.text(&TARGET_WORKER))?;
+            model::locate(&config.models, model, given.text(&TARGET_WORKER).map(model::worker))?;
         }
         if agents::name_is_taken(tx.conn, &slug)? {
             return Err(codes::AGENT_EXISTS.into());
