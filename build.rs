@@ -1,5 +1,5 @@
-//! Puts the files of `assets/` into the program: each as it is and compressed, under a name that holds its hash, so that a
-//! browser may keep it for ever.
+//! Embeds the files of `assets/` in the program, each plain and compressed. The name of each contains its hash, so that
+//! a browser may cache it for ever.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -21,13 +21,13 @@ const SERVED: &[(&str, &str)] = &[
 ];
 
 fn main() -> io::Result<()> {
-    // A third of each test program is its line numbers: compressed, as debuggers and backtraces read them too.
+    // A third of each test program is line numbers. Debuggers and backtraces can read them compressed too.
     println!("cargo::rustc-link-arg-tests=-Wl,--compress-debug-sections=zlib");
     println!("cargo::rerun-if-changed=assets");
     println!("cargo::rerun-if-changed=build.rs");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
     let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
-    // Paths stand in it by variables, so that a checkout that was moved still builds.
+    // The table refers to paths by variables (`env!`), so that a moved checkout still builds.
     let mut table = String::from("&[\n");
     for (name, kind) in SERVED {
         let path = Path::new(&root).join("assets").join(name);

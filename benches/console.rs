@@ -1,5 +1,6 @@
-//! What the pages of the console take of the processor and of the memory: `cargo bench --bench console -- 1000 100000` (these
-//! sizes where none is given). One connection, a new page each time: pages are kept nowhere.
+//! Measures the processor time and the memory of console pages: `cargo bench --bench console -- 1000 100000`. The
+//! arguments are numbers of agents; these are the defaults. One connection requests each page anew, because nothing
+//! caches pages.
 
 mod support;
 
@@ -31,7 +32,7 @@ const PAGES: &[&str] = &[
     "/ui/box",
     "/ui/find?q=made-7",
 ];
-/// What those pages ask the API.
+/// API requests for the data that those pages show.
 const ROUTES: &[&str] = &[
     "/api/agents?limit=50",
     "/api/agents?limit=50&q=made-7",
@@ -63,7 +64,7 @@ const ROUTES: &[&str] = &[
     "/api/backups",
     "/metrics",
 ];
-/// Pages after which the memory is looked at.
+/// Requests between the two readings of the memory.
 const ROUNDS: usize = 1000;
 
 fn main() {
@@ -77,7 +78,7 @@ fn main() {
     }
 }
 
-/// A request for a page, by the cookie of a session.
+/// A request for a page, with the cookie of a session.
 fn page(cookie: &str, path: &str) -> Vec<u8> {
     let head = "Host: localhost\r\nAccept: text/html\r\nAccept-Encoding: gzip\r\nCookie: ";
     format!("GET {path} HTTP/1.1\r\n{head}{cookie}\r\n\r\n").into_bytes()
@@ -100,8 +101,8 @@ fn measure(daemon: &Daemon, size: u32) {
     }
 }
 
-/// What a daemon holds that has shown pages, beside one that has answered as many requests of the API. With
-/// `MALLOC_ARENA_MAX=1`, as the unit of systemd sets it.
+/// Compares the resident memory after pages with that after as many API requests. Run it with `MALLOC_ARENA_MAX=1`, as
+/// the systemd unit sets it.
 fn memory(daemon: &mut Daemon, size: u32) {
     let held = |daemon: &mut Daemon, paths: &[&str]| {
         daemon.restart();

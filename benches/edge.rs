@@ -1,5 +1,5 @@
-//! Requests a second of an authenticated GET through the edge and its pool, beside a bare hyper server on one thread
-//! in the same run: the ratio is what counts, the load generator shares the cores with both.
+//! Measures authenticated GET requests a second through the edge and its pool, beside a bare hyper server on one thread
+//! in the same run. Only the ratio counts, because the load generator shares the cores with both.
 //!
 //! `cargo bench --bench edge [-- SECONDS]`
 
@@ -79,7 +79,7 @@ fn main() {
         "connections  bare req/s  edge req/s  ratio  edge p50 us  edge p99 us  cpu us a request: bare  edge  pool"
     );
     for connections in [1, 8, 32, 64] {
-        // Taken in turns, so that a slow moment of the machine hits both.
+        // Alternate, so that a slow moment of the machine affects both.
         let mut bare_run = Load::default();
         let mut edge_run = Load::default();
         let before = cpu_time();
@@ -128,7 +128,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// hyper and nothing else: what the edge could reach if its limits, checks and pool cost nothing.
+/// Starts hyper alone: the rate that the edge could reach if its limits, checks and pool cost nothing.
 fn start_bare() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a listener");
@@ -177,7 +177,7 @@ impl Write for Bare {
     }
 }
 
-/// What a load came to.
+/// The latencies and the duration of a load.
 #[derive(Default)]
 struct Load {
     micros: Vec<u32>,

@@ -1,8 +1,8 @@
-//! What the daemon costs when nothing happens, and how soon it answers.
+//! Measures what the idle daemon costs, and how soon it replies.
 //!
-//! `cargo bench --bench footprint`: bytes written to disk by authenticated reads (target 0), resident memory at rest
-//! (target 11 MB), after 1,000 connections at a time and after an upload of 25 MiB (target 20 MB each), time from start to first answer with 100 000 agents (target 50 ms, median), sizes of the binaries
-//! (target 8 MB each).
+//! `cargo bench --bench footprint` measures: bytes written to disk by authenticated reads (target 0); resident memory
+//! when idle (target 11 MB), after 1,000 concurrent connections and after an upload of 25 MiB (target 20 MB each); time
+//! from start to first reply with 100,000 agents (target 50 ms, median); sizes of the binaries (target 8 MB each).
 
 mod support;
 
@@ -18,7 +18,7 @@ use support::{load, median, proc_number, quiet_daemon, request};
 const AGENTS: u32 = 100_000;
 const STARTS: usize = 15;
 const CONNECTIONS: usize = 1000;
-/// As much as one file may have.
+/// The most bytes that one file may have.
 const UPLOAD: usize = 25 * 1024 * 1024;
 
 fn main() {
@@ -40,14 +40,14 @@ fn line(what: &str, found: f64, target: f64) {
     println!("{what:<64} {found:>10.1} {target:>10.1}{verdict}");
 }
 
-/// Bytes that authenticated reads cause to be written, beside the access log in `/dev/null`.
+/// Measures the bytes that authenticated reads write to disk. The access log goes to `/dev/null`.
 fn reads_write_nothing() {
     let daemon = quiet_daemon();
     daemon.operator().post("/api/agents", json!({"name": "atlas"})).expect(200);
     let requests: Vec<Vec<u8>> = ["/api/auth/whoami", "/api/agents", "/api/agents/atlas"]
         .map(|path| request("GET", path, &daemon.token, ""))
         .to_vec();
-    // Long enough for every reader to have opened its connection, on a busy machine too.
+    // Long enough for every reader to open its connection, even on a busy machine.
     load(&daemon.address, &requests, Duration::from_secs(1));
     let before = proc_number(daemon.pid(), "io", "write_bytes: ");
     let (_, replies) = load(&daemon.address, &requests, Duration::from_secs(2));
@@ -135,7 +135,7 @@ fn add_agents(daemon: &Daemon) {
     tx.commit().expect("a commit");
 }
 
-/// Milliseconds from the start of the process to its first authenticated answer.
+/// Returns the milliseconds from the start of the process to its first authenticated reply.
 fn start(daemon: &Daemon) -> f64 {
     let begun = Instant::now();
     let mut command = daemon.command();

@@ -1,9 +1,9 @@
-//! What the MCP endpoint costs beside the plain routes of the same run, and what idle streams of notices hold.
+//! Measures the MCP endpoint against the plain routes in the same run, and the memory of idle notification streams.
 //!
-//! `cargo bench --bench mcp`; after `--` a number is the milliseconds of a round, and a word is the one part that is
-//! measured: `lists`, `calls`, `sending` or `streams`. Rounds alternate; the numbers are medians at 32 connections. Bare
-//! hyper answers with as many bytes as the endpoint. Targets: `tools/list` at least 0.5 of whoami's rate; 100 idle streams
-//! below 2 MB and without a write to the disk.
+//! `cargo bench --bench mcp`. After `--`, a number sets the milliseconds of a round, and a word selects one part:
+//! `lists`, `calls`, `sending` or `streams`. Rounds alternate; the numbers are medians at 32 connections. Bare hyper
+//! replies with as many bytes as the endpoint. Targets: `tools/list` at least 0.5 of the rate of whoami; 100 idle
+//! streams use less than 2 MB and write nothing to the disk.
 
 mod support;
 
@@ -20,7 +20,7 @@ use support::{measured, median, percentile, proc_number, quiet_daemon, request};
 const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 5;
 const STREAMS: usize = 100;
-/// Streams of one credential at the most.
+/// The most streams that one credential may open.
 const STREAMS_OF_ONE: usize = 8;
 const NOW: &str = "2026-07-28";
 const WHOAMI: &str = "/api/auth/whoami";
@@ -107,7 +107,7 @@ impl Bench {
         request("GET", path, &self.token, "")
     }
 
-    /// A request of a legacy client, as most are.
+    /// A request of a legacy client; most clients are legacy.
     fn post(&self, method: &str, params: &Value) -> Vec<u8> {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
         request("POST", "/mcp", &self.token, &body)
@@ -149,13 +149,13 @@ impl Bench {
     }
 }
 
-/// A request with more headers.
+/// Inserts `headers` after the request line.
 fn with(request: &[u8], headers: &str) -> Vec<u8> {
     let at = request.windows(2).position(|two| two == b"\r\n").expect("a first line") + 2;
     [&request[..at], headers.as_bytes(), &request[at..]].concat()
 }
 
-/// How long the body of the reply is, as it is sent.
+/// Returns the length of the reply's body as sent, in bytes.
 fn reply_bytes(address: &str, request: &[u8]) -> usize {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.write_all(&with(request, "Connection: close\r\n")).expect("a request");
@@ -188,7 +188,7 @@ fn idle_streams(bench: &Bench) {
         ];
         Events::ask("POST", &daemon.address, token, "/mcp", &headers, &body)
     };
-    // What the first one of each brings with it is no part of a stream.
+    // The first stream of each agent has costs of its own, which do not count.
     for token in &tokens {
         drop(listen(token));
     }
@@ -206,7 +206,7 @@ fn memory(daemon: &Daemon) -> u64 {
     proc_number(daemon.pid(), "status", "VmRSS:")
 }
 
-/// Bytes that have gone to the disk.
+/// Bytes written to the disk so far.
 fn written(daemon: &Daemon) -> u64 {
     proc_number(daemon.pid(), "io", "write_bytes:")
 }

@@ -1,9 +1,9 @@
-//! Messages: how fast they are sent, how soon streams hear of one, and what a space with a million of them costs.
+//! Measures messages: sends a second, the delay until streams receive one, and the cost of a space with a million.
 //!
-//! `TMPDIR=DIR cargo bench --bench messages` measures the disk of DIR; after `--` the name of one part (`send`, `streams`
-//! or `growth`) runs that alone. Every send is on disk before it is answered. Targets: 10,000 sends a second at 32
-//! clients and 5 times the serial commits of the same disk in the same run; 200 streams within 100 ms (p99); list, search
-//! and send at 1,000,000 messages at 0.8 of their speed at 1,000.
+//! `TMPDIR=DIR cargo bench --bench messages` measures the disk of DIR. After `--`, the name of one part (`send`,
+//! `streams` or `growth`) runs only that part. The daemon replies to a send once it is on disk. Targets: 10,000 sends a
+//! second at 32 clients, and 5 times the serial commits of the same disk in the same run; 200 streams receive a message
+//! within 100 ms (p99); list, search and send with 1,000,000 messages at 0.8 of their speed with 1,000.
 
 mod support;
 
@@ -19,10 +19,10 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_millis(1500);
 const CLIENTS: usize = 32;
 const STREAMS: usize = 200;
-/// Messages that all streams hear, and the pause between two.
+/// The number of messages that every stream receives. `APART` is the pause between two.
 const TOLD: usize = 60;
 const APART: Duration = Duration::from_millis(50);
-/// Requests of a round of `growth`.
+/// Requests in a round of `growth`.
 const REQUESTS: usize = 200;
 const MESSAGE: &str = r#"{"content": "The build of last night is done, and all tests have passed."}"#;
 const FILL: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
@@ -32,7 +32,7 @@ const FILL: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM
         'user:' || s.owner_user_id, 'operator', 'Message number ' || i || ' says in a sentence what was done word' || (i % 997),
         '[]', '[]', '{}', 400, ?2 + i, ?2 + i
     FROM n, spaces s WHERE s.is_default = 1";
-/// Each word under its space, as the daemon keeps it.
+/// Prefixes each word with its space, as the daemon stores it.
 const FILL_WORDS: &str = "INSERT INTO message_words (rowid, content)
     SELECT place, 'o' || substr(space_id, -12) || replace(content, ' ', ' o' || substr(space_id, -12)) FROM messages";
 const FILL_COUNTS: &str = "INSERT INTO message_counts (space_id, last_seq, messages, open, bytes)
@@ -102,9 +102,9 @@ fn streams() {
     let mut sender = Target::new(&daemon);
     let mut worked = 0.0;
     let heard: Vec<Vec<Duration>> = std::thread::scope(|scope| {
-        // One thread reads them all, as one event loop would.
+        // One thread reads all streams, as an event loop would.
         let reader = scope.spawn(|| listen(&daemon.address, &head, begun));
-        // All are open: what is said now is heard by all.
+        // Each stream must be open before the first send, so that it receives every message.
         while !daemon.operator().get("/metrics").text().contains(&format!("taosd_streams {STREAMS}\n")) {
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -130,7 +130,8 @@ fn streams() {
     println!("processor time of the daemon for one event: {:.1} us", worked * 1e6 / all.len() as f64);
 }
 
-/// Opens the streams and reads them to the last message; when each stream heard each, since `begun`.
+/// Opens the streams and reads them to the last message. Returns for each stream when each message arrived, measured
+/// from `begun`.
 fn listen(address: &str, head: &str, begun: Instant) -> Vec<Vec<Duration>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let local = tokio::task::LocalSet::new();
@@ -188,7 +189,7 @@ fn growth() {
     }
 }
 
-/// A daemon whose default space holds so many messages.
+/// A daemon whose default space holds `count` messages.
 fn filled(count: i64) -> Daemon {
     let env = [
         ("TAOSD_REQUESTS_PER_MINUTE", "0"),

@@ -1,8 +1,8 @@
-//! What notifications cost as they grow: list, count and notify with 1,000 and with 1,000,000 stored.
+//! Measures list, count and notify with 1,000 and with 1,000,000 stored notifications.
 //!
-//! `cargo bench --bench notifications`. Two daemons, one hundred users each; the measured user has a hundredth of all,
-//! which in the large one is the 10,000 that retention leaves a user. Rounds alternate, the numbers are medians of one
-//! connection's requests. Target: no ratio above 1.5.
+//! `cargo bench --bench notifications`. Two daemons have 100 users each. The measured user has a hundredth of all
+//! notifications: in the large daemon 10,000, the most that retention leaves a user. Rounds alternate; the numbers are
+//! medians of the requests of one connection. Target: no ratio above 1.5.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -29,7 +29,7 @@ fn main() {
     println!("{:>34} {:>12} {:>12} {:>7}", "", "1,000", "1,000,000", "ratio");
     let notify = post("/api/ui/notify", r#"{"title": "Build finished", "body": "All tests passed."}"#);
     for (name, request) in [
-        // Pages of equal length: with 1,000 a user has no more than ten.
+        // The pages must be equally long, and in the small daemon a user has only ten notifications.
         ("list, first ten", get("/api/notifications?limit=10")),
         ("list, five unread", get("/api/notifications?unread_only=true&limit=5")),
         ("count", get("/api/notifications/count")),
@@ -50,7 +50,7 @@ struct Target {
     stream: BufReader<TcpStream>,
 }
 
-/// A daemon that holds so many notifications.
+/// A daemon that holds `count` notifications.
 fn filled(count: i64) -> Daemon {
     let mut daemon = Daemon::with(&[], &[("TAOSD_REQUESTS_PER_MINUTE", "0"), ("RUST_LOG", "warn")]);
     assert_eq!(daemon.stop(), Some(0));

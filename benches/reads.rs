@@ -1,7 +1,8 @@
-//! What reads cost, beside bare hyper that answers with as many bytes, in the same run.
+//! Measures reads against bare hyper that replies with as many bytes, in the same run.
 //!
-//! `cargo bench --bench reads`. Each row alternates rounds of both; the numbers are medians. `kept`: nothing is written
-//! meanwhile. `made anew`: one agent is changed for every few replies, so that nothing is kept for long.
+//! `cargo bench --bench reads`. Each row alternates rounds of both; the numbers are medians. In most rows nothing is
+//! written meanwhile, so the daemon may reuse replies. In the row `made anew` an agent changes for every few replies,
+//! so that no reply can be reused for long.
 
 mod support;
 
@@ -65,7 +66,7 @@ fn main() {
     while_written(&daemon, || measure(&daemon, &rows[0], "the same, made anew", ""));
 }
 
-/// Twenty agents, a hundred notifications; an agent's token and what it is exchanged for.
+/// Creates 20 agents and 100 notifications. Returns an agent's token and the token that it is exchanged for.
 fn fill(daemon: &Daemon) -> (String, String) {
     let operator = daemon.operator();
     for number in 0..20 {
@@ -90,7 +91,7 @@ fn measure(daemon: &Daemon, row: &Row, name: &str, header: &str) {
     for round in 0..=ROUNDS {
         let (rate, _, micros) = measured(&hello.address, &theirs, hello.child.id(), ROUND);
         let (own_rate, _, own_micros) = measured(&daemon.address, &ours, daemon.pid(), ROUND);
-        // The first is to warm up.
+        // The first round warms up.
         if round > 0 {
             bare.push(rate);
             bare_cpu.push(micros);
@@ -116,7 +117,7 @@ fn length(daemon: &Daemon, row: &Row, header: &str) -> usize {
     client.try_send("GET", row.path, None).expect("a reply").body.len()
 }
 
-/// Does the work while an agent is changed again and again.
+/// Runs `work` while another thread changes an agent again and again.
 fn while_written(daemon: &Daemon, work: impl FnOnce()) {
     let (over, client): (_, Client) = (Arc::new(AtomicBool::new(false)), daemon.operator());
     let until = Arc::clone(&over);

@@ -1,9 +1,9 @@
 //! How the cost of a list grows from 10 agents to 1,000,000: the database is generated, the requests are real.
 //!
-//! `cargo bench --bench scale -- 10 1000 100000 1000000` (the sizes are these where none is given). Latency on one
-//! connection in milliseconds, each reply made anew: a filter that no request had before keeps any from being kept. Then
-//! what the box costs while nobody asks, and how long it takes to stop. `-- documents` measures search and system prompt
-//! with 100,000 documents (targets 10 ms and 20 MiB).
+//! `cargo bench --bench scale -- 10 1000 100000 1000000` (these sizes are the default). It measures the latency on one
+//! connection in milliseconds; a request with a query has a filter that no earlier one had, so that no reply is reused.
+//! Then it measures what the box costs while idle, and how long it takes to stop. `-- documents` measures search and
+//! system prompt with 100,000 documents (targets 10 ms and 20 MiB).
 
 mod support;
 
@@ -16,7 +16,7 @@ use support::{cpu_seconds, crowd, median, proc_number, quiet_daemon};
 
 const ASKED: usize = 40;
 const DOCUMENTS: u32 = 100_000;
-/// Seconds that are looked at one by one. In some the daemon copies the database after the changes before.
+/// Seconds that are measured one by one. In some of them the daemon copies the database after the earlier changes.
 const IDLE_SECONDS: usize = 30;
 
 fn main() {
@@ -41,7 +41,7 @@ fn main() {
     }
 }
 
-/// What a box of this size costs while nobody asks, and how long its stop takes.
+/// Measures the processor time of an idle box of this size, and how long it takes to stop.
 fn at_rest(daemon: &mut Daemon) {
     let second = || {
         let before = cpu_seconds(daemon.pid());
@@ -90,8 +90,8 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// So many agents, each with a token and an audit row of its own five times over; a member with three grants, and one
-    /// with a tenth of all.
+    /// Creates `size` agents, each with a token and five audit rows, a member with three grants, and a member with
+    /// grants on a tenth of all agents.
     fn make(daemon: &Daemon, size: u32) -> Self {
         let operator = daemon.operator();
         operator.post("/api/agents", json!({"name": "itself"})).expect(200);
@@ -126,7 +126,8 @@ impl Fixture {
     }
 }
 
-/// The median of several requests, each with another `limit`, so that no reply is given again.
+/// Returns the median time of several requests in milliseconds. A path with a query gets another `limit` each time, so
+/// that no reply is reused.
 fn first_page(client: &Client, path: &str) -> f64 {
     let mut took: Vec<f64> = (0..ASKED)
         .map(|number| {

@@ -1,9 +1,9 @@
-//! How long whoami takes while others ask for the most that the box can give.
+//! Measures the latency of whoami while other clients load the box as much as it can bear.
 //!
-//! `cargo bench --bench tails`. One connection asks `GET /api/auth/whoami` all the time. Beside it, in turn: nothing; forty
-//! searches of one agent; forty lists; documents taken in; tokens issued.
-//! Every round has a round of bare hyper beside the same storm, which shows what waiting for a processor costs by itself.
-//! Target: p99 of whoami at most 5 ms.
+//! `cargo bench --bench tails`. One connection sends `GET /api/auth/whoami` all the time. Beside it run in turn:
+//! nothing; 40 clients that search as one agent; 40 that list agents; 4 that put documents; 32 that issue tokens. Each
+//! of these storms also runs beside bare hyper, which shows the cost of waiting for a processor alone. Target: p99 of
+//! whoami at most 5 ms.
 
 mod support;
 
@@ -22,7 +22,8 @@ const AGENTS: u32 = 100_000;
 const DOCUMENTS: u32 = 20_000;
 const TARGET_MS: f64 = 5.0;
 
-/// One request of a storm: which of its clients asks, and how often it has asked before. Tells whether it was served.
+/// Sends one request of a storm. The arguments are the number of the client and of its requests so far. Returns whether
+/// the request was served.
 type Ask = Arc<dyn Fn(u64, u64) -> bool + Send + Sync>;
 
 fn main() {
@@ -59,7 +60,7 @@ fn main() {
     }
 }
 
-/// Fills the box; what each storm asks, for the daemon once it has started again.
+/// Fills the box. Returns a function that makes the storms for the restarted daemon: name, clients, request.
 fn prepare(daemon: &Daemon) -> impl FnOnce(&Daemon) -> Vec<(&'static str, u64, Ask)> + use<> {
     daemon.agent("asker");
     daemon.agent("hostile");
@@ -117,7 +118,7 @@ fn served(client: &Client, method: &str, path: &str, body: &str) -> bool {
     client.try_send(method, path, body).is_ok_and(|reply| reply.status < 300)
 }
 
-/// Clients that ask until they are told to end.
+/// Clients that send requests until [`Storm::end`].
 struct Storm {
     over: Arc<AtomicBool>,
     asked: Arc<AtomicU64>,

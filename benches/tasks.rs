@@ -1,8 +1,8 @@
-//! Claims a second: how fast 64 workers take tasks from one queue.
+//! Measures claims a second: how fast 64 workers claim tasks from one queue.
 //!
-//! `TMPDIR=DIR cargo bench --bench tasks` measures the disk of DIR. Every claim is on disk before it is answered. The queue
-//! is filled by SQL, as full as a space may be; then all workers ask for the next task until there is none. Target:
-//! at least 2,000 claims a second, and no task twice.
+//! `TMPDIR=DIR cargo bench --bench tasks` measures the disk of DIR. The daemon replies to a claim once it is on disk.
+//! SQL fills the queue to the limit of a space; then all workers ask for the next task until the round ends. Target: at
+//! least 2,000 claims a second, and no task claimed twice.
 
 mod support;
 
@@ -30,7 +30,7 @@ fn main() {
         let (rate, latencies) = load(&daemon.address, &vec![next.clone(); WORKERS], ROUND);
         let claimed = daemon.number("SELECT count(*) FROM tasks WHERE holder IS NOT NULL", []);
         assert!(daemon.number("SELECT max(fence) FROM tasks", []) == 1, "a task was given twice");
-        // Where the queue ran empty the rest of the answers are no claims.
+        // If the queue ran empty, the replies after that are not claims.
         let share = claimed as f64 / latencies.len() as f64;
         rates.push(rate * share.min(1.0));
         slowest.push(percentile(&latencies, 0.99));

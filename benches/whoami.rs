@@ -1,8 +1,8 @@
 //! Authenticated requests a second of the real daemon, beside a bare hyper server on one thread in the same run.
 //!
-//! `cargo bench --bench whoami`. Rounds alternate; the numbers are medians. Both servers are processes of their own, and
-//! one thread of this one sends to both. Target: the daemon answers at least 0.6 of what bare hyper does. On a
-//! machine with other work the processor time a request says more.
+//! `cargo bench --bench whoami`. Rounds alternate; the numbers are medians. Each server is a process of its own, and
+//! one thread of the bench sends to both. Target: the daemon reaches at least 0.6 of the rate of bare hyper. On a
+//! machine with other work, compare the processor time per request instead.
 
 mod support;
 

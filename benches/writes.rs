@@ -1,9 +1,9 @@
-//! Durable writes a second: what group commit makes of a disk.
+//! Measures durable writes a second: the gain of group commit on one disk.
 //!
 //! `TMPDIR=DIR cargo bench --bench writes` measures the disk of DIR. Rounds alternate; the numbers are medians. The
-//! reference is the same disk in the same run: one connection, WAL, `synchronous=FULL`, one small row a commit.
-//! Target: 32 clients together get at least 5 times that. `BENCH_FSYNC_MS=5` makes each sync of the disk so much
-//! slower, as an SD card's is.
+//! reference is the same disk in the same run: one connection, WAL, `synchronous=FULL`, one small row a commit. Target:
+//! 32 clients together reach at least 5 times that rate. `BENCH_FSYNC_MS=5` makes each sync of the disk 5 ms slower, as
+//! on an SD card.
 
 mod support;
 

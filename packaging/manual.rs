@@ -1,5 +1,5 @@
-//! Writes what the package holds beside the programs: the manual pages and the shells' completions, made from the command
-//! lines of `taosd` and `taosctl`, and the bill of materials. `cargo run --example manual -- DIR`.
+//! Writes the generated files of the package: the manual pages and the shell completions, made from the command lines
+//! of `taosd` and `taosctl`, and the bill of materials. `cargo run --example manual -- DIR`.
 
 #[path = "sbom.rs"]
 mod sbom;
@@ -29,14 +29,14 @@ fn main() -> io::Result<()> {
     fs::write(dir.join("taosd.cdx.json"), sbom::sbom()?)
 }
 
-/// One page for the command and each command below it.
+/// Writes one page for the command, and one for each command below it.
 fn pages(dir: &Path, name: &str, section: &str, mut command: Command) -> io::Result<()> {
-    // Each page is one of the command as it is typed.
+    // A page shows the command as a user types it, with spaces.
     command = command.bin_name(name.replace('-', " ")).disable_help_subcommand(true);
     command.build();
     let below: Vec<Command> = command.get_subcommands().filter(|below| below.get_name() != "help").cloned().collect();
     let mut page = Vec::new();
-    // Without a date the page is the same whenever it is made.
+    // Without a date every build makes the same page.
     Man::new(command).title(name.to_uppercase()).section(section).date("").render(&mut page)?;
     fs::write(dir.join(format!("{name}.{section}")), page)?;
     below.into_iter().try_for_each(|below| {
@@ -51,12 +51,12 @@ fn completions(dir: &Path, name: &str, mut command: Command) -> io::Result<()> {
         fs::create_dir_all(&folder)?;
         generate_to(shell, &mut command, name, &folder)?;
     }
-    // Debian's bash looks for a file named as the command.
+    // Debian's bash looks for a file with the name of the command.
     fs::rename(dir.join(format!("completions/bash/{name}.bash")), dir.join(format!("completions/bash/{name}")))?;
     if name != "taosctl" {
         return Ok(());
     }
-    // These ask taosctl, which offers the names that there are.
+    // These scripts ask taosctl, which offers the names that exist.
     for (shell, file) in [("bash", "bash/taosctl"), ("zsh", "zsh/_taosctl"), ("fish", "fish/taosctl.fish")] {
         let script = ctl::completion_script(shell).map_err(|failure| io::Error::other(failure.to_string()))?;
         fs::write(dir.join("completions").join(file), script)?;

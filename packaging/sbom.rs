@@ -1,5 +1,5 @@
-//! The bill of materials of the package: what is linked into the programs, in the form of CycloneDX 1.5. It holds no time
-//! and no number made by chance, so that the same checkout gives the same file.
+//! The bill of materials of the package in CycloneDX 1.5: the packages that are linked into the programs. It contains
+//! no time and no random number, so that the same checkout gives the same file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -7,7 +7,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// Makes it from `cargo metadata` and `Cargo.lock`, for the target `TAOSD_BUILD_TARGET`, or this machine's.
+/// Makes the bill of materials from `cargo metadata` and `Cargo.lock`, for the target `TAOSD_BUILD_TARGET`, or for this
+/// machine's target if that is unset.
 pub fn sbom() -> io::Result<String> {
     let metadata = metadata()?;
     let linked = linked(&metadata);
@@ -62,11 +63,12 @@ fn metadata() -> io::Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The packages that are linked in, each with those that it needs: neither what only builds nor what only tests.
+/// Returns the linked packages, each with the packages that it needs. Packages that only a build or a test needs are
+/// left out.
 fn linked(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let nodes = metadata["resolve"]["nodes"].as_array().into_iter().flatten();
     let nodes: BTreeMap<&str, &Value> = nodes.filter_map(|node| Some((node["id"].as_str()?, node))).collect();
-    // What runs in the compiler alone.
+    // Procedural macros run only in the compiler.
     let is_macro = |package: &&Value| {
         package["targets"].as_array().is_some_and(|all| all.iter().any(|one| one["kind"][0] == "proc-macro"))
     };
@@ -115,7 +117,7 @@ fn component(package: &Value, kind: &str, checksums: &BTreeMap<(String, String),
         "name": text("name"),
         "version": text("version"),
         "purl": purl(package),
-        // What is older than SPDX expressions writes a slash.
+        // Packages older than SPDX expressions write a slash.
         "licenses": [{"expression": text("license").replace(" / ", " OR ").replace('/', " OR ")}],
     });
     if let Some(checksum) = checksums.get(&(text("name"), text("version"))) {
@@ -126,7 +128,7 @@ fn component(package: &Value, kind: &str, checksums: &BTreeMap<(String, String),
 
 const SQLITE: &str = "sqlite";
 
-/// The C library that libsqlite3-sys carries.
+/// The C library that `libsqlite3-sys` contains.
 fn sqlite() -> Value {
     let version = rusqlite::version();
     json!({

@@ -1,6 +1,6 @@
-//! Programs of others, unchanged, against the real daemon: axctl, the Agentex SDK, MCP clients, OAuth libraries, a browser,
-//! and judges of the API document. They come from the package indexes, so nothing here runs by itself:
-//! `cargo test --test clients -- --include-ignored`.
+//! Programs of others, unchanged, against the real daemon: axctl, the Agentex SDK, MCP clients, OAuth libraries, a
+//! browser, and checkers of the API document. They come from the package indexes, so the tests that need them are
+//! ignored by default: `cargo test --test clients -- --include-ignored`.
 
 mod support;
 

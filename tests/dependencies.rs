@@ -1,12 +1,12 @@
-//! Why each dependency is there, and which Rust they need. Licences, sources and versions are the matter of `cargo deny`
-//! (`deny.toml`).
+//! Each dependency has a stated reason, and none needs a newer Rust than Cargo.toml states. `cargo deny` (`deny.toml`)
+//! checks licences, sources and versions.
 
 use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// What takes part in a build for this machine, without a network.
+/// Returns the packages of a build for this machine, without using a network.
 fn packages() -> Vec<Value> {
     let said = Command::new("rustc").arg("-vV").output().expect("rustc").stdout;
     let said = String::from_utf8(said).expect("UTF-8");
@@ -21,7 +21,7 @@ fn packages() -> Vec<Value> {
     metadata["packages"].as_array().expect("packages").iter().filter(is_used).cloned().collect()
 }
 
-/// `rust-version` in Cargo.toml is the one that the most demanding of them needs.
+/// `rust-version` in Cargo.toml is the highest version that any dependency needs.
 #[test]
 fn the_stated_rust_builds_all_of_it() {
     let number = |text: &str| -> Vec<u32> { text.split('.').take(2).filter_map(|part| part.parse().ok()).collect() };

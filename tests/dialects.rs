@@ -1,5 +1,5 @@
-//! The dialects of the three client families, and a stranger who knows none of them. One target, because every test
-//! program is linked with the whole library.
+//! The dialects of the three client families, and an agent that knows none of them. They share one target, because
+//! every test program links the whole library.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! The house: a room uses only the rooms that stand below it, so no two use each other. The order is what `src/lib.rs`
-//! and the `mod.rs` of a room with rooms of its own say; the imports are read from the source.
+//! The order of the modules ("rooms"): a room uses only the rooms below it, so no two use each other. `src/lib.rs` and
+//! the `mod.rs` of a room that contains rooms list the order; the imports are read from the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 #[path = "house/circles.rs"]
 mod circles;
 
-/// A module's path below the crate, `api`, `ax`, `spaces`.
+/// A module's path in the crate, such as `api`, `ax`, `spaces`.
 type Module = Vec<String>;
 
-/// Every source file of the library, with its module.
+/// Returns every source file of the library with its module, without comments.
 fn sources() -> Vec<(Module, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
@@ -42,7 +42,7 @@ fn without_comments(source: &str) -> String {
     source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// The rooms in the list of a room's documentation: lines `- [`name`] - …` or `1. [`name`] - …`.
+/// Returns the rooms that a room's documentation lists, in lines such as ``- [`name`] - ...`` or ``1. [`name`] - ...``.
 fn order(mod_rs: &str) -> Vec<String> {
     let listed = |line: &str| {
         let line = line.trim_start_matches("//! ");
@@ -54,7 +54,7 @@ fn order(mod_rs: &str) -> Vec<String> {
     mod_rs.lines().filter(|line| line.starts_with("//!")).filter_map(listed).collect()
 }
 
-/// The modules that a source names with `crate::` or `super::`, whole paths.
+/// Returns the full paths of the modules that a source names with `crate::` or `super::`.
 fn named(module: &Module, source: &str) -> Vec<Module> {
     let mut found = Vec::new();
     for word in ["crate::", "super::"] {
@@ -69,7 +69,7 @@ fn named(module: &Module, source: &str) -> Vec<Module> {
     found
 }
 
-/// The absolute paths of one use tree, to the depth of two segments below a group.
+/// Adds the absolute paths of one use tree. Of a group it adds only the first name of each path.
 fn leaves(module: &Module, text: &str, found: &mut Vec<Module>) {
     let mut base = Vec::new();
     let mut rest = text;
@@ -103,7 +103,7 @@ fn leaves(module: &Module, text: &str, found: &mut Vec<Module>) {
     }
 }
 
-/// Checks one room (the crate itself: no name) and says what breaks its order.
+/// Returns the uses that break the order inside one room. `inside` is empty for the crate itself.
 fn broken(sources: &[(Module, String)], inside: &[&str], order: &[String]) -> Vec<String> {
     let rank: BTreeMap<&str, usize> = order.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
     let mut wrong = Vec::new();
@@ -146,7 +146,7 @@ fn a_room_uses_only_the_rooms_below_it() {
 fn rooms_inside_a_room_keep_their_order_too() {
     let sources = sources();
     for room in ["access", "api", "ctl", "jobs"] {
-        // These lists go from the bottom up.
+        // These lists start at the bottom.
         let mut rooms = order(&text_of(&format!("{room}/mod.rs")));
         rooms.reverse();
         assert!(rooms.len() > 2, "{room}/mod.rs says no order");
@@ -168,7 +168,7 @@ fn a_room_that_uses_one_above_it_is_found() {
     }
 }
 
-/// The lines of all tests that are wrong, each with its file.
+/// Returns the lines of all tests that are wrong, each with its file.
 fn lines_of_tests(is_wrong: impl Fn(&str) -> bool) -> Vec<(PathBuf, String)> {
     let (mut folders, mut found) = (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -185,7 +185,7 @@ fn lines_of_tests(is_wrong: impl Fn(&str) -> bool) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// A test that does nothing where something is missing passes and shows nothing. So it is ignored, with the reason.
+/// A test that does nothing when something is missing passes and shows nothing. So it must be ignored, with the reason.
 #[test]
 fn what_is_left_out_is_ignored_and_says_why() {
     let wrong = lines_of_tests(|line| {
@@ -196,7 +196,7 @@ fn what_is_left_out_is_ignored_and_says_why() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-/// True if a test fails by this line when the machine is busy for less than five seconds.
+/// Returns true if this line makes a test fail when the machine is busy for less than five seconds.
 fn asserts_a_speed(line: &str) -> bool {
     let bounds = line.split('<').skip(1).map(|rest| rest.trim_start_matches(['=', ' ']));
     !line.trim_start().starts_with("while")
@@ -207,8 +207,8 @@ fn asserts_a_speed(line: &str) -> bool {
         })
 }
 
-/// How fast something is depends on what else the machine does: `benches/` measure it beside a reference of the same run.
-/// A test may tell an event from a timeout that lasts much longer.
+/// Speed depends on what else the machine does, so `benches/` measure it beside a reference of the same run. A test may
+/// distinguish an event from a timeout that lasts much longer.
 #[test]
 fn no_test_asserts_a_speed() {
     for bad in ["took < Duration::from_millis(100)", "a <= std::time::Duration::from_secs(4), \"\""] {
@@ -221,10 +221,10 @@ fn no_test_asserts_a_speed() {
     assert!(wrong.is_empty(), "compare with SOON, or measure it in benches/: {wrong:#?}");
 }
 
-/// Names that more than one file declares, each with the reason. The list may shrink.
+/// Type names that more than one file declares, each with the reason. The list may only shrink.
 const SHARED_NAMES: &[(&str, &str)] = &[];
 
-/// The types that a source declares outside functions and implementations, those in its macros too.
+/// Returns the types that a source declares outside functions and implementations, including those in macros.
 fn declared(source: &str) -> Vec<String> {
     let name_in = |line: &str| {
         let (indent, mut line) = (line.len() - line.trim_start().len(), line.trim_start());
@@ -266,7 +266,7 @@ fn one_type_has_one_name() {
     }
 }
 
-/// Groups of files that still use each other. A new one is a mistake; one that is gone goes from here too.
+/// Groups of files that still use each other. Do not add a group. Remove a group that no longer exists.
 const CIRCLES: &[&[&str]] = &[
     &["api::ax::keys", "api::ax::rotate"],
     &[
@@ -327,10 +327,10 @@ fn no_files_use_each_other_but_these() {
     assert_eq!(gone, Vec::<String>::new(), "no longer a circle: take it from the list");
 }
 
-/// Lines of a function at the most.
+/// The most lines of a function.
 const FUNCTION_LINES: usize = 60;
 
-/// The functions of a source that are longer, with their lines.
+/// Returns the functions of a source with more than `FUNCTION_LINES` lines, and how many each has.
 fn long_functions(source: &str) -> Vec<(String, usize)> {
     let lines: Vec<&str> = source.lines().collect();
     let mut found = Vec::new();
@@ -367,13 +367,13 @@ fn a_function_fits_a_screen() {
     }
 }
 
-/// The names that stand between `before` and a quote.
+/// Returns the names between `before` and the next quote.
 fn quoted<'a>(text: &'a str, before: &str) -> BTreeSet<&'a str> {
     text.split(before).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
 
-/// The daemon refuses a form with a field that the route does not have, so a wrong `name` is found; what a template
-/// shows again after a refusal is found here.
+/// The daemon refuses a form with a field that the route does not have, so a wrong `name` is found anyway. This test
+/// checks the names of the fields that a template shows again after a refusal.
 #[test]
 fn a_form_shows_again_what_its_fields_are_named() {
     let mut looked_at = 0;

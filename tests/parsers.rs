@@ -1,5 +1,5 @@
-//! Every parser of bytes from outside keeps its promises: those that the fuzz targets check, here for the seeds, for
-//! pieces and slips of the seeds, and for any bytes.
+//! Every parser of bytes from outside has the properties that the fuzz targets check: for the seeds, for truncated and
+//! changed seeds, and for any bytes.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 #[path = "../fuzz/src/lib.rs"]
 mod parsers;
 
-/// A seed, one with a slip in it, or anything.
+/// Generates a seed, a seed with one changed byte, a truncated seed, a text, or any bytes.
 fn input(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     let seed = prop::sample::select(seeds).prop_map(<[u8]>::to_vec);
     let slip = (seed.clone(), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(mut bytes, at, to)| {

@@ -1,10 +1,10 @@
-//! Many agents, written into the database at once.
+//! Many agents or documents, written into the database at once.
 
 use rusqlite::params;
 
 use super::daemon::Daemon;
 
-/// So many agents of the operator, named `made-N`, each with a token and an audit row of its own five times over.
+/// Creates `size` agents of the operator, named `made-N`, each with a token and five audit rows.
 pub fn make(daemon: &Daemon, size: u32) {
     let conn = daemon.db();
     let (owner, space): (String, String) = conn
@@ -39,7 +39,7 @@ pub fn make(daemon: &Daemon, size: u32) {
     conn.execute_batch("COMMIT").expect("a commit");
 }
 
-/// So many documents, 500 in a source, all with the words `some words of`.
+/// Creates `count` documents, 500 in a source, all with the words `some words of`.
 pub fn documents(daemon: &Daemon, count: u32) {
     let mut conn = daemon.db();
     let tx = conn.transaction().expect("a transaction");

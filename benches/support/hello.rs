@@ -1,4 +1,4 @@
-//! Bare hyper on one thread, in a process of its own: what a reply of some size costs at the least.
+//! Bare hyper on one thread, in a process of its own: the least that a reply of a given size costs.
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
@@ -15,14 +15,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const HELLO: &str = "--serve-hello";
 
-/// This program again, as the bare server.
+/// A second process of this program that runs the bare server.
 pub struct Hello {
     pub child: Child,
     pub address: String,
 }
 
 impl Hello {
-    /// A server whose replies are so many bytes long.
+    /// Starts a server whose reply bodies have `bytes` bytes.
     pub fn start(bytes: usize) -> Self {
         let program = std::env::current_exe().expect("this program");
         let mut server = Command::new(program);
@@ -40,14 +40,14 @@ impl Drop for Hello {
     }
 }
 
-/// Serves if this process was started to; else false.
+/// Serves if [`Hello::start`] started this process; otherwise returns false.
 pub fn serve_if_asked() -> bool {
     let mut args = std::env::args().skip_while(|arg| arg != HELLO);
     let bytes = args.nth(1).map(|bytes| bytes.parse().expect("a number"));
     bytes.map(serve_hello).is_some()
 }
 
-/// hyper as it comes: one thread, one body.
+/// Serves with plain hyper: one thread, the same body for every request.
 fn serve_hello(bytes: usize) {
     let body = Bytes::from(vec![b'x'; bytes]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -69,7 +69,7 @@ fn serve_hello(bytes: usize) {
     });
 }
 
-/// tokio's stream as hyper wants it.
+/// Adapts a stream of tokio to the traits of hyper.
 struct TokioIo(tokio::net::TcpStream);
 
 impl hyper::rt::Read for TokioIo {

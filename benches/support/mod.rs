@@ -1,4 +1,4 @@
-//! What the benches share: a load generator, medians, and what the kernel says of a process.
+//! The parts that the benches share: a load generator, medians, and readings of a process from `/proc`.
 
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
@@ -18,8 +18,8 @@ use daemon::Daemon;
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
-/// A daemon whose log, access lines included, goes to `/dev/null`, and that turns nobody away for the rate
-/// or for their number.
+/// Starts a daemon that logs to `/dev/null`, access lines included, and whose limits on rates and connections refuse
+/// nobody.
 pub fn quiet_daemon() -> Daemon {
     let rates = [
         ("TAOSD_REQUESTS_PER_MINUTE", "1000000000"),
@@ -43,8 +43,8 @@ pub fn request(method: &str, path: &str, token: &str, body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Sends the requests over and over for `time`, one keep-alive connection each, none before the reply to the one
-/// before. One thread. Replies a second, and the sorted latencies.
+/// Sends each request over and over for `time`, on a keep-alive connection of its own, one at a time. Uses one thread.
+/// Returns the replies a second and the sorted latencies.
 pub fn load(address: &str, requests: &[Vec<u8>], time: Duration) -> (f64, Vec<Duration>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let local = LocalSet::new();
@@ -84,7 +84,7 @@ async fn client(address: String, request: Vec<u8>, end: Instant) -> io::Result<V
     Ok(latencies)
 }
 
-/// One round: replies a second, latencies, and microseconds of the server's processor time a request.
+/// Runs one round. Returns replies a second, latencies, and microseconds of the server's processor time per request.
 pub fn measured(address: &str, requests: &[Vec<u8>], pid: u32, time: Duration) -> (f64, Vec<Duration>, f64) {
     let before = cpu_seconds(pid);
     let (rate, latencies) = load(address, requests, time);
@@ -92,8 +92,9 @@ pub fn measured(address: &str, requests: &[Vec<u8>], pid: u32, time: Duration) -
     (rate, latencies, micros)
 }
 
-/// Reads one reply, which must be a success or say that nothing has changed. `body` is the length of the body before: replies to one request are alike,
-/// and looking for the end of the head where it was found before costs the generator next to nothing.
+/// Reads one reply, which must have a status of 2xx or 304. `body` is the length of the previous body. Replies to one
+/// request are alike, so the end of the head is first looked for where it was before, which costs the generator almost
+/// nothing.
 async fn read_reply(stream: &TcpStream, buffer: &mut [u8], body: &mut Option<usize>) -> io::Result<()> {
     let mut have = 0;
     loop {
@@ -120,7 +121,7 @@ fn is_good(reply: &[u8]) -> bool {
     reply.starts_with(b"HTTP/1.1 2") || reply.starts_with(b"HTTP/1.1 304")
 }
 
-/// The length of the body, once all of it is there.
+/// Returns the length of the body once all of it has arrived.
 fn whole(reply: &[u8]) -> Option<usize> {
     let head = reply.windows(4).position(|w| w == b"\r\n\r\n")?;
     let text = std::str::from_utf8(&reply[..head]).expect("an ASCII head");
@@ -133,20 +134,20 @@ fn whole(reply: &[u8]) -> Option<usize> {
     (reply.len() >= head + 4 + length).then_some(length)
 }
 
-/// The middle one.
+/// Returns the median.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
 }
 
-/// A latency that this share of all stays below, in milliseconds.
+/// Returns the latency in milliseconds that `share` (0.0 to 1.0) of all stays below.
 pub fn percentile(sorted: &[Duration], share: f64) -> f64 {
     let at = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
     sorted.get(at).map_or(0.0, |d| d.as_secs_f64() * 1000.0)
 }
 
-/// A number of `/proc/PID/FILE`, by the text before it.
+/// Returns the number that follows `name` in `/proc/PID/FILE`.
 pub fn proc_number(pid: u32, file: &str, name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a running process");
     let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the line");

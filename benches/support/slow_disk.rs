@@ -1,10 +1,11 @@
-//! A disk whose every `fsync` takes so much longer, as an SD card's does: a library preloaded into the bench and its daemon.
+//! Simulates a disk with a slow `fsync`, such as an SD card, with a library that is preloaded into the bench and its
+//! daemon.
 
 use std::process::{Command, Stdio};
 
 use super::daemon::TempDir;
 
-/// Milliseconds that each `fsync` and `fdatasync` take longer.
+/// The variable that sets how many milliseconds longer each `fsync` and `fdatasync` takes.
 const ASKED: &str = "BENCH_FSYNC_MS";
 
 const SOURCE: &str = r#"
@@ -22,7 +23,7 @@ int fsync(int fd) { return slowly("fsync", fd); }
 int fdatasync(int fd) { return slowly("fdatasync", fd); }
 "#;
 
-/// Runs this program again on such a disk if the environment asks for one. False if not.
+/// Runs this program again with the slow disk if the environment asks for it. Returns false if it does not.
 pub fn run_on_it_if_asked() -> bool {
     if std::env::var(ASKED).is_err() || std::env::var("LD_PRELOAD").is_ok() {
         return false;

@@ -1,4 +1,4 @@
-//! Writes the seeds of every target into `FOLDER/TARGET/`, where a fuzzer begins with them: `seeds FOLDER`.
+//! Writes the seeds of every target into `FOLDER/TARGET/`, where a fuzzer starts from them: `seeds FOLDER`.
 
 use std::path::PathBuf;
 

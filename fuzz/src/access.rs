@@ -16,7 +16,7 @@ use taosd::secret::{AgentKey, AgentPat, AgentToken, SecretHash, SessionSecret, U
 
 use super::text;
 
-/// Each line is a header: the first byte says which.
+/// Reads each line as a header. The first byte selects its name.
 fn head(data: &[u8]) -> Head {
     let mut headers = HeaderMap::new();
     for line in data.split(|b| *b == b'\n') {
@@ -47,7 +47,8 @@ fn head(data: &[u8]) -> Head {
     }
 }
 
-/// A credential is taken only where its whole text stands in a header, and never out of two of them.
+/// A credential is accepted only if its whole text is in a header, and never if more than one header carries a
+/// credential.
 pub fn credential(data: &[u8]) {
     let head = head(data);
     let in_headers = |hash: SecretHash| {
@@ -80,7 +81,8 @@ pub fn credential(data: &[u8]) {
     }
 }
 
-/// A text is a secret of one kind or none; a fresh one with anything changed is none.
+/// A text is a secret of one kind or none. A changed secret never has the hash of the original, and a change in the
+/// secret part of a key is detected.
 pub fn secret(data: &[u8]) {
     if let Some(text) = text(data)
         && let Ok((_, hash)) = recognise(text)
@@ -104,13 +106,14 @@ pub fn secret(data: &[u8]) {
     if let Ok(text) = String::from_utf8(bytes)
         && let Ok((_, hash)) = recognise(&text)
     {
-        // Nothing in an opaque secret is redundant; in a key the checksum is.
+        // An opaque secret has no redundant part. A key has a checksum.
         assert!(text == good || hash != made.hash);
         assert!(text == good || !matches!(which % 6, 2 | 3) || at < 16, "a typo in a key's secret is told");
     }
 }
 
-/// What is read is written and read the same, allows nothing new, and covers itself.
+/// Scopes that were stored read back the same and cover themselves. An intersection allows exactly what both sides
+/// allow.
 pub fn scope(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let _ = Scopes::from_stored(text);
@@ -130,14 +133,14 @@ pub fn scope(data: &[u8]) {
         let _ = ax_scopes::power(class, text);
         let _ = ax_scopes::parse(class, list.iter().copied());
         match ax_scopes::grant(class, text, &Scopes::all(), true, true) {
-            // What was granted may be granted again, as it is.
+            // A granted scope can be granted again unchanged.
             Ok(granted) => assert_eq!(ax_scopes::grant(class, &granted, &Scopes::all(), true, true), Ok(granted)),
             Err((refused, _)) => assert!(refused.iter().all(|word| word.chars().count() <= 64)),
         }
     }
 }
 
-/// Only what our key has signed is taken, and only whole.
+/// Only a token that our key has signed is accepted, and only unchanged.
 pub fn jwt(data: &[u8]) {
     let key = TokenKey::of_seed(&[7; 32], 0).expect("a key").named("k");
     let find = |kid: &str| (kid == "k").then(|| key.public().clone());

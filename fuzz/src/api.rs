@@ -1,4 +1,4 @@
-//! What handlers read out of fields and headers: names, addresses, places in lists, searches.
+//! Values that handlers read from fields and headers: names, addresses, cursors, searches.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,7 +16,7 @@ use taosd::{docs, limits};
 
 use super::text;
 
-/// HTML is for those who name it; a path names a page or none.
+/// Only a client that names HTML gets HTML. A path names a page or none.
 pub fn accept(data: &[u8]) {
     let Some(text) = text(data) else { return };
     assert!(!wants_html(text) || text.to_ascii_lowercase().contains("text/html"));
@@ -27,7 +27,7 @@ pub fn accept(data: &[u8]) {
     assert!(!anchor.contains(|c: char| c.is_whitespace() || c == '<' || c == '"'), "{anchor}");
 }
 
-/// A request goes to this machine or to the agent's own container, whatever the address says.
+/// Whatever the address says, a request goes to this machine or to the agent's own container.
 pub fn acp_url(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Some(url) = AcpUrl::parse(text) else { return };
@@ -44,7 +44,7 @@ pub fn acp_url(data: &[u8]) {
     assert!(!target.split('/').any(|part| part == "." || part == ".."));
 }
 
-/// Nothing that runs, and nothing that pretends to lead elsewhere than it does.
+/// An action URL runs no code, and cannot hide where it leads.
 pub fn action_url(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if !is_action_url(text) {
@@ -58,7 +58,7 @@ pub fn action_url(data: &[u8]) {
     assert!(path || !authority.contains('@'));
 }
 
-/// Names that stand in the text after an `@`, each once, and no more than are looked up.
+/// Mentioned names follow an `@` in the text. Each is returned once, and at most as many as are looked up.
 pub fn mentions(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let names = mentioned_names(text);
@@ -70,7 +70,7 @@ pub fn mentions(data: &[u8]) {
     }
 }
 
-/// A slug is the slug of itself and safe in a path; a given name is taken as it is.
+/// A slug is its own slug and safe in a path. A given name is accepted unchanged.
 pub fn agent_name(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let slug = slug_of(text);
@@ -86,8 +86,8 @@ pub fn agent_name(data: &[u8]) {
     }
 }
 
-/// What somebody without a credential sends to join: the body of either request, or a code in it. What is taken is bounded,
-/// and a code is written in one way.
+/// What a client without a credential sends to join: the body of either request, or a code in it. Accepted input is
+/// bounded, and a code has one spelling.
 pub fn join(data: &[u8]) {
     super::http::join(data);
     let Some(text) = text(data) else { return };
@@ -102,7 +102,7 @@ pub fn join(data: &[u8]) {
     }
 }
 
-/// A place belongs to its list and reads back.
+/// A cursor belongs to its list and reads back as written.
 pub fn cursor(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Some((at, id)) = read_cursor(text, "agents") {
@@ -113,7 +113,7 @@ pub fn cursor(data: &[u8]) {
     assert_eq!(read_cursor(&write_cursor("agents", at, text), "agents"), Some((at, text.to_owned())));
 }
 
-/// No query is a syntax error, and what is found holds its words.
+/// No query causes a syntax error, and every hit has a finite score.
 pub fn search(data: &[u8]) {
     thread_local!(static BASE: RefCell<Connection> = RefCell::new(knowledge()));
     let Some(text) = text(data) else { return };
@@ -145,7 +145,7 @@ fn knowledge() -> Connection {
     conn
 }
 
-/// A key as it comes in a path: what is taken has no control character and is found again under its own encoding.
+/// A context key in a path: an accepted key has no control character and is found again under its percent-encoded form.
 pub fn context_key(data: &[u8]) {
     let Some(segment) = text(data).filter(|text| !text.contains('/')) else { return };
     let Ok((segments, _)) = check::segments(&format!("/{segment}")) else { return };
@@ -157,7 +157,7 @@ pub fn context_key(data: &[u8]) {
     assert_eq!(at.is_empty(), !key.contains(['.', '/', '\\']));
 }
 
-/// What the authorization server reads: forms, `Authorization: Basic`, user codes, redirect URIs.
+/// The input of the authorization server: forms, `Authorization: Basic`, user codes, redirect URIs.
 pub fn oauth(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let form = format!("x={}", fuzzing::oauth_encoded(text));

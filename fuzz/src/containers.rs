@@ -1,4 +1,4 @@
-//! What containers and their runtimes say.
+//! The names of containers, and the output of containers and their runtimes.
 
 use taosd::containers::{
     ContainerName, ContainerPath, EnvKey, EnvValue, ImageName, LogLimits, SnapshotName, parse_bytes,
@@ -7,7 +7,7 @@ use taosd::fuzzing;
 
 use super::text;
 
-/// A console's end: within its bounds, and nothing in it moves a terminal's cursor.
+/// The end of a console stays within its bounds, and nothing in it moves a terminal's cursor.
 pub fn console(data: &[u8]) {
     for (more, lines, bytes) in [(false, 10, 200), (true, 2, 1000), (false, 0, 0), (true, 1000, 10)] {
         let logs = fuzzing::console(data, more, LogLimits { lines, bytes });
@@ -18,7 +18,7 @@ pub fn console(data: &[u8]) {
     assert!(line.len() <= 40 && !line.contains(char::is_control));
 }
 
-/// A name that is let through is taken as it is, and is safe in a path and an argument list.
+/// An accepted name is unchanged, and safe in a path and an argument list.
 pub fn container_name(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let safe = |name: &str| {
@@ -51,7 +51,7 @@ pub fn container_name(data: &[u8]) {
     }
 }
 
-/// A configuration is kept line by line, a variable reads back as set, and nothing else changes.
+/// A configuration is kept line by line. A variable reads back as set, and no other line changes.
 pub fn lxc(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let written = fuzzing::lxc_config(text);
@@ -76,7 +76,7 @@ pub fn lxc(data: &[u8]) {
     }
 }
 
-/// An instance is told only under a name of our rule; an operation's path holds nothing but its id.
+/// An instance is returned only if its name follows our rule. The path of an operation contains only its id.
 pub fn lxd(data: &[u8]) {
     if let Some(state) = fuzzing::instance(data) {
         assert!(ContainerName::parse(state.name.as_str()).is_ok());

@@ -1,5 +1,5 @@
-//! The code around the parser: any bytes, any target, any header values. Nothing panics, and what is let through
-//! keeps its promises.
+//! The code around the HTTP parser, with any bytes, any target and any header values. Nothing panics, and accepted
+//! input has the properties that are checked here.
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::{Method, Uri, Version};
@@ -8,7 +8,7 @@ use taosd::limits::Limits;
 
 const NAMES: [&str; 6] = ["host", "transfer-encoding", "content-length", "expect", "x-request-id", "connection"];
 
-/// Hosts, paths, heads, and what could not be parsed as one.
+/// Checks hosts, paths, heads, and the error for bytes that are no head.
 pub fn head(data: &[u8]) {
     let limits = Limits::default();
     for large in [false, true] {
@@ -39,7 +39,8 @@ fn check_path(text: &str) {
     }
 }
 
-/// The first line is method and target, each further line the value of a header by its first byte.
+/// The first line is the method and the target. Each further line is the value of a header; its first byte selects the
+/// name.
 fn check_head(data: &[u8], limits: &Limits) {
     let mut lines = data.split(|b| *b == b'\n');
     let mut first = lines.next().unwrap_or_default().splitn(2, |b| *b == b' ');

@@ -8,7 +8,7 @@ use taosd::rest::route::BodyKind;
 
 use super::text;
 
-/// Keys that are twice, depth and numbers are the reader's own; everything else it reads as serde_json does.
+/// The reader has its own rules for duplicate keys, depth and numbers. Everything else it reads as serde_json does.
 pub fn json(data: &[u8]) {
     match taosd::rest::json::parse(data) {
         Ok(value) => {
@@ -16,7 +16,7 @@ pub fn json(data: &[u8]) {
             assert_eq!(serde_json::from_slice::<Value>(data).expect("well-formed"), value);
             assert_eq!(taosd::rest::json::parse(value.to_string().as_bytes()).as_ref(), Ok(&value));
         }
-        // What is wrong is told in bounded words.
+        // The error text is bounded.
         Err(wrong) => assert!(!wrong.is_empty() && wrong.len() < 200, "{wrong}"),
     }
 }
@@ -42,7 +42,7 @@ const FIELDS: &[Field] = &[
     Field::of("all", Type::Objects(INNER), ""),
 ];
 
-/// What is let through fits what was declared.
+/// Checks that accepted input fits the declared fields.
 fn fits(fields: &[Field], object: &Map<String, Value>) {
     for (name, value) in object {
         let field = fields.iter().find(|field| field.name == name).expect("a declared field");
@@ -72,14 +72,14 @@ fn check(result: Result<Map<String, Value>, Vec<field::FieldProblem>>) {
         Err(problems) => {
             assert!(!problems.is_empty());
             for (name, wrong) in problems {
-                // What comes back of a name is short and cannot move a terminal's cursor.
+                // The name in an error is short and cannot move a terminal's cursor.
                 assert!(name.chars().count() <= 200 && !name.contains(char::is_control) && !wrong.is_empty());
             }
         }
     }
 }
 
-/// A body against its declared fields.
+/// Checks a body against its declared fields.
 pub fn body(data: &[u8]) {
     if let Ok(Value::Object(object)) = taosd::rest::json::parse(data) {
         check(field::check(FIELDS, object.clone(), Unknown::Refused));
@@ -87,7 +87,7 @@ pub fn body(data: &[u8]) {
     }
 }
 
-/// A body against the fields of the two requests that join.
+/// Checks a body against the fields of the two requests that join.
 pub fn join(data: &[u8]) {
     let Ok(Value::Object(object)) = taosd::rest::json::parse(data) else { return };
     let routes = taosd::api::routes().iter().flat_map(|table| table.iter());
@@ -101,7 +101,7 @@ pub fn join(data: &[u8]) {
     }
 }
 
-/// A query against its declared fields.
+/// Checks a query against its declared fields.
 pub fn query(data: &[u8]) {
     let Some(query) = text(data) else { return };
     for unknown in [Unknown::Refused, Unknown::Ignored] {
@@ -109,7 +109,7 @@ pub fn query(data: &[u8]) {
     }
 }
 
-/// What is read of a form.
+/// Reads a form that arrives in pieces, and returns its parts with their contents.
 fn parts(pieces: &[&[u8]]) -> Result<Vec<(PartHead, Vec<u8>)>, MalformedMultipart> {
     let mut parser = Multipart::new("multipart/form-data; boundary=b").expect("a boundary");
     let (mut parts, mut open) = (Vec::<(PartHead, Vec<u8>)>::new(), false);
@@ -132,7 +132,7 @@ fn parts(pieces: &[&[u8]]) -> Result<Vec<(PartHead, Vec<u8>)>, MalformedMultipar
     parser.finish().map(|()| parts)
 }
 
-/// A form is read the same in one piece and in many; the first byte says where it is cut.
+/// A form reads the same in one piece and in many. The first byte is the size of a piece.
 pub fn multipart(data: &[u8]) {
     let Some((cut, body)) = data.split_first() else { return };
     let whole = parts(&[body]);

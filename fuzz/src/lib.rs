@@ -1,10 +1,11 @@
-//! What each parser of bytes from outside promises: one function a target, which panics if a promise is broken.
+//! The properties of each parser of bytes from outside: one function a target, which panics if a property does not
+//! hold.
 //!
-//! `fuzz_targets` hands them what libFuzzer makes up (`cargo fuzz run -s none NAME`; stable Rust will do), and
-//! `tests/parsers.rs` the seeds below and what proptest makes up of them.
+//! `fuzz_targets` calls these functions with the inputs of libFuzzer (`cargo fuzz run -s none NAME`; stable Rust is
+//! enough). `tests/parsers.rs` calls them with the seeds below and with inputs that proptest generates from the seeds.
 //!
-//! Each program in `fuzz_targets` calls its function directly. By way of [`TARGETS`] it would hold all code of the crate,
-//! and libFuzzer reads the counters of all code that a program holds after every execution.
+//! Each program in `fuzz_targets` calls its function directly. A call through [`TARGETS`] would link all code of the
+//! crate, and libFuzzer reads the counters of all linked code after every execution.
 
 pub mod access;
 pub mod api;
@@ -14,7 +15,7 @@ pub mod http;
 pub mod mcp;
 pub mod settings;
 
-/// A target: its name, the function of this name, and inputs to begin with.
+/// A target: its name, the function of this name, and its seeds.
 pub type Target = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
 
 /// Every target.
@@ -148,7 +149,7 @@ const LXD: &[u8] =
 "limits.cpu":"0-2,5"},"last_used_at":"x","state":{"pid":7,"memory":{"usage":9},"network":{"eth0":{"addresses":
 [{"address":"10.0.3.2"}]}}}}"#;
 
-/// The text of an input; most parsers are given text only.
+/// Returns the input as text, or `None` if it is not UTF-8. Most parsers take only text.
 fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
 }

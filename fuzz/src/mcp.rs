@@ -16,7 +16,8 @@ const CODES: [i64; 7] = [-32700, -32600, -32601, -32602, -32002, -32020, -32022]
 /// Every revision that a request may name.
 const VERSIONS: [&str; 5] = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
-/// Lines before the body are headers, by their first byte; the body begins with its first brace or bracket.
+/// Splits the input into headers and a body. The first byte of a line selects the header's name. The body begins at the
+/// first line that starts with a brace or a bracket.
 fn split(data: &[u8]) -> (HeaderMap, &[u8]) {
     let (mut headers, mut rest) = (HeaderMap::new(), data);
     while let Some(end) = rest.iter().position(|b| *b == b'\n').filter(|_| !matches!(rest.first(), Some(b'{' | b'['))) {
@@ -34,8 +35,8 @@ fn split(data: &[u8]) -> (HeaderMap, &[u8]) {
     (headers, rest)
 }
 
-/// Whatever comes, there is one answer: a notification gets none, and everything else one reply of JSON-RPC with the id of
-/// its request. A modern request is taken only with headers that say what it says.
+/// A notification gets an empty reply, and any other input one JSON-RPC reply with the id of its request. A modern
+/// request is accepted only if its headers agree with its body.
 pub fn mcp(data: &[u8]) {
     let (headers, body) = split(data);
     let read = read(body);
@@ -78,7 +79,7 @@ fn check_request(request: &RpcRequest, headers: &HeaderMap) {
     }
 }
 
-/// Nothing is offered.
+/// A catalogue that offers nothing.
 struct Nothing;
 
 impl Catalogue for Nothing {

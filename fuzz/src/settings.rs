@@ -1,4 +1,4 @@
-//! What the operator writes: `taosd.toml` and the address of the webhook.
+//! The input of the operator: `taosd.toml`, the addresses of nodes and the address of the webhook.
 
 use taosd::client::endpoint::Endpoint;
 use taosd::client::tls::Pin;
@@ -10,10 +10,10 @@ use taosd::secret::Plaintext;
 
 use super::text;
 
-/// A file is taken whole or refused with a sentence; limits that are taken are within their bounds.
+/// A file is accepted whole or refused with an error text. Accepted limits are within their bounds.
 pub fn config(data: &[u8]) {
     let Some(text) = text(data) else { return };
-    // It would be read: any file of this machine.
+    // The parser would read the file that `secret_file` names, which could be any file of this machine.
     if text.contains("secret_file") || text.contains('\\') {
         return;
     }
@@ -28,7 +28,8 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// What says where a node is and how it is told from an impostor: taken, it says what was written, and never nothing.
+/// The values that say where a node is and how it proves its identity. An accepted value keeps what was written and is
+/// never empty.
 pub fn node(data: &[u8]) {
     match Pin::of_pem(data) {
         Ok(Pin::Certificates(all)) => assert!((1..=1000).contains(&all.len())),
@@ -65,7 +66,7 @@ pub fn node(data: &[u8]) {
     }
 }
 
-/// A webhook is HTTP or HTTPS to a host, without a user.
+/// A webhook address is HTTP or HTTPS, with a host and without a user.
 pub fn webhook_url(data: &[u8]) {
     let Some(text) = text(data) else { return };
     match Endpoint::parse(text, Plaintext::new("0123456789abcdef".into())) {

@@ -1,4 +1,4 @@
-//! The hole that stays closed: who builds a name that exists gets nothing that it had not.
+//! A user who builds an agent under a name that exists gets no access that the user did not have before.
 
 use std::sync::Barrier;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::agentex::harness::{build, built, creator, register, share};
 use crate::support::{Daemon, text};
 
-/// Where a build leaves its traces.
+/// The tables that a build writes.
 const KEPT: [&str; 5] = ["agents", "grants", "registrations", "deployments", "deployment_history"];
 
 #[test]
@@ -16,7 +16,7 @@ fn the_second_users_build_of_a_name_is_refused_and_tells_nothing() {
     let (ann, bob) = (creator(&daemon, "ann"), creator(&daemon, "bob"));
     let secret = json!({"name": "mailer", "description": "of ann alone", "registration_metadata": {"k": "hidden"}});
     let id = text(&ann.post("/agents/register-build", secret).expect(200).json(), "id");
-    // The daemon's own bookkeeping goes on meanwhile.
+    // Only these tables: the daemon itself writes to others meanwhile.
     let kept = || {
         let mut rows = daemon.rows();
         rows.retain(|key, _| KEPT.contains(&key.split('/').next().unwrap_or_default()));

@@ -1,4 +1,4 @@
-//! Deleting an agent archives it: its credentials are dead from the next request on, and nothing comes back.
+//! Deleting an agent archives it. Its credentials are invalid from the next request on, and none comes back.
 
 use serde_json::json;
 
@@ -49,7 +49,7 @@ fn an_agent_with_a_container_is_gone_before_its_container_is() {
     let daemon = Daemon::start();
     let ann = creator(&daemon, "ann");
     let id = built(&ann, "mailer");
-    // There is no runtime here: the operation behind the reply fails, the deletion does not.
+    // There is no runtime here. The operation that the deletion starts fails, but the deletion does not.
     let sql = "UPDATE agents SET container_name = 'taos-agent-mailer', container_runtime = 'lxd', status = 'running' WHERE id = ?1";
     daemon.execute(sql, [&id]);
     assert_eq!(ann.get(&format!("/agents/{id}")).expect(200).json()["status"], "Unknown");

@@ -1,4 +1,4 @@
-//! Deployments: recorded, made ready by their own registration, promoted one at a time, dead once deleted.
+//! Deployments are recorded, made ready by their own registration, promoted one at a time, and gone once deleted.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn a_deployment_is_registered_then_promoted_and_only_one_is_in_production() {
     ann.delete(&at(&one, "")).expect(200);
     ann.get(&at(&one, "")).expect_agentex(404, "deployment_not_found");
     ann.post("/agents/register", of_deployment(&one)).expect_agentex(404, "deployment_not_found");
-    // A registration of the agent itself takes production back.
+    // A registration of the agent itself takes the place of the production deployment.
     let ready = ann.post("/agents/register", registration("mailer")).expect(200).json();
     assert_eq!((&ready["production_deployment_id"], &ready["status_reason"]), (&json!(null), &json!("registered")));
 }

@@ -1,4 +1,4 @@
-//! Every route of the dialect answers with each code it declares, and with nothing else that the other tests meet.
+//! Every route of the dialect returns each code that it declares. The other tests meet no other code.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,7 +12,8 @@ use taosd::rest::route::BodyKind;
 use crate::agentex::harness::{built, key, registration};
 use crate::support::{Client, Daemon, Reply, text};
 
-/// Codes that need a scenario, and the tests that tell it; the reservation that never ends is the contract tests'.
+/// Codes that need a scenario, which other tests of the dialect have. The contract tests have the reservation that
+/// never ends.
 const ELSEWHERE: &[&str] = &[
     "create_not_allowed",
     "name_unavailable",
@@ -185,7 +186,7 @@ fn every_route_succeeds_and_answers_with_each_code_it_declares() {
     };
     let all = routes().iter().flat_map(|table| table.iter()).filter(|route| route.dialect == Dialect::Agentex);
     for route in all {
-        // What is sent on succeeds as the agent likes.
+        // Whether a forwarded request succeeds depends on the agent.
         if !route.path.contains("/forward/") && route.answer.0 != 501 {
             assert_eq!(provoke(&things, route, "").status, route.answer.0, "{}", route.id);
         }

@@ -1,4 +1,4 @@
-//! Sending requests on: who may, where to, and what goes through in either direction.
+//! Forwarding requests: who may, where to, and what passes in each direction.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::agentex::harness::{creator, key, register, registration, share, with_key};
 use crate::support::{Client, Daemon, Reply, SOON, text};
 
-/// A server that answers each request with these bytes and tells what it got.
+/// A server that replies to each request with these bytes. The receiver gets the requests.
 fn server(answer: &str) -> (u16, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -38,7 +38,7 @@ fn answer(head: &str, body: &str) -> String {
     format!("HTTP/1.1 {head}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// An agent of ann's that answers at this address; the holder of an external key of it.
+/// Registers an agent of ann's at this address. Returns a client with an external key of it.
 fn agent(daemon: &Daemon, ann: &Client, name: &str, url: &str) -> Client {
     let mut body = registration(name);
     body["acp_url"] = json!(url);
@@ -46,7 +46,7 @@ fn agent(daemon: &Daemon, ann: &Client, name: &str, url: &str) -> Client {
     with_key(daemon, &text(&key(ann, name, "hook", "external"), "api_key"))
 }
 
-/// What came back, whoever answered.
+/// The reply, from the agent or from the daemon.
 fn raw(client: &Client, method: &str, path: &str, body: Option<&[u8]>) -> Reply {
     client.try_send(method, path, body).expect("a reply")
 }
@@ -203,7 +203,7 @@ fn no_other_machine_and_not_the_daemon_itself_is_ever_a_target() {
         ann.post("/agents/register", body).expect(200);
         own.get("/agents/forward/name/mailer/x").expect_agentex(409, "acp_url_not_allowed");
     }
-    // An address that the agent itself gave leads nowhere; one it repeats after its user does.
+    // An address that the agent itself gave is not used. It is used once a user gave it, also if the agent repeats it.
     let inside = with_key(&daemon, &text(&key(&ann, "mailer", "in", "internal"), "api_key"));
     let (port, _told) = server(&answer("200 OK\r\n", "ok"));
     let mut body = registration("mailer");
@@ -235,7 +235,7 @@ fn dot_segments_are_refused_however_they_are_written() {
         "..%5c",
         "%255c",
     ] {
-        // Most of them the edge refuses before it knows whose path it is.
+        // The edge refuses most of them before it knows the dialect.
         let refused = raw(&own, "GET", &format!("/agents/forward/name/mailer/{path}"), None);
         assert_eq!((refused.status, text(&refused.json(), "error").as_str()), (400, "invalid_path"), "{path}");
     }

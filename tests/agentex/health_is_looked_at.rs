@@ -1,5 +1,5 @@
-//! Health checks: off unless asked for; five misses in a row make an agent unhealthy and one hit makes it healthy; what an
-//! agent answers can do no more than that.
+//! Health checks are off by default. Five failures in a row make an agent unhealthy, and one success makes it healthy.
+//! An agent's reply has no other effect.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ const ON: (&str, &str) = ("TAOSD_AGENTEX_HEALTH_CHECKS", "true");
 const OFTEN: (&str, &str) = ("TAOSD_AGENTEX_HEALTH_INTERVAL", "1");
 const WELL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"status\":\"healthy\"}";
 
-/// An agent that answers each request as it is told to, and keeps what it got.
+/// An agent that replies to each request with `answer`, and keeps the requests.
 struct Agent {
     port: u16,
     got: Arc<Mutex<Vec<String>>>,
@@ -63,7 +63,7 @@ fn serve(mut stream: TcpStream, got: &Mutex<Vec<String>>, answer: &Mutex<String>
     got.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
     let answer = answer.lock().unwrap().clone();
     if answer.is_empty() {
-        // Silence, until the other side has had enough.
+        // No reply, until the other side closes the connection.
         let _ = stream.read(&mut chunk);
     }
     let _ = stream.write_all(answer.as_bytes());
@@ -82,7 +82,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Registers an agent at this address, and gives its id.
+/// Registers an agent at this address and returns its id.
 #[track_caller]
 fn register(client: &Client, name: &str, url: &str) -> String {
     let mut body = registration(name);
@@ -122,7 +122,7 @@ fn five_misses_make_an_agent_unhealthy_and_one_hit_or_a_registration_heals_it() 
     assert!(!request.contains("authorization") && !request.contains("taos_"), "{request}");
     assert_eq!(status(&ann, "mailer"), ("Ready".into(), "registered".into()));
 
-    // Four misses and a hit are nothing; the count begins anew.
+    // Four failures and a success change nothing. The count starts again.
     agent.says(&said("503 Service Unavailable", ""));
     agent.is_asked_again(4);
     agent.says(&said("200 OK", &json!({"status": "healthy", "agent_id": id}).to_string()));
@@ -134,7 +134,7 @@ fn five_misses_make_an_agent_unhealthy_and_one_hit_or_a_registration_heals_it() 
     assert!(agent.asked() >= before + 5, "{} checks", agent.asked() - before);
     assert_eq!(status(&ann, "mailer").1, "health check failed");
 
-    // Nothing more is written while nothing changes.
+    // The daemon writes nothing while the state does not change.
     let changed = |daemon: &Daemon| {
         ["taosd.db", "taosd.db-wal"].map(|file| -> SystemTime {
             std::fs::metadata(daemon.data.join(file)).and_then(|meta| meta.modified()).expect("a file")
@@ -173,7 +173,7 @@ fn only_a_plain_yes_counts() {
         register(&ann, &format!("a{n}"), &format!("http://127.0.0.1:{}", agent.port));
     }
     register(&ann, "gone", "http://localhost:1");
-    // What nothing is sent to is not asked: it stays what it is.
+    // Agents at addresses that the daemon sends nothing to are not checked. Their status stays.
     let own = daemon.address.rsplit(':').next().expect("a port").to_owned();
     for (name, url) in [
         ("far", "http://169.254.169.254".to_owned()),

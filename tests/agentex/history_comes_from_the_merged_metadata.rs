@@ -1,4 +1,4 @@
-//! An item of the history comes from what is known of an agent after a registration, not from one body alone.
+//! An item of the history comes from all metadata of an agent after a registration, not only from the last body.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn register(client: &Client, metadata: Value) {
     client.post("/agents/register", body).expect(200);
 }
 
-/// Commit and branch of each item, oldest first.
+/// The commit and the branch of each item, oldest first.
 fn history(client: &Client) -> Vec<(String, String)> {
     let items = client.get("/deployment-history?agent_name=mailer&order_direction=asc").expect(200).json();
     let text = |item: &Value, field: &str| item[field].as_str().expect("a text").to_owned();
@@ -30,7 +30,7 @@ fn commit_and_branch_may_come_one_after_the_other() {
     assert_eq!(history(&ann), []);
     register(&ann, json!({"branch_name": "main", "author_name": "Ann"}));
     assert_eq!(history(&ann), [pair("c1", "main")]);
-    // The same commit again is the same item, without metadata too.
+    // A registration with the same commit, or without metadata, adds no item.
     register(&ann, Value::Null);
     register(&ann, json!({"other": 1}));
     assert_eq!(history(&ann), [pair("c1", "main")]);
@@ -47,7 +47,7 @@ fn a_registration_of_a_deployment_lies_over_what_is_known() {
     register(&ann, json!({"branch_name": "main"}));
     register(&ann, json!({"deployment_id": "d1", "agent_commit": "c1"}));
     assert_eq!(history(&ann), [pair("c1", "main")]);
-    // Of the agent itself nothing of it is kept.
+    // The deployment's metadata is not stored for the agent itself.
     register(&ann, json!({"other": 1}));
     assert_eq!(history(&ann), [pair("c1", "main")]);
 }

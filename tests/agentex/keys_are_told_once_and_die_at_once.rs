@@ -1,4 +1,4 @@
-//! Agents' keys: who makes them, what they open, how they end.
+//! Agents' keys: who makes them, what they may do, how they end.
 
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ fn a_key_may_do_what_its_agent_may_and_never_more_than_its_maker() {
     wide.get("/agents").expect(200);
     ann.put("/api/agents/mailer/permissions", json!({"scope": ["agents.read"]})).expect(200);
     wide.get("/agents").expect_agentex(403, "scope_denied");
-    // In no other dialect, and in no other header.
+    // The key works in no other dialect and in no other header.
     daemon.client(wide.token()).get("/api/agents").expect_error(401, "invalid_token");
     wide.get("/api/agents").expect_error(401, "auth_required");
 }

@@ -1,4 +1,4 @@
-//! Lists: pages by number, an exact reverse, and nothing that may not be seen.
+//! Lists: numbered pages, an exact reverse order, and nothing that the caller may not see.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn pages_follow_the_order_and_ascending_reverses_descending() {
     for name in ["c", "a", "e", "b", "d"] {
         built(&ann, name);
     }
-    // Times that are alike leave the order to the ids.
+    // Rows with the same time are ordered by id.
     daemon.execute("UPDATE agents SET created_at = 5, updated_at = 7 WHERE slug IN ('a', 'b', 'c')", []);
     for by in ["created_at", "updated_at", "registered_at", "name", "id"] {
         let mut up = names(&ann, &format!("order_by={by}&order_direction=ASC"));

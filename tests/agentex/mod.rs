@@ -1,4 +1,4 @@
-//! The Agentex dialect through the real binary: builds, registrations, deployments, keys, forwarding.
+//! The Agentex dialect, tested with the real binary: builds, registrations, deployments, keys, forwarding.
 
 mod a_build_of_a_known_name_gives_nothing;
 mod deleting_ends_everything_at_once;

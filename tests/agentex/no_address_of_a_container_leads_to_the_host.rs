@@ -1,6 +1,6 @@
-//! A container may say that it has any address: who is root inside can take one. Whatever the runtime reports, nothing is
-//! sent to this machine or to one outside the container's own network. The runtime here is a socket that says what it is
-//! told to.
+//! A container may claim any address, because root inside can take one. Whatever the runtime reports, the daemon sends
+//! nothing to this machine or to one outside the container's own network. The runtime here is a socket with replies
+//! that the test sets.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, UdpSocket};
@@ -52,7 +52,7 @@ fn answer(stream: UnixStream, network: &Value) {
     let _ = reader.into_inner().write_all(reply.as_bytes());
 }
 
-/// The address of this machine that the way to others begins with, and its device.
+/// The address of this machine on the way to other networks, and the device of that route.
 fn own() -> Option<(String, String)> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.77:9").ok()?;
@@ -120,7 +120,7 @@ fn whatever_the_runtime_says() {
             assert!(here.accept().is_err(), "{address} behind {device} led here");
         }
     }
-    // The last of all, through a round of health checks.
+    // The last pair stays for a round of health checks.
     std::thread::sleep(std::time::Duration::from_millis(1500));
     assert!(here.accept().is_err(), "a health check led here");
 }

@@ -1,5 +1,5 @@
-//! Random sequences of users, grants, builds, rebuilds, registrations, deletions and uses of keys against a small model:
-//! nobody ever reads or acts without a grant that an owner or an admin gave.
+//! Random sequences of users, grants, builds, rebuilds, registrations, deletions and uses of keys, checked with a small
+//! model. Nobody ever reads or acts without a grant that an owner or an admin gave.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::agentex::harness::{build, registration, with_key};
 use crate::support::{Client, Daemon, text};
 
-/// How many users and names there are.
+/// The numbers of users and names.
 const USERS: usize = 3;
 const NAMES: usize = 2;
 
@@ -40,12 +40,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What should be: of each live name its agent's id and who has which role (1 viewer, 2 editor, 3 owner).
+/// The expected state: for each live name its agent's id and the role of each user (1 viewer, 2 editor, 3 owner).
 #[derive(Default)]
 struct Model {
     live: BTreeMap<usize, (String, BTreeMap<usize, usize>)>,
     creators: BTreeSet<usize>,
-    /// Every key ever made: the id of its agent, and whether it is internal.
+    /// Every key ever made, with the id of its agent, and whether it is internal.
     keys: Vec<(String, String, bool)>,
     registered: BTreeSet<String>,
     had_key: BTreeSet<String>,
@@ -75,7 +75,7 @@ impl Fixture<'_> {
         format!("r{}u{user}", self.run)
     }
 
-    /// The status that a change should be answered with.
+    /// The expected status of a change.
     fn may(&self, user: usize, name: usize, needed: usize) -> u16 {
         match self.model.role(user, name) {
             0 => 404,
@@ -187,7 +187,7 @@ impl Fixture<'_> {
         }
     }
 
-    /// A key opens its own live agent and nothing else.
+    /// Checks that an internal key reads its own live agent and nothing else.
     fn use_keys(&self) {
         for (key, id, inside) in &self.model.keys {
             let (client, lives) = (with_key(self.daemon, key), self.model.live.values().any(|(other, _)| other == id));
@@ -205,7 +205,7 @@ impl Fixture<'_> {
         }
     }
 
-    /// Everybody sees exactly what its grants say.
+    /// Checks that each user sees exactly what the grants allow.
     fn look(&self) {
         for (user, client) in self.users.iter().enumerate() {
             let seen: BTreeSet<String> = client

@@ -1,4 +1,4 @@
-//! One credential a request; one answer to every bad one.
+//! A request has one credential. Every bad credential gets the same reply.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! From build to running: who may register, what changes, and the one key that is told.
+//! From build to running: who may register, what changes, and the one key that is returned.
 
 use std::sync::Barrier;
 
@@ -43,7 +43,7 @@ fn the_key_is_told_by_the_first_registration_of_an_owner_and_never_again() {
     let agent = with_key(&daemon, &key);
     assert_eq!(text(&agent.get("/agents/name/mailer").expect(200).json(), "id"), id);
     assert_eq!(register(&agent, "mailer")["agent_api_key"], json!(null), "an agent is told none");
-    // Deleted, and even forgotten by the sweeper: the first key was the first key.
+    // Even after the key is deleted and swept, a registration returns no second first key.
     let keys = ann.get("/agent_api_keys?agent_name=mailer").expect(200).json();
     ann.delete(&format!("/agent_api_keys/{}", text(&keys[0], "id"))).expect(200);
     daemon.execute("DELETE FROM credentials WHERE kind = 'agent_key'", []);
@@ -94,12 +94,12 @@ fn roles_decide_who_registers() {
     let eve = daemon.member("eve", &["*"]);
     let id = text(&register(&ann, "mailer"), "id");
     let by_id = with(registration("mailer"), "agent_id", id.as_str());
-    // Hidden.
+    // Callers that may not see it.
     eve.post("/agents/register", registration("mailer")).expect_agentex(403, "create_not_allowed");
     bob.post("/agents/register", registration("mailer")).expect_agentex(403, "name_unavailable");
     bob.post("/agents/register", by_id.clone()).expect_agentex(404, "agent_not_found");
     eve.post("/agents/register", registration("new")).expect_agentex(403, "create_not_allowed");
-    // Readable.
+    // Callers that may read it, and then edit it.
     share(&daemon, "bob", &id, "viewer");
     bob.post("/agents/register", registration("mailer")).expect_agentex(403, "forbidden");
     bob.post("/agents/register", by_id.clone()).expect_agentex(403, "forbidden");

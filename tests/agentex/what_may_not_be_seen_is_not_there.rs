@@ -1,4 +1,4 @@
-//! An agent that is hidden, absent, archived or no agent at all: the same bytes on every route.
+//! A hidden, absent or archived agent, or none at all, gets the same bytes on every route.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::agentex::harness::{built, creator, key, register, registration};
 use crate::support::{Client, Daemon, text};
 
-/// Every request that names an agent, with the identifier as it is given.
+/// Every request that names an agent, with this identifier.
 fn requests(id: &str) -> Vec<(&'static str, String, Option<Value>)> {
     let mut by_agent_id = registration("anything");
     by_agent_id["agent_id"] = json!(id);
@@ -35,7 +35,7 @@ fn requests(id: &str) -> Vec<(&'static str, String, Option<Value>)> {
     ]
 }
 
-/// The 404 of each request, the identifier replaced by a mark.
+/// The 404 of each request, with the identifier replaced by `*`.
 fn answers(client: &Client, id: &str) -> BTreeMap<usize, String> {
     let answer = |(method, path, body): (&str, String, Option<Value>)| {
         let refused = client.call(method, &path, body.as_ref()).expect_agentex(404, "agent_not_found");

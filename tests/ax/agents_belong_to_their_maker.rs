@@ -1,4 +1,4 @@
-//! Agents made, changed and seen by this dialect's routes.
+//! Agents that are created, changed and read by the routes of the aX dialect.
 
 use serde_json::json;
 
@@ -127,7 +127,7 @@ fn an_agent_is_placed_in_a_space_of_its_owner_and_listed_there() {
     daemon.operator().get(foreign).expect_ax(404, "space_not_found");
     daemon.operator().get("/api/v1/spaces/00000000-0000-7000-8000-000000000000").expect_ax(404, "space_not_found");
     daemon.operator().post("/api/spaces/create", json!({"name": "LAB"})).expect_ax(409, "name_conflict");
-    // A user who comes later and is called like a space still gets a default one.
+    // A later user with the name of a space still gets a default space.
     daemon.operator().post("/api/users", json!({"username": "lab"})).expect(201);
 }
 
@@ -143,7 +143,7 @@ fn a_key_for_certain_agents_touches_no_other() {
     assert_eq!(client.get("/api/v1/agents").expect(200).json()["count"], 1);
     client.get("/api/v1/agents/hidden").expect_ax(404, "agent_not_found");
     client.post("/api/v1/agents", json!({"name": "new"})).expect_ax(403, "create_not_allowed");
-    // In the daemon's own dialect neither, and what it makes is restricted alike.
+    // The restriction also holds in the daemon's own dialect, and for keys that this key makes.
     assert_eq!(client.get("/api/agents").expect(200).json().as_array().unwrap().len(), 1);
     let child = client.post("/api/v1/keys", json!({"name": "child"})).expect(201).json();
     assert_eq!(child["allowed_agent_ids"], json!([id]));

@@ -1,4 +1,4 @@
-//! What the tests of this dialect share: making keys, exchanging them, reading its errors.
+//! Helpers that the tests of the aX dialect share: making keys, exchanging them, reading tokens.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, Reply};
 
-/// Waits until the audit holds `count` rows of an action, which are written behind the reply; their outcomes, newest first.
+/// Waits until the audit has `count` rows of an action, which are written after the reply. Returns their outcomes,
+/// newest first.
 pub fn audited(daemon: &Daemon, action: &str, count: usize) -> Vec<String> {
     let end = Instant::now() + Duration::from_secs(5);
     loop {
@@ -23,7 +24,7 @@ pub fn audited(daemon: &Daemon, action: &str, count: usize) -> Vec<String> {
     }
 }
 
-/// A key of the operator's, made with its token.
+/// A key of the operator's, made with the operator's token.
 pub fn user_key(daemon: &Daemon, body: Value) -> Value {
     let mut wanted = json!({"name": "test"});
     wanted.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
@@ -47,7 +48,7 @@ pub fn secret(key: &Value) -> &str {
     key["token"].as_str().expect("a key is shown when it is made")
 }
 
-/// An exchange, whatever comes of it.
+/// The reply to an exchange, whether it succeeds or not.
 pub fn exchange(daemon: &Daemon, key: &str, body: Value) -> Reply {
     daemon.client(key).post("/auth/exchange", body)
 }
@@ -69,14 +70,14 @@ pub fn header(token: &str) -> Value {
     serde_json::from_slice(&BASE64URL_NOPAD.decode(token.split('.').next().unwrap().as_bytes()).unwrap()).unwrap()
 }
 
-/// A token of any header and claims, signed with any key.
+/// A token with this header and these claims, signed with this key.
 pub fn forged(header: &Value, claims: &Value, key: &SigningKey) -> String {
     let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
     let signed = format!("{}.{}", encode(header), encode(claims));
     format!("{signed}.{}", BASE64URL_NOPAD.encode(&key.sign(signed.as_bytes()).to_bytes()))
 }
 
-/// The daemon's own signing key, read from its file as only its owner can.
+/// The daemon's own signing key, from its file, which only its owner can read.
 pub fn signing_key(daemon: &Daemon) -> SigningKey {
     let text = std::fs::read_to_string(daemon.data.join("signing-keys.json")).expect("the signing keys");
     let keys: Value = serde_json::from_str(&text).unwrap();

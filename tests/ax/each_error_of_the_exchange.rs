@@ -1,4 +1,4 @@
-//! `POST /auth/exchange`: every row of the contract's table, and what a good exchange answers.
+//! `POST /auth/exchange`: every row of the contract's table, and the reply to a good exchange.
 
 use serde_json::json;
 
@@ -78,7 +78,7 @@ fn each_refusal_has_its_code_and_status() {
     assert_eq!(detail["message"], "agent_id does not match bound agent");
     let detail = refused(bound, json!({"agent_name": "other"})).expect_ax(403, "binding_not_allowed");
     assert_eq!(detail["message"], "agent_name does not match bound agent");
-    // The id decides over the name, and a name may be the id.
+    // The id takes precedence over the name, and the name may be an id.
     refused(bound, json!({"agent_id": id, "agent_name": "other"})).expect(200);
     refused(bound, json!({"agent_name": id})).expect(200);
     refused(bound, json!({"agent_name": "BOUND"})).expect(200);

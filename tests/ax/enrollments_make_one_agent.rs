@@ -1,4 +1,4 @@
-//! Enrollments: one key, one agent, however often and by however many it is exchanged.
+//! An enrollment is one key that makes one agent, however often and by however many callers it is exchanged.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ fn named(daemon: &Daemon, key: &Value, name: &str) -> Reply {
     exchange(daemon, secret(key), json!({"agent_name": name}))
 }
 
-/// The replies to one exchange for each name, all at once.
+/// The replies to exchanges with these names, all at once.
 fn at_once(daemon: &Daemon, key: &Value, names: &[String]) -> Vec<Reply> {
     std::thread::scope(|scope| {
         let running: Vec<_> = names.iter().map(|name| scope.spawn(move || named(daemon, key, name))).collect();

@@ -1,6 +1,6 @@
-//! Every route of the table, tried with every kind of credential: allowed exactly where the table says.
+//! Every route of the table, tried with every kind of credential, is allowed exactly if the table says so.
 //!
-//! Only the access check is looked at: a request that passes it may still be refused for its body or its object.
+//! Only the access check counts: a request that passes it may still be refused for its body or its object.
 
 use serde_json::json;
 use taosd::access::Class;
@@ -12,7 +12,7 @@ use taosd::rest::route::Access;
 use crate::ax::client::{agent, agent_key, exchange, secret, user_key};
 use crate::support::{Client, Daemon};
 
-/// What the access check says of a request.
+/// The result of the access check.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Passed,
@@ -35,7 +35,7 @@ fn verdict(client: &Client, route: &ApiRoute) -> Verdict {
     for name in route.parameters() {
         path = path.replace(&format!("{{{name}}}"), "nothing-of-this-name");
     }
-    // A body no route takes: what passes the check changes nothing.
+    // No route accepts this body, so a request that passes the check changes nothing.
     let body: Option<&[u8]> = if matches!(route.method.as_str(), "GET" | "DELETE") { None } else { Some(b"[]") };
     let reply = client.send(route.method.as_str(), &path, body);
     let code = match reply.body.is_empty() || !reply.header("content-type").is_some_and(|t| t.contains("json")) {
@@ -48,7 +48,7 @@ fn verdict(client: &Client, route: &ApiRoute) -> Verdict {
     REFUSALS.iter().find(|refusal| **refusal == code).map_or(Verdict::Passed, |refusal| Verdict::Refused(refusal))
 }
 
-/// What the table says of a caller of one class with these words, whose key holds everything.
+/// Whether the table allows a caller of this class with these scope words, whose key holds everything.
 fn expected(route: &ApiRoute, class: Class, words: &str) -> bool {
     let power = ax_scopes::power(class, words);
     match route.access {
@@ -61,8 +61,8 @@ fn expected(route: &ApiRoute, class: Class, words: &str) -> bool {
     }
 }
 
-/// Every route but the endless ones, which this client would read for ever, those of Agentex clients, whose one refusal
-/// the target `agentex` looks at, and that of MCP clients, whose tokens are of another audience (target `mcp`).
+/// Every route except the streams, which this client would read for ever, those of Agentex clients, whose one refusal
+/// the target `agentex` tests, and that of MCP clients, whose tokens have another audience (target `mcp`).
 fn table() -> impl Iterator<Item = &'static ApiRoute> {
     routes()
         .iter()
@@ -97,10 +97,10 @@ fn an_agents_token_passes_exactly_where_the_table_says() {
                 "jwt of a default key at {name}"
             );
         }
-        // Its own token with every scope: all that is not for users or managers alone, and no admin's action.
+        // The agent's own token with every scope passes unless the route is only for users or managers.
         let may = match route.access {
             Access::Class(classes, ..) => classes.contains(&Class::Agent),
-            // An admin's action is refused as forbidden, which is no verdict of scope.
+            // An admin's action is refused with `forbidden`, which is not one of the refusals tested here.
             _ => true,
         };
         assert_eq!(verdict(&own, route) == Verdict::Passed, may, "own token at {name}");
@@ -136,7 +136,7 @@ fn a_key_itself_passes_at_the_exchange_and_the_fingerprint_alone() {
     for route in table() {
         let takes = match route.access {
             Access::Public(_) => true,
-            // A service asks with a token, or as a client that is registered.
+            // Introspection takes a token, or the credentials of a registered client.
             Access::Bearer(..) => route.id != "oauth_introspect",
             Access::Class(classes, ..) => classes.contains(&Class::Key),
             Access::Action(..) | Access::AtOnce(..) => false,

@@ -1,4 +1,4 @@
-//! Fingerprints: noted, told in the audit, refused where the operator says so.
+//! Fingerprints are stored, reported in the audit, and refused if the operator sets it so.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -1,4 +1,4 @@
-//! Keys: what they may do, how many there may be, rotating and revoking them.
+//! Keys: what they may do, how many may exist, and how they are rotated and revoked.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The aX dialect through the real binary: keys, exchange, short-lived tokens, enrollment, agents, sessions.
+//! The aX dialect, tested with the real binary: keys, exchange, short-lived tokens, enrollment, agents, sessions.
 
 mod agents_belong_to_their_maker;
 mod client;

@@ -1,10 +1,10 @@
-//! Web sessions: opened with a user's token, used from the daemon's own page, dead with the token.
+//! Web sessions are opened with a user's token, used from the daemon's own pages, and end with the token.
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon};
 
-/// A client with a fresh session's cookie, and the cookie.
+/// A client with the cookie of a new session, and the cookie.
 fn session(daemon: &Daemon, token: &str) -> (Client, String) {
     let reply = daemon.anonymous().post("/api/sessions", json!({"token": token})).expect(200);
     let header = reply.header("set-cookie").unwrap().to_owned();
@@ -36,7 +36,7 @@ fn a_session_reads_and_writes_from_its_own_page_only() {
     create(client.with("Sec-Fetch-Site", "same-origin"), "yes").expect(200);
     create(client.with("Origin", "http://localhost"), "yes too").expect(200);
     client.with("Host", "evil.example").get("/api/agents").expect_error(403, "host_not_allowed");
-    // A Bearer beats the cookie, a bad one too.
+    // A bearer takes precedence over the cookie, even a bad one.
     daemon.client("taos_user_bad").with("Cookie", &cookie).get("/api/agents").expect_error(401, "invalid_token");
     daemon.operator().with("Cookie", &cookie).post("/api/agents", json!({"name": "by bearer"})).expect(200);
 }

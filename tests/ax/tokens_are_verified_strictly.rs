@@ -1,4 +1,4 @@
-//! Short-lived tokens: nothing but a good one is taken, and each refusal says why.
+//! Only a good short-lived token is accepted, and each refusal says why.
 
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ fn altered_unsigned_foreign_early_and_late_tokens_are_refused() {
     for (name, value) in [("credential_id", "no-such"), ("sub", "somebody"), ("user_id", "somebody")] {
         me(&forged(&head, &with(&body, name, json!(value)), &own)).expect_ax(401, "invalid_credential");
     }
-    // In the daemon's own dialect all of these are one.
+    // The daemon's own dialect has one code for all of these.
     daemon.client("eyJh.e30.AAAA").get("/api/agents").expect_error(401, "invalid_token");
 }
 

@@ -1,4 +1,4 @@
-//! A short-lived token outlives the daemon and not its key; a stolen copy of the database mints none.
+//! A short-lived token survives a restart of the daemon, but not its key. A stolen copy of the database mints none.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -86,7 +86,7 @@ fn a_stolen_data_directory_verifies_and_mints_no_token_of_the_box() {
     thief.client(&text).get("/auth/me").expect_ax(401, "invalid_token");
     let after = thief.anonymous().get("/.well-known/jwks.json").expect(200).json();
     assert_ne!(before["keys"][0]["kid"], after["keys"][0]["kid"]);
-    // What the thief mints with the key it does have is nothing on the box.
+    // The thief can mint a token on its own daemon with the stolen key, but this box does not accept it.
     let minted =
         exchange(&thief, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
     daemon.client(&minted).get("/auth/me").expect_ax(401, "invalid_token");

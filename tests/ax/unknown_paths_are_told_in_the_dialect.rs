@@ -1,4 +1,4 @@
-//! Paths and methods that are not there, and the public answers that keep clients working.
+//! Paths and methods that do not exist, and the public replies that keep clients working.
 
 use serde_json::json;
 

@@ -1,12 +1,12 @@
-//! Exchanges, logins and rotations without end: the audit counts them, sessions and dead credentials have a bound, and a
-//! rate is its principal's, whichever of its credentials is used.
+//! Exchanges, logins and rotations without end. The audit counts them, sessions and ended credentials have a bound, and
+//! a rate limit belongs to the principal, whichever credential it uses.
 
 use serde_json::{Value, json};
 
 use crate::ax::client::{exchange, secret, user_key};
 use crate::support::{AxReply, Daemon, text};
 
-/// Counts of an action's rows, oldest first.
+/// The counts in an action's audit rows, oldest first.
 fn counts(daemon: &Daemon, action: &str) -> Vec<i64> {
     let rows = daemon.operator().get(&format!("/api/audit?action={action}&limit=500")).expect(200).json();
     rows.as_array().unwrap().iter().rev().map(|row| row["count"].as_i64().unwrap()).collect()
@@ -34,7 +34,7 @@ fn the_same_fact_again_is_counted_in_one_more_row() {
         daemon.anonymous().post("/api/sessions", json!({"token": daemon.token})).expect(200);
     }
     assert_eq!(counts(&daemon, "auth.exchange"), [1]);
-    // The operator's own issue, and the agent's first.
+    // One row for the operator's issue, and one for the agent's first.
     assert_eq!(counts(&daemon, "agents.token.issue"), [1, 1]);
     assert_eq!(counts(&daemon, "auth.login"), [1]);
     daemon.restart();
@@ -57,7 +57,7 @@ fn a_repeat_that_is_rolled_back_is_not_counted() {
     assert_eq!(register("http://127.0.0.1:2/", "a"), 200);
     assert_eq!(register("no address", "a"), 422);
     daemon.restart();
-    // The first gave a key as well.
+    // The first registration also made a key, which has its own count.
     assert_eq!(counts(&daemon, "agents.register").iter().sum::<i64>(), 3);
 }
 
@@ -106,7 +106,7 @@ fn dead_credentials_have_a_bound_as_well() {
     }
     let dead =
         |sql: &str| daemon.number(&format!("SELECT count(*) FROM credentials WHERE state = 'revoked' AND {sql}"), []);
-    // Of more than 100 the newest 84 stay.
+    // If more than 100 have ended, the newest 84 stay.
     for left in [dead(&format!("agent_id = '{id}'")), dead("kind = 'user_pat'")] {
         assert!((84..=100).contains(&left), "{left}");
     }
@@ -127,7 +127,7 @@ fn rotating_ones_token_escapes_no_rate() {
         rotated += 1;
         assert!(rotated <= 30);
     }
-    // A login counts like any request.
+    // A login counts for the rate limit like any request.
     let token = text(&user_of(&daemon, "ann"), "token");
     let login = || daemon.anonymous().post("/api/sessions", json!({"token": token})).status;
     let statuses: Vec<u16> = (0..31).map(|_| login()).collect();

@@ -1,5 +1,5 @@
-//! The published client `axctl`, unchanged, against the real daemon, which offers its authorization server or does not: the
-//! client probes for one.
+//! The published client `axctl`, unchanged, against the real daemon, with and without its authorization server, because
+//! the client probes for one.
 //!
 //! Needs Python 3 with `venv`, and the packages of `requirements.txt` from the package index. The steps are in
 //! `drive.py`.

@@ -1,4 +1,5 @@
-//! `POST /api/backups`: an operation, a file with its hash beside it, at most seven of them.
+//! `POST /api/backups` starts an operation, which makes a file and a file with its hash. The daemon keeps at most
+//! seven.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -73,7 +74,7 @@ fn what_a_kill_in_the_middle_leaves_is_tidied_away_and_its_operation_ends() {
         daemon.operator().post("/api/backups", json!({})).expect(202);
     }
     daemon.kill();
-    // However far it came: this is what one that was cut looks like.
+    // The state that an interrupted backup leaves, whatever the daemon had done before the kill.
     fs::create_dir_all(&dir).expect("the directory");
     let parts = [dir.join(".taosd.db.1.0.part"), daemon.data.join(".taosd.db.1.0.part-journal")];
     parts.iter().for_each(|part| fs::write(part, b"half").expect("a part"));
@@ -112,7 +113,7 @@ fn one_download_of_a_user_at_a_time() {
     let daemon = Daemon::start();
     let made = daemon.operator().post("/api/backups?wait=30", json!({})).expect(200).json();
     let path = format!("/api/backups/{}", text(&made, "file"));
-    // Larger than what the system buffers of a connection that nobody reads from.
+    // Larger than the system's buffers for a connection that nobody reads from.
     let on_disk = daemon.data.join("backup").join(text(&made, "file"));
     std::fs::OpenOptions::new().write(true).open(on_disk).expect("it").set_len(64 << 20).expect("room");
     let mut slow = std::net::TcpStream::connect(&daemon.address).expect("a connection");

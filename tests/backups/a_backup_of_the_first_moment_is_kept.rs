@@ -1,11 +1,11 @@
-//! What an interrupted backup left is removed before the daemon serves: a backup that is asked for in the first moment is
-//! never taken for such a rest.
+//! The daemon removes the files of interrupted backups before it serves. So it never removes the file of a backup that
+//! is requested right after the start.
 
 use serde_json::json;
 
 use crate::support::Daemon;
 
-/// So many that their removal takes longer than a backup.
+/// A number of files whose removal takes longer than a backup.
 const LEFT_BEHIND: usize = 8000;
 
 #[test]

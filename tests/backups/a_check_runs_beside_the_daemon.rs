@@ -1,4 +1,5 @@
-//! An admin has the database checked while the daemon works: one check at a time, stopped at a word, and it tells damage.
+//! An admin starts a check of the database while the daemon works. Only one check runs at a time, an admin can stop it,
+//! and it reports damage.
 
 use serde_json::{Value, json};
 
@@ -32,7 +33,7 @@ fn damage_is_told_and_a_sound_database_is_sound() {
     assert_eq!((text(&check, "state").as_str(), names(&check, false)), ("damaged", vec!["foreign keys".to_owned()]));
     assert!(check["finished_at"].is_string() && check["step"].is_null(), "{check}");
 
-    // It is nobody's but an admin's.
+    // Only admins may use it.
     operator.post("/api/users", json!({"username": "ann"})).expect(201);
     let ann = daemon.user_token("ann", &["*"]);
     ann.post(CHECK, json!({})).expect_error(403, "forbidden");
@@ -44,7 +45,7 @@ fn damage_is_told_and_a_sound_database_is_sound() {
 fn a_check_is_stopped_and_holds_up_no_write() {
     let daemon = with_large_rows(400);
     let operator = daemon.operator();
-    // A machine that is slow to say stop gets another chance.
+    // On a slow machine the check may end before the stop arrives, so the test tries again.
     let stopped = (0..10).find_map(|n| {
         let begun = operator.post(CHECK, json!({})).expect(200).json();
         let again = operator.post(CHECK, json!({})).expect(200).json();

@@ -1,5 +1,5 @@
-//! Somebody moves the WAL away or puts another file in the database's place while the daemon runs: the last good backup
-//! is not replaced by a copy of that, and a check does not judge it.
+//! Somebody moves the WAL away, or replaces the database by another file, while the daemon runs. The daemon must not
+//! overwrite the last good backup with a copy of the other file, and a check must not judge that file.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,5 @@
-//! Who can write the file can cut the end of the audit, and the chain still verifies. A head that was told outside before
-//! shows it: from the route, and from the lines in the log.
+//! Anybody who can write the file can cut the end of the audit, and the chain still verifies. A head that was saved
+//! elsewhere before shows the cut. A head comes from the route or from the log.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::backups::run::{good, wait_until};
 use crate::support::{Daemon, TempDir};
 
-/// Exit code and words of `taosd check --head`.
+/// Returns the exit code and the output of `taosd check --head`.
 fn check(daemon: &Daemon, head: &str) -> (Option<i32>, String) {
     let mut taosd = Command::new(env!("CARGO_BIN_EXE_taosd"));
     taosd.arg("check").arg("--data-dir").arg(&daemon.data).args(["--head", head]).env("TAOSD_MIN_FREE_BYTES", "0");
@@ -26,7 +26,7 @@ fn refused(daemon: &Daemon, head: &str, why: &str) {
     assert!(said.contains(why), "{said}");
 }
 
-/// Ends the chain before its last rows, as somebody would who knows how it is kept.
+/// Removes the last rows of the chain, as an attacker would who knows its format.
 fn cut(daemon: &Daemon, rows: i64) {
     let conn = Connection::open(daemon.database()).expect("the database");
     conn.execute("DELETE FROM audit WHERE seq > (SELECT max(seq) FROM audit) - ?1", [rows]).expect("a cut");

@@ -1,5 +1,5 @@
-//! There is room for the database and not for its copy: the admins are told once, `/readyz` and `/metrics` say so, and all
-//! is well again when there is room.
+//! The disk has room for the database but not for its copy. The daemon notifies the admins once, and `/readyz` and
+//! `/metrics` report it. The daemon recovers when there is room again.
 
 use crate::backups::mounts::Mount;
 use crate::backups::run::{fresh, wait_until};
@@ -25,7 +25,7 @@ fn the_alarm_rings_once_and_ends_by_itself() {
     daemon.spawn();
     wait_until("a first copy", || fresh(&daemon).exists());
     let good = std::fs::read(fresh(&daemon)).expect("the copy");
-    // Room for a few writes, not for a copy.
+    // Enough for a few writes, too little for a copy.
     disk.fill();
     disk.leave(256 * 1024);
     daemon.agent("atlas");

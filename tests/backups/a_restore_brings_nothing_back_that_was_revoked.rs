@@ -1,5 +1,5 @@
-//! After a restore: sessions and exchanged tokens have ended, what was revoked since the backup stays dead, and what the
-//! backup knew otherwise is good again. The database of before is still there.
+//! After a restore, sessions and exchanged tokens have ended, and credentials revoked since the backup stay revoked.
+//! All other credentials of the backup are valid again. The previous database is kept.
 
 use std::fs;
 use std::path::PathBuf;
@@ -101,7 +101,7 @@ fn a_database_too_damaged_to_be_asked_is_kept_and_the_command_says_what_that_mea
     let backup = dir.path().join("b.db");
     good(&daemon, "backup", &[&backup]);
     daemon.agent("atlas");
-    // Killed, so that there is a WAL; then the file is scribbled over.
+    // The kill leaves a WAL. Then the test overwrites the database.
     daemon.kill();
     let mut bytes = fs::read(daemon.database()).expect("the database");
     bytes.iter_mut().skip(100).for_each(|b| *b = 0xa5);

@@ -1,4 +1,4 @@
-//! A torn, cut, foreign or newer file is refused with its exit code, and the data stays as it was.
+//! A restore refuses a torn, cut, foreign or newer file with its exit code. The data does not change.
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::backups::run::{good, taosd};
 use crate::support::{Daemon, TempDir};
 
-/// A stopped daemon with something in it, and a good backup of it.
+/// Returns a stopped daemon with one agent, and a good backup of it.
 fn stopped(dir: &TempDir) -> (Daemon, PathBuf) {
     let mut daemon = Daemon::start();
     daemon.operator().post("/api/agents", json!({"name": "atlas"})).expect(200);
@@ -20,7 +20,7 @@ fn stopped(dir: &TempDir) -> (Daemon, PathBuf) {
     (daemon, backup)
 }
 
-/// Everything in the data directory, by name.
+/// Returns the files in the data directory, sorted by path.
 fn contents(daemon: &Daemon) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(&daemon.data)
         .expect("the data")
@@ -60,7 +60,7 @@ fn each_bad_file_is_named_and_nothing_changes() {
     refused(&daemon, &dir.path().join("none.db"), 1, "No such file");
     refused(&daemon, dir.path(), 1, "directory");
     refused(&daemon, &daemon.database(), 1, "the database itself");
-    // Torn: as if the middle had never been written.
+    // A torn file: its middle was never written.
     let torn = bad("torn.db", &whole);
     let mut file = fs::OpenOptions::new().write(true).open(&torn).expect("a file");
     file.seek(SeekFrom::Start(whole.len() as u64 / 2 / 4096 * 4096)).expect("the middle");

@@ -1,5 +1,6 @@
-//! What was taken since the backup stays taken: roles, scopes, grants, users, agents. It is told right by right, before
-//! with `--dry-run` and after, for people and as JSON. What was given since is not in the backup and is not given.
+//! A restore does not give back roles, scopes, grants, users or agents that were taken since the backup. It reports
+//! each of these rights, before the restore (`--dry-run`) and after it, as text and as JSON. It does not give rights
+//! that were given since the backup either, because the backup does not have them.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! A restore dies at its first moment, a little later, and so on: what is left is the database of before or that of the
-//! backup, whole, and in neither does a token work that was revoked.
+//! Restores are killed at different moments. After each kill there is either the previous database or that of the
+//! backup, whole. In neither does a revoked token work.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::backups::run::good;
 use crate::support::{Daemon, Dice, TempDir, text};
 
-/// Restores that die, evenly over the time that one takes. `TAOSD_TEST_KILLS` makes it more.
+/// The number of killed restores, spread evenly over the duration of one. `TAOSD_TEST_KILLS` overrides it.
 const KILLS: u64 = 12;
 
 #[test]
@@ -39,14 +39,14 @@ fn whenever_it_dies_one_of_the_two_is_there() {
     for n in 0..=kills {
         fs::remove_dir_all(&daemon.data).expect("the data");
         copy(&before, &daemon.data);
-        // The last one gets through.
+        // The last restore is not killed.
         let lives = if n < kills { takes.mul_f64(n as f64 / kills as f64) } else { takes * 20 };
         restore_for(&daemon, &backup, lives);
         daemon.check();
         daemon.spawn();
         let whoami = |token: &str| daemon.client(token).get("/api/auth/whoami").status;
         assert_eq!(whoami(&replaced), 401, "killed after {lives:?}");
-        // Made since the backup, as the newer token was.
+        // The agent dora was made after the backup, like the newer token. So her record shows which database is there.
         let dora = daemon.operator().get("/api/agents/dora").status;
         assert_eq!(whoami(&newer), if dora == 200 { 200 } else { 401 }, "killed after {lives:?}, {dora}");
         *(if dora == 200 { &mut not_begun } else { &mut done }) += 1;
@@ -56,7 +56,7 @@ fn whenever_it_dies_one_of_the_two_is_there() {
     assert!(not_begun > 0 && done > 0);
 }
 
-/// Lets a restore work for at most so long.
+/// Kills a restore after `time`, if it still runs.
 fn restore_for(daemon: &Daemon, backup: &Path, time: Duration) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
     command.arg("restore").arg("--data-dir").arg(&daemon.data).arg(backup).env("TAOSD_MIN_FREE_BYTES", "0");

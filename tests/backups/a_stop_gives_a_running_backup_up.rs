@@ -1,5 +1,5 @@
-//! A stop does not wait for a backup that is under way: the backup is given up, its operation says so, and nothing is left
-//! of it.
+//! A stop does not wait for a running backup. The daemon cancels the backup, its operation fails, and no file of it
+//! stays.
 
 use serde_json::json;
 

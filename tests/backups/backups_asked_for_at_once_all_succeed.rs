@@ -1,4 +1,5 @@
-//! Many backups are asked for at once, more than are kept: each is made and told, and the newest stay.
+//! Clients request more backups at once than the daemon keeps. Each request gets its reply, and the newest backups
+//! stay.
 
 use serde_json::json;
 
@@ -10,7 +11,7 @@ const AT_ONCE: usize = 24;
 fn none_is_removed_before_it_is_told() {
     let daemon = Daemon::start();
     let made: Vec<String> = std::thread::scope(|scope| {
-        // The socket has no rate.
+        // The socket has no rate limit.
         let ask = || {
             let done = daemon.on_socket().post("/api/backups?wait=60", json!({})).expect(200).json();
             text(&done, "file")

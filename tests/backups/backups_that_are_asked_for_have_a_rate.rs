@@ -1,4 +1,4 @@
-//! A backup costs the disk as much as the database is large: so many an hour, and no more.
+//! A backup writes as much as the database is large, so their number per hour is limited.
 
 use serde_json::json;
 

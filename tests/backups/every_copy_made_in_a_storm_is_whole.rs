@@ -1,4 +1,4 @@
-//! In a storm of writes: `cp` of the copy that is kept fresh, and `taosd backup`, a hundred times each.
+//! During a storm of writes: a hundred runs of `cp` on the fresh copy, and a hundred of `taosd backup`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::support::{Daemon, TempDir};
 
 const TIMES: usize = 100;
 
-/// The agents in a copy, by a reader that can neither write nor make files beside it.
+/// Returns the agents in a copy. The reader can neither write nor create files beside the copy.
 fn agents(file: &Path) -> BTreeSet<String> {
     let conn = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a database");
     let mut statement = conn.prepare("SELECT slug FROM agents").expect("agents");
@@ -25,12 +25,12 @@ fn a_hundred_copies_of_the_fresh_file_and_a_hundred_backups_are_whole() {
     let daemon = Daemon::with(&[], &[NO_RATES, &[("TAOSD_BACKUP_INTERVAL", "1")]].concat());
     let dir = TempDir::new();
     wait_until("a first copy", || fresh(&daemon).exists());
-    // Two are enough to write all the time; more only make the copies large.
+    // Two writers are enough to write all the time. More would only make the copies large.
     let storm = Storm::start(&daemon, 2, 0);
     let (copy, backup) = (dir.path().join("copy.db"), dir.path().join("backup.db"));
     let mut different = BTreeSet::new();
     for nth in 0..TIMES {
-        // On a slow disk a copy is made faster than an agent.
+        // On a slow disk a copy is made faster than an agent is.
         wait_until("one agent more for each copy", || storm.created() > nth + 1);
         let status = Command::new("cp").arg(fresh(&daemon)).arg(&copy).status().expect("cp");
         assert!(status.success());

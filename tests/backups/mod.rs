@@ -1,5 +1,5 @@
-//! Backups: every copy that is made is whole and holds what was acknowledged; a restore refuses what is not, and brings
-//! nothing back that was revoked. Through the real binary, on real files.
+//! Tests of backups with the real binary, on real files. Every copy is whole and holds all acknowledged writes. A
+//! restore refuses any other file, and never restores a revoked right.
 
 #[path = "../durability/mounts.rs"]
 mod mounts;

@@ -1,4 +1,4 @@
-//! A new board: nothing but the backup file. The operator gets a token, and the agents' tokens are good.
+//! A new box has only the backup file. The operator gets a new token, and the agents' tokens are valid.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ fn the_fresh_copy_of_a_stopped_daemon_is_the_whole_registry_elsewhere() {
     new.operator().get("/api/agents/atlas").expect(200);
     let whoami = new.client(&text(&issued, "token")).get("/api/auth/whoami").expect(200).json();
     assert_eq!(whoami["agent_name"], "atlas");
-    // The token of the old board's file was replaced: one operator's token is good, the one on this board.
+    // The restore replaced the operator's token of the old box. Only the token on this box is valid.
     new.client(&old.token).get("/api/auth/whoami").expect_error(401, "invalid_token");
 }
 

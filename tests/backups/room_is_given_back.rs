@@ -1,5 +1,5 @@
-//! What was deleted leaves the file and its backups: by itself in quiet minutes, at once with `taosd compact`; and a box
-//! on which only the time of a credential's last use has changed writes no new copy.
+//! Deleted rows free space in the file and in its backups: automatically in quiet minutes, or at once with
+//! `taosd compact`. If only the time of a credential's last use has changed, the daemon writes no new copy.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn bytes(path: &std::path::Path) -> u64 {
     fs::metadata(path).expect("a file").len()
 }
 
-/// Puts many rows into the database of a stopped daemon and takes them out again; `auto_vacuum` as given.
+/// Inserts many rows into the database of a stopped daemon and deletes them. Sets `auto_vacuum` to the given mode.
 fn swell(daemon: &Daemon, auto_vacuum: &str) {
     let conn = Connection::open(daemon.database()).expect("the database");
     conn.execute_batch(&format!("PRAGMA auto_vacuum = {auto_vacuum}; VACUUM")).expect("a mode");
@@ -73,7 +73,7 @@ fn compact_makes_an_older_database_small_and_loses_nothing() {
     assert_eq!(daemon.number("PRAGMA auto_vacuum", []), 2);
     let left: Vec<_> = fs::read_dir(&daemon.data).expect("the data").flatten().map(|e| e.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{left:?}");
-    // Killed, so that there is a WAL.
+    // The kill leaves a WAL.
     daemon.spawn();
     daemon.agent("bert");
     daemon.kill();

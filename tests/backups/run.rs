@@ -1,4 +1,4 @@
-//! Running `taosd` commands beside a daemon, or on its data.
+//! Runs `taosd` commands while a daemon runs, or on its data.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::Daemon;
 
-/// Runs `taosd` with these arguments on the daemon's data: exit code, and what it said on both streams.
+/// Runs `taosd` with these arguments on the daemon's data. Returns the exit code and the output of both streams.
 pub fn taosd(daemon: &Daemon, command: &str, args: &[&Path]) -> (Option<i32>, String) {
     let mut taosd = Command::new(env!("CARGO_BIN_EXE_taosd"));
     taosd.arg(command).arg("--data-dir").arg(&daemon.data).args(args).env("TAOSD_MIN_FREE_BYTES", "0");
@@ -17,7 +17,7 @@ pub fn taosd(daemon: &Daemon, command: &str, args: &[&Path]) -> (Option<i32>, St
     (output.status.code(), said)
 }
 
-/// Like [`taosd`], where it must go well: what it said.
+/// Like [`taosd`], but the command must succeed. Returns the output.
 #[track_caller]
 pub fn good(daemon: &Daemon, command: &str, args: &[&Path]) -> String {
     let (code, said) = taosd(daemon, command, args);
@@ -25,12 +25,12 @@ pub fn good(daemon: &Daemon, command: &str, args: &[&Path]) -> String {
     said
 }
 
-/// The copy that is kept fresh.
+/// The copy that the daemon keeps up to date.
 pub fn fresh(daemon: &Daemon) -> PathBuf {
     daemon.data.join("backup/taosd.db")
 }
 
-/// Waits until `is_so`.
+/// Waits until `is_so` returns true, for at most 20 seconds.
 #[track_caller]
 pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
@@ -40,7 +40,7 @@ pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A daemon whose database has so many rows of a quarter of a mebibyte: work on it takes longer than saying stop.
+/// Starts a daemon whose database has `rows` rows of 256 KiB each. Work on it takes longer than a request to stop it.
 pub fn with_large_rows(rows: usize) -> Daemon {
     let mut daemon = Daemon::start();
     assert_eq!(daemon.stop(), Some(0));

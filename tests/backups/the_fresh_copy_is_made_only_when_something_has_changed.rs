@@ -1,4 +1,4 @@
-//! `backup/taosd.db`: written at intervals if something has changed, at the stop, and never on an idle box.
+//! The daemon writes `backup/taosd.db` at intervals and at the stop, but only if something has changed.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -11,7 +11,7 @@ use crate::support::Daemon;
 
 const EVERY_SECOND: &[(&str, &str)] = &[("TAOSD_BACKUP_INTERVAL", "1")];
 
-/// Changes with every new copy: each is another file.
+/// The inode of the copy. It changes with every copy, because each is a new file.
 fn inode(daemon: &Daemon) -> u64 {
     fs::metadata(fresh(daemon)).expect("the copy").ino()
 }

@@ -1,5 +1,5 @@
-//! A backup from elsewhere may bring triggers, views, tables and indexes of its own: none of them runs, `check` and
-//! `restore` refuse the file and name what is not ours, and so does a start on a file that was copied into place.
+//! A foreign backup may contain its own triggers, views, tables and indexes. None of them runs. `check` and `restore`
+//! refuse the file and name the foreign object, and so does a start on a file that was copied into place.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
-//! A wrong certificate, a receiver that hangs and one that is not there: the good one is told at once, no request waits,
-//! the state says what is wrong, and what waited is delivered once the receiver is well.
+//! Receivers with a wrong certificate, one that hangs and one that is absent: the good receiver gets everything at
+//! once, no request waits, the channel's state says what is wrong, and waiting deliveries arrive once the receiver
+//! works.
 
 use std::time::{Duration, Instant};
 
@@ -43,13 +44,13 @@ fn the_good_one_is_told_at_once_and_the_others_when_they_are_well() {
     assert!(error(&bad[3]).contains("connect"), "{}", error(&bad[3]));
     assert_eq!(harness.record(&bad[3])["delivery"]["waiting"], json!(5));
 
-    // The one that was away comes up: what waited arrives, oldest first.
+    // The absent receiver starts: the waiting deliveries arrive, oldest first.
     let back = Phone::named(&harness.authority, "localhost", gone_port);
     for nth in 0..5 {
         assert_eq!(back.next().body["title"], json!(format!("n{nth}")));
     }
     harness.eventually("it is well", || harness.record(&bad[3])["delivery"]["failures"] == json!(0));
-    // The one that hung answers again.
+    // The receiver that hung replies again.
     slow.behaves(Manner::Answers(200));
     harness.eventually("it has all", || harness.record(&bad[2])["delivery"]["waiting"] == json!(0));
 }

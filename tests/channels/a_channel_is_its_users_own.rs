@@ -1,4 +1,5 @@
-//! Channels are a user's own: members see and change theirs alone, admins all. They are bounded, and checked.
+//! Channels belong to a user: members see and change only their own, admins all. Their number is bounded, and their
+//! settings are checked.
 
 use serde_json::json;
 
@@ -19,7 +20,7 @@ fn members_have_their_own_and_admins_all() {
         refused.expect_error(404, "user_not_found");
     }
     assert_eq!(operator.get("/api/users/mia/channels").expect(200).json()[0]["id"], hers["id"]);
-    // Another user's channel is not found below one's own name.
+    // Under one's own name, another user's channel is not found.
     let own = path.replace("/mia/", "/operator/");
     operator.patch(&own, json!({"min_level": "low"})).expect_error(404, "channel_not_found");
     let changed = mia.patch(&path, json!({"min_level": "high", "events": ["request", "freeze"]})).expect(200).json();
@@ -27,7 +28,7 @@ fn members_have_their_own_and_admins_all() {
     assert_eq!(changed["url"], json!("https://ntfy.sh/mias-topic"));
     mia.delete(&path).expect(204);
     mia.delete(&path).expect_error(404, "channel_not_found");
-    // An agent is not its owner.
+    // An agent has no access to the channels of its owner.
     harness.daemon.agent("atlas");
     let agent = harness.daemon.agent_token("atlas", &["channels.*"]);
     agent.get("/api/users/operator/channels").expect_error(404, "user_not_found");

@@ -1,5 +1,5 @@
-//! A channel's secret is written and never read: not in a reply, not in the database, not in a backup, not in the log. On
-//! another box it is asked for again.
+//! A channel's secret can be written but not read: it is not in a reply, the database, a backup or the log in plain
+//! text. On another box it must be set again.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -26,7 +26,7 @@ fn it_is_nowhere_in_plain_and_no_other_box_can_use_it() {
         assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{}", file.display());
     }
     assert!(!harness.daemon.log_text().contains(SECRET));
-    // As after a restore elsewhere: the database is here, the key is not.
+    // As after a restore on another box: the database is there, the key is not.
     std::fs::remove_file(&key).unwrap();
     harness.daemon.spawn();
     let test = format!("/api/users/operator/channels/{id}/test");

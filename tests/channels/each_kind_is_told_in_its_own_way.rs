@@ -1,5 +1,5 @@
-//! A webhook, ntfy, Gotify and Telegram each get title, text and link in their own form; what is less urgent than a
-//! channel wants, or about something else, is not sent.
+//! A webhook, ntfy, Gotify and Telegram each get title, text and link in their own format. A notification below a
+//! channel's level, or of an event that the channel does not want, is not sent.
 
 use std::time::Duration;
 

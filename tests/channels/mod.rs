@@ -1,4 +1,4 @@
-//! Channels: notifications on their way to people's phones, through real receivers over TLS with a private authority.
+//! Channels send notifications to people's phones. The tests use real receivers over TLS with a private authority.
 
 mod receiver;
 

@@ -1,4 +1,4 @@
-//! Receivers over TLS on loopback, with certificates of a private authority, that behave as they are told.
+//! Receivers over TLS on loopback, with certificates of a private authority. A test sets how a receiver behaves.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -29,7 +29,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// Writes its certificate where a daemon finds it.
+    /// Writes the authority's certificate to a file that a daemon can trust, and returns its path.
     pub fn file(&self, dir: &Path) -> PathBuf {
         let path = dir.join("ca.pem");
         std::fs::write(&path, &self.pem).unwrap();
@@ -54,13 +54,13 @@ impl Authority {
 /// How a receiver behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// It answers with this status.
+    /// Replies with this status.
     Answers(u16),
-    /// It takes the request and says nothing.
+    /// Reads the request and sends no reply.
     Hangs,
 }
 
-/// What came in.
+/// A request that a receiver got.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     pub head: String,
@@ -86,12 +86,12 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// One for `localhost`, with a certificate of this authority.
+    /// Starts a receiver for `localhost`, with a certificate of this authority.
     pub fn start(authority: &Authority) -> Self {
         Self::named(authority, "localhost", 0)
     }
 
-    /// One with a certificate for another name, or on a port of its own.
+    /// Starts a receiver with a certificate for `name`, on `port`; 0 is any free port.
     pub fn named(authority: &Authority, name: &str, port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -151,7 +151,7 @@ fn read(stream: &mut impl Read) -> Option<Delivery> {
     }
 }
 
-/// A daemon that trusts an authority, and lets users' channels go to this machine.
+/// A daemon that trusts a private authority. With [`Harness::new`] it lets users' channels send to this machine.
 pub struct Harness {
     pub daemon: Daemon,
     pub authority: Authority,
@@ -171,7 +171,7 @@ impl Harness {
         Self { daemon, authority, _dir: dir }
     }
 
-    /// Makes a channel of the operator's. Its id.
+    /// Creates a channel of the operator and returns its id.
     #[track_caller]
     pub fn channel(&self, kind: &str, url: &str, secret: Option<&str>) -> String {
         let mut body = json!({"kind": kind, "url": url, "min_level": "low"});
@@ -181,7 +181,7 @@ impl Harness {
         text(&self.daemon.operator().post("/api/users/operator/channels", body).expect(201).json(), "id")
     }
 
-    /// Tells the operator something.
+    /// Sends the operator a notification.
     #[track_caller]
     pub fn notify(&self, title: &str, priority: &str) {
         let body = json!({"title": title, "body": "Größe: 3", "priority": priority, "action_url": "/ui/requests/7"});

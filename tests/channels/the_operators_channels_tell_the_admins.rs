@@ -1,5 +1,6 @@
-//! `[[channel]]` in taosd.toml: all admins are told there, each thing once, over TLS with an authority of the operator's
-//! own; a channel for one user tells of that user's alone. A reload takes them up. `taosd config check` says what is wrong.
+//! `[[channel]]` in taosd.toml: the channel gets the notifications of all admins, each once, over TLS with an authority
+//! of the operator's own. A channel for one user gets only that user's. A reload applies them. `taosd config check`
+//! says what is wrong.
 
 use std::fs;
 use std::process::Command;
@@ -43,17 +44,17 @@ fn all_admins_are_told_once_and_a_users_channel_of_that_user_alone() {
     }
     assert_eq!(shown("operator").as_array().map(Vec::len), Some(2), "{}", daemon.log_text());
     assert_eq!(shown("ann")[0]["configured"], json!(true));
-    // The one with a token_file has a secret, which is nowhere told.
+    // The channel with a `token_file` has a secret, which is shown nowhere.
     let has_secret = |user: &str, kind: &str| {
         let all = shown(user);
         let one = all.as_array().and_then(|all| all.iter().find(|one| one["kind"] == kind)).expect("a channel").clone();
         one["has_secret"] == true
     };
     assert_eq!([has_secret("operator", "gotify"), has_secret("ann", "ntfy")], [true, false]);
-    // It is the file's to change.
+    // Only the file can change it.
     let id = shown("ann")[0]["id"].as_str().expect("an id").to_owned();
     ann.delete(&format!("/api/users/ann/channels/{id}")).expect(404);
-    // A request is told to two admins and to the owner: once there, once to her.
+    // A request notifies two admins and the owner: once on the admins' channel, once on hers.
     daemon.grant("user:ann", "*", "creator");
     daemon.agent_by(&ann, "atlas");
     let issued = ann.post("/api/agents/atlas/token/issue", json!({})).expect(200).json();
@@ -65,7 +66,7 @@ fn all_admins_are_told_once_and_a_users_channel_of_that_user_alone() {
     assert!(told.body["title"].as_str().is_some_and(|title| title.contains("agents.logs")), "{}", told.body);
     assert!(anns.next().body["title"].as_str().is_some_and(|title| title.contains("agents.logs")));
     assert!(phone.is_quiet(Duration::from_millis(500)) && quiet.is_quiet(Duration::from_millis(10)));
-    // What one admin alone is told is told there as well; what a member is told is not.
+    // A notification to one admin alone goes to the admins' channel as well. A notification to a member does not.
     eve.post("/api/ui/notify", json!({"title": "for eve", "body": "b"})).expect(200);
     assert_eq!(phone.next().body["title"], json!("for eve"));
     ann.post("/api/ui/notify", json!({"title": "for ann", "body": "b"})).expect(200);

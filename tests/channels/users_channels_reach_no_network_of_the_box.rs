@@ -1,4 +1,4 @@
-//! What a user names is no way into the box's own networks: only public hosts, and those that the operator lists.
+//! A user's channel cannot reach the box's own networks: only public hosts, and hosts that the operator lists.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn addresses_of_the_box_are_refused_by_name_and_by_number() {
     ] {
         post(url).expect_error(422, "channel_not_fit");
     }
-    // A name is looked at when it is used, by the address that it leads to then.
+    // A name is checked at each use, by the address that it resolves to then.
     let made = post(&format!("https://localhost:{}/t", phone.port)).expect(201).json();
     let test = format!("/api/users/operator/channels/{}/test", made["id"].as_str().unwrap());
     let told = operator.post(&test, json!({})).expect(200).json();

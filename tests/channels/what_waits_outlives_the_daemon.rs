@@ -1,4 +1,5 @@
-//! The outbox is on disk with the notification: a killed daemon delivers after its next start what nobody has taken.
+//! The outbox is on disk with the notification: after a kill and a start the daemon delivers what no receiver has
+//! accepted.
 
 use serde_json::json;
 

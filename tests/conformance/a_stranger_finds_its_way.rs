@@ -1,4 +1,4 @@
-//! Three tasks: create an agent, notify the owner, rotate the own token and go on with the new one.
+//! Three tasks: create an agent, notify the owner, rotate its own token and continue with the new one.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use crate::conformance::report::{Outcome, Report};
 use crate::conformance::scout::{Scout, Stuck};
 use crate::support::{Client, Daemon};
 
-// What it creates is given the default scopes, and nobody gives more than it has.
+// An agent that it creates gets the default scopes, and nobody can give more than they have.
 const SCOPES: &[&str] = &["*"];
 
-/// An agent that may create others, and its token: all it is given.
+/// Makes an agent that may create others. The test gives it only its token.
 fn newcomer(daemon: &Daemon, scopes: &[&str]) -> Client {
     daemon.agent("Newcomer");
     let grant = json!({"principal": "agent:newcomer", "resource": "agent:*", "role": "creator"});
@@ -18,7 +18,7 @@ fn newcomer(daemon: &Daemon, scopes: &[&str]) -> Client {
     daemon.agent_token("newcomer", scopes)
 }
 
-/// Succeeded only if what is looked up over REST is what the task asked for.
+/// Returns `Succeeded` only if REST shows the state that the task asked for.
 fn judge(result: &Result<Value, Stuck>, verified: impl FnOnce() -> bool) -> Outcome {
     match result {
         Err(Stuck::NothingFound) => Outcome::GaveUp,

@@ -1,4 +1,4 @@
-//! A page of the documentation as a reader takes it: sections with their words and examples, and links.
+//! Reads a page of the documentation: sections with their text and examples, and links.
 
 /// An example request of a page.
 #[derive(Debug, Clone)]
@@ -10,7 +10,7 @@ pub struct Example {
     pub expect: u16,
 }
 
-/// A heading and what stands below it.
+/// A heading with the text and the examples below it.
 #[derive(Debug, Default, Clone)]
 pub struct Section {
     pub heading: String,
@@ -18,7 +18,7 @@ pub struct Section {
     pub examples: Vec<Example>,
 }
 
-/// A link and the line it stands in.
+/// A link and the line that contains it.
 #[derive(Debug, Clone)]
 pub struct Link {
     pub line: String,
@@ -53,7 +53,7 @@ pub fn sections(markdown: &str) -> Vec<Section> {
     sections
 }
 
-/// A request that needs nothing but a daemon.
+/// Reads an example request; `None` for other blocks and for requests that need containers.
 fn example(info: &str, text: &str) -> Option<Example> {
     let expect = info.strip_prefix("http expect=")?.parse().ok()?;
     let (head, body) = text.split_once("\n\n").map_or((text, None), |(head, body)| (head, Some(body)));

@@ -1,4 +1,4 @@
-//! What became of the tasks.
+//! The results of the tasks.
 
 use std::path::Path;
 
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 pub enum Outcome {
     /// The daemon's state is what the task asked for.
     Succeeded,
-    /// Something was tried, and the state is another.
+    /// The agent tried something, but the state is not what the task asked for.
     WrongPath,
-    /// Nothing was found to try.
+    /// The agent found nothing to try.
     GaveUp,
 }
 
@@ -45,7 +45,7 @@ impl Report {
         })
     }
 
-    /// Prints the report and keeps it beside the other results of the tests.
+    /// Prints the report and writes it beside the other results of the tests.
     pub fn publish(&self, name: &str) -> Value {
         let report = self.json();
         let text = serde_json::to_string_pretty(&report).expect("JSON");

@@ -1,29 +1,29 @@
-//! The scripted agent. It knows that there are `/docs` and `/api`, how to read Markdown, and English words: no route, no
-//! field and no code of this daemon stands here.
+//! The scripted agent. It knows that `/docs` and `/api` exist, how to read Markdown, and English words. This file names
+//! no other route and no error code of the daemon.
 
 use serde_json::Value;
 
 use crate::conformance::page::{self, Example};
 use crate::support::{Client, Reply};
 
-/// How much of the documentation it reads for one task.
+/// The most pages that the agent reads for one task.
 const PAGES: usize = 6;
 
 /// The agent and what it has learnt so far.
 pub struct Scout {
     client: Client,
-    /// Who it is, once it has found out.
+    /// The agent's name, once it has found out.
     name: Option<String>,
-    /// What it did.
+    /// The requests that it sent, each with its status.
     pub trail: Vec<String>,
 }
 
 /// Why a task is not done.
 #[derive(Debug)]
 pub enum Stuck {
-    /// No page says how.
+    /// No page says how to do it.
     NothingFound,
-    /// What the page says was refused.
+    /// The daemon refused the request that the page shows.
     Refused,
 }
 
@@ -39,7 +39,7 @@ impl Scout {
         reply
     }
 
-    /// Learns how to do what these words say, and does it; `change` puts its own values into the example's body.
+    /// Finds the example for these words and sends it. `change` puts the task's values into the example's body.
     pub fn attempt(&mut self, words: &[&str], change: impl Fn(&mut Value)) -> Result<Value, Stuck> {
         let example = self.learn(words, |example| example.method == "POST").ok_or(Stuck::NothingFound)?;
         let path = self.with_own_name(&example.path);
@@ -53,19 +53,19 @@ impl Scout {
         if reply.status < 300 {
             return Ok(reply.json());
         }
-        // An error says where to read on; having read it, a script has no more to try.
+        // An error names a page to read. The script reads it, but has nothing else to try.
         if let Some(page) = reply.json()["doc_url"].as_str() {
             self.get(page.split('#').next().unwrap_or(page)).expect(200);
         }
         Err(Stuck::Refused)
     }
 
-    /// Goes on with another token.
+    /// Continues with another token.
     pub fn use_token(&mut self, client: Client) {
         self.client = client;
     }
 
-    /// Asks who it is, in the way that the documentation shows.
+    /// Asks who the agent is, as the documentation shows.
     pub fn who_am_i(&mut self) -> Option<Value> {
         let example = self.learn(&["first", "call", "who"], |example| example.method == "GET")?;
         let reply = self.get(&example.path);
@@ -78,7 +78,7 @@ impl Scout {
         for page in self.pages_about(words) {
             let text = self.get(&page).expect(200).text();
             for section in page::sections(&text) {
-                // What the heading says counts most; then when the recipe says it is the right one.
+                // The heading counts most, then the first paragraph, where a recipe says when it is the right one.
                 let score = 4 * count(&section.heading, words) + count(first_paragraph(&section.text), words);
                 let example = section.examples.iter().find(|example| example.expect < 300 && fits(example));
                 if let Some(example) = example.filter(|_| score >= 4)
@@ -91,7 +91,7 @@ impl Scout {
         best.map(|(_, example)| example)
     }
 
-    /// Pages worth reading: by the index of the documentation, and by the search if there is one.
+    /// Returns the pages to read, from the index of the documentation and from the search if there is one.
     fn pages_about(&mut self, words: &[&str]) -> Vec<String> {
         let index = self.get("/docs").expect(200).text();
         let mut ranked: Vec<(usize, String)> =
@@ -108,7 +108,7 @@ impl Scout {
         pages
     }
 
-    /// Searches, if `GET /api` names a route that does.
+    /// Searches the documentation, if `GET /api` names a search route.
     fn search(&mut self, words: &[&str]) -> Vec<String> {
         let surface = self.get("/api").expect(200).json();
         let rows = surface["routes"].as_array().cloned().unwrap_or_default();
@@ -123,7 +123,7 @@ impl Scout {
         pages.filter(|page| page.starts_with("/docs/")).take(PAGES).map(str::to_owned).collect()
     }
 
-    /// A path of an example, with the agent's own name where the route has a name.
+    /// Returns an example's path with the agent's own name, if the route has a `{name}`.
     fn with_own_name(&mut self, path: &str) -> String {
         let surface = self.get("/api").expect(200).json();
         let given: Vec<&str> = path.split('/').collect();
@@ -149,7 +149,7 @@ fn first_paragraph(text: &str) -> &str {
     text.trim_start().split("\n\n").next().unwrap_or("")
 }
 
-/// How many of the words a text holds, by their stems.
+/// Counts the words that a text contains, comparing the first five bytes of each word.
 fn count(text: &str, words: &[&str]) -> usize {
     let text = text.to_lowercase();
     words.iter().filter(|word| text.contains(&word[..word.len().min(5)])).count()

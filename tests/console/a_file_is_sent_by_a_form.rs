@@ -1,12 +1,12 @@
-//! A form sends a file as browsers do, without any script: it stands in the space, and the next page says so. What the
-//! route refuses, the page of the form tells.
+//! A form sends a file as browsers do, without any script: the space contains it, and the next page says so. If the
+//! route refuses the file, the page of the form shows the error.
 
 use serde_json::json;
 
 use crate::site::Site;
 use crate::support::{Daemon, Reply};
 
-/// A form with a file, as a browser writes it.
+/// Sends a form with a file, as a browser does.
 fn send(site: &Site, next: &str, space: &str, (name, kind, content): (&str, &str, &[u8])) -> Reply {
     let mut body = format!(
         "--b\r\nContent-Disposition: form-data; name=\"space_id\"\r\n\r\n{space}\r\n--b\r\nContent-Disposition: form-data; \
@@ -26,7 +26,7 @@ fn a_file_is_sent_listed_shown_and_read() {
     let spaces = daemon.operator().get("/api/v1/spaces").expect(200).json();
     let space = spaces["spaces"][0]["id"].as_str().expect("a space");
     let next = "%2Fui%2Fspaces%2Foperator%3Ftab%3Dfiles";
-    // More than a chunk, so that it is taken in several steps.
+    // Longer than a chunk, so that the daemon reads it in several steps.
     let long = "a line of a long text\n".repeat(40_000);
     for (name, content) in [("plan.md", "# Plan\n"), ("long.txt", long.as_str())] {
         let reply = send(&site, next, space, (name, "text/plain", content.as_bytes())).expect(303);
@@ -39,7 +39,7 @@ fn a_file_is_sent_listed_shown_and_read() {
     let url = files[0]["url"].as_str().expect("an address");
     assert!(page.contains("long.txt") && page.contains(&format!("href=\"{url}\"")), "{page}");
     assert_eq!(site.get(url).expect(200).text(), long);
-    // Shown to all in the conversation.
+    // A message shows the file to all in the conversation.
     let attached =
         json!([{"id": files[1]["attachment_id"], "filename": "plan.md", "url": files[1]["url"]}]).to_string();
     let fields = [("space_id", space), ("content", "plan.md"), ("attachments", &attached)];
@@ -57,7 +57,7 @@ fn what_the_route_refuses_the_page_tells() {
     assert!(page.contains("role=\"alert\"") && page.contains("Send a file"), "{page}");
     let page = send(&site, next, "no-such-space", ("x.txt", "text/plain", b"x")).expect(403).text();
     assert!(page.contains("role=\"alert\""), "{page}");
-    // Who may not send files, from another site, and who is nobody.
+    // A user who may not send files, a form from another site, and a client without a session.
     let reader = Site::of(&daemon, daemon.user_token("operator", &["spaces.*", "auth.login"]).token());
     send(&reader, next, "", ("x.txt", "text/plain", b"x")).expect(403);
     let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--\r\n";
@@ -66,7 +66,7 @@ fn what_the_route_refuses_the_page_tells() {
     let nobody = daemon.anonymous().with("Accept", "text/html").with("Content-Type", "multipart/form-data; boundary=b");
     let reply = nobody.send("POST", "/ui/upload", Some(form.as_bytes()));
     assert!(reply.status == 303 || reply.status == 401, "{}", reply.status);
-    // Where it leads on to is a page of the console.
+    // The form can only lead on to a page of the console.
     let away = send(&site, "%2F%2Fevil.example", "", ("x.txt", "text/plain", b"x")).expect(303);
     assert_eq!(away.header("location"), Some("/ui/?done=uploads_create"));
     assert_eq!(daemon.operator().get("/api/v1/uploads").expect(200).json().as_array().expect("a list").len(), 1);

@@ -50,13 +50,13 @@ fn a_refusal_is_told_on_the_page_of_the_form_and_nothing_typed_is_lost() {
     let page = reply.text();
     assert!(page.contains("role=\"alert\"") && page.contains("/docs/agents/"), "{page}");
     assert!(page.contains("value=\"!!!\"") && page.contains("value=\"m-7\""), "{page}");
-    // A number that is none, a field that is too long.
+    // A value that is no number, and a field that is too long.
     let deploy = [("name", "A"), ("cpu_limit", "many"), ("_back", "/ui/agents?tab=deploy")];
     assert!(
         site.act("POST /api/agents/deploy", &deploy).expect(422).text().contains("cpu_limit: must be a whole number")
     );
     site.act("POST /api/agents", &[("name", &"n".repeat(65)), ("_back", "/ui/agents?tab=new")]).expect(400);
-    // A page that there is not.
+    // A `_back` that is no page of the console.
     site.act("POST /api/agents", &[("name", "!!!"), ("_back", "https://evil.example/")]).expect(400);
 }
 
@@ -65,7 +65,7 @@ fn the_form_that_deploys_knows_what_there_is() {
     let daemon = Daemon::with(&["--containers", "none"], &[]);
     let site = Site::operator(&daemon);
     let page = site.get("/ui/agents?tab=deploy").expect(200).text();
-    // The runtime is asked on a thread that may wait; the page comes when it has answered.
+    // The daemon asks the runtime on a thread that may wait, and sends the page after the reply.
     assert!(page.contains("This box has no container runtime") && page.contains("<option>none</option>"), "{page}");
     let fields = [("name", "A"), ("cpu_limit", "many"), ("_back", "/ui/agents?tab=deploy")];
     let page = site.act("POST /api/agents/deploy", &fields).expect(422).text();
@@ -83,7 +83,7 @@ fn a_session_does_no_more_than_its_scopes_and_role() {
     reader.act("DELETE /api/agents/zephyr", &[("_back", "/ui/agents/zephyr")]).expect(403);
     reader.get("/ui/operations").expect(403);
     daemon.operator().get("/api/agents/zephyr").expect(200);
-    // A member sees nothing of an agent that is not its own, as little as of one that there is not.
+    // A member gets the same page for an agent of somebody else as for an agent that does not exist.
     daemon.operator().post("/api/users", json!({"username": "ann"})).expect(201);
     let ann = Site::of(&daemon, daemon.user_token("ann", &["*"]).token());
     let told = |name: &str| ann.get(&format!("/ui/agents/{name}")).expect(404).text().replace(name, "NAME");
@@ -115,7 +115,7 @@ fn a_source_is_put_with_the_documents_of_the_form() {
     let mut titles: Vec<_> = items.as_array().expect("a list").iter().map(|item| &item["title"]).collect();
     titles.sort_by_key(|title| title.as_str());
     assert_eq!(titles, [&json!("Cuts"), &json!("Gum")]);
-    // A name that would be another route is no more than a name.
+    // A name cannot lead to another route.
     for name in ["../sources", "a/b", ""] {
         let refused = site.act("PUT /api/knowledge/sources/{source_id}", &[("source_id", name), back]);
         assert!((400..500).contains(&refused.status), "{name}: {}", refused.status);
@@ -157,7 +157,7 @@ fn a_form_reaches_routes_of_the_api_alone_and_from_this_site_alone() {
         assert!(reply.text().starts_with("<!doctype html>"), "{}", reply.text());
     }
     assert_eq!(daemon.operator().get("/api/agents").expect(200).json(), json!([]));
-    // Where it leads on to is a page of the console.
+    // The form can only lead on to a page of the console.
     let reply = site.act("POST /api/agents", &[("name", "Atlas"), ("_next", "//evil.example/{name}")]).expect(303);
     assert_eq!(reply.header("location"), Some("/ui/?done=agents_create"));
     post(site.client(), "/ui/nothing", &[]).expect(404);

@@ -1,4 +1,5 @@
-//! A new token stands in one reply, which no cache keeps and which is not compressed beside what others write.
+//! A new token is in one reply only. No cache keeps this reply, and it is not compressed, because it also contains
+//! texts of others.
 
 use serde_json::json;
 
@@ -19,12 +20,12 @@ fn a_rotated_token_is_in_the_reply_to_the_form_and_nowhere_else() {
     let at = page.find("value=\"taos_agent_").expect("the token") + 7;
     let token = page[at..].split('"').next().expect("its end").to_owned();
     assert_eq!(page.matches(&token).count(), 1);
-    // The address that a reload asks for is the page without it.
+    // A reload requests the page without the token.
     assert!(page.contains("data-here=\"/ui/agents/atlas?tab=access\""), "{page}");
     assert_eq!(daemon.client(&token).get("/api/auth/whoami").expect(200).json()["agent_name"], "atlas");
     assert!(!site.get("/ui/agents/atlas?tab=access").text().contains(&token));
     assert!(!daemon.log_text().contains(&token));
-    // A second one ends the first.
+    // A second token revokes the first.
     site.act("POST /api/agents/atlas/token/issue", &back).expect(200);
     daemon.client(&token).get("/api/auth/whoami").expect_error(401, "invalid_token");
 }

@@ -1,13 +1,13 @@
-//! Headers of pages and assets, and their weight.
+//! The headers of pages and assets, and their sizes.
 
 use crate::site::Site;
 use crate::support::Daemon;
 
-/// Bytes of the first page with all that it loads, and of every other page, on the wire.
+/// The most compressed bytes of the first page with all that it loads. `LATER` is the most of any other page.
 const FIRST: usize = 60 * 1024;
 const LATER: usize = 25 * 1024;
 
-/// The addresses of assets that a page names.
+/// Returns the addresses of the assets that a page loads.
 fn assets(page: &str) -> Vec<String> {
     let named = page.split('"').filter(|text| text.starts_with("/ui/assets/"));
     let mut all: Vec<String> = named.map(|url| url.split('#').next().expect("an address").to_owned()).collect();
@@ -74,6 +74,6 @@ fn pages_weigh_no_more_than_they_may() {
         println!("{page}: {weight} bytes");
         assert!(weight <= LATER, "{page}: {weight}");
     }
-    // Nothing that a page asks for fails behind it.
+    // No request that a page makes to the API has failed.
     assert!(!daemon.log_text().contains("WARN taosd::ui"), "{}", daemon.log_text());
 }

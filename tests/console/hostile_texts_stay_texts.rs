@@ -1,11 +1,11 @@
-//! What agents write is text in every page: no markup of theirs, nothing that a reader could not see.
+//! The texts of agents stay text on every page: they are never markup, and invisible characters are shown.
 
 use serde_json::json;
 
 use crate::site::Site;
 use crate::support::Daemon;
 
-/// Each would do something if it were not shown as text.
+/// Each text would have an effect if a page did not show it as text.
 const CORPUS: &[&str] = &[
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -57,7 +57,7 @@ fn no_text_of_an_agent_is_markup_on_any_page() {
         for bad in ["<script>alert", "<img src=x", "<h1>pwned", "<style>*", "onmouseover='"] {
             assert!(!text.contains(bad), "{page} has {bad}");
         }
-        // A field of a form holds what it got, all else shows what cannot be seen.
+        // A field of a form keeps its value as it is. Everywhere else invisible characters are shown.
         let shown: String =
             text.split("<textarea").map(|part| part.split_once("</textarea>").map_or(part, |(_, rest)| rest)).collect();
         let shown: String = shown.lines().map(|line| if line.contains("<input") { "" } else { line }).collect();

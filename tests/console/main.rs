@@ -1,5 +1,5 @@
-//! The console through the real binary: signing in, pages, forms, what hostile texts become. What only a browser shows is
-//! in `tests/browser`.
+//! The console through the real binary: signing in, pages, forms, and hostile texts. `tests/browser` tests what needs a
+//! browser.
 
 #[path = "../support/mod.rs"]
 mod support;

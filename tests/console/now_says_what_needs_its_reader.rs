@@ -1,4 +1,5 @@
-//! Now names what needs a person, with the button that sets it right: frozen agents, credentials that end, failed checks.
+//! The page Now names what needs a person, with the button that fixes it: frozen agents, credentials that expire,
+//! failed checks.
 
 use serde_json::json;
 
@@ -21,7 +22,7 @@ fn a_frozen_agent_is_thawed_from_there_and_everything_is_frozen_and_taken_back()
     let page = site.get("/ui/agents/atlas").expect(200).text();
     assert!(page.contains("Atlas is frozen") && !page.contains("Issue token</summary>"), "{page}");
     assert!(site.get("/ui/agents?status=frozen").expect(200).text().contains("/ui/agents/atlas"));
-    // What was frozen before stays so when a freeze of all is taken back.
+    // Agents that were frozen before stay frozen when a freeze of all is undone.
     let fields = [("reason", "alarm"), ("_back", "/ui/")];
     let reply = site.act("POST /api/freeze", &fields).expect(303);
     let told = site.get(reply.header("location").expect("a page")).expect(200).text();
@@ -33,7 +34,7 @@ fn a_frozen_agent_is_thawed_from_there_and_everything_is_frozen_and_taken_back()
     assert_eq!(frozen(), [true, false]);
     site.act("POST /api/agents/atlas/thaw", &[("_back", "/ui/")]).expect(303);
     assert_eq!(frozen(), [false, false]);
-    // Who may not freeze is not offered it.
+    // The page offers a freeze only to users who may freeze.
     let reader = Site::of(&daemon, daemon.user_token("operator", &["agents.read", "agents.list"]).token());
     assert!(!reader.get("/ui/").expect(200).text().contains("Freeze everything"));
 }
@@ -56,7 +57,7 @@ fn a_credential_that_ends_soon_is_named_and_the_box_shows_its_state() {
     assert!(site.get(&format!("/api/backups/{file}")).expect(200).body.starts_with(b"SQLite format 3"));
     let settings = site.get("/ui/box?tab=settings").expect(200).text();
     assert!(settings.contains("containers.runtime") && settings.contains("--data-dir"), "{settings}");
-    // A member sees neither.
+    // A member sees neither backups nor settings.
     let ann = Site::of(&daemon, daemon.user_token("ann", &["*"]).token());
     let page = ann.get("/ui/box").expect(200).text();
     assert!(!page.contains("Back up now") && !page.contains("tab=settings"), "{page}");
@@ -76,7 +77,7 @@ fn an_agent_whose_address_fails_its_checks_is_named_and_calls_are_drawn() {
     assert!(!now.contains("unhealthy") && now.contains("aria-label=\"3 calls in the last 24 hours\""), "{now}");
     assert!(site.get("/ui/agents/caller").expect(200).text().contains("<title>3 calls in the last 24 hours</title>"));
     daemon.execute("UPDATE registrations SET unhealthy = 1", []);
-    // A reply is given again for 50 ms.
+    // The daemon reuses a reply for 50 ms.
     std::thread::sleep(std::time::Duration::from_millis(60));
     let now = site.get("/ui/").expect(200).text();
     assert!(now.contains("probe is unhealthy") && now.contains("/ui/agents/probe?tab=activity"), "{now}");

@@ -1,4 +1,4 @@
-//! A page opens by the session's cookie alone; whoever has none is led to the login and back.
+//! Only the cookie of a session opens a page. A client without one is led to the login and back.
 
 use crate::site::{Site, post};
 use crate::support::Daemon;
@@ -12,12 +12,12 @@ fn who_is_not_signed_in_is_led_to_the_login_and_back() {
     assert_eq!(login, "/ui/login?next=%2Fui%2Fagents%2Fatlas%3Ftab%3Dlogs");
     let page = browser.get(&login).expect(200).text();
     assert!(page.contains("name=\"next\" value=\"/ui/agents/atlas?tab=logs\""), "{page}");
-    // Never to another site.
+    // The login never leads to another site.
     let page = browser.get("/ui/login?next=%2F%2Fevil.example").expect(200).text();
     assert!(page.contains("name=\"next\" value=\"/ui/\"") && !page.contains("evil"), "{page}");
     let site = Site::operator(&daemon);
     assert!(site.get("/ui/").expect(200).text().contains("Sign out operator"));
-    // The front page leads there.
+    // The front page leads to the console.
     assert_eq!(browser.get("/").expect(303).header("location"), Some("/ui/"));
 }
 
@@ -49,7 +49,7 @@ fn a_login_from_another_site_or_with_a_wrong_token_opens_nothing() {
     for (wrong, status) in [("nonsense", 401), ("taos_user_", 401), (token["token"].as_str().expect("a token"), 403)] {
         let reply = post(&browser, "/ui/login", &[("token", wrong)]).expect(status);
         assert!(reply.header("set-cookie").is_none() && reply.text().contains("role=\"alert\""), "{wrong}");
-        // What was typed is not sent back.
+        // The page does not repeat the token that was typed.
         assert!(!reply.text().contains(wrong) || wrong == "taos_user_", "{wrong}");
     }
 }

@@ -1,5 +1,5 @@
-//! A person's page: every token, key, session and program that acts for the person, when and from where it was last used,
-//! each with the button that ends it.
+//! A person's page lists every token, key, session and program that acts for the person, and when and from where each
+//! was last used, with the button that ends it.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn tokens_keys_and_sessions_say_where_they_were_used_and_end_with_a_button() {
     assert!(page.contains("Your keys") && page.contains("backup job"), "{page}");
     let listed = ann.get("/api/users/ann/sessions").expect(200).json();
     assert_eq!(text(&listed[0], "last_used_from"), "127.0.0.1");
-    // What another used is not among one's own, but an admin sees where.
+    // An admin does not see another user's keys, but sees where that user's credentials were used.
     let seen = Site::operator(&daemon).get("/ui/people/ann").expect(200).text();
     assert!(seen.contains("from 127.0.0.1") && !seen.contains("backup job"), "{seen}");
 

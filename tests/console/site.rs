@@ -1,4 +1,4 @@
-//! A browser without a window: a session's cookie, forms, and the page that comes of them.
+//! A minimal browser: it keeps the cookie of a session, loads pages and sends forms.
 
 use crate::support::{Client, Daemon, Reply};
 
@@ -7,7 +7,7 @@ pub struct Site {
     client: Client,
 }
 
-/// `application/x-www-form-urlencoded`.
+/// Encodes fields as `application/x-www-form-urlencoded`.
 pub fn form(fields: &[(&str, &str)]) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     let encoded = |text: &str| -> String {
@@ -39,13 +39,13 @@ impl Site {
         Self::of(daemon, &daemon.token)
     }
 
-    /// A page.
+    /// Loads a page.
     #[track_caller]
     pub fn get(&self, path: &str) -> Reply {
         self.client.get(path)
     }
 
-    /// What a form does.
+    /// Sends a form for the route `what`, such as `POST /api/agents`.
     #[track_caller]
     pub fn act(&self, what: &str, fields: &[(&str, &str)]) -> Reply {
         let mut all = vec![("_do", what)];
@@ -53,7 +53,7 @@ impl Site {
         post(&self.client, "/ui/do", &all)
     }
 
-    /// The client behind it.
+    /// The client with the cookie of the session.
     pub fn client(&self) -> &Client {
         &self.client
     }

@@ -1,4 +1,4 @@
-//! Box: the button that has the database checked, and what came of it.
+//! The page Box: the button that checks the database, and the result.
 
 use serde_json::json;
 

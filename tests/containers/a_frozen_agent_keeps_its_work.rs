@@ -1,5 +1,4 @@
-//! A frozen agent's container stands still and goes on with its work intact after the thaw, also where the daemon is
-//! killed in between.
+//! A frozen agent's container stops and continues its work after the thaw, even if the daemon is killed in between.
 
 use serde_json::json;
 
@@ -12,12 +11,12 @@ on_both! {
     a_killed_daemon_finishes_the_freeze_and_the_thaw
 }
 
-/// Starts something that counts, and tells how far it is.
+/// Starts a program that counts and writes its count to a file.
 const COUNT: &str = "busybox sh -c 'i=0; while true; do i=$((i+1)); echo $i > /tmp/count; busybox sleep 0.1; done' \
                      >/dev/null 2>&1 </dev/null & echo started";
 
 fn count(host: &Host, name: &str) -> u64 {
-    // Read from outside: nothing runs inside a frozen container.
+    // Read from outside, because no command runs inside a frozen container.
     let state = host.test_runtime.driver.get(&host.container(name), crate::test_runtime::soon()).expect("a container");
     let pid = state.boot.expect("it runs").split('@').next().expect("a process").to_owned();
     std::fs::read_to_string(format!("/proc/{pid}/root/tmp/count")).unwrap_or_default().trim().parse().unwrap_or(0)
@@ -55,7 +54,7 @@ fn it_stands_still_and_goes_on(host: Host) {
     assert_eq!(host.configured_token(&container).expect("a token"), token, "nothing new was issued");
     assert_eq!(host.whoami_inside(&container)["agent_name"], json!(name));
     host.one_token_and_it_is_inside(&name);
-    // What its owner had paused before stays paused.
+    // An agent that its owner had paused before stays paused.
     host.act(&format!("/api/agents/{name}/pause")).expect(200);
     operator.post(&path("freeze"), json!({"reason": "alarm"})).expect(200);
     operator.post(&path("thaw"), json!({})).expect(200);
@@ -68,7 +67,7 @@ fn a_killed_daemon_finishes_the_freeze_and_the_thaw(mut host: Host) {
     let container = host.container(&name);
     host.whoami_inside(&container);
     for (verb, wanted) in [("freeze", "frozen"), ("thaw", "running")] {
-        // Killed right after its answer, whatever the container does by then.
+        // The daemon is killed right after its reply, whatever the container does then.
         let path = format!("/api/agents/{name}/{verb}");
         let reply = host.daemon.operator().post(&path, json!({"reason": "alarm"})).expect(202).json();
         host.daemon.kill();

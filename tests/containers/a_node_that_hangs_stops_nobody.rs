@@ -1,5 +1,5 @@
-//! A node that takes connections and answers nothing holds up its own agents alone: neither another node, nor what this
-//! box asks of its own runtime, nor a worker of the pool.
+//! A node that accepts connections but never replies affects only its own agents. It delays no other node, no request
+//! to this box's own runtime, and no worker of the pool.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::support::{Daemon, TempDir, text, wait_until};
 const RESOURCES: &str =
     r#"{"cpu":{"total":4},"memory":{"total":4000000000,"used":1000000000},"load":{"Average1Min":0.5}}"#;
 
-/// A node with one running container of this name, which hangs while it is told to.
+/// Makes a node with one running container of this name. The node hangs while the flag is set.
 fn node(container: &'static str) -> (FakeNode, Arc<AtomicBool>) {
     let hangs = Arc::new(AtomicBool::new(false));
     let now = Arc::clone(&hangs);
@@ -58,7 +58,7 @@ fn and_its_agents_are_away_until_it_answers() {
     assert_eq!((&rows[1]["cores"], &rows[1]["containers"]), (&json!(4), &json!(1)), "{rows}");
 
     hangs.store(true, Ordering::SeqCst);
-    // More questions that wait for it than this box has threads that look.
+    // More requests that wait for the node than this box has threads for such requests.
     let slow: Vec<_> = ["/api/nodes", "/api/agents/containers", "/api/nodes/shed", "/api/agents/b/logs"]
         .into_iter()
         .cycle()

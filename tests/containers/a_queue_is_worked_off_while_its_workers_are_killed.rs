@@ -1,5 +1,5 @@
-//! Two agents in two real containers, with no network but the box, work off a queue and talk about it, while both are
-//! killed at random: every task is done once, and every message is accounted for. What runs inside is `taosctl`.
+//! Two agents in two real containers, with no network except the box, process a queue and send messages about it. Both
+//! are killed at random. Each task must be done once, and each message accounted for. The agents use `taosctl`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,11 +13,12 @@ use crate::support::{TempDir, text};
 use crate::test_runtime::{self, soon};
 
 const TASKS: usize = 200;
-/// The least lease there is: what a killed worker held is free again soon.
+/// The shortest lease, in seconds, so that the task of a killed worker is soon free again.
 const LEASE: u32 = 10;
 const PATIENCE: Duration = Duration::from_secs(400);
 
-/// The main loop of a worker. It writes down what it was told that it did; what it was killed over is another's.
+/// The main loop of a worker. It records the tasks that the daemon confirmed as done. A task that it was killed over
+/// goes to the other worker.
 const WORKER: &str = r#"#!/bin/busybox sh
 export PATH=/bin HOME=/root
 eval "$(busybox tr '\0' '\n' </proc/1/environ | busybox sed -n 's/^\(TAOS_[A-Z_]*=.*\)/export \1/p')"
@@ -32,7 +33,7 @@ while :; do
 done
 "#;
 
-/// Numbers that look like chance, the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -48,7 +49,7 @@ fn must(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Puts `taosctl` and the libraries that it is linked with into a container, and the worker's script.
+/// Copies `taosctl`, the libraries that it is linked with and the worker's script into a container.
 fn equip(host: &Host, name: &str, other: &str, work: &Path) {
     let container = host.container(name);
     let small = work.join("taosctl");
@@ -76,7 +77,7 @@ fn begin(host: &Host, name: &str) {
     host.inside(&host.container(name), "busybox setsid busybox sh /root/worker </dev/null >/dev/null 2>&1 &");
 }
 
-/// The lines that a worker has written, over all of its lives. A line that was cut by a kill is no line.
+/// Returns the lines that a worker has written in all its runs. Ignores lines that a kill has cut.
 fn written(host: &Host, name: &str, file: &str) -> Vec<String> {
     let text = host.inside(&host.container(name), &format!("busybox cat /root/{file} 2>/dev/null"));
     text.lines().filter(|line| line.len() == 36).map(str::to_owned).collect()
@@ -111,7 +112,7 @@ fn every_task_is_done_once_and_every_message_is_accounted_for() {
         );
         std::thread::sleep(Duration::from_millis(1500 + dice.below(4000)));
         match dice.below(5) {
-            // The daemon itself, now and then.
+            // Sometimes the daemon itself is killed.
             0 => {
                 host.daemon.kill();
                 host.daemon.spawn();
@@ -130,7 +131,7 @@ fn every_task_is_done_once_and_every_message_is_accounted_for() {
     println!("{TASKS} tasks in {:?}; killed {kills:?} (the two agents, the daemon)", begun.elapsed());
     assert!(kills[0] > 0 && kills[1] > 0, "{kills:?}");
 
-    // Every task was done once: by one change to `done`, and nobody else was told that it did it.
+    // Each task was done once: one change to `done`, confirmed to one worker.
     let once = "SELECT count(*) FROM (SELECT task FROM task_history WHERE field = 'status' AND to_value = 'done'
         GROUP BY task HAVING count(*) = 1)";
     assert_eq!(host.daemon.number(once, []), TASKS as i64);
@@ -141,14 +142,14 @@ fn every_task_is_done_once_and_every_message_is_accounted_for() {
     assert!(told.values().all(|times| *times == 1), "done twice: {told:?}");
     assert!(told.len() > TASKS / 2, "{}", told.len());
 
-    // Every message that a worker was told is sent is there once, whatever it repeated after its death.
+    // Each message that was confirmed to a worker is stored once, even if the worker repeated it after its death.
     for (name, id) in names.iter().zip(&ids) {
         for task in written(&host, name, "said") {
             let sql = "SELECT count(*) FROM messages WHERE author = 'agent:' || ?1 AND content LIKE '%' || ?2";
             assert_eq!(host.daemon.number(sql, [id, &task]), 1, "{name} said {task}");
         }
     }
-    // And each of them ends read, as the workers go on reading.
+    // All messages end as read, because the workers keep reading.
     let unread = "SELECT count(*) FROM message_receipts WHERE state IN ('queued', 'fetched')";
     host.eventually("all are read", || host.daemon.number(unread, []) == 0);
     let messages: Value = host.daemon.operator().get("/api/v1/messages?limit=1").expect(200).json();

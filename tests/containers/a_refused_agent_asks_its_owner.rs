@@ -1,5 +1,5 @@
-//! Ask, tap, resume: a script in a real container is refused, posts what the refusal told it, waits, goes on once its owner
-//! has approved from the command line, and is refused again when the time is over.
+//! Ask, approve, continue: a script in a real container is refused, posts the request that the refusal contains, and
+//! waits. It continues when its owner has approved on the command line, and is refused again when the time is over.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::harness::Host;
 use crate::support::text;
 
-/// The script: plain HTTP with what a bare container has. It writes how each try of its logs was answered.
+/// The script uses plain HTTP with the programs of a bare container. It prints the reply to each attempt to read its
+/// logs.
 fn story(name: &str) -> String {
     format!(
         r#"try() {{ {{ printf 'GET /api/agents/{name}/logs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nConnection: close\r\n\r\n' "$T"; busybox sleep 2; }} |
@@ -22,7 +23,7 @@ fn story(name: &str) -> String {
     )
 }
 
-/// Whether the agent may read its logs now.
+/// A command that prints whether the agent may read its logs now.
 fn logs(name: &str) -> String {
     format!(
         r#"if busybox wget -q -O /dev/null --header "Authorization: Bearer $T" "$U/api/agents/{name}/logs"; then echo allowed; else echo refused; fi"#

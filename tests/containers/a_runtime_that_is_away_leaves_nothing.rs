@@ -1,5 +1,6 @@
-//! A runtime that is away, in every way it can be: 503 with the way and the command that mends it, and nothing left
-//! behind, however often the request is sent again. The log says it once. And what goes on without it.
+//! A runtime is away, in each possible way. The reply is 503 with the way and the command that fixes it. Nothing is
+//! left behind, however often the request is sent again. The log reports it once. The tests also check what works
+//! without the runtime.
 
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -32,7 +33,7 @@ fn is_away(reply: Reply, way: &str, mend: &str) {
     assert!(body["detail"].as_str().unwrap().ends_with(mend), "{body}");
 }
 
-/// A socket as a runtime that died leaves it.
+/// Returns a socket in the state that a dead runtime leaves.
 fn dead(folder: &Folder) -> std::path::PathBuf {
     let socket = folder.0.join("dead.sock");
     drop(UnixListener::bind(&socket).unwrap());
@@ -94,14 +95,15 @@ fn the_log_says_once_that_it_is_away_and_once_that_it_is_back() {
     host.gate().rule(|_| Fate::Close);
     let said = |what: &str| host.daemon.log_text().matches(what).count();
     host.eventually("it is said", || said("could not ask the container runtime") > 0);
-    // Two more looks of the reconciler.
+    // Time for two more runs of the reconciler.
     std::thread::sleep(Duration::from_secs(21));
     assert_eq!(said("could not ask the container runtime"), 1, "{}", host.daemon.log_text());
     host.gate().open();
     host.eventually("it is back", || said("the container runtime answers again") == 1);
 }
 
-/// The runtime dies right after it has begun to make a container; when it is back, the container is there.
+/// The runtime dies right after it has begun to make a container. When it is back it has the container, which the
+/// daemon must remove.
 fn dies_half_way(again: bool) {
     let host = Host::rest();
     let name = host.name("a");
@@ -164,7 +166,7 @@ fn the_ways_in_are_open_before_the_runtime_answers() {
     let token = host.configured_token(&host.container(&name)).unwrap();
     host.gate().rule(|_| Fate::Close);
     host.daemon.restart();
-    // After a boot the container may be there first, and asks at once.
+    // After a boot the container may start before the daemon, and send a request at once.
     let socket = host.daemon.data.join("agents").join(format!("{id}.sock"));
     let me = host.daemon.client(&token).over(&socket).get("/api/auth/whoami").expect(200).json();
     assert_eq!(me["agent_id"], json!(id));

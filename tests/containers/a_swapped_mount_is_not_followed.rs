@@ -1,5 +1,5 @@
-//! A mounted folder that has become a link since it was asked for is not followed: not when the container is made, and not
-//! at any later start. And a root is for those it names.
+//! A mounted folder has been replaced by a link since it was requested. The daemon does not follow the link, neither
+//! when it makes the container nor at a later start. A root is only open to the users and agents it names.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -15,7 +15,7 @@ use crate::harness::Host;
 use crate::support::TempDir;
 use crate::test_runtime::soon;
 
-/// Puts a link to `/etc` in a folder's place; back again with [`unswap`].
+/// Replaces a folder by a link to `/etc`. [`unswap`] puts the folder back.
 fn swap(source: &Path) {
     fs::rename(source, source.with_extension("away")).expect("away");
     symlink("/etc", source).expect("a link");
@@ -51,7 +51,7 @@ fn a_start_does_not_follow_it(host: Host) {
     host.archive(&name);
 }
 
-/// The owner of a root swaps a folder there and back for as long as a start may look away.
+/// The owner of a root swaps a folder back and forth, to hit the moment between the daemon's check and the start.
 #[test]
 #[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn nobody_but_root_can_swap_it_there_and_back_during_a_start() {
@@ -63,7 +63,8 @@ fn nobody_but_root_can_swap_it_there_and_back_during_a_start() {
     let mounts = json!([{"source": source.to_str().expect("UTF-8"), "target": "/srv/shared"}]);
     host.deploy_with(&name, json!({"mounts": mounts})).expect(200);
     host.act(&format!("/api/agents/{name}/stop")).expect(200);
-    // From now on it belongs to somebody who can: the start is refused before the runtime looks at all.
+    // From now on the root belongs to a user who can swap it, so the daemon refuses the start before the runtime looks
+    // at it.
     chown(&root, Some(12345), None).expect("tests with containers run as root");
     let (go, done) = (AtomicBool::new(true), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -132,7 +133,7 @@ fn a_root_is_for_those_it_names() {
     host.daemon.grant("user:ann", "*", "creator");
     let bob = host.daemon.member("bob", &["*"]);
     host.daemon.grant("user:bob", "*", "creator");
-    // No such image: what is allowed comes that far, and nothing is made.
+    // The image does not exist: an allowed request gets that far, and nothing is made.
     let body = |name: &str, source: &Path| json!({"name": name, "image": "no-such-image", "mounts": [{"source": source, "target": "/x"}]});
     for (who, client, name, source, allowed) in [
         ("ann", &ann, "a1", &admins, false),

@@ -1,5 +1,5 @@
-//! A decoy in a real container: read and used from inside, its owner knows at once, and the agent is frozen with
-//! its container.
+//! A decoy in a real container is read and used inside. The owner is notified at once, and the agent and its container
+//! are frozen.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Twenty agents deployed, archived, restored and purged at once: nothing leaks.
+//! Twenty agents are deployed, archived, restored and purged at once. Nothing leaks.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::{Client, text};
 
 const AGENTS: usize = 20;
 
-/// Sends one request for each of these and waits for the end of the operations they promise. Their results.
+/// Sends one request for each item, and waits for the end of the operations. Returns their results.
 fn all(
     host: &Host,
     of: &[String],

@@ -1,5 +1,5 @@
-//! Agents on nodes: the real runtime, reached over HTTPS with a client certificate, beside the same one as that of this
-//! box. The wire to a node can be cut.
+//! Agents on nodes. A node is the real runtime of this box, reached over HTTPS with a client certificate. The tests can
+//! cut the connection to a node.
 
 use serde_json::{Value, json};
 use taosd::containers::{EnvKey, EnvState, Status};
@@ -13,7 +13,7 @@ use crate::test_runtime::soon;
 
 const URL: &str = "https://box.example";
 
-/// A daemon with its nodes. The runtime forgets the daemon with it.
+/// A daemon with its nodes. When this value is dropped, the runtime forgets the daemon.
 struct Boxes {
     wires: Vec<Cut>,
     host: Host,
@@ -24,7 +24,7 @@ impl Boxes {
         let (at, token) = (address(), token());
         let wires: Vec<Cut> = nodes.iter().map(|_| Cut::before(&at)).collect();
         let blocks = nodes.iter().zip(&wires).map(|(name, wire)| {
-            // Whichever is met first redeems the token, which makes the server trust the daemon under every name.
+            // The first node to be reached redeems the token. The server then trusts the daemon under every name.
             format!("[nodes.{name}]\nurl = \"https://{}\"\ntoken = \"{token}\"\n", wire.address)
         });
         let host = Host::rest_with_settings(&blocks.collect::<String>(), &[("TAOSD_PUBLIC_URL", URL)]);
@@ -58,7 +58,7 @@ fn an_agent_lives_its_whole_life_on_a_node() {
     let boxes = Boxes::with(&["shed"]);
     let host = &boxes.host;
     let (name, operator) = (host.name("a"), host.daemon.operator());
-    // What is asked about it goes over the wire to the node and nowhere else.
+    // Requests about this container go to the node only. The gate of the local runtime refuses them.
     let container = host.container(&name);
     let about = container.to_string();
     host.gate().rule(move |request| if request.contains(&about) { Fate::Error(500) } else { Fate::Pass });
@@ -124,14 +124,14 @@ fn what_a_node_cannot_have_is_refused_and_leaves_nothing() {
     host.deploy_with(&name, json!({"target_worker": "shed", "image": "no-such-image"}))
         .expect_error(400, "unknown_image");
     assert_eq!((host.containers(), host.open_operations()), (Vec::new(), 0));
-    // What needs a folder of this box is made here, wherever there is more room.
+    // An agent that needs a folder of this box is made here, even if a node has more room.
     let here = host.name("c");
     host.deploy_with(&here, json!({"target_worker": "auto", "mounts": mounts})).expect(200);
     let record = host.daemon.record(&here);
     assert_eq!((&record["container"]["node"], &record["target_worker"]), (&Value::Null, &Value::Null));
     let id = host.archive(&here);
     host.daemon.operator().delete(&format!("/api/agents/archived/{id}?wait=60")).expect(200);
-    // A machine of its own is no cluster, and says so.
+    // A single machine is no cluster, and the reply says so.
     let other = host.name("b");
     host.deploy_with(&other, json!({"target_worker": "shed/@big"})).expect_error(502, "container_failed");
     assert_eq!(host.containers(), Vec::<String>::new());
@@ -162,7 +162,7 @@ fn a_node_that_is_cut_off_stops_nobody_and_comes_back() {
         shed.iter().map(|name| host.configured_token(&host.container(name)).expect("a token")).collect();
 
     boxes.wires[1].cut();
-    // The others go on at once, while what is asked of the node waits for it.
+    // Other nodes work at once, while the requests to this node wait for it.
     for name in &shed {
         operator.post(&format!("/api/agents/{name}/stop"), json!({})).expect(202);
     }
@@ -171,7 +171,7 @@ fn a_node_that_is_cut_off_stops_nobody_and_comes_back() {
     host.deploy_with(&host.name("late"), json!({"target_worker": "shed"}))
         .expect_error(503, "container_runtime_unavailable");
     operator.get(&format!("/api/agents/{}", host.name("late"))).expect_error(404, "agent_not_found");
-    // A choice leaves it out.
+    // An automatic choice skips the node that is away.
     host.deploy_with(&host.name("any"), json!({"target_worker": "auto"})).expect(200);
     assert_ne!(host.daemon.record(&host.name("any"))["container"]["node"], "shed");
     let refused = operator.get("/api/nodes/shed").expect_error(503, "container_runtime_unavailable").json();
@@ -183,7 +183,7 @@ fn a_node_that_is_cut_off_stops_nobody_and_comes_back() {
     host.eventually("what was asked of the node has ended", || host.open_operations() == 0);
     let stopped = operator.get(&format!("/api/operations?agent={}&kind=stop", shed[0])).expect(200).json();
     assert_eq!(stopped[0]["error"]["error"], "container_runtime_unavailable", "{stopped}");
-    // A token that cannot arrive is not put into force, nor does an archiving lose the container.
+    // A token that cannot be delivered is not activated, and an archiving does not lose the container.
     operator.post(&format!("/api/agents/{}/token/issue", shed[1]), json!({})).expect_error(502, "delivery_failed");
     operator.delete(&format!("/api/agents/{}?wait=60", shed[2])).expect_error(503, "container_runtime_unavailable");
     assert_eq!(host.daemon.record(&shed[2])["container"]["node"], "shed");
@@ -215,7 +215,7 @@ fn a_daemon_that_starts_while_its_node_is_away_serves_it_later() {
     let name = boxes.host.name("a");
     boxes.host.deploy_with(&name, json!({"target_worker": "shed"})).expect(200);
     boxes.host.daemon.stop();
-    // As after a crash between two steps of a delivery.
+    // The state after a crash between two steps of a delivery.
     boxes
         .host
         .daemon

@@ -1,4 +1,4 @@
-//! Agents that sleep: news starts or thaws their containers, once for however many, and nothing wakes one that is held.
+//! Agents that sleep: news starts or thaws their containers, once for any number of news. Nothing wakes a held agent.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ on_both! {
     news_that_came_during_a_freeze_wakes_it_at_the_thaw
 }
 
-/// What the agent does inside from its start on: it asks who it is, by its own token, over its own way in.
+/// The first request of an agent after its start: it asks who it is, with its own token, over its own socket.
 const FIRST_CALL: &str = "busybox wget -q -O - --header \"Authorization: Bearer $T\" $U/api/auth/whoami";
 
 fn set(host: &Host, name: &str, body: Value) -> Value {
@@ -38,7 +38,7 @@ fn mention(by: &Client, name: &str) -> Value {
     by.post("/api/v1/messages", json!({"content": format!("@{name} wake up")})).expect(200).json()
 }
 
-/// Waits until the agent's first call of this run has come: seen by the daemon, made from inside.
+/// Waits until the agent's first request of this run succeeds, sent from inside.
 fn wait_for_first_call(host: &Host, name: &str, since: Instant) -> Duration {
     let container = host.container(name);
     let end = Instant::now() + Duration::from_secs(60);
@@ -69,7 +69,7 @@ fn a_storm_of_mentions_starts_a_stopped_agent_once(host: Host) {
     host.eventually("it runs", || ended(&host, "wake") == 1);
     let took = wait_for_first_call(&host, &name, begun);
     println!("from a mention to the first call: {took:?} ({})", host.test_runtime.driver.runtime().as_str());
-    // Whatever came meanwhile was news for one that runs.
+    // Messages that came meanwhile were news for a running agent.
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(operations(&host, "wake"), 1, "once");
     assert_eq!(host.daemon.record(&name)["status"], json!("running"));
@@ -83,14 +83,14 @@ fn a_storm_of_mentions_starts_a_stopped_agent_once(host: Host) {
     let receipts = operator.get(&receipts).expect(200).json();
     assert_eq!(receipts["receipts"][0]["listening"], json!(false), "it runs now, and does not listen: {receipts}");
 
-    // The inbox file counts.
+    // The inbox file has the number of news.
     let count =
         || host.inside(&host.container(&name), "busybox cat /run/taos/inbox").trim().parse::<u64>().unwrap_or(0);
     host.eventually("all are counted", || count() == 101);
     mention(&operator, &name);
     host.eventually("one more is", || count() == 102);
 
-    // One that is paused is held; one whose wake is none stays down.
+    // A paused agent is held. An agent with the wake mode `none` stays stopped.
     host.act(&format!("/api/agents/{name}/pause")).expect(200);
     mention(&operator, &name);
     std::thread::sleep(Duration::from_secs(3));
@@ -119,7 +119,7 @@ fn one_that_is_idle_is_frozen_and_a_task_thaws_it(mut host: Host) {
         (&record["sleeping"], &record["paused"], &record["status"]),
         (&json!(true), &json!(false), &json!("running"))
     );
-    // Looked at again by the reconciler and by a start after a crash, it still sleeps, and is not paused.
+    // After a run of the reconciler, and after a start that follows a crash, the agent still sleeps and is not paused.
     host.daemon.kill();
     host.daemon.spawn();
     std::thread::sleep(Duration::from_secs(12));
@@ -147,7 +147,7 @@ fn news_that_was_written_before_a_crash_wakes_and_a_runtime_that_fails_is_tried_
     host.deploy(&name);
     set(&host, &name, json!({"wake": "start"}));
     host.act(&format!("/api/agents/{name}/stop")).expect(200);
-    // The runtime refuses to start it, and then the daemon dies.
+    // The runtime refuses to start the agent, and then the daemon dies.
     let fails = |request: &str| {
         if request.contains("/state") && request.contains("start") { Fate::Error(500) } else { Fate::Pass }
     };
@@ -170,7 +170,7 @@ fn six_wakes_an_hour_and_then_its_owner_is_told_once() {
     let id = host.deploy(&name);
     set(&host, &name, json!({"wake": "start"}));
     host.act(&format!("/api/agents/{name}/stop")).expect(200);
-    // Five wakes lie behind it, the last of them a minute ago.
+    // The agent had five wakes before, the last one a minute ago.
     host.daemon.execute(
         "INSERT INTO agent_news (agent_id, count, woken)
         SELECT ?1, 5, json_array(n - 3000000000, n - 2000000000, n - 1000000000, n - 500000000, n - 60000000)

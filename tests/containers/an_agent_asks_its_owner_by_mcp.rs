@@ -1,5 +1,5 @@
-//! The official Python client in a real container, with the token that was put there: it lists the tools, sends a message,
-//! asks its owner, and gets the answers that were typed on the console's page and at the command line.
+//! The official Python client runs in a real container with the delivered token. It lists the tools, sends a message
+//! and asks its owner. It gets the answers that the owner typed on the console's page and on the command line.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::site::Site;
 use crate::support::text;
 use crate::test_runtime::TestRuntime;
 
-/// The questions of the agent, in their order.
+/// The questions of the agent, in order.
 const QUESTIONS: [&str; 2] = ["Which branch?", "How many workers?"];
 
 #[test]
@@ -61,7 +61,7 @@ fn the_official_client_inside_sends_asks_and_gets_the_answers_that_were_typed() 
     assert_eq!(text(&sent, "content"), "hello from inside");
 }
 
-/// The question as a request, once it is there.
+/// Waits for the request with this question, and returns it.
 #[track_caller]
 fn question(host: &Host, wanted: &str, story: &dyn Fn() -> String) -> Value {
     let operator = host.daemon.operator();

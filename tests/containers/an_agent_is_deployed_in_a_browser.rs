@@ -1,12 +1,12 @@
-//! A person deploys an agent in the console, in a real browser on a real runtime, and does with it what there is to do. What
-//! a hostile agent writes into its log stays text.
+//! A person deploys an agent in the console and uses each action on it, in a real browser with a real runtime. What a
+//! hostile agent writes into its log is shown as text.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::harness::Host;
 
-/// What would run if the page took it for markup.
+/// A log line that would run if the page took it for markup.
 const LOGGED: &str =
     "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>{{7*7}}</pre><h1 class=pwned>";
 

@@ -1,4 +1,5 @@
-//! Archiving, restoring, purging: what fails leaves the agent as it was, and nobody else's container is ever touched.
+//! Archiving, restoring and purging: a failed step leaves the agent unchanged, and a container of somebody else is
+//! never touched.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ fn an_archived_agent_keeps_its_container_and_nothing_else(host: Host) {
     assert!(left.len() == 1 && left[0].starts_with("taos-archived-"), "{left:?}");
     assert_eq!(host.sockets(), 0);
 
-    // A new agent of that name shares nothing with it, and its name is not the archived container's.
+    // A new agent with that name shares nothing with the archived one, and gets a different container name.
     let other = host.deploy(&name);
     assert_ne!(other, id);
     let restored = host.act(&format!("/api/agents/archived/{id}/restore")).expect(200).json();
@@ -65,12 +66,12 @@ fn an_agent_whose_container_is_gone_can_be_archived(host: Host) {
     host.act(&format!("/api/agents/{name}/start")).expect_error(502, "container_failed");
     let reply = host.daemon.operator().delete(&format!("/api/agents/{name}?wait=60")).expect(200).json();
     assert_eq!(reply["snapshot_name"], Value::Null);
-    // It comes back as a record.
+    // A restore brings back only the record.
     let restored = host.act(&format!("/api/agents/archived/{}/restore", text(&reply, "id"))).expect(200).json();
     assert_eq!(restored["container_renamed"], json!(false));
 }
 
-/// An archiving whose step fails leaves the agent live, running, with its token.
+/// An archiving with a failed step leaves the agent live and running, with its token.
 fn archiving_fails(at: &'static str, fate: Fate) {
     let host = Host::rest();
     let name = host.name("a");
@@ -109,7 +110,7 @@ fn a_rename_whose_answer_is_lost_is_seen_through() {
     host.deploy(&name);
     let needle = format!("POST /1.0/instances/{}\n", host.container(&name));
     host.gate().rule(move |request| if request.starts_with(&needle) { Fate::PassThenGarbage } else { Fate::Pass });
-    // The rename is an operation of LXD's that takes its moment; a lost answer may come before its end.
+    // The rename is an operation of LXD that takes a moment. The lost reply may come before its end.
     let reply = host.daemon.operator().delete(&format!("/api/agents/{name}?wait=60"));
     host.gate().open();
     if reply.status != 200 {

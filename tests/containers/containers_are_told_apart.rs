@@ -1,5 +1,5 @@
-//! The daemon knows which container calls: a token of one agent is worth nothing in another's, and one agent's flood is
-//! its own trouble.
+//! The daemon knows which container sends a request. An agent's token does not work in another agent's container, and a
+//! flood from one agent delays only that agent.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ fn the_socket_of_another_agent_says_wrong_channel() {
 fn a_flood_from_one_container_does_not_slow_another() {
     let host = Host::rest_with(&[("TAOSD_REQUESTS_PER_MINUTE", "60")]);
     let (a, b) = (host.name("a"), host.name("b"));
-    // The operator's own requests count as well.
+    // The operator's own requests count too, so the test uses the socket.
     host.daemon.on_socket().post("/api/agents/deploy?wait=60", json!({"name": a})).expect(200);
     host.daemon.on_socket().post("/api/agents/deploy?wait=60", json!({"name": b})).expect(200);
     let (flooding, calm) = (host.container(&a), host.container(&b));

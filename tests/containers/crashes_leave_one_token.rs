@@ -1,5 +1,5 @@
-//! SIGKILL before the delivery, between delivery and activation, and right after: the next start ends with exactly one
-//! live token, the one inside the container.
+//! SIGKILL before the delivery, between delivery and activation, and right after the activation. After the next start
+//! there is exactly one live token, the one inside the container.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::gate::{Fate, sets_token};
 use crate::harness::Host;
 use crate::test_runtime::soon;
 
-/// Kills the daemon when a rotation's token has met this fate at the runtime, and starts it again.
+/// Kills the daemon when the request with a rotation's token has met this fate, and starts it again.
 fn killed_in_a_rotation(fate: Fate, running: bool) {
     let mut host = Host::rest();
     let name = host.name("a");
@@ -50,7 +50,7 @@ fn killed_in_a_rotation(fate: Fate, running: bool) {
         host.act(&format!("/api/agents/{name}/restart")).expect(200);
     } else {
         host.act(&format!("/api/agents/{name}/start")).expect(200);
-        // This image has `/run` on its root disk: what lay there before the stop must not be a dead token.
+        // This image has `/run` on its root disk. A token file from before the stop must not have a dead token.
         let file = host.inside(&container, "busybox cat /run/taos/token 2>/dev/null || true");
         assert!(file.is_empty() || file == now, "the token file has a token of before");
     }
@@ -102,7 +102,7 @@ fn killed_right_after_the_activation() {
     assert_eq!(me["credential_id"], issued["credential_id"], "what was acknowledged is kept");
 }
 
-/// Where `/run` is on the root disk, a power cut may bring back the token file of before. The next start takes it away.
+/// If `/run` is on the root disk, a power cut may bring back the old token file. The next start removes it.
 #[test]
 #[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_token_file_that_came_back_from_before_is_removed() {
@@ -127,7 +127,7 @@ fn a_token_file_that_came_back_from_before_is_removed() {
     assert_eq!(host.whoami_inside(&container)["agent_name"], json!(name));
 }
 
-/// The same for the first token of a container that was there before.
+/// Like [`killed_in_a_rotation`], for the first token of an existing container.
 fn killed_in_the_first_delivery(fate: Fate) {
     let mut host = Host::rest();
     let name = host.name("old");

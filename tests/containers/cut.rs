@@ -1,4 +1,4 @@
-//! A wire to a server that can be cut: requests on it and new connections get no answer.
+//! A connection to a server that a test can cut: open requests and new connections get no reply.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,19 +9,19 @@ use std::thread;
 #[derive(Default)]
 struct Shared {
     is_cut: AtomicBool,
-    /// Those who came while it was cut.
+    /// Connections that came while it was cut.
     silent: Mutex<Vec<TcpStream>>,
     open: Mutex<Vec<TcpStream>>,
 }
 
-/// The wire; its thread ends with the test's process.
+/// The relay. Its thread ends with the test's process.
 pub struct Cut {
     pub address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Cut {
-    /// A whole wire to the server at this address.
+    /// Starts a relay to the server at this address.
     pub fn before(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let (address, shared) = (listener.local_addr().expect("an address"), Arc::<Shared>::default());

@@ -1,4 +1,4 @@
-//! What may be deployed, what a container is made with, and that a deployment that fails leaves nothing.
+//! Which deployments are allowed, how a container is made, and that a failed deployment leaves nothing.
 
 use std::os::unix::fs::symlink;
 
@@ -63,7 +63,7 @@ fn a_name_full_of_tricks_becomes_a_plain_container_name(host: Host) {
         host.daemon.operator().delete(&format!("/api/agents/archived/{id}?wait=60")).expect(200);
         assert_eq!(host.containers(), Vec::<String>::new());
     }
-    // What belongs to nobody is never a container's name.
+    // A name without an agent is never used as a container's name.
     for path in ["/api/agents/..%2f..%2fetc/start", "/api/agents/taos-archived-x/start", "/api/agents/-n/start"] {
         let reply = host.daemon.operator().send("POST", path, None);
         assert!([400, 404].contains(&reply.status), "{path}: {}", reply.text());

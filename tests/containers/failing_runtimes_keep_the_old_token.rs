@@ -1,5 +1,5 @@
-//! A runtime that refuses, fails, hangs or talks nonsense while it is given a token: the agent keeps the one it has or
-//! has none, the others are served meanwhile, the daemon answers, and the next start tries again.
+//! A runtime refuses a token, fails, hangs or replies with garbage. The agent keeps its old token, or has none. Other
+//! agents are served meanwhile, the daemon replies, and the next start tries again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::harness::Host;
 use crate::support::{SOON, text};
 use crate::test_runtime::soon;
 
-/// Asks for `/healthz` until told to stop; the longest that an answer took.
+/// Requests `/healthz` until `stop` is set. Returns the longest time that a reply took.
 fn probe(host: &Host, stop: &AtomicBool) -> Duration {
     let mut longest = Duration::ZERO;
     while !stop.load(Ordering::Relaxed) {
@@ -97,7 +97,7 @@ fn a_garbled_answer_to_a_delivery_that_was_done_is_seen_through() {
     assert_eq!(host.token_file(&container), host.configured_token(&container).unwrap());
 }
 
-/// At start-up one of two agents cannot be served; the next start serves it.
+/// At the start, the delivery to one of two agents fails. The next start delivers to it.
 fn a_first_delivery_meets(fate: Fate) {
     let mut host = Host::rest();
     let (name, other) = (host.name("a"), host.name("b"));

@@ -1,4 +1,4 @@
-//! A socket before the real LXD's: it lets requests through, or does with them what a broken runtime would.
+//! A socket in front of the real runtime's. It passes requests on, or acts like a broken runtime.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 
 use crate::test_runtime::Folder;
 
-/// What becomes of one request.
+/// What the gate does with one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is carried out and answered.
+    /// The request is executed and gets its reply.
     Pass,
-    /// An error of the API's own.
+    /// The reply is an error in the API's format.
     Error(u16),
-    /// Bytes that are no answer; nothing is done.
+    /// The reply is garbage. Nothing is executed.
     Garbage,
-    /// The connection is closed without an answer; nothing is done.
+    /// The connection is closed without a reply. Nothing is executed.
     Close,
-    /// Silence; nothing is done.
+    /// There is no reply. Nothing is executed.
     Hang,
-    /// Silence until the rule changes; then it passes.
+    /// The request waits until the rule changes, and then passes.
     Hold,
-    /// It is carried out, and the answer comes when the rule changes.
+    /// The request is executed. The reply comes when the rule changes.
     Late,
-    /// It is carried out, and the answer is lost in silence.
+    /// The request is executed. There is no reply.
     PassThenHang,
-    /// It is carried out, and the answer is garbage.
+    /// The request is executed. The reply is garbage.
     PassThenGarbage,
 }
 
@@ -42,19 +42,19 @@ struct Shared {
     changed: Condvar,
 }
 
-/// The gate; its thread ends with the test's process, its folder with it.
+/// The gate. Its thread ends with the test's process, and its folder with this value.
 pub struct Gate {
     folder: Folder,
     shared: Arc<Shared>,
 }
 
-/// True for the request that puts a token into a container's configuration.
+/// Returns true for the request that puts a token into a container's configuration.
 pub fn sets_token(request: &str) -> bool {
     request.starts_with("PATCH ") && request.contains("environment.TAOS_TOKEN")
 }
 
 impl Gate {
-    /// A gate that lets everything through to the socket behind it.
+    /// Makes a gate that passes everything on to the socket behind it.
     pub fn before(upstream: &Path) -> Self {
         let folder = Folder::new();
         let listener = UnixListener::bind(folder.0.join("gate.sock")).expect("a socket");
@@ -68,7 +68,7 @@ impl Gate {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&to);
-                // A side that goes away in the middle is what some tests are about.
+                // Some tests close one side during a request, so an error here is expected.
                 thread::spawn(move || drop(serve(stream, &shared)));
             }
         });
@@ -79,13 +79,13 @@ impl Gate {
         self.folder.0.join("gate.sock")
     }
 
-    /// From now on `rule` decides, by method and path, a line feed and the body.
+    /// Sets the rule. It gets the method and the path, a line feed and the body.
     pub fn rule(&self, rule: impl Fn(&str) -> Fate + Send + Sync + 'static) {
         *self.shared.rule.lock().unwrap() = Arc::new(rule);
         self.shared.met.lock().unwrap().clear();
     }
 
-    /// From now on everything passes.
+    /// Lets everything pass from now on.
     pub fn open(&self) {
         self.rule(|_| Fate::Pass);
     }
@@ -170,7 +170,7 @@ fn wait_for_change(shared: &Shared, rule: &Arc<Rule>) {
     }
 }
 
-/// Reads a head and a body of a stated length; good for answers as well.
+/// Reads a head, and a body with a `Content-Length`. Reads replies too.
 fn read_request(reader: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)> {
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -195,7 +195,7 @@ fn forward(shared: &Shared, head: &str, body: &[u8]) -> std::io::Result<UnixStre
     Ok(upstream)
 }
 
-/// Carries the answer back until either side goes.
+/// Copies bytes in both directions until either side closes.
 fn splice(client: UnixStream, upstream: UnixStream) -> std::io::Result<()> {
     let (mut from, mut to) = (upstream.try_clone()?, client.try_clone()?);
     let back = thread::spawn(move || {

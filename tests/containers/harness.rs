@@ -1,5 +1,5 @@
-//! A daemon on a real container runtime, and what the tests look at inside its containers. Everything that a test has
-//! made on the runtime goes with its [`Host`].
+//! A daemon on a real container runtime, and helpers that look inside its containers. All containers that a test has
+//! made are deleted with its [`Host`].
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,9 +19,9 @@ use crate::test_runtime::{self, TestRuntime, soon, unique};
 pub struct Host {
     pub daemon: Daemon,
     pub test_runtime: TestRuntime,
-    /// Every agent's name in this test begins so.
+    /// The prefix of every agent's name in this test.
     pub prefix: String,
-    /// Where the runtime can be made to fail; not with classic LXC.
+    /// Makes the runtime fail. Not with classic LXC.
     pub gate: Option<Gate>,
     /// A folder below which deployments may mount.
     pub mounts: TempDir,
@@ -30,12 +30,12 @@ pub struct Host {
 }
 
 impl Host {
-    /// On the real LXD or Incus, behind a gate.
+    /// Starts a daemon on the real LXD or Incus, behind a gate.
     pub fn rest() -> Self {
         Self::rest_with(&[])
     }
 
-    /// The same, with more environment.
+    /// Like [`Host::rest`], with more environment variables.
     pub fn rest_with(env: &[(&str, &str)]) -> Self {
         let test_runtime = TestRuntime::rest();
         let gate = Gate::before(&TestRuntime::rest_socket().expect("it is there"));
@@ -43,7 +43,7 @@ impl Host {
         Self::start(test_runtime, Some(gate), runtime, &place, env)
     }
 
-    /// The same, with more lines at the end of the configuration file.
+    /// Like [`Host::rest_with`], with more lines at the end of the configuration file.
     pub fn rest_with_settings(more: &str, env: &[(&str, &str)]) -> Self {
         let test_runtime = TestRuntime::rest();
         let gate = Gate::before(&TestRuntime::rest_socket().expect("it is there"));
@@ -51,7 +51,7 @@ impl Host {
         Self::start_with(test_runtime, Some(gate), runtime, &place, env, None, more)
     }
 
-    /// The same without a gate, with this list of `mount_roots`.
+    /// Like [`Host::rest`], without a gate and with this list of `mount_roots`.
     pub fn rest_with_roots(roots: &str) -> Self {
         let test_runtime = TestRuntime::rest();
         let (runtime, socket) =
@@ -59,7 +59,7 @@ impl Host {
         Self::start_with(test_runtime, None, runtime, &socket, &[], Some(roots), "")
     }
 
-    /// On the real classic LXC.
+    /// Starts a daemon on the real classic LXC.
     pub fn classic() -> Self {
         let test_runtime = TestRuntime::classic();
         let images = test_runtime::setting("TAOSD_TEST_LXC_IMAGES").expect("it is there");
@@ -102,17 +102,17 @@ impl Host {
         self.gate.as_ref().expect("a gate")
     }
 
-    /// A name of this test's own.
+    /// Returns a name that is unique to this test.
     pub fn name(&self, what: &str) -> String {
         format!("{}-{what}", self.prefix)
     }
 
-    /// The container that a live agent of this name has.
+    /// Returns the name of a live agent's container.
     pub fn container(&self, name: &str) -> ContainerName {
         ContainerName::for_agent(name).expect("a container's name")
     }
 
-    /// A container as somebody else would make it, stopped, under the name that belongs to this agent.
+    /// Makes a stopped container under the agent's container name, as somebody else would.
     pub fn foreign_container(&self, name: &str, owner: Option<&str>) -> ContainerName {
         let container = self.container(name);
         let mut spec = self.test_runtime.spec();
@@ -121,20 +121,20 @@ impl Host {
         container
     }
 
-    /// Posts without a body and waits for the end.
+    /// Posts without a body and waits for the end of the operation.
     #[track_caller]
     pub fn act(&self, path: &str) -> Reply {
         self.daemon.operator().send("POST", &format!("{path}?wait=60"), None)
     }
 
-    /// Deploys an agent and waits until it runs. Its id.
+    /// Deploys an agent and waits until it runs. Returns its id.
     #[track_caller]
     pub fn deploy(&self, name: &str) -> String {
         self.deploy_with(name, json!({})).expect(200);
         text(&self.daemon.record(name), "id")
     }
 
-    /// Deploys an agent with more fields and waits for the end.
+    /// Deploys an agent with more fields and waits for the end of the operation.
     #[track_caller]
     pub fn deploy_with(&self, name: &str, mut body: Value) -> Reply {
         body["name"] = json!(name);
@@ -143,13 +143,13 @@ impl Host {
         reply
     }
 
-    /// Archives an agent and waits for the end. Its id.
+    /// Archives an agent and waits for the end of the operation. Returns its id.
     #[track_caller]
     pub fn archive(&self, name: &str) -> String {
         text(&self.daemon.operator().delete(&format!("/api/agents/{name}?wait=60")).expect(200).json(), "id")
     }
 
-    /// The record of an operation that has ended.
+    /// Waits for the end of an operation. Returns its record.
     #[track_caller]
     pub fn ended(&self, operation: &str) -> Value {
         let record = self.daemon.operator().get(&format!("/api/operations/{operation}?wait=60")).expect(200).json();
@@ -157,7 +157,7 @@ impl Host {
         record
     }
 
-    /// Waits for something that comes about by itself.
+    /// Waits until `holds` returns true, for at most a minute.
     #[track_caller]
     pub fn eventually(&self, what: &str, holds: impl Fn() -> bool) {
         let end = Instant::now() + Duration::from_secs(60);
@@ -167,7 +167,7 @@ impl Host {
         }
     }
 
-    /// Waits until the start-up migration has had its say about an agent with a container.
+    /// Waits until the start-up migration has delivered the agent's token.
     #[track_caller]
     pub fn wait_until_delivered(&self, name: &str) {
         self.eventually("the token is delivered", || {
@@ -177,13 +177,13 @@ impl Host {
         });
     }
 
-    /// Waits until an agent's record says this of its token's delivery.
+    /// Waits until an agent's record has this `token_delivery`.
     #[track_caller]
     pub fn wait_until_record(&self, name: &str, delivery: &str) {
         self.eventually(delivery, || self.daemon.record(name)["token_delivery"] == delivery);
     }
 
-    /// The token in a container's configuration.
+    /// Returns the token in a container's configuration.
     pub fn configured_token(&self, container: &ContainerName) -> Option<String> {
         let (key, found) = (EnvKey::parse("TAOS_TOKEN").expect("a name"), RefCell::new(None));
         let look = |value: &str| {
@@ -194,7 +194,8 @@ impl Host {
         found.into_inner()
     }
 
-    /// What `script` writes inside a running container; its first process's token is `$TAOS_TOKEN`.
+    /// Runs `script` inside a running container. Returns its output. `$T` is the token of the first process, `$U` the
+    /// URL.
     pub fn inside(&self, container: &ContainerName, script: &str) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let environment = "T=$(busybox tr '\\0' '\\n' </proc/1/environ | busybox sed -n s/^TAOS_TOKEN=//p); \
@@ -204,14 +205,15 @@ impl Host {
         kept_output::run(exec, "busybox cat", &file, &format!("{environment}{script}")).1
     }
 
-    /// How many processes of this command line run in a container with Debian's programs.
+    /// Returns the number of processes with this command line in a container that has Debian's programs.
     pub fn inside_count(&self, name: &str, command: &str) -> usize {
-        // Waiting for it to write anything: LXD loses what a command writes that ends before LXD listens.
+        // This waits until the command writes something, because LXD loses the output of a command that ends before LXD
+        // listens.
         let count = self.test_runtime.says(&self.container(name), &["pgrep", "-c", "-f", &format!("^{command}")]);
         count.trim().parse().expect("a number")
     }
 
-    /// Who the daemon says that the first process of a container is, by its own token, over its own way in.
+    /// Returns the identity of a container's first process, which asks with its own token over its own socket.
     #[track_caller]
     pub fn whoami_inside(&self, container: &ContainerName) -> Value {
         let script = "busybox wget -q -O - --header \"Authorization: Bearer $T\" $U/api/auth/whoami";
@@ -220,14 +222,14 @@ impl Host {
             let answer = self.inside(container, script);
             match serde_json::from_str(&answer) {
                 Ok(answer) => return answer,
-                // Its loopback comes up in the first moments of its life.
+                // The container's loopback is not up in its first moments.
                 Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(100)),
                 Err(error) => panic!("{error}: {answer}"),
             }
         }
     }
 
-    /// What the token file of a running container has.
+    /// Returns the text in the token file of a running container.
     pub fn token_file(&self, container: &ContainerName) -> String {
         self.inside(container, "busybox cat /run/taos/token")
     }
@@ -246,7 +248,7 @@ impl Host {
         assert_eq!(me["agent_id"], json!(id));
     }
 
-    /// The containers that belong to this test.
+    /// Returns the names of this test's containers.
     pub fn containers(&self) -> Vec<String> {
         self.note_ids();
         let made = self.made.lock().unwrap();
@@ -256,7 +258,7 @@ impl Host {
         all.into_iter().map(|state| state.name.to_string()).filter(|name| ours(name)).collect()
     }
 
-    /// Remembers the names that the archived containers of the agents there are would have.
+    /// Remembers the names that containers of the existing agents get when they are archived.
     fn note_ids(&self) {
         let conn = self.daemon.db();
         let Ok(mut statement) = conn.prepare("SELECT id FROM agents") else { return };
@@ -266,12 +268,12 @@ impl Host {
         }
     }
 
-    /// How many operations have not ended.
+    /// Returns the number of operations that have not ended.
     pub fn open_operations(&self) -> i64 {
         self.daemon.number("SELECT count(*) FROM operations WHERE finished_at IS NULL", [])
     }
 
-    /// The agents' sockets that there are.
+    /// Returns the number of agents' sockets.
     pub fn sockets(&self) -> usize {
         std::fs::read_dir(self.daemon.data.join("agents")).map_or(0, Iterator::count)
     }

@@ -1,5 +1,5 @@
-//! What an agent's log is where systemd runs in its container: the journal, which the container's own `journalctl`
-//! reads; and that a container whose programs lie, hang or never stop harms nobody.
+//! If systemd runs in a container, the agent's log is the journal, which the container's own `journalctl` reads. A
+//! container whose programs lie, hang or never stop harms no one else.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ use crate::test_runtime::TestRuntime;
 
 on_both! { a_journal_is_the_log_where_systemd_runs_and_its_container_harms_nobody_by_it }
 
-/// One container for both stories: this one takes seconds to make.
+/// Both stories use one container, because it takes seconds to make.
 fn a_journal_is_the_log_where_systemd_runs_and_its_container_harms_nobody_by_it(host: Host) {
     let (name, other) = (host.name("a"), host.name("b"));
     deploy(&host, &name);
@@ -23,13 +23,13 @@ fn a_journal_is_the_log_where_systemd_runs_and_its_container_harms_nobody_by_it(
     programs_inside_that_lie_hang_or_never_stop_harm_nobody(&host, &name, &other);
 }
 
-/// Deploys an agent where systemd runs and waits until its journal answers.
+/// Deploys an agent with systemd in its container and waits until its journal can be read.
 fn deploy(host: &Host, name: &str) {
     let image = TestRuntime::systemd_image();
     host.deploy_with(name, json!({"image": image.as_str()})).expect(200);
     host.eventually("systemd has begun", || {
         let reply = host.daemon.operator().get(&format!("/api/agents/{name}/logs"));
-        // While it boots on a busy machine, a reading may take longer than it is given.
+        // While the container boots on a busy machine, a reading may exceed its time limit.
         reply.status == 200
             && reply.json()["source"] == "journal"
             && text(&reply.json(), "logs").contains("systemd[1]: ")
@@ -48,7 +48,7 @@ fn taosctl(host: &Host, name: &str, flag: &str) -> Command {
     command
 }
 
-/// The log that holds this. A reading is refused for a moment after one before it hung.
+/// Waits for a log with this text, and returns it. The daemon refuses readings for a moment after one that hung.
 #[track_caller]
 fn log_with(host: &Host, path: &str, wanted: &str) -> Value {
     let end = Instant::now() + Duration::from_secs(20);
@@ -118,7 +118,7 @@ fn programs_inside_that_lie_hang_or_never_stop_harm_nobody(host: &Host, name: &s
     let log = host.daemon.operator().get(&path).expect(200).json();
     assert_eq!((&log["lines"], &log["truncated"]), (&json!(0), &json!(true)), "one line longer than the bound");
 
-    // A link in the place of anything that is written leads nowhere but into the container.
+    // A link in place of a written file leads only to a place inside the container.
     let secret = host.daemon.data.join("operator.token");
     run(host, name, &format!("rm -f /run/taosd-journal; ln -s {} /run/taosd-journal", secret.display()));
     instead("echo from-inside");
@@ -134,7 +134,7 @@ fn programs_inside_that_lie_hang_or_never_stop_harm_nobody(host: &Host, name: &s
             let reply = host.daemon.operator().get(&path);
             (reply, began.elapsed())
         });
-        // Others are answered meanwhile, and operations go on.
+        // Meanwhile other requests get replies, and operations continue.
         host.daemon.operator().get(&format!("/api/agents/{other}/logs")).expect(200);
         host.act(&format!("/api/agents/{other}/restart")).expect(200);
         let (reply, took) = hangs.join().expect("a reply");

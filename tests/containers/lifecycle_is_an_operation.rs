@@ -1,4 +1,4 @@
-//! Start, stop, restart, pause, resume, singly and in bulk; logs and the list of containers.
+//! Start, stop, restart, pause and resume, for one agent and in bulk. Also logs and the list of containers.
 
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ fn a_bulk_operation_tells_of_each_agent(host: Host) {
             (&json!(status), &json!(status))
         );
     }
-    // Of agents that the caller may not edit it says nothing.
+    // The reply does not name agents that the caller may not edit.
     let member = host.daemon.member("mia", &["*"]);
     let reply = member.send("POST", "/api/agents/bulk/stop", None).expect(200).json();
     assert_eq!(reply, json!({"action": "stop", "results": {}}));
@@ -90,7 +90,8 @@ fn slow_work_is_promised_waited_for_and_replayed() {
     host.deploy(&name);
     let operator = host.daemon.operator();
     let path = format!("/api/agents/{name}/stop");
-    // No wait: a promise. The repeat is the same promise, even once the work is done.
+    // Without a wait the reply promises an operation. A repeat gets the same reply, even after the end of the
+    // operation.
     let keyed = operator.with("Idempotency-Key", "one");
     let promised = keyed.send("POST", &path, None).expect(202);
     let operation = text(&promised.json(), "operation_id");
@@ -103,7 +104,7 @@ fn slow_work_is_promised_waited_for_and_replayed() {
     assert_eq!(record["result"], json!({"status": "stopped", "name": name}));
     let again = keyed.send("POST", &path, None).expect(202);
     assert_eq!((again.json(), again.header("idempotent-replayed")), (promised.json(), Some("true")));
-    // A wait that saw the end is replayed as the end.
+    // If the wait saw the end, a repeat gets the end too.
     let keyed = operator.with("Idempotency-Key", "two");
     let path = format!("/api/agents/{name}/start?wait=60");
     let done = keyed.send("POST", &path, None).expect(200);
@@ -111,7 +112,7 @@ fn slow_work_is_promised_waited_for_and_replayed() {
     let again = keyed.send("POST", &path, None).expect(200);
     assert_eq!((again.json(), again.header("idempotent-replayed")), (done.json(), Some("true")));
     assert_eq!(host.daemon.number("SELECT count(*) FROM operations WHERE kind IN ('start', 'stop')", []), 2);
-    // A failure of the runtime's is not kept: the repeat does the work.
+    // A failure of the runtime is not stored, so a repeat does the work.
     let keyed = operator.with("Idempotency-Key", "three");
     host.gate().rule(|request| if request.starts_with("PUT ") { Fate::Error(500) } else { Fate::Pass });
     let path = format!("/api/agents/{name}/stop?wait=60");
@@ -142,7 +143,7 @@ fn a_wait_that_runs_out_is_a_promise_and_the_agent_is_busy_meanwhile() {
     let record = host.ended(&operation);
     assert_eq!((&record["status"], &record["error"]["error"]), (&json!("failed"), &json!("container_failed")));
     operator.send("POST", &cancel, None).expect_error(409, "operation_finished");
-    // Seen by those who may read the agent, and by nobody else.
+    // Only principals that may read the agent see the operation.
     let stranger = host.daemon.member("mia", &["*"]);
     stranger.get(&format!("/api/operations/{operation}")).expect_error(404, "operation_not_found");
     stranger.send("POST", &cancel, None).expect_error(404, "operation_not_found");

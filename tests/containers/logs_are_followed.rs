@@ -1,4 +1,5 @@
-//! A container's log as it comes: what was there, then each new line, until the container or the credential goes.
+//! A stream of a container's log has the earlier lines, then each new line. It ends with the container or the
+//! credential.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

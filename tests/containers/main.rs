@@ -1,8 +1,8 @@
-//! The daemon with agents that live in containers: the real binary on a real LXD and a real classic LXC, which `.ci/lxd`
-//! provisions. Where the runtime must fail, a gate before the real LXD's socket makes it fail. What needs a real one is
+//! Tests of the daemon with agents in containers: the real binary on a real LXD and a real classic LXC, which `.ci/lxd`
+//! provisions. A gate in front of the real LXD's socket makes the runtime fail. Tests that need a real runtime are
 //! ignored: `bash .ci/lxd deb12 && cargo test --test containers -- --include-ignored`.
 
-/// Makes each scenario a test on LXD (or Incus, where `.ci/incus` runs them) and one on classic LXC.
+/// Makes two tests of each scenario: one on LXD (or on Incus, if `.ci/incus` runs them) and one on classic LXC.
 macro_rules! on_both {
     ($($scenario:ident)*) => {
         mod on_rest {

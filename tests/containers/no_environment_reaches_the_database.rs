@@ -1,5 +1,5 @@
-//! The environment of a deployment, whoever named it, is nowhere in the data directory: not while it runs, not after it
-//! has ended, and not in the backups; and a start takes out what an older release kept.
+//! The environment of a deployment, from the request or the settings, is never in the data directory: not during the
+//! operation, not after it, and not in backups. A start removes the environments that an older release stored.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::support::Daemon;
 
 const OURS: &str = "s3cret-of-the-request";
 
-/// The files below a folder that hold these bytes.
+/// Returns the files below a folder that contain these bytes.
 fn holding(dir: &Path, needle: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).expect("a folder").flatten() {

@@ -1,4 +1,4 @@
-//! SIGKILL in the middle of every kind of operation: the next start gives each a defined end. And cancelling.
+//! SIGKILL during every kind of operation. The next start gives each operation a defined end. Also tests cancelling.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +11,8 @@ use crate::harness::Host;
 use crate::support::text;
 use crate::test_runtime::TestRuntime;
 
-/// Sends a request that promises an operation, kills the daemon when a request to the runtime meets this fate, starts it
-/// again, and gives the operation's record once it has ended.
+/// Sends a request that promises an operation, kills the daemon when a request to the runtime meets this fate, and
+/// starts it again. Returns the operation's record once it has ended.
 fn killed(host: &mut Host, method: &str, path: &str, body: Option<Value>, at: fn(&str) -> bool, fate: Fate) -> Value {
     host.gate().rule(move |request| if at(request) { fate } else { Fate::Pass });
     let promised = host.daemon.operator().call(method, path, body.as_ref()).expect(202).json();
@@ -79,7 +79,7 @@ fn a_container_that_was_listed_before_its_deployment_was_taken_back_is_not_adopt
     host.daemon.kill();
     let migrated = "every agent with a container has its token";
     let told = host.daemon.log_text().matches(migrated).count();
-    // The next start sees the container in the list; the list arrives when the container is gone.
+    // The next start requests the list while the container exists, and gets it after the container is gone.
     let listed = Arc::new(AtomicBool::new(false));
     let is_listed = Arc::clone(&listed);
     host.gate().rule(move |request| {
@@ -136,7 +136,7 @@ fn an_archiving_killed_before_the_rename_is_undone_and_one_past_it_is_finished()
     };
     let record = killed(&mut host, "DELETE", &path, None, renames, Fate::PassThenHang);
     if record["status"] == "failed" {
-        // The rename may have been cut short by the end of the daemon; then it was undone.
+        // The end of the daemon may have interrupted the rename. Then the daemon has undone it.
         interrupted(&record);
         host.archive(&name);
     } else {
@@ -223,8 +223,8 @@ fn a_running_deployment_is_cancelled_and_taken_back() {
     assert_eq!((host.containers(), host.sockets()), (Vec::new(), 0));
 }
 
-/// Cancels a deployment while the runtime is silent about this request and the operation it began; neither is ever heard
-/// of again.
+/// Cancels a deployment while the runtime gives no reply about the operation that this request began. No reply ever
+/// comes.
 fn cancelled_within_a_step(begins: fn(&str) -> bool, what: &str) {
     let host = Host::rest();
     let name = host.name("a");
@@ -233,7 +233,7 @@ fn cancelled_within_a_step(begins: fn(&str) -> bool, what: &str) {
         if begins(request) {
             silent.store(true, Ordering::SeqCst);
         } else if request.starts_with("DELETE /1.0/operations/") {
-            // The daemon has given it up.
+            // The daemon has given up the operation.
             silent.store(false, Ordering::SeqCst);
         } else if silent.load(Ordering::SeqCst) && request.starts_with("GET /1.0/operations/") {
             return Fate::Hold;
@@ -297,7 +297,7 @@ fn a_copy_of_a_large_image_that_the_end_of_the_daemon_cut_is_taken_away() {
     host.eventually("the copy has begun", || unfinished.join("rootfs").is_dir());
     host.daemon.kill();
     host.daemon.spawn();
-    // The tool that copies may outlive the daemon for a moment, and then it is tried again.
+    // The copying tool may live a moment longer than the daemon. Then the removal is tried again.
     assert_eq!(host.ended(&operation)["status"], json!("failed"));
     host.eventually("nothing of it is left", || !unfinished.exists());
     assert_eq!((host.containers(), host.sockets()), (Vec::new(), 0));
@@ -307,7 +307,7 @@ fn a_copy_of_a_large_image_that_the_end_of_the_daemon_cut_is_taken_away() {
 #[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn deployments_that_run_and_that_wait_can_be_cancelled() {
     let host = Host::rest();
-    // Four threads talk to the runtime: with eight deployments some wait.
+    // Four threads use the runtime, so some of eight deployments wait.
     host.gate().rule(|request| if request.starts_with("GET /1.0/images/") { Fate::Hold } else { Fate::Pass });
     let operator = host.daemon.operator();
     let names: Vec<String> = (0..8).map(|n| host.name(&n.to_string())).collect();

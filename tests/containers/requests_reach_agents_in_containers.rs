@@ -1,5 +1,5 @@
-//! Sending requests on to an agent in a real container, at that container's own address, and asking for its health
-//! there. The network is one cable between the host and the container, made by the test in private addresses.
+//! Forwarding requests to an agent in a real container, at the container's own address, and checking its health there.
+//! The network is one virtual cable between the host and the container, with private addresses, made by the test.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::Host;
 use crate::support::{Client, Reply, text};
 
-/// A cable to a container: its ends' addresses.
+/// A virtual cable to a container, with the addresses of both ends.
 struct Cable {
     here: String,
     there: String,
@@ -24,10 +24,10 @@ fn must(program: &str, arguments: &[&str]) -> String {
 }
 
 impl Cable {
-    /// Plugs it into a running container; it goes with that.
+    /// Connects a cable to a running container. It ends with the container.
     fn to(host: &Host, name: &str) -> Self {
         let container = host.container(name);
-        // Four addresses of 10.214.0.0/16 for each cable, so that tests at the same time keep apart.
+        // Each cable uses four addresses of 10.214.0.0/16, so that parallel tests do not collide.
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let nth = COUNTER.fetch_add(1, Ordering::Relaxed);
         let net = (std::process::id() * 8 + nth * 4) % 65_536;
@@ -47,7 +47,7 @@ impl Cable {
     }
 }
 
-/// Serves files inside: a greeting, a program that tells what it got, and the agent's health.
+/// Starts a web server inside, with a greeting, a program that prints its request, and the agent's health.
 fn serve(host: &Host, name: &str) {
     let script = "busybox mkdir -p /www/base /www/cgi-bin; echo hello from inside >/www/base/hello; \
         echo '{\"status\":\"healthy\"}' >/www/base/healthz; \
@@ -56,7 +56,7 @@ fn serve(host: &Host, name: &str) {
     assert_eq!(host.inside(&host.container(name), script), "");
 }
 
-/// The agent says from inside where it answers, with its own token, over its own way in.
+/// Lets the agent register its URL from inside, with its own token, over its own socket.
 #[track_caller]
 fn register(host: &Host, name: &str, url: &str) -> Value {
     let body = json!({"name": name, "description": "", "acp_url": url, "acp_type": "sync"});

@@ -1,4 +1,4 @@
-//! Rotation: the old token works until the new one is in the container, and not a moment longer unless it was given a
+//! Rotation: the old token works until the new one is in the container. After that it works only if the rotation has a
 //! grace.
 
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn the_file_has_the_new_token_at_once_and_the_environment_after_a_restart(host: 
     assert_eq!(host.daemon.record(&name)["token_delivery"], "delivered");
     assert_eq!(host.whoami_inside(&container)["credential_id"], issued["credential_id"]);
     host.one_token_and_it_is_inside(&name);
-    // A grace keeps the one before alive.
+    // A grace keeps the previous token valid.
     let graced = host.daemon.operator().post(&issue(&name), json!({"grace_seconds": 600})).expect(200).json();
     assert!(graced["previous_valid_until"].is_string());
     host.daemon.client(&new).get("/api/auth/whoami").expect(200);
@@ -77,7 +77,7 @@ fn a_revoked_token_leaves_the_container(mut host: Host) {
     host.eventually("the container forgets it", || host.configured_token(&container).is_none());
     assert!(host.token_file(&container).contains("No such file"));
     assert_eq!(host.daemon.record(&name)["token_delivery"], "not_injected");
-    // It was taken away on purpose: a start delivers no other.
+    // An admin removed the token on purpose, so a start delivers no other.
     host.daemon.restart();
     host.daemon.on_socket().get("/readyz").expect(200);
     std::thread::sleep(std::time::Duration::from_secs(1));
@@ -100,7 +100,7 @@ fn the_old_token_works_until_the_new_one_is_delivered() {
         host.daemon.client(&old).get("/api/auth/whoami").expect(200);
         let new = host.configured_token(&container).unwrap();
         host.daemon.client(&new).get("/api/auth/whoami").expect_error(401, "invalid_token");
-        // The answer never comes, but the container says that it has the token.
+        // The runtime's reply never comes, but the container's configuration shows the token.
         rotation.join().unwrap().expect(200);
         host.daemon.client(&old).get("/api/auth/whoami").expect_error(401, "invalid_token");
         host.daemon.client(&new).get("/api/auth/whoami").expect(200);
@@ -137,7 +137,7 @@ fn a_scope_narrowed_while_a_delivery_runs_wins() {
     let token = host.configured_token(&host.container(&name)).unwrap();
     let me = host.daemon.client(&token).get("/api/auth/whoami").expect(200).json();
     assert_eq!(me["scope"], json!(["agents.read"]));
-    // Widened again, the credential itself is no wider than what won.
+    // The scope of the stored credential is the narrow one, so a later wider scope does not widen it.
     let stored =
         host.daemon.text("SELECT scopes FROM credentials WHERE id = ?1", [me["credential_id"].as_str().unwrap()]);
     assert_eq!(stored, r#"["agents.read"]"#);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::harness::Host;
 use crate::support::Client;
 
-/// An open stream; what it tells, line by line.
+/// An open stream, read line by line.
 pub struct Stream(BufReader<TcpStream>);
 
 impl Stream {
@@ -27,7 +27,7 @@ impl Stream {
         Self(reader)
     }
 
-    /// Reads until a line holds this.
+    /// Reads until a line contains this text. Returns everything read.
     #[track_caller]
     pub fn until(&mut self, wanted: &str) -> String {
         let (end, mut all) = (Instant::now() + Duration::from_secs(30), String::new());
@@ -43,7 +43,7 @@ impl Stream {
         panic!("no {wanted:?} in {all}");
     }
 
-    /// Waits for its end; how long that took.
+    /// Waits for the end of the stream. Returns how long that took.
     #[track_caller]
     pub fn ends(mut self) -> Duration {
         let began = Instant::now();

@@ -1,5 +1,5 @@
-//! The heart of it: an agent whose container was there before, with no token, is served at a start of the daemon; a
-//! second start finds nothing to do.
+//! The central case: an agent has an existing container without a token. A start of the daemon delivers one. A second
+//! start has nothing to do.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ on_both! {
 fn an_existing_container_gets_its_token_and_its_way_in(mut host: Host) {
     let name = host.name("old");
     let id = host.daemon.agent(&name);
-    // It is off meanwhile, or it would go into the container's network at the same time as the test.
+    // The daemon is off here. Otherwise it would enter the container's network at the same time as the test.
     assert_eq!(host.daemon.stop(), Some(0));
     let container = host.foreign_container(&name, Some(&id));
     host.test_runtime.driver.start(&container, soon().into()).unwrap();
@@ -41,7 +41,7 @@ fn an_existing_container_gets_its_token_and_its_way_in(mut host: Host) {
     });
     let after = (credentials(&host), host.configured_token(&container), operations(&host), host.daemon.record(&name));
     let plain = |(c, t, o, mut record): (Vec<String>, Option<String>, i64, Value)| {
-        // When it was last used is written once a minute.
+        // The time of the last use is written once a minute.
         record["last_used_at"] = Value::Null;
         (c, t, o, record)
     };
@@ -49,7 +49,7 @@ fn an_existing_container_gets_its_token_and_its_way_in(mut host: Host) {
     host.whoami_inside(&container);
 }
 
-/// What is stored of credentials, but for when they were last used.
+/// Returns the stored credentials without the time of their last use.
 fn credentials(host: &Host) -> Vec<String> {
     let conn = host.daemon.db();
     let sql =
@@ -72,7 +72,7 @@ fn a_container_made_for_another_is_not_taken(mut host: Host) {
     assert_eq!(host.configured_token(&container), None);
 }
 
-/// Where a delivery could not see which run of the container it reached, nothing says that the processes began after it.
+/// If a delivery could not see which run of the container it reached, nothing shows that the processes began after it.
 fn a_run_that_a_delivery_did_not_see_is_no_restart(mut host: Host) {
     let name = host.name("unsure");
     host.deploy(&name);

@@ -1,5 +1,5 @@
-//! Two nodes: this machine's Incus, and a second one in a network of its own, reached over a wire that is really cut. Of
-//! 20 agents placed on them nothing is lost and nothing doubled, and those on the other node notice nothing.
+//! Two nodes: this machine's Incus, and a second Incus in its own network. The test really cuts the network link to the
+//! second one. None of 20 agents on the nodes is lost or doubled, and agents on the other node are not affected.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -15,14 +15,14 @@ use crate::test_runtime::{setting, unique};
 
 const EACH: usize = 10;
 
-/// The daemon, and the two machines that it drives.
+/// The daemon, and the two machines that it uses.
 struct Machines {
     daemon: Daemon,
     prefix: String,
     config: TempDir,
 }
 
-/// What `.ci/incus` says of the second machine.
+/// Returns a setting of the second machine, which `.ci/incus` has set.
 fn told(key: &str) -> String {
     setting(key).unwrap_or_else(|| panic!("{key} is not set: bash .ci/incus tests"))
 }
@@ -33,7 +33,7 @@ fn output(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// The client of Incus, on the machine of this folder.
+/// The client of the Incus with this folder.
 fn incus(folder: &Path) -> Command {
     let mut command = Command::new("incus");
     command.env("INCUS_DIR", folder);
@@ -48,14 +48,14 @@ fn there() -> PathBuf {
     PathBuf::from(told("TAOSD_TEST_NODE_SOCKET")).parent().expect("a folder").to_owned()
 }
 
-/// Cuts the wire at the other machine's end, or mends it.
+/// Cuts the link (`down`) at the other machine's end, or restores it (`up`).
 fn wire(state: &str) {
     let pid = told("TAOSD_TEST_NODE_PID");
     output(Command::new("nsenter").args(["-t", &pid, "-n", "ip", "link", "set", "taosd-far", state]));
 }
 
 impl Machines {
-    /// A daemon that has `barn` in its settings, and takes `shed` in as its owner would.
+    /// Starts a daemon with `barn` in its settings, and adds `shed` as its owner would.
     fn new() -> Self {
         let (config, own) = (TempDir::new(), told("TAOSD_TEST_NODE_HERE"));
         let port = TcpListener::bind((own.as_str(), 0)).and_then(|free| free.local_addr()).expect("a port").port();
@@ -101,13 +101,13 @@ impl Machines {
         text(&self.daemon.record(name), "status")
     }
 
-    /// The containers of this test on the machine of this folder.
+    /// Returns this test's containers on the machine with this folder.
     fn containers(&self, machine: &Path) -> BTreeSet<String> {
         let all = output(incus(machine).args(["list", "--format", "csv", "--columns", "n"]));
         all.lines().filter(|name| name.contains(&self.prefix)).map(str::to_owned).collect()
     }
 
-    /// The token in a container's settings.
+    /// Returns the token in a container's configuration.
     fn token_in(machine: &Path, name: &str) -> String {
         output(incus(machine).args(["config", "get", &format!("taos-agent-{name}"), "environment.TAOS_TOKEN"]))
     }
@@ -150,12 +150,12 @@ fn path(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 
-/// An agent in a container of the other machine asks this one who it is, over the network.
+/// Lets an agent on the other machine ask the daemon over the network who it is.
 fn whoami_over_the_wire(name: &str) -> Value {
     let container = format!("taos-agent-{name}");
     let inside = |script: &str| output(incus(&there()).args(["exec", &container, "--", "sh", "-c", script]));
     inside("ip address add 10.213.77.50/24 dev eth0; ip link set eth0 up");
-    // The static busybox of the image crashes with a time limit of its own.
+    // `wget` gets no time limit, because the static busybox of the image crashes with one.
     let asked = "wget -q -O - --header \"Authorization: Bearer $TAOS_TOKEN\" $TAOS_URL/api/auth/whoami";
     serde_json::from_str(&inside(asked)).expect("JSON")
 }

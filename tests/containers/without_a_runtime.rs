@@ -1,4 +1,4 @@
-//! A host without containers.
+//! A box without containers.
 
 use serde_json::json;
 

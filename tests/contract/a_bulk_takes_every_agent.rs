@@ -1,5 +1,5 @@
-//! A bulk operation takes every agent that has a container, however many there are: its parts are made in several
-//! transactions, and its end tells of each.
+//! A bulk operation includes every agent that has a container, however many there are. It makes its parts in several
+//! transactions, and its result has an entry for each agent.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! An export is the settings and no secret; an import of it makes the same agent, never into another's name.
+//! An export has the settings and no secret. Importing it makes the same agent, but never under a name that another
+//! agent has.
 
 use serde_json::{Value, json};
 

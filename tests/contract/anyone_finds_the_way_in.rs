@@ -1,4 +1,5 @@
-//! `GET /` leads on, and what anyone may read takes the parameters that monitors and caches add.
+//! `GET /` leads to the console and the documentation. Public routes accept the parameters that monitors and caches
+//! add.
 
 use hyper::http::Method;
 use taosd::api::routes;
@@ -19,7 +20,7 @@ fn the_first_page_sends_people_to_the_console_and_tells_programs_where_to_go() {
     let reply = browser.get("/").expect(303);
     let console = reply.header("location").expect("a place");
     assert_eq!(console, "/ui/");
-    // Nobody is signed in yet.
+    // Nobody is logged in yet.
     let login = browser.get(console).expect(303);
     browser.get(login.header("location").expect("a place")).expect(200);
     for program in ["*/*", "application/json", "application/json, text/html;q=0.5", ""] {
@@ -33,7 +34,7 @@ fn the_first_page_sends_people_to_the_console_and_tells_programs_where_to_go() {
 fn what_anyone_may_read_ignores_unknown_parameters() {
     let daemon = Daemon::start();
     for route in routes().iter().flat_map(|table| table.iter()) {
-        // The query of a raw route is its handler's own.
+        // The handler of a raw route reads its query itself.
         if route.action().is_some() || route.method != Method::GET || matches!(route.body, BodyKind::Raw) {
             continue;
         }
@@ -42,7 +43,7 @@ fn what_anyone_may_read_ignores_unknown_parameters() {
             daemon.anonymous().get(&format!("{path}?{query}")).expect(200);
         }
     }
-    // Elsewhere a parameter that there is not is a mistake.
+    // On all other routes an unknown parameter is an error.
     daemon.operator().get("/api/agents?x=1").expect_error(422, "validation_error");
     daemon
         .anonymous()

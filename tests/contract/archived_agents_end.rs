@@ -1,4 +1,5 @@
-//! Archiving ends everything an agent had; what comes after under its name, or back under its id, inherits nothing.
+//! Archiving ends everything that an agent had. A later agent with its name, or the restored agent with its id,
+//! inherits nothing.
 
 use serde_json::json;
 

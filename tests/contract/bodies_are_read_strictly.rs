@@ -1,4 +1,4 @@
-//! What a body must be: a JSON object in UTF-8, declared as such, no key twice, not too deep.
+//! A body must be a JSON object in UTF-8 with a JSON content type, without duplicate keys and not nested too deep.
 
 use std::collections::HashSet;
 
@@ -40,7 +40,7 @@ fn a_body_that_is_not_strict_json_is_refused_and_nothing_is_stored() {
     for body in bodies {
         daemon.operator().send("POST", "/api/agents", Some(body)).expect_error(400, "invalid_json");
     }
-    // At the allowed depth the body is read, and its unknown field told.
+    // At the allowed depth the body is read, and the reply names its unknown field.
     daemon.operator().send("POST", "/api/agents", Some(deep(31).as_bytes())).expect_error(422, "validation_error");
     assert_eq!(daemon.operator().get("/api/agents").expect(200).json(), json!([]));
 }
@@ -78,7 +78,7 @@ fn a_whole_number_may_be_written_with_zeros_behind_a_point() {
     daemon.operator().get("/api/agents?limit=5.5").expect_error(422, "validation_error");
 }
 
-/// What a route of each kind takes, as far as its head goes.
+/// Returns a `Content-Type` that the route accepts.
 fn typed(route: &ApiRoute) -> &'static str {
     match route.body {
         BodyKind::Json(_) | BodyKind::None => "application/json",
@@ -91,12 +91,12 @@ fn typed(route: &ApiRoute) -> &'static str {
 
 #[test]
 fn a_compressed_body_is_refused_by_every_route_that_reads_one() {
-    // Many bodies of one peer, some of them refused: no rate stands before what is tried here.
+    // One peer sends many bodies, some of which are refused. No rate limit may come first.
     let harness = Harness::with(&[("TAOSD_FAILED_LOGINS_PER_MINUTE", "100000")]);
     let mut refused = Vec::new();
     let mut kinds = HashSet::new();
     for route in routes().iter().flat_map(|table| table.iter()) {
-        // No body at all is read of these; what is sent on to an agent is the agent's to unpack.
+        // The daemon reads no body for these. It forwards a body for an agent unread.
         let is_read = route.method != Method::GET && !matches!(route.answer.1, Answer::Foreign);
         if !is_read {
             continue;
@@ -108,7 +108,7 @@ fn a_compressed_body_is_refused_by_every_route_that_reads_one() {
         };
         for coding in ["gzip", "br", "x-anything", "identity, gzip"] {
             let reply = coded(coding, b"{}");
-            // Some take no operator's token: those are refused before their body matters.
+            // Some routes accept no operator's token, and refuse the request before they read the body.
             let why = [415, 401, 403].contains(&reply.status);
             assert!(why, "{} {path} {coding}: {} {}", route.method, reply.status, reply.text());
             if reply.status == 415 {
@@ -146,7 +146,7 @@ fn only_json_in_utf_8_is_taken_and_only_an_empty_body_needs_no_type() {
         operator.token()
     );
     operator.raw(raw.as_bytes()).expect_error(415, "unsupported_media_type");
-    // Without a body nothing is declared, and the field is missing.
+    // A request without a body needs no content type. The required field is missing.
     operator.send("POST", "/api/agents", None).expect_error(422, "validation_error");
 }
 

@@ -1,4 +1,4 @@
-//! Fifty-three sockets that announce a body and stop hold up nobody, whatever they show.
+//! Fifty-three connections announce a body and stall. They delay nobody else, whatever credential they show.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,14 +17,14 @@ fn stall(daemon: &Daemon, method: &str, path: &str, header: &str) -> Vec<TcpStre
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{header}Content-Type: application/json\r\nContent-Length: {BYTES}\r\n\r\n"
         );
-        // Who is refused at once may have closed already.
+        // A connection that was refused at once may be closed already.
         let _ = socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(&vec![b' '; BYTES - 1]));
         socket
     };
     (0..SOCKETS).map(one).collect()
 }
 
-/// A hundred writes: none waits until a stalled body times out.
+/// Makes a hundred writes. None may wait until a stalled body times out.
 fn writes(client: &Client) {
     for n in 0..100 {
         let start = Instant::now();

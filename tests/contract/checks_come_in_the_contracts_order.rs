@@ -1,5 +1,5 @@
-//! The order of checks: path, method, credential, scope, role, query and body, idempotency, visibility, grant, state. Each
-//! request here is wrong in every later way as well.
+//! The order of checks: path, method, credential, scope, role, query and body, idempotency, visibility, grant, state.
+//! Each request here also fails all later checks.
 
 use serde_json::json;
 use taosd::rest::route::Repeat;
@@ -8,7 +8,7 @@ use crate::harness::{Harness, all_routes, path_with};
 use crate::support::conformance::matches;
 use crate::support::{Client, Reply};
 
-/// Sends what no route takes: an unknown parameter, a body that is no JSON.
+/// Sends a request that no route accepts: an unknown parameter, and a body that is not JSON.
 fn garbage(client: &Client, method: &str, path: &str) -> Reply {
     client.send(method, &format!("{path}?no_such=1"), Some(b"{"))
 }
@@ -30,7 +30,8 @@ fn an_unknown_method_is_told_before_the_credential_with_what_the_path_takes() {
     let harness = Harness::new();
     for route in all_routes() {
         let path = path_with(route, "x");
-        // Of the patterns that match, the one with the earliest words decides: a word is no parameter of another.
+        // Of the matching patterns, the one with the earliest literal words wins. A literal word is no parameter of
+        // another pattern.
         let literal = |path: &str| path.split('/').map(|s| s.starts_with('{')).collect::<Vec<_>>();
         let best = all_routes().filter(|r| matches(r.path, &path)).map(|r| literal(r.path)).min();
         let mut takes: Vec<&str> = all_routes()
@@ -67,7 +68,7 @@ fn credential_scope_and_role_come_before_query_and_body() {
     for route in all_routes() {
         let (method, path) = (route.method.as_str(), path_with(route, "x"));
         let Some(action) = route.action() else {
-            // Public: a credential, even a bad one, is not looked at, and neither is an unknown parameter.
+            // A public route ignores credentials, even bad ones, and unknown parameters.
             assert_eq!(garbage(&bad, method, &path).status, 400, "{}", route.id);
             continue;
         };

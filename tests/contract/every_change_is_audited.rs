@@ -1,4 +1,5 @@
-//! The audit chain: a row for every change, written with it; denials, aggregated; no gap; no secret.
+//! The audit chain has a row for every change, written in the same transaction. Denials are aggregated. There is no gap
+//! and no secret.
 
 use std::process::Command;
 
@@ -13,7 +14,7 @@ fn last_seq(harness: &Harness) -> i64 {
     harness.daemon.number("SELECT coalesce(max(seq), 0) FROM audit", [])
 }
 
-/// The rows after `seq`, oldest first.
+/// Returns the rows after `seq`, oldest first.
 fn rows_after(harness: &Harness, seq: i64) -> Vec<Value> {
     let mut rows = harness.operator().get("/api/audit?limit=500").expect(200).json().as_array().expect("rows").clone();
     rows.retain(|row| row["seq"].as_i64() > Some(seq));
@@ -21,15 +22,15 @@ fn rows_after(harness: &Harness, seq: i64) -> Vec<Value> {
     rows
 }
 
-/// What `taosd check` says of the daemon's file.
+/// Returns the exit code and the output of `taosd check`.
 fn check(harness: &Harness) -> (Option<i32>, String) {
     let output =
         Command::new(env!("CARGO_BIN_EXE_taosd")).arg("check").arg(harness.daemon.database()).output().expect("taosd");
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Changes that the audit leaves out: what people are told and have read says nothing of who may do what (DESIGN D15),
-/// and is as much as the chain itself. A check of the database changes nothing.
+/// Changes that are not audited. Notifications and what people have read do not affect rights (DESIGN D15), and would
+/// need as much room as the chain itself. A check of the database changes nothing.
 const NOT_AUDITED: &[&str] = &[
     "channels_test",
     "ui_notify",
@@ -40,7 +41,7 @@ const NOT_AUDITED: &[&str] = &[
     "database_check_stop",
 ];
 
-/// What a row says was done: the route's action, and of an action with several verbs the verb.
+/// Returns the action that a row names: the route's action, or the verb if the action has several verbs.
 fn verb(route: &ApiRoute) -> String {
     let last = route.path.rsplit('/').next().expect("a word");
     if ["start", "stop", "restart", "pause", "resume", "freeze", "thaw"].contains(&last) {
@@ -62,7 +63,7 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
         assert!(reply.status < 300, "{}: {}", route.id, reply.text());
         harness.await_end(&reply);
         let rows = rows_after(&harness, before.0);
-        // Who takes a copy of everything is on record.
+        // The download of a backup is audited.
         if route.method == "GET" && route.id != "backups_download" {
             assert_eq!(rows, [] as [Value; 0], "{}", route.id);
             assert_eq!(harness.daemon.rows(), before.1, "{} wrote", route.id);
@@ -86,7 +87,7 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
             let again = request.by(&harness.operator());
             harness.await_end(&again);
             let count = rows_after(&harness, before.0).iter().filter(|row| row["outcome"] == "ok").count();
-            // What is decided is decided.
+            // A decided request cannot be decided again.
             let did = again.status < 300 && route.id != "requests_decide";
             assert_eq!(count, if did { 2 } else { 1 }, "{}: only what was done", route.id);
         }

@@ -1,5 +1,5 @@
-//! Headers of every reply. The tests' client checks them on all it ever sees; here every route is asked in the ways
-//! that the other tests do not.
+//! Headers of every reply. The tests' client checks them on all replies. These tests send the kinds of requests that
+//! other tests do not send.
 
 use crate::harness::{Harness, plain_routes};
 
@@ -11,7 +11,7 @@ fn head_answers_as_get_does_without_the_body() {
         let get = request.by(&harness.operator()).expect(200);
         let head = harness.operator().send("HEAD", &request.path, None).expect(200);
         assert_eq!(head.header("content-type"), get.header("content-type"), "{}", route.id);
-        // The head of the audit is signed anew each time, and the state of the box has its time in it.
+        // The head of the audit is signed again each time, and the state of the box contains the time.
         if !["audit_head", "box_status"].contains(&route.id) {
             assert_eq!(head.header("etag"), get.header("etag"), "{}", route.id);
         }

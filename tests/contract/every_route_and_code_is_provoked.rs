@@ -1,5 +1,5 @@
-//! The coverage of this target: for every route of the table its success and each code it declares, and every code
-//! there is. A route or a code added without a case fails here.
+//! The coverage of this target: the success of every route, every code that it declares, and every existing code. A
+//! route or a code without a case fails here.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use taosd::rest::{codes, openapi};
 use crate::cases;
 use crate::harness::{Harness, all_routes};
 
-/// Codes that are no route's own, each with the target whose tests provoke it by name.
+/// Codes that do not belong to one route, each with the test target that provokes it by name.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("bad_request", "edge"),
     ("request_timeout", "edge"),
@@ -105,10 +105,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("not_supported", "agentex"),
 ];
 
-/// Codes that no target names yet: a stop that runs out of patience is hard to meet. Moved above once a target does.
+/// Codes that no target provokes yet. `shutting_down` needs a stop that reaches its time limit, which is hard to
+/// provoke. Move a code to [`ELSEWHERE`] once a target provokes it.
 const OWED: &[&str] = &["shutting_down"];
 
-/// Answers of routes (empty: success) that take a container runtime that works: tests/containers has a real one.
+/// Replies of routes (empty: success) that need a working container runtime. `tests/containers` has a real one.
 const ON_A_RUNTIME: &[(&str, &str)] = &[
     ("agents_start", ""),
     ("agents_stop", ""),
@@ -121,7 +122,7 @@ const ON_A_RUNTIME: &[(&str, &str)] = &[
     ("agents_restore", "delivery_failed"),
 ];
 
-/// What a route can answer: success, then its codes.
+/// Returns the possible results of a route: success (empty), then its codes.
 fn answers(route: &ApiRoute) -> Vec<&'static str> {
     [""].into_iter().chain(openapi::codes_of(route).into_iter().map(|code| code.slug)).collect()
 }
@@ -131,7 +132,7 @@ fn every_route_succeeds_and_answers_with_each_code_it_declares() {
     // There are more routes than failed logins a minute.
     let harness = Harness::with(&[("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")]);
     for route in all_routes() {
-        // A wait of ten seconds has a test of its own.
+        // This code needs ten seconds, and has its own test.
         for code in answers(route).into_iter().filter(|code| *code != "idempotency_in_flight") {
             if ON_A_RUNTIME.contains(&(route.id, code)) {
                 continue;
@@ -184,7 +185,7 @@ fn every_code_is_provoked_by_some_route_or_by_a_target_that_names_it() {
     }
 }
 
-/// True if a file below `dir`, this one left out, holds the text.
+/// Returns true if a file below `dir`, except this one, contains the text.
 fn names(dir: &Path, text: &str) -> bool {
     let Ok(entries) = std::fs::read_dir(dir) else { return false };
     entries.flatten().map(|entry| entry.path()).any(|path| {

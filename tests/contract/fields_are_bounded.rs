@@ -1,4 +1,5 @@
-//! Every field of every body and query, from the table: at its bound it is taken, beyond it is named in a 422.
+//! Every field of every body and query in the table: a value at its bound is accepted, and the 422 for a value beyond
+//! it names the field.
 
 use serde_json::{Value, json};
 use taosd::rest::field::{Field, Type};
@@ -7,7 +8,7 @@ use taosd::rest::route::BodyKind;
 use crate::harness::{Harness, Request, all_routes};
 use crate::support::Reply;
 
-/// The problem a reply tells of a field, or of an entry of it; `None` if it tells none.
+/// Returns the problem that a reply reports for a field or an entry of it, if any.
 fn problem(reply: &Reply, field: &str) -> Option<String> {
     if reply.status != 422 {
         return None;
@@ -19,7 +20,7 @@ fn problem(reply: &Reply, field: &str) -> Option<String> {
     found["problem"].as_str().map(str::to_owned)
 }
 
-/// Values that the declaration refuses, and values it takes.
+/// Returns values that the declaration refuses, and values that it accepts.
 fn values(field: &Field) -> (Vec<Value>, Vec<Value>) {
     let long = |n: usize| Value::from("é".repeat(n));
     let (mut bad, mut good) = (vec![json!({"no": "object"}), json!([[]])], Vec::new());
@@ -90,7 +91,7 @@ fn try_field(harness: &Harness, field: &Field, name: &str, put: &dyn Fn(Value) -
     }
     for value in good {
         let reply = put(value.clone()).by(&harness.operator());
-        // A rule of the field's own may still refuse it, but not its type or size.
+        // Another rule of the field may still refuse the value, but not its type or size.
         let told = problem(&reply, name).unwrap_or_default();
         assert!(
             reply.status < 500
@@ -143,7 +144,7 @@ fn every_parameter_of_every_query_keeps_its_bounds() {
     let harness = Harness::new();
     for route in all_routes() {
         let request = harness.request(route);
-        // Without the parameters it cannot do without: their absence is one more problem beside the one looked for.
+        // Required parameters are left out. Their absence is only one more problem in the reply.
         let request = request.at(request.path.split('?').next().unwrap_or_default());
         for field in route.query {
             let with =

@@ -1,4 +1,4 @@
-//! A daemon with a table of models, and requests made from the table of routes on things that really exist.
+//! A daemon with a table of models, and requests for the rows of the route table, about existing things.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,11 +11,11 @@ use taosd::rest::route::{Answer, BodyKind};
 use crate::refusing_runtime;
 use crate::support::{Client, Daemon, Reply, Rows, TempDir, text};
 
-/// Which models there are in these tests, and where.
+/// The settings of these tests: the models and where they are, an image and a node.
 pub const MODELS: &str = "[models]\n\"Qwen2.5:7b\" = [\"controller\", \"w1\"]\ngpt = [\"cloud\"]\nfar = [\"w2\"]\n[containers]\nimage = \"i\"\n[nodes.shed]\nurl = \"https://127.0.0.1:9\"\n\
     certificate = \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"\n";
 
-/// A daemon and a source of fresh names.
+/// A daemon, and a source of unused names.
 pub struct Harness {
     pub daemon: Daemon,
     next: AtomicU32,
@@ -31,7 +31,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Sends it as this caller.
+    /// Sends the request as this caller.
     #[track_caller]
     pub fn by(&self, client: &Client) -> Reply {
         client.call(&self.method, &self.path, self.body.as_ref())
@@ -50,15 +50,16 @@ impl Request {
     }
 }
 
-/// Every row of the daemon's own dialect but those that the target `ax` tries: the web sessions and the JWK set.
+/// Returns every row of the daemon's own dialect, except those that other targets test: the target `ax` tests web
+/// sessions and the JWK set.
 pub fn all_routes() -> impl Iterator<Item = &'static ApiRoute> {
-    // Joins are for those without a credential: the target `requests` tries them.
+    // Joins are for callers without a credential. The target `requests` tests them.
     let elsewhere = |id: &str| id.starts_with("sessions_") || id.starts_with("joins_") || id == "jwks";
     let own = move |route: &&ApiRoute| route.dialect == Dialect::Taos && !elsewhere(route.id);
     routes().iter().flat_map(|table| table.iter()).filter(own)
 }
 
-/// Routes that succeed only with a container runtime that works, or go on working after their reply.
+/// Routes that succeed only with a working container runtime, or whose work continues after the reply.
 pub const NEED_RUNTIME: &[&str] = &[
     "agents_start",
     "agents_stop",
@@ -70,32 +71,32 @@ pub const NEED_RUNTIME: &[&str] = &[
     "nodes_check",
 ];
 
-/// Routes for agents alone: the target `requests` tries them.
+/// Routes for agents only. The target `requests` tests them.
 pub const AGENTS_ONLY: &[&str] = &["requests_create", "requests_withdraw", "ui_ask", "ui_answer"];
 
-/// The rows of the table that succeed for a user on a box without containers, and whose replies have an end.
+/// Returns the rows that succeed for a user on a box without containers, and whose replies end.
 pub fn plain_routes() -> impl Iterator<Item = &'static ApiRoute> {
     let left_out = |route: &ApiRoute| NEED_RUNTIME.contains(&route.id) || AGENTS_ONLY.contains(&route.id);
     all_routes().filter(move |route| !left_out(route) && !is_stream(route))
 }
 
-/// True for a reply that goes on until somebody ends it.
+/// Returns true for a route whose reply is an event stream.
 pub fn is_stream(route: &ApiRoute) -> bool {
     matches!(route.answer.1, Answer::Other(media) if media.contains(&"text/event-stream"))
 }
 
-/// The row of this id.
+/// Returns the row with this id.
 #[track_caller]
 pub fn route(id: &str) -> &'static ApiRoute {
     all_routes().find(|route| route.id == id).unwrap_or_else(|| panic!("no route {id}"))
 }
 
-/// True if the route takes a body with fields.
+/// Returns true if the route takes a body with fields.
 pub fn takes_fields(route: &ApiRoute) -> bool {
     matches!(route.body, BodyKind::Json(fields) if !fields.is_empty())
 }
 
-/// The path of a route with the same word for every parameter.
+/// Returns the path of a route with `word` for every parameter.
 pub fn path_with(route: &ApiRoute, word: &str) -> String {
     route
         .parameters()
@@ -104,12 +105,12 @@ pub fn path_with(route: &ApiRoute, word: &str) -> String {
 }
 
 impl Harness {
-    /// A fresh daemon.
+    /// Starts a daemon.
     pub fn new() -> Self {
         Self::with(&[])
     }
 
-    /// A fresh daemon with this environment, on a host whose container runtime refuses everything.
+    /// Starts a daemon with this environment and a container runtime that refuses everything.
     pub fn with(env: &[(&str, &str)]) -> Self {
         let config = TempDir::new();
         let socket = config.path().join("runtime");
@@ -117,7 +118,7 @@ impl Harness {
         Self::start(config, &["--containers", "lxd", "--containers-socket", socket.to_str().expect("a path")], env)
     }
 
-    /// A fresh daemon whose container runtime cannot even list what it holds.
+    /// Starts a daemon whose container runtime cannot even list its containers.
     pub fn with_broken_runtime() -> Self {
         let config = TempDir::new();
         let socket = config.path().join("runtime");
@@ -125,12 +126,12 @@ impl Harness {
         Self::start(config, &["--containers", "lxd", "--containers-socket", socket.to_str().expect("a path")], &[])
     }
 
-    /// A fresh daemon on a host that has no container runtime.
+    /// Starts a daemon without a container runtime.
     pub fn without_runtime() -> Self {
         Self::start(TempDir::new(), &["--containers", "none"], &[])
     }
 
-    /// A fresh daemon whose container runtime does not answer.
+    /// Starts a daemon whose container runtime is not running.
     pub fn with_dead_runtime() -> Self {
         let config = TempDir::new();
         let socket = config.path().join("nobody");
@@ -144,7 +145,7 @@ impl Harness {
         Self { daemon: Daemon::with(&args, env), next: AtomicU32::new(1), _config: config }
     }
 
-    /// Makes the agent of a request one that has a container, as far as its record goes.
+    /// Gives the agent of a request a container, but only in its record.
     pub fn give_container(&self, request: &Request) {
         let named = request.path.split('/').find(|part| part.len() > 1 && self.is_agent(part)).expect("an agent");
         self.daemon.execute(
@@ -154,7 +155,7 @@ impl Harness {
         );
     }
 
-    /// Puts an operation into the database, on the agent of this id; its own id.
+    /// Inserts an operation on the agent with this id into the database. Returns the operation's id.
     pub fn operation(&self, kind: &str, status: &str, agent_id: Option<&str>) -> String {
         let id = self.name();
         self.daemon.execute(
@@ -166,7 +167,7 @@ impl Harness {
         id
     }
 
-    /// The id of the agent, live or archived, that a request is about.
+    /// Returns the id of the live or archived agent that a request is about.
     pub fn agent_of(&self, request: &Request) -> String {
         let named = request.path.split('/').find(|part| part.len() > 1 && self.is_agent(part)).expect("an agent");
         self.daemon.text("SELECT id FROM agents WHERE slug = ?1 OR id = ?1", [named])
@@ -176,42 +177,42 @@ impl Harness {
         self.daemon.number("SELECT count(*) FROM agents WHERE slug = ?1 OR id = ?1", [name]) > 0
     }
 
-    /// The operator.
+    /// Returns the operator's client.
     pub fn operator(&self) -> Client {
         self.daemon.operator()
     }
 
-    /// A name that nobody has yet; a slug as it is.
+    /// Returns an unused name, which is a valid slug.
     pub fn name(&self) -> String {
         format!("n{}", self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The name of a fresh agent of the operator's.
+    /// Makes an agent that the operator owns. Returns its name.
     pub fn agent(&self) -> String {
         let name = self.name();
         self.daemon.agent(&name);
         name
     }
 
-    /// The id of a fresh archived agent.
+    /// Makes an archived agent. Returns its id.
     pub fn archived(&self) -> String {
         let name = self.agent();
         text(&self.operator().delete(&format!("/api/agents/{name}")).expect(200).json(), "id")
     }
 
-    /// The name of a fresh member.
+    /// Makes a member. Returns its name.
     pub fn user(&self) -> String {
         let name = self.name();
         self.operator().post("/api/users", json!({"username": name})).expect(201);
         name
     }
 
-    /// A fresh member that may use every action.
+    /// Makes a member that may use every action.
     pub fn member(&self) -> Client {
         self.daemon.member(&self.name(), &["*"])
     }
 
-    /// A fresh member that may use every action and has this role on an agent.
+    /// Makes a member that may use every action and has this role on an agent.
     pub fn member_on(&self, agent: &str, role: &str) -> Client {
         let name = self.name();
         let member = self.daemon.member(&name, &["*"]);
@@ -220,12 +221,12 @@ impl Harness {
         member
     }
 
-    /// The id of a fresh token of a user.
+    /// Issues a token of a user. Returns its id.
     pub fn user_token_of(&self, username: &str) -> String {
         text(&self.operator().post(&format!("/api/users/{username}/tokens"), json!({})).expect(201).json(), "id")
     }
 
-    /// A fresh agent that asks for a scope, and its request.
+    /// Makes an agent and its request for a scope. Returns the agent's client and the request's id.
     pub fn asked(&self) -> (Client, String) {
         let agent = self.asker();
         let body = json!({"kind": "scope", "scope": ["agents.logs"], "reason": "r", "duration_seconds": 3600});
@@ -233,18 +234,18 @@ impl Harness {
         (agent, id)
     }
 
-    /// A fresh agent that may ask.
+    /// Makes an agent that may create requests.
     pub fn asker(&self) -> Client {
         self.daemon.agent_token(&self.agent(), &["requests.*", "events.read", "messages.*"])
     }
 
-    /// A request for this route that succeeds.
+    /// Returns a request for this route that succeeds.
     pub fn request(&self, route: &ApiRoute) -> Request {
         let body = takes_fields(route).then(|| self.body(route));
         Request { method: route.method.to_string(), path: self.path(route), body }
     }
 
-    /// Waits for the end of the operation that a reply promises, if it promises one.
+    /// Waits for the end of the operation that a reply promises, if any.
     #[track_caller]
     pub fn await_end(&self, reply: &Reply) {
         if reply.status == 202 {
@@ -273,7 +274,7 @@ impl Harness {
         body
     }
 
-    /// A program's grant that the operator has given.
+    /// Inserts an OAuth grant of the operator. Returns its id.
     fn oauth_grant(&self) -> String {
         let id = self.name();
         let user = "(SELECT id FROM users WHERE username = 'operator')";
@@ -383,7 +384,7 @@ impl Harness {
     }
 }
 
-/// The keys of rows that were added, removed or changed.
+/// Returns the keys of rows that were added, removed or changed.
 pub fn changed(before: &Rows, after: &Rows) -> Vec<String> {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()

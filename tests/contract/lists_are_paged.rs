@@ -1,11 +1,12 @@
-//! Lists: a page and a link to the next; no row is skipped or seen twice while others come and go.
+//! Lists: each page has a link to the next. No row is skipped or seen twice, even if rows are added or removed
+//! meanwhile.
 
 use serde_json::{Value, json};
 
 use crate::harness::Harness;
 use crate::support::{Client, text};
 
-/// Follows the links from `first`, telling `between` of each page; all rows.
+/// Follows the links from `first` and calls `between` with the number of pages so far. Returns all rows.
 fn walk(client: &Client, first: &str, mut between: impl FnMut(usize)) -> Vec<Value> {
     let (mut rows, mut next, mut pages) = (Vec::new(), Some(first.to_owned()), 0);
     while let Some(path) = next {
@@ -54,7 +55,7 @@ fn no_row_is_skipped_or_seen_twice_while_others_come_and_go() {
     let made: Vec<String> = (0..9).map(|_| harness.agent()).collect();
     let rows = walk(&harness.operator(), "/api/agents?limit=2", |page| {
         if page <= 3 {
-            // One that was shown goes, one that was not stays, one more comes at the end.
+            // Removes an agent that was listed, keeps the others, and adds one at the end.
             harness.operator().delete(&format!("/api/agents/{}", made[page * 2 - 1])).expect(200);
             harness.agent();
         }
@@ -88,7 +89,7 @@ fn the_next_page_keeps_the_filters() {
     }
     let encoded = walk(&harness.operator(), "/api/agents?q=%C3%9Cb&limit=1&status=registered", |_| ());
     assert_eq!(names(&encoded, "display_name"), ["Über eins", "ÜBER zwei", "Über drei"]);
-    // Sent as it is, the link must carry it as it may stand in a header.
+    // The query is sent unencoded. The link must encode it for the header.
     let raw = walk(&harness.operator(), "/api/agents?q=Üb&limit=1", |_| ());
     assert_eq!(raw, encoded);
     assert_eq!(walk(&harness.operator(), "/api/agents?status=running", |_| ()), [] as [Value; 0]);

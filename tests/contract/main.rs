@@ -1,4 +1,4 @@
-//! The wire contract, noun by noun, through the real binary. One scenario a file.
+//! Tests of the HTTP contract with the real binary, one scenario per file.
 
 #[path = "../support/mod.rs"]
 mod support;

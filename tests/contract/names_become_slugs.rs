@@ -1,4 +1,4 @@
-//! From a name to a slug, and from a path to an agent.
+//! How a name becomes a slug, and how a path names an agent.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ fn a_taken_slug_gets_the_smallest_free_number_and_stays_within_the_bound() {
     assert_eq!(slug(&harness, "atlas"), "atlas");
     let long = "l".repeat(60);
     assert_eq!((slug(&harness, &long), slug(&harness, &long)), ("l".repeat(52), format!("{}-2", "l".repeat(50))));
-    // The cut may fall behind a dash, which goes.
+    // The cut may be after a dash, which is removed then.
     let dashed = format!("{}-zz", "d".repeat(49));
     assert_eq!((slug(&harness, &dashed), slug(&harness, &dashed)), (dashed.clone(), format!("{}-2", "d".repeat(49))));
 }
@@ -78,7 +78,7 @@ fn a_path_names_an_agent_in_any_case_by_slug_or_by_the_name_another_dialect_gave
     for name in ["keeper", "KEEPER", "Keeper", "Build_Bot", "build_bot", "BUILD_BOT"] {
         assert_eq!(harness.daemon.record(name)["id"], json!(id), "{name}");
     }
-    // The Kelvin sign folds to a k; it is none.
+    // The Kelvin sign folds to `k`, but is not a `k`.
     for name in ["keep", "keeper2", "%E2%84%AAeeper", "keeper%20", "build-bot", "%25"] {
         harness.operator().get(&format!("/api/agents/{name}")).expect_error(404, "agent_not_found");
     }

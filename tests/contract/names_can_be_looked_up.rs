@@ -1,4 +1,4 @@
-//! Every name that stands in a path was made by a field that takes only what a path can hold.
+//! Every name in a path was set by a field that accepts only names that a path can hold.
 
 use serde_json::json;
 use taosd::api::{ApiRoute, routes};
@@ -7,32 +7,32 @@ use taosd::rest::route::BodyKind;
 
 use crate::support::Daemon;
 
-/// What a parameter of a path is.
+/// Where the value of a path parameter comes from.
 enum Made {
-    /// An id, or another text of the daemon's own making.
+    /// An id, or another text that the daemon makes.
     Here,
-    /// A name, sent in this field of this route. Its own rule is narrower than what a path can hold where the handler
-    /// has one; `names` shows that each refuses what cannot be looked up.
+    /// A name from this field of this route. If the handler has its own rule, that rule is narrower than what a path
+    /// can hold. A test shows that each refuses names that cannot be looked up.
     By(&'static str, &'static str),
-    /// Any text: what is not there is not found.
+    /// Any text. An unknown text is not found.
     Free,
 }
 
 fn made(route: &ApiRoute, parameter: &str) -> Option<Made> {
     Some(match parameter {
         "id" | "credential" | "space" | "key" | "item" | "task" | "file" | "link" | "request" => Made::Here,
-        // A key of the context may hold anything: its segment is free text.
+        // A context key may contain anything, so its segment is free text.
         "path" | "rest" | "context_key" => Made::Free,
-        // A slug is made of the name; the other dialects' names are sent as they are.
+        // A slug is made from the name. Names in the other dialects are used unchanged.
         "name" if route.path.starts_with("/api/") => Made::By("agents_create", "name"),
         "name" => Made::By("agentex_agents_register", "name"),
         "agent" => Made::By("ax_agents_create", "name"),
         "username" => Made::By("users_create", "username"),
         "key_name" => Made::By("agentex_keys_create", "name"),
         "deployment" => Made::By("agentex_agents_register", "registration_metadata"),
-        // Named in the settings, by a narrower rule.
+        // Set in the settings, with a narrower rule.
         "node" => Made::Free,
-        // Made by its own path.
+        // Created by a request to its own path.
         "source_id" => Made::Free,
         _ => return None,
     })
@@ -80,7 +80,7 @@ fn a_name_that_no_path_can_hold_is_refused_where_it_is_made() {
         operator.post("/agents/register", register(bad, "d")).expect_agentex(422, "validation_error");
         operator.post("/api/users", json!({"username": bad})).expect_error(422, "validation_error");
         operator.post("/api/v1/agents", json!({"name": bad})).expect(422);
-        // A label is not looked up; what moves a terminal's cursor is still no label.
+        // A label is never looked up, but may not contain control characters either.
         if bad.contains(char::is_control) {
             operator.post("/api/users/operator/tokens", json!({"label": bad})).expect_error(422, "validation_error");
             operator.post("/api/v1/keys", json!({"name": bad})).expect(422);

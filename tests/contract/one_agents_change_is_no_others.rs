@@ -1,4 +1,4 @@
-//! An operation on one thing changes no row of another: tried in an order of chance on a box full of others.
+//! A change of one agent changes no row of another. The test makes changes in random order on a box with many agents.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::harness::{Harness, changed};
 use crate::support::{Rows, is_audit, text};
 
-/// Routes that change one agent, found by its name.
+/// Routes that change one agent, by its name.
 const CHANGES: &[&str] = &[
     "agents_update",
     "agents_persona",
@@ -21,14 +21,14 @@ const CHANGES: &[&str] = &[
     "agents_delete",
 ];
 
-/// The rows that belong to an agent: its own, and those that name its id.
+/// Returns the rows that belong to an agent: its own, and those that contain its id.
 fn rows_of<'a>(rows: &'a Rows, id: &'a str) -> BTreeSet<&'a String> {
     rows.iter().filter(|(key, row)| !is_audit(key) && row.contains(id)).map(|(key, _)| key).collect()
 }
 
 struct Crowd {
     harness: Harness,
-    /// Name and id of each live agent.
+    /// The name and the id of each live agent.
     agents: Vec<(String, String)>,
 }
 
@@ -36,7 +36,7 @@ impl Crowd {
     fn new() -> Self {
         let harness = Harness::new();
         let mut crowd = Self { harness, agents: Vec::new() };
-        // Names that begin alike, so that a mistaken pattern would show.
+        // Names with the same beginning, so that a wrong pattern would show.
         for name in ["bee", "bee-2", "bee-22", "be", "beehive"] {
             crowd.add(name);
         }
@@ -50,7 +50,7 @@ impl Crowd {
         self.agents.push((name.to_owned(), id));
     }
 
-    /// Does one change to one agent and compares what every row was and is.
+    /// Makes one change to one agent, and compares all rows before and after it.
     fn change(&mut self, which: usize, change: &str) {
         let (name, id) = self.agents[which % self.agents.len()].clone();
         let request = self.harness.request_for(change);
@@ -63,7 +63,7 @@ impl Crowd {
         let after = self.harness.daemon.rows();
         let (was, is) = (rows_of(&before, &id), rows_of(&after, &id));
         for key in changed(&before, &after) {
-            // The index of names has no rows that are one agent's.
+            // The rows of the name index belong to no single agent.
             let allowed = is_audit(&key) || key.starts_with("agent_parts_") || was.contains(&key) || is.contains(&key);
             assert!(allowed, "{change} on {name} changed {key}: {:?} to {:?}", before.get(&key), after.get(&key));
         }

@@ -1,6 +1,6 @@
-//! Which rules apply to a request is decided by what authenticates in the end, never by a header that is merely there:
-//! under a foreign Host (a browser that was tricked) a cookie counts for nothing, and a cookie's changes come from a
-//! page of ours.
+//! The credential that authenticates a request decides which rules apply, never a header that is merely present. Under
+//! a foreign Host (a deceived browser) a cookie has no effect, and changes by cookie must come from a page of the
+//! console.
 
 use serde_json::json;
 use taosd::api::{ApiRoute, routes};
@@ -9,10 +9,10 @@ use taosd::rest::route::BodyKind;
 use crate::harness::path_with;
 use crate::support::{Client, Daemon, Reply};
 
-/// What anyone may read under any name.
+/// Paths that anyone may read under any host name.
 const EXEMPT: &[&str] = &["/healthz", "/readyz", "/.well-known/jwks.json"];
 
-/// Headers that look like a credential and are none.
+/// Headers that look like a credential but are not one.
 const JUNK: &[&[(&str, &str)]] = &[
     &[],
     &[("Authorization", "x")],
@@ -67,7 +67,7 @@ fn under_a_foreign_host_no_cookie_counts_whatever_else_is_sent() {
             let client = browser.with("evil.example", junk).with("Sec-Fetch-Site", "same-origin");
             let reply = send(&client, route);
             let what = format!("{} {} {junk:?}: {} {}", route.method, route.path, reply.status, reply.text());
-            // A Bearer that is none, and two credentials, are refused as such; nothing else gets any further.
+            // A malformed Bearer and two credentials are refused as such. Everything else is refused too.
             assert!([400, 401, 403].contains(&reply.status), "{what}");
             let public = route.action().is_none();
             if public || junk.is_empty() {
@@ -115,7 +115,7 @@ fn a_cookie_needs_a_page_of_ours_whatever_else_is_sent() {
             assert!(refused, "{} {} {junk:?}: {} {}", route.method, route.path, reply.status, reply.text());
         }
     }
-    // By the cookie alone, from a page of ours, the same is done.
+    // The same request succeeds with only the cookie, from a page of the console.
     let page = browser.with("localhost", &[("Sec-Fetch-Site", "same-origin")]);
     page.put("/api/agents/x", json!({"host": "h"})).expect(200);
 }

@@ -1,4 +1,4 @@
-//! `If-Match` as the standard has it: a list, over several lines if need be, or `*`.
+//! `If-Match` as in the standard: a list, possibly over several lines, or `*`.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn one_tag_that_matches_is_enough() {
     let daemon = Daemon::start();
     daemon.agent("a");
     put(&daemon, &[]).expect(200);
-    // From here on the record is at revision 2 and stays there: the same change again changes nothing.
+    // The record stays at revision 2 from here on, because the same change changes nothing.
     let good: &[&[&str]] =
         &[&["\"2\""], &["\"0\", \"2\""], &["\"0\"", "\"2\""], &["*"], &["W/\"2\", \"2\""], &[" \"2\" ,"]];
     for lines in good {

@@ -1,11 +1,11 @@
-//! A container runtime that is there, holds nothing and refuses to do anything: for what a route makes of that. What a
-//! route does with a runtime that works is tested on a real one.
+//! A container runtime that has no containers and refuses every action. It shows how routes handle refusals. A working
+//! runtime is tested in `tests/containers`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-/// Serves on this socket until the test's process ends; `lists` if it tells at least that it holds nothing.
+/// Serves on this socket until the test's process ends. If `lists` is true, it can list its (zero) containers.
 pub fn serve(socket: &Path, lists: bool) {
     let listener = UnixListener::bind(socket).expect("a socket");
     std::thread::spawn(move || {
@@ -15,7 +15,7 @@ pub fn serve(socket: &Path, lists: bool) {
     });
 }
 
-/// Answers one request; the daemon may have gone meanwhile.
+/// Replies to one request. The daemon may have closed the connection meanwhile.
 fn answer(stream: UnixStream, lists: bool) {
     let mut reader = BufReader::new(stream);
     let (mut head, mut line, mut length) = (String::new(), String::new(), 0);

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: the same request again is answered with the first reply, through restarts and crashes.
+//! `Idempotency-Key`: a repeated request gets the first reply again, also after restarts and crashes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn a_repeat_gets_the_first_reply_on_every_route_that_takes_a_key() {
     for (route, request, first) in done {
         replays(&first, &request.by(&keyed(&harness.operator(), "the-key")));
         if takes_fields(route) {
-            // Another body under the same key is a mistake, and nothing happens; without a key it is another request.
+            // Another body with the same key is an error and has no effect. Without a key it is another request.
             let other = request.body.as_ref().map(|body| format!("{body} ")).unwrap_or_default();
             let client = keyed(&harness.operator(), "the-key");
             client
@@ -84,13 +84,13 @@ fn refusals_are_kept_but_not_those_that_may_pass() {
     replays(&gone, &key.send("POST", &restore, None));
     let taken = key.post("/api/users", json!({"username": "operator"})).expect_error(409, "username_taken");
     replays(&taken, &key.post("/api/users", json!({"username": "operator"})));
-    // 403: once the grant is there, the same request is done.
+    // A 403 is not stored: once the grant exists, the same request succeeds.
     let member = keyed(&harness.daemon.member("late", &["*"]), "k");
     let body = json!({"name": "later"});
     member.post("/api/agents", body.clone()).expect_error(403, "create_not_allowed");
     harness.daemon.grant("user:late", "*", "creator");
     assert_eq!(member.post("/api/agents", body).expect(200).header("idempotent-replayed"), None);
-    // 422 and 400 of the checks before the key reserve nothing.
+    // A 422 or 400 from a check before the key reserves nothing.
     let key = keyed(&harness.operator(), "free");
     key.post("/api/agents", json!({"no_such": 1})).expect_error(422, "validation_error");
     key.post("/api/agents", json!({"name": "free"})).expect(200);
@@ -181,7 +181,7 @@ fn a_reservation_left_by_a_daemon_that_died_is_free_after_the_next_start() {
         VALUES (?1, 'POST /api/agents', 'k', ?2, 'dead', 1)",
         (&operator, blake3::hash(body.to_string().as_bytes()).as_bytes()),
     );
-    // Another body is refused at once, the same would have to wait.
+    // Another body is refused at once. The same body would have to wait.
     keyed(&daemon.operator(), "k")
         .post("/api/agents", json!({"name": "Two"}))
         .expect_error(422, "idempotency_key_reused");

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{Harness, NEED_RUNTIME};
 use crate::support::{Client, is_audit, text};
 
-/// Every route about one live agent, with the smallest role it needs.
+/// Every route about one live agent, with the smallest role that it needs.
 const NEEDS: &[(&str, u8)] = &[
     ("agents_get", 1),
     ("agents_calls", 1),
@@ -35,7 +35,7 @@ const NEEDS: &[(&str, u8)] = &[
     ("agents_delete", 3),
 ];
 
-/// Tries every route on a fresh agent each as somebody whose role is `has`.
+/// Calls every route, each on a new agent, as somebody with the role `has`.
 fn try_all(harness: &Harness, has: u8, who: impl Fn(&str) -> Client) {
     for (id, needs) in NEEDS {
         let request = harness.request_for(id);
@@ -46,7 +46,7 @@ fn try_all(harness: &Harness, has: u8, who: impl Fn(&str) -> Client) {
         match has {
             0 => drop(reply.expect_error(404, "agent_not_found")),
             has if has < *needs => drop(reply.expect_error(403, "forbidden")),
-            // A record without a container says so to whoever may ask.
+            // Whoever has the role learns that the record has no container.
             _ if NEED_RUNTIME.contains(id) => drop(reply.expect_error(409, "agent_has_no_container")),
             _ => assert!(reply.status < 300, "{id} with {has}: {}", reply.text()),
         }

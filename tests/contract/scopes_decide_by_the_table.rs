@@ -1,4 +1,4 @@
-//! What a credential may call follows from its scopes and the table of routes, for every route.
+//! A credential's scopes and the route table decide which routes it may call, for every route.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use taosd::access::{Action, Scopes};
 use crate::harness::{Harness, all_routes, path_with};
 use crate::support::Client;
 
-/// Calls every route on things that are not there: the scope is checked before anything is looked up. The ids of the
-/// routes that were let through.
+/// Calls every route on things that do not exist, because the scope is checked before any lookup. Returns the ids of
+/// the routes that the credential may call.
 fn let_through(client: &Client) -> BTreeSet<&'static str> {
     let passed = all_routes().filter(|route| {
         let reply = client.send(route.method.as_str(), &format!("{}?no_such=1", path_with(route, "x")), None);
@@ -17,7 +17,7 @@ fn let_through(client: &Client) -> BTreeSet<&'static str> {
         match (reply.status, code.as_str()) {
             (403, Some("scope_denied")) => false,
             (422, Some("validation_error")) => true,
-            // What anyone may read takes any parameter.
+            // Public routes accept any parameter.
             (200, _) | (404, Some("doc_not_found")) if route.action().is_none() => true,
             (403, Some("forbidden")) if route.action().is_some_and(Action::is_admin) => true,
             other => panic!("{}: {other:?}", route.id),

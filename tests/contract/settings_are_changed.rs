@@ -1,4 +1,5 @@
-//! Changing an agent's settings: what is not sent stays, the slug never changes, revisions guard against lost updates.
+//! Changes of an agent's settings: a field that is not sent keeps its value, the slug never changes, and revisions
+//! prevent lost updates.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The numbers that the security page tells of what a principal can add are those at which the running daemon stops.
+//! The bounds that the security page states for what a principal can add are those at which the daemon refuses.
 
 use serde_json::json;
 use taosd::api::engine::growth;
@@ -6,7 +6,8 @@ use taosd::limits;
 
 use crate::support::{Daemon, Reply};
 
-/// Adds until the daemon refuses: that is at `most`, less what was there before, with this code; and the page says so.
+/// Adds things, starting with the `before` existing ones, until the daemon refuses with this code. That must be at
+/// `most`, and the page must say so.
 #[track_caller]
 fn stops(id: &str, most: impl Into<i128>, before: i128, code: &str, add: impl Fn(i128) -> Reply) {
     let most = most.into();
@@ -24,7 +25,7 @@ fn stops(id: &str, most: impl Into<i128>, before: i128, code: &str, add: impl Fn
 fn each_kind_of_thing_stops_where_the_page_says() {
     let daemon = Daemon::with(&[], &[("TAOSD_REQUESTS_PER_MINUTE", "0")]);
     daemon.agent("worker");
-    // She has a token and her own space.
+    // Ann already has one token and her own space.
     let (ann, operator) = (daemon.member("ann", &["*"]), daemon.operator());
     let channel = json!({"kind": "ntfy", "url": "https://ntfy.sh/t"});
     stops("channels_create", limits::CHANNELS as u64, 0, "limit_reached", |_| {
@@ -44,7 +45,7 @@ fn each_kind_of_thing_stops_where_the_page_says() {
     });
     let agent = daemon.agent_token("worker", &["requests.*"]);
     stops("requests_create", limits::REQUESTS_PENDING.0, 0, "too_many_requests_pending", |n| {
-        // One that asks the same is the same request.
+        // A request for the same scope would be the same request.
         let scopes =
             ["agents.logs", "agents.update", "agents.deploy", "agents.export", "agents.purge", "agents.freeze"];
         let scope = scopes[usize::try_from(n).expect("a few")];

@@ -1,4 +1,5 @@
-//! What is refused before a route is known has the envelope of every other error. The edge's own tests go further.
+//! Requests that are refused before a route is known get the same error envelope. `tests/edge` has more tests of the
+//! edge.
 
 use crate::support::{Client, Daemon, Reply};
 

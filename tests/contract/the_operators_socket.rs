@@ -1,4 +1,4 @@
-//! The operator's Unix socket: no token for the operator, nothing for anybody else, and no browser.
+//! The operator's Unix socket: the operator needs no token, other users get nothing, and browsers are refused.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::harness::Harness;
 
 const WHOAMI: &str = "/api/auth/whoami";
-/// A user that is nobody.
+/// The user id of `nobody`.
 const NOBODY: u32 = 65_534;
 
 #[test]
@@ -25,7 +25,7 @@ fn the_operator_needs_no_token_on_its_socket() {
     assert_eq!((&who["credential_id"], &who["expires_at"]), (&json!(null), &json!(null)));
     harness.daemon.on_socket().with("Host", "any.example").post("/api/agents", json!({"name": "a"})).expect(200);
     assert_eq!(harness.daemon.record("a")["owner"], "operator");
-    // A token that is sent counts, and no more than it grants.
+    // If a token is sent, it counts, and gives only its own scope.
     let narrow = format!("Bearer {}", harness.daemon.user_token("operator", &[]).token());
     harness.daemon.on_socket().with("Authorization", &narrow).get("/api/agents").expect_error(403, "scope_denied");
 }

@@ -1,4 +1,4 @@
-//! `/openapi.json` and `GET /api`: one table, told twice; the document as it was last agreed on is the golden file.
+//! `/openapi.json` and `GET /api` describe the same table. The golden file is the document as last agreed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::support::{Daemon, schema, text};
 
 const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options", "trace"];
 
-/// Every operation with its method and path.
+/// Returns every operation with its method and path.
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("paths");
     let of = |(path, item): (&String, &Value)| -> Vec<_> {
@@ -21,7 +21,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
     paths.iter().flat_map(of).collect()
 }
 
-/// What a response is, be it told in its place or among the components.
+/// Resolves a response, which may be inline or a component.
 fn resolved<'a>(document: &'a Value, response: &'a Value) -> &'a Value {
     let pointer = response["$ref"].as_str().map(|pointer| pointer.trim_start_matches('#'));
     pointer.map_or(response, |pointer| document.pointer(pointer).expect("a component"))
@@ -94,7 +94,7 @@ fn the_document_has_exactly_the_rows_of_the_index() {
         .as_array()
         .expect("rows")
         .iter()
-        // Pages are for people: the document leaves them out.
+        // Pages are for people, so the document does not have them.
         .filter(|row| row["dialect"] != "html")
         .map(|row| (text(row, "method"), text(row, "path").replace("...}", "}"), text(row, "action")))
         .collect();

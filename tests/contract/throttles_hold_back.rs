@@ -1,4 +1,4 @@
-//! Rates: requests and writes of a principal, failed logins of a peer. One's excess never costs another.
+//! Rate limits: requests and writes of a principal, failed logins of a peer. The excess of one never affects another.
 
 use serde_json::json;
 use taosd::api::engine::growth::{self, Growth};
@@ -21,12 +21,12 @@ fn a_principal_that_used_up_its_minute_waits_and_others_go_on() {
     assert!((1..=60).contains(&wait), "{wait}");
     other.get(WHOAMI).expect(200);
     harness.daemon.anonymous().get("/healthz").expect(200);
-    // The throttle is asked before the scope: a refusal tells nothing of it.
+    // The rate is checked before the scope, so its refusal reveals nothing about the scope.
     let narrow = other.post("/api/users/ann/tokens", json!({"scope": []})).expect(201).json();
     let narrow = harness.daemon.client(narrow["token"].as_str().expect("a token"));
     let codes: Vec<u16> = (0..5).map(|_| narrow.get("/api/agents").status).collect();
     assert_eq!(codes, [403, 403, 403, 429, 429], "two requests of its owner count as well");
-    // Nobody's token uses up what the operator has on its socket.
+    // No token uses up the rate of the operator's socket.
     harness.daemon.on_socket().get(WHOAMI).expect(200);
 }
 
@@ -66,11 +66,11 @@ fn what_a_principal_writes_is_bounded_and_it_can_still_take_away() {
     assert!(told["used"]["rows"].as_u64() >= Some(64), "{told}");
     let wait: u64 = refused.header("retry-after").and_then(|s| s.parse().ok()).expect("seconds");
     assert!((3000..=3600).contains(&wait), "{wait}");
-    // Another of its tokens is the same principal; another user is not.
+    // Another token of the user is the same principal. Another user is not.
     let second = harness.daemon.client(made[0].json()["token"].as_str().expect("a token"));
     tokens(&second).expect_error(429, "rate_limited");
     second.get(WHOAMI).expect(200);
-    // Not even the key of a repeat is written.
+    // Not even the idempotency key is stored.
     let before = harness.daemon.number("SELECT count(*) FROM idempotency", []);
     let keyed = ann.with("Idempotency-Key", "k").post("/api/ui/notify", json!({"title": "t", "body": "b"}));
     keyed.expect_error(429, "rate_limited");
@@ -93,12 +93,12 @@ fn no_route_that_adds_goes_on_when_the_allowance_is_used_up_and_none_that_takes_
         let body = takes_fields(route).then_some(route.example.as_bytes());
         let client = harness.operator().with("Sec-Fetch-Site", "none");
         let reply = match route.id {
-            // The credential is in the body or must be a key.
+            // The credential is in the body, or must be a key.
             "sessions_open" => client.post("/api/sessions", json!({"token": harness.daemon.token})),
             "auth_exchange" | "oauth_token" => continue,
-            // Nobody's allowance: bounded by its peer and in all.
+            // These use no principal's allowance. They are bounded per peer and in total.
             "joins_create" | "joins_fetch" => continue,
-            // A page must have been seen first.
+            // These need a page that was shown before.
             "oauth_consent" | "oauth_consent_form" | "login_link_form" => continue,
             _ => client.send(route.method.as_str(), &path, body),
         };

@@ -1,4 +1,4 @@
-//! An agent's token: one is live, none grants more than its issuer holds, dead ones are refused at once.
+//! An agent has one live token. No token grants more than its issuer holds, and ended tokens are refused at once.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ fn a_grace_ends_with_its_time_or_with_the_next_token() {
     first.get(WHOAMI).expect_error(401, "invalid_token");
     second.get(WHOAMI).expect(200);
     harness.daemon.execute("UPDATE credentials SET expires_at = 1 WHERE state = 'grace'", []);
-    // What is changed past the daemon is seen a quarter of a second later at the latest.
+    // The daemon sees a direct change of the database after at most a quarter of a second.
     std::thread::sleep(std::time::Duration::from_millis(300));
     second.get(WHOAMI).expect_error(401, "invalid_token");
     let (fourth, _) = issue(&harness, &name, json!({}));
@@ -110,7 +110,7 @@ fn no_token_grants_more_than_its_issuer_holds() {
         let refused = narrow.post(&path, json!({"scope": scope})).expect_error(403, "scope_exceeds_issuer");
         assert!(refused.json()["scope"].is_string());
     }
-    // The default, the agent's own scope, counts as well.
+    // The check also applies to the default, which is the agent's own scope.
     narrow.post(&path, json!({})).expect_error(403, "scope_exceeds_issuer");
     narrow.post("/api/agents", json!({"name": "x"})).expect_error(403, "scope_exceeds_issuer");
     narrow
@@ -163,7 +163,7 @@ fn new_permissions_are_the_live_tokens_at_once() {
     permit(json!([]));
     token.get("/api/agents").expect_error(403, "scope_denied");
     assert_eq!(token.get(WHOAMI).expect(200).json()["scope"], json!([]));
-    // What the record says already is still news to a token that was issued with more.
+    // The record has this scope already, but it still narrows a token that was issued with more.
     let (wider, _) = issue(&harness, &name, json!({"scope": ["agents.*"]}));
     let audited = harness.daemon.number("SELECT count(*) FROM audit", []);
     permit(json!([]));

@@ -1,4 +1,4 @@
-//! Users: what disabling and deleting end, and that each has its own tokens alone.
+//! Users: what disabling and deleting end. Each user sees only their own tokens.
 
 use serde_json::json;
 
@@ -63,7 +63,7 @@ fn a_token_of_a_user_lives_ninety_days_unless_another_time_is_asked_for() {
     let token = harness.daemon.user_token("operator", &["*"]);
     let id = text(&token.get(WHOAMI).expect(200).json(), "credential_id");
     harness.daemon.execute("UPDATE credentials SET expires_at = ?2 WHERE id = ?1", (&id, taosd::time::Micros::now()));
-    // What is changed past the daemon is seen a quarter of a second later at the latest.
+    // The daemon sees a direct change of the database after at most a quarter of a second.
     std::thread::sleep(std::time::Duration::from_millis(300));
     token.get(WHOAMI).expect_error(401, "invalid_token");
 }
@@ -105,6 +105,6 @@ fn credentials_that_are_none_are_refused() {
     let twice = harness.operator().with("Authorization", &format!("Bearer {good}")).get(WHOAMI);
     twice.expect_error(401, "invalid_token");
     harness.daemon.anonymous().get(&format!("{WHOAMI}?access_token={good}")).expect_error(401, "auth_required");
-    // A bad Bearer is refused even where none is needed.
+    // A bad Bearer is refused even if none is needed.
     harness.daemon.on_socket().with("Authorization", "Bearer x").get(WHOAMI).expect_error(401, "invalid_token");
 }

@@ -1,5 +1,5 @@
-//! A reply says what it is by its `ETag`, and who has it already is not sent it again. What the daemon keeps of replies
-//! never outlives a write or a right, and is never another caller's.
+//! A reply has an `ETag`. A client that has the same reply already does not get it again. The daemon's cache of replies
+//! never outlives a write or a right, and never serves another caller.
 
 use std::io::Read;
 use std::thread::sleep;
@@ -14,7 +14,7 @@ fn tag(reply: &Reply) -> String {
     reply.header("etag").expect("an ETag").to_owned()
 }
 
-/// Asks twice: the first is read, the second may come from what is kept.
+/// Sends the request twice: the first reply is computed, the second may come from the cache.
 fn twice(client: &Client, path: &str) -> Reply {
     let first = client.get(path).expect(200);
     let second = client.get(path).expect(200);
@@ -42,7 +42,7 @@ fn lists_and_records_are_answered_with_304_until_they_change() {
     operator.put(&format!("/api/agents/{name}"), json!({"host": "elsewhere"})).expect(200);
     let reply = operator.with("If-None-Match", &known).get("/api/agents").expect(200);
     assert_eq!(text(&reply.json()[0], "host"), "elsewhere");
-    // Of a record the tag is its revision, which does not count what is told of its token.
+    // The tag of a record is its revision, which does not count the state of its token. So a record never gets a 304.
     let one = twice(&operator, &format!("/api/agents/{name}"));
     operator.with("If-None-Match", &tag(&one)).get(&format!("/api/agents/{name}")).expect(200);
 }
@@ -98,7 +98,7 @@ fn a_grant_ends_on_time_though_nothing_is_written() {
     let end = SystemTime::now() + Duration::from_millis(1000);
     let micros = i64::try_from(end.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros()).unwrap();
     harness.daemon.execute("UPDATE grants SET expires_at = ?2 WHERE id = ?1", (&grant, micros));
-    // What is made past the daemon it sees a moment later.
+    // The daemon sees a direct change of the database a moment later.
     sleep(Duration::from_millis(300));
     let until = Instant::now() + Duration::from_secs(10);
     loop {

@@ -1,4 +1,5 @@
-//! Editors of some systems put a byte order mark before a text: before a token, an export or a document it is dropped.
+//! Editors of some systems put a byte order mark before a text. `taosctl` drops it before a token, an export or a
+//! document.
 
 use crate::run::{Ctl, url};
 use crate::support::Daemon;

@@ -7,7 +7,7 @@ use crate::run::Ctl;
 use crate::support::Daemon;
 use crate::terminal::{plain, see};
 
-/// The agent and its container go away also if the test fails.
+/// Deletes and purges the agent and its container, also if the test fails.
 struct Agent<'a>(&'a Ctl, String);
 
 impl Drop for Agent<'_> {
@@ -17,7 +17,7 @@ impl Drop for Agent<'_> {
     }
 }
 
-/// What `.ci/lxd` wrote down, overridden by the environment.
+/// A variable of the environment, or else of the file that `.ci/lxd` wrote.
 fn setting(name: &str) -> String {
     let folder = env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
     let written = fs::read_to_string(format!("{folder}/env")).unwrap_or_default();
@@ -29,7 +29,7 @@ fn setting(name: &str) -> String {
 #[test]
 #[ignore = "needs LXD: bash .ci/lxd deb12"]
 fn the_bar_says_what_is_done_and_every_screen_fits() {
-    // Its image takes a moment: what is done at once shows no bar.
+    // An image with systemd takes a moment. A deployment that ends at once shows no bar.
     let (socket, image) = (setting("TAOSD_TEST_LXD_SOCKET"), setting("TAOSD_TEST_SYSTEMD_IMAGE"));
     let daemon = Daemon::with(&["--containers", "lxd", "--containers-socket", &socket], &[]);
     let ctl = Ctl::operator(&daemon);

@@ -1,4 +1,4 @@
-//! The cache of short-lived tokens is a convenience: where it cannot be kept, commands work and say so once.
+//! The cache of short-lived tokens is a convenience. If it cannot be written, commands work and warn at most once.
 
 use std::fs;
 
@@ -14,14 +14,14 @@ fn a_command_with_a_key_works_without_a_place_for_its_cache() {
     let file = TempDir::new();
     let blocked = file.path().join("file");
     fs::write(&blocked, "").unwrap();
-    // One that cannot be made, as a system account's, one that is a file, one in a file system that takes nothing.
+    // A home that cannot be made (as a system account's), one that is a file, one in a file system that takes no files.
     for home in ["/proc/nonexistent", blocked.to_str().unwrap(), "/proc"] {
         let run = Run::of(ctl.command(&["whoami"]).env("HOME", home).output().unwrap()).expect(0);
         assert!(run.stdout.contains("operator"), "{home}: {run:?}");
         let warnings = run.stderr.lines().filter(|line| line.starts_with("warning: ")).count();
         assert!(warnings <= 1 && run.stderr.lines().count() == warnings, "{home}: {run:?}");
     }
-    // A login has to be kept, and says that it cannot be.
+    // A login must be saved, so it fails if it cannot be.
     let run = Run::of(ctl.command(&["login", "--token", &key]).env("HOME", "/proc").output().unwrap()).expect(2);
     assert!(run.stderr.contains("/proc"), "{run:?}");
 }

@@ -1,4 +1,4 @@
-//! `taosctl login`: what is saved, how, and what is not trusted.
+//! `taosctl login`: what it saves, how, and which saved logins are not trusted.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -127,7 +127,7 @@ fn another_users_file_is_not_used() {
     let daemon = Daemon::start();
     let ctl = Ctl::bare();
     login(&ctl, &daemon).expect(0);
-    // Only root can give a file away; for anybody else there is nothing to test.
+    // Only root can change a file's owner. For other users there is nothing to test.
     if chown(ctl.credentials(), Some(12345), None).is_ok() {
         ctl.run(&["whoami"]).expect_error(2, "login");
     }
@@ -149,7 +149,7 @@ fn a_damaged_login_is_an_error_and_nothing_else_is_used_in_its_place() {
     let socket = daemon.data.join("taosd.sock");
     let local = ctl.command(&["whoami"]).env_remove("TAOS_URL").env("TAOSD_SOCKET", &socket).output().unwrap();
     crate::run::Run::of(local).expect_error(2, "login");
-    // Neither login nor logout needs it whole.
+    // Login and logout work with a damaged file.
     login(&ctl, &daemon).expect(0);
     ctl.ok(&["whoami"]);
     fs::write(ctl.credentials(), "{").unwrap();

@@ -1,4 +1,4 @@
-//! `.taos/config.toml`: where it stands among the sources, and when it is not trusted.
+//! `.taos/config.toml`: its rank among the sources of a login, and when it is not trusted.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -65,7 +65,7 @@ fn it_comes_after_flags_and_environment_and_before_profile_and_login() {
     assert_eq!(serde_json::from_str::<Value>(&run.stdout).unwrap()["login"], "environment");
     let outside = harness.ctl.json(&["auth", "whoami"]);
     assert_eq!(outside["source"], "saved login");
-    // Its token is for its own server; another one named outright does not get it.
+    // The project's token is for the project's server. A server named with `--url` does not get it.
     let run = harness.run(&["--url", "http://127.0.0.1:1", "auth", "status"]).expect(3);
     assert!(run.stderr.contains("127.0.0.1:1"), "{run:?}");
 }
@@ -108,7 +108,7 @@ fn it_names_a_token_beside_it_and_no_other() {
 #[test]
 fn another_users_project_says_nothing_to_this_one() {
     let harness = harness();
-    // Only root can give a file away; for anybody else there is nothing to test.
+    // Only root can change a file's owner. For other users there is nothing to test.
     if chown(harness.folder.join("config.toml"), Some(12345), None).is_ok() {
         assert_eq!(harness.source(&[]), "operator saved login");
     }

@@ -1,4 +1,4 @@
-//! Where a command connects, with which token, and where a token must not go.
+//! Where a command connects, with which token, and which servers must not get a token.
 
 use crate::fake::{Act, Fake};
 use crate::run::{Ctl, field, url};

@@ -1,4 +1,4 @@
-//! An agent's life by the command line: made, changed, archived, brought back, moved, removed.
+//! Agents on the command line: created, changed, archived, restored, exported and imported, deleted.
 
 use crate::run::{Ctl, field};
 use crate::support::Daemon;

@@ -1,4 +1,4 @@
-//! Builds and registrations by the command line.
+//! Builds and registrations on the command line.
 
 use serde_json::json;
 

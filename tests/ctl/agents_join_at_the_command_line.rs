@@ -1,4 +1,4 @@
-//! `taosctl join`: the key goes into a file, and every later command finds it; it is printed nowhere.
+//! `taosctl join` writes the key into a file, where every later command finds it, and never prints it.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use crate::run::{Ctl, url};
 use crate::support::Daemon;
 
-/// A join that waits, and the code that it showed.
+/// Starts a join; returns the process, which waits, and the code that it showed.
 fn begin(ctl: &Ctl, args: &[&str]) -> (Child, String) {
     let mut child = ctl.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("taosctl runs");
     let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
@@ -40,7 +40,7 @@ fn a_profile_is_made_and_used_and_the_same_agent_comes_back() {
     assert!(key.starts_with("axp_a_") && !printed.contains(key.trim()) && printed.contains("token_file"), "{printed}");
     assert!(agent.ok(&["whoami"]).contains("scout"));
     agent.ok(&["ask", "Shall I?", "--no-wait"]);
-    // The key is lost, and the same agent comes back.
+    // The same agent can join again after it lost its key.
     let id = agent.json(&["whoami"])["agent"]["id"].clone();
     std::fs::remove_file(&file).expect("it is lost");
     let (child, code) = begin(&agent, &join);

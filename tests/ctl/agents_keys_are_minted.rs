@@ -1,4 +1,4 @@
-//! `taosctl token mint`: agent, key, files and profile in one command; no secret where none was asked for.
+//! `taosctl token mint` makes agent, key, files and profile in one command. The secret goes only where the user asked.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -55,7 +55,7 @@ fn a_new_agents_key_lands_in_its_project_and_works_there() {
         assert_eq!((&me["resolved_agent"], &me["bound_agent"]["agent_id"]), (&"Builder".into(), &shown["agent_id"]));
         assert!(me["source"].as_str().unwrap().ends_with(".taos/config.toml"), "{me}");
     }
-    // From within the project minting is still the user's business.
+    // In the folder of the agent's project too, minting uses the user's login.
     let mut command = ctl.command(&["token", "mint", "builder"]);
     let run = Run::of(command.current_dir(&work).output().unwrap()).expect(0);
     assert_eq!(run.stdout.trim().len(), KEY);
@@ -103,7 +103,7 @@ fn a_key_whose_saving_fails_is_revoked() {
     let ctl = user(&daemon);
     daemon.agent("atlas");
     let work = ctl.home().join("w");
-    // The token's file can be written, what names it cannot.
+    // The token's file can be written, but the config that names it cannot.
     fs::create_dir_all(work.join(".taos/config.toml")).unwrap();
     fs::set_permissions(work.join(".taos"), fs::Permissions::from_mode(0o700)).unwrap();
     let run = ctl.run(&["token", "mint", "atlas", "--save-to", work.to_str().unwrap()]).expect_error(2, "login");

@@ -1,4 +1,4 @@
-//! Connections that fail and servers that are busy: two repeats, one key.
+//! If a connection fails or a server is busy, a change is repeated twice, with the same idempotency key.
 
 use crate::fake::{Act, Fake};
 use crate::run::Ctl;

@@ -1,4 +1,4 @@
-//! `doctor` on boxes that are really broken, each in another way: it finds what is wrong, and the fix holds a command.
+//! `doctor` on boxes that are really broken, each in another way. It finds what is wrong, and its fix holds a command.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use crate::mounts::Mount;
 use crate::run::{Ctl, Run};
 use crate::support::{Daemon, TempDir};
 
-/// What doctor finds of this check; its fix holds this command.
+/// The row of `check` in doctor's output. Fails unless it has this state and its fix holds `command`.
 #[track_caller]
 fn expect(told: &Run, check: &str, state: &str, command: &str) -> Value {
     let rows: Value = serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}: {told:?}"));
@@ -118,7 +118,7 @@ fn somebody_who_is_not_in_the_group() {
     let daemon = Daemon::start();
     let dir = TempDir::new();
     for place in [dir.path(), daemon.data.as_path(), daemon.socket().parent().unwrap()] {
-        // Only the socket itself is in the way.
+        // The folders may be passed, so only the mode of the socket refuses.
         fs::set_permissions(place, PermissionsExt::from_mode(0o711)).unwrap();
     }
     let taosctl = copy_of_taosctl(dir.path(), |_| ());
@@ -135,14 +135,14 @@ fn somebody_who_is_not_in_the_group() {
     assert!(row["detail"].as_str().unwrap().starts_with("You may not use "), "{row}");
 }
 
-/// A `taosctl` of its own that everybody may run, changed in some way.
+/// A copy of `taosctl` that every user may run, with its bytes changed by `change`.
 fn copy_of_taosctl(dir: &Path, change: impl Fn(&mut Vec<u8>)) -> PathBuf {
     let mut bytes = fs::read(env!("CARGO_BIN_EXE_taosctl")).unwrap();
     change(&mut bytes);
     let (written, path) = (dir.join("written"), dir.join("taosctl"));
     fs::write(&written, bytes).unwrap();
     fs::set_permissions(&written, PermissionsExt::from_mode(0o755)).unwrap();
-    // A program that another thread's child holds open for writing cannot be run: so another process writes it.
+    // Another process writes the program: one that a child of another thread holds open for writing cannot be run.
     assert!(Command::new("cp").args(["-p"]).args([&written, &path]).status().unwrap().success());
     path
 }

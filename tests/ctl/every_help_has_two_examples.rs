@@ -1,4 +1,4 @@
-//! Every help ends with two commands to copy, and each of them runs as it stands there.
+//! Every help ends with two commands to copy, and each of them runs unchanged.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::run::{Ctl, url};
 use crate::support::Daemon;
 use crate::terminal;
 
-/// The commands, their examples, and what the test has to know of each.
+/// The commands, their examples, and what the test must know of each.
 const TEXT: &str = include_str!("../../src/ctl/examples.txt");
 
 fn sections() -> Vec<(&'static str, Vec<&'static str>)> {
@@ -24,7 +24,7 @@ fn sections() -> Vec<(&'static str, Vec<&'static str>)> {
         .collect()
 }
 
-/// Every command below this one, by its words.
+/// Collects this command and every one below it, each with its words.
 fn walk(path: &str, command: &clap::Command, found: &mut Vec<(String, clap::Command)>) {
     found.push((path.to_owned(), command.clone()));
     for below in command.get_subcommands() {
@@ -39,7 +39,7 @@ fn every_help_has_them_and_every_place_is_described() {
     let mut wrong = Vec::new();
     for (path, command) in &all {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        // A long one goes on on lines that are indented further.
+        // A long example continues on lines that are indented further.
         let is_first = |line: &&str| !line.starts_with("   ");
         let examples = help.split("Examples:\n").nth(1).map_or(0, |lines| lines.lines().filter(is_first).count());
         if examples != 2 {
@@ -62,14 +62,14 @@ fn every_help_has_them_and_every_place_is_described() {
 /// Lines of help that are wider than a terminal of 80 columns.
 fn too_wide(mut command: clap::Command) -> Vec<String> {
     let mut all = Vec::new();
-    // It hands its width down to those below it.
+    // `build` passes the width on to the subcommands.
     command.build();
     walk("", &command, &mut all);
     let mut wide = Vec::new();
     for (_, mut command) in all {
         for help in [command.render_help(), command.render_long_help()] {
             let help = help.to_string();
-            // How a command is used is one line, however many flags it requires.
+            // The usage is one line, however many flags the command requires.
             let can_wrap = |line: &&str| !line.starts_with("Usage: ");
             wide.extend(help.lines().filter(can_wrap).filter(|line| line.chars().count() > 80).map(str::to_owned));
         }
@@ -109,16 +109,16 @@ fn help_takes_the_columns_there_are() {
 
 /// A token of atlas.
 const TOKEN: &str = "taosctl agents token issue atlas 2>null";
-/// Atlas asks for something that it neither has nor was refused a moment ago.
+/// Atlas asks for a scope. The loop skips scopes that it has or that were denied a moment ago.
 const ASKED: &str = "taosctl requests ls -q --state approved --kind scope | xargs -r -n 1 taosctl requests revoke >null; \
     for s in agents.logs agents.update agents.export agents.lifecycle agents.delete; do \
     TAOS_TOKEN=$(taosctl agents token issue atlas 2>null) taosctl request scope $s --for 1h --reason r >null 2>&1 \
     && break; done";
 
-/// What a server gives to whom it shall trust: base64 of `{"fingerprint":"abab…","addresses":["shed.lan:8443"],"secret":"s"}`.
+/// A server's trust token: base64 of `{"fingerprint":"abab...","addresses":["shed.lan:8443"],"secret":"s"}`.
 const TRUST_TOKEN: &str = "eyJmaW5nZXJwcmludCI6ImFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWIiLCJhZGRyZXNzZXMiOlsic2hlZC5sYW46ODQ0MyJdLCJzZWNyZXQiOiJzIn0=";
 
-/// What changes more than the next examples can bear has a box of its own.
+/// Examples with one of these words change so much that the next ones would fail, so each gets its own box.
 const OF_ITS_OWN: [&str; 10] =
     ["freeze", "thaw", "delete", "restore", "purge", "rm", "renew", "release", "agent-pat", "profile"];
 
@@ -137,7 +137,7 @@ fn each_runs_as_it_stands_there() {
                     format!("export TAOS_TOKEN=$({TOKEN}); timeout 2 {line} || [ $? = 124 ]")
                 }
                 "waits" => format!("timeout 2 {line} || [ $? = 124 ]"),
-                // Without a container runtime it is refused, and says so.
+                // Without a container runtime the command is refused, without a panic and not as a usage error.
                 "runtime" => format!("! {line} >stdout 2>stderr; ! grep -q usage stderr; ! grep -q panicked stderr"),
                 "agent" => format!("{ASKED}; export TAOS_TOKEN=$({TOKEN}); {line}"),
                 "asked" => format!("{ASKED}; {line}"),
@@ -148,7 +148,7 @@ fn each_runs_as_it_stands_there() {
                 "archived" => format!("taosctl agents create spare -q >null; taosctl agents rm spare -qy; {line}"),
                 "last" => format!("taosctl tokens issue user:operator -q >null; {line}"),
                 "claimed" => format!("taosctl tasks claim 'Sweep the floor' -q >null || true; {line} || true"),
-                // The settings of the daemon, which a test has elsewhere.
+                // The daemon's settings file, which has another path in a test.
                 "node" => {
                     let node = if line.contains(" add ") { "" } else { "[nodes.shed]\nurl = \"https://shed.lan\"\n" };
                     place.ctl.file("taosd.toml", node);
@@ -169,7 +169,7 @@ fn each_runs_as_it_stands_there() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// A daemon without a container runtime, and a person's home.
+/// A daemon without a container runtime, and the operator's home.
 struct Box {
     daemon: Daemon,
     ctl: Ctl,
@@ -177,7 +177,7 @@ struct Box {
 
 impl Box {
     fn new() -> Self {
-        // Each example finds a fresh notification.
+        // No limit on notifications: each example needs a new one.
         let daemon = Daemon::with(&["--containers", "none"], &[("TAOSD_NOTIFY_PER_MINUTE", "0")]);
         let ctl = Ctl::operator(&daemon);
         fs::create_dir_all(ctl.home().join("guides")).unwrap();
@@ -189,7 +189,8 @@ impl Box {
         Self { daemon, ctl }
     }
 
-    /// What the examples find: three agents, a user, a space with both, a task, a message, a value, a notification.
+    /// Makes what the examples use: three agents, a user, a space with both, a task, a message, a value, a
+    /// notification.
     fn prepare(&self) {
         let is_there = |path: &str| self.daemon.operator().get(path).status == 200;
         let post = |path: &str, body: serde_json::Value| drop(self.daemon.operator().post(path, body));

@@ -1,5 +1,5 @@
-//! Coverage: every route of the daemon's own dialect and of aX has a command, or a reason for none; and every command of the
-//! list below calls the route it stands beside, as the daemon's access log tells.
+//! Coverage: every route of the daemon's own dialect and of aX has a command or a reason for none. Every command of the
+//! list below calls the route beside it, as the daemon's access log shows.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use taosd::rest::error::Dialect;
 use crate::run::Ctl;
 use crate::support::Daemon;
 
-/// Routes that people do not call.
+/// Routes without a command, each with the reason.
 const NO_COMMAND: &[(&str, &str)] = &[
     ("docs_index", "taosctl docs reads the pages in itself"),
     ("docs_get", "taosctl docs reads the pages in itself"),
@@ -28,10 +28,10 @@ const NO_COMMAND: &[(&str, &str)] = &[
     ("events", "the console follows it; requests watch waits on notifications_list"),
 ];
 
-/// Why a route of aX has none of its own.
+/// The reason why a route of aX about agents has no command of its own.
 const TWIN: &str = "agents are managed by the routes of the daemon's own dialect";
 
-/// Routes of aX that people do not call with taosctl.
+/// Routes of aX without a command, each with the reason.
 const NO_COMMAND_OF_AX: &[(&str, &str)] = &[
     ("ax_agents_create", TWIN),
     ("ax_agents_delete", TWIN),
@@ -60,8 +60,8 @@ const NO_COMMAND_OF_AX: &[(&str, &str)] = &[
     ("ax_honeypot", "programs tell it"),
 ];
 
-/// Route, command, exit code. `{agent}`, `{token}`, `{grant}` and `{export}` are filled in. In their order they go
-/// through on one daemon without a container runtime.
+/// Route, command, exit code. The test fills in `{agent}`, `{token}`, `{grant}`, `{export}` and the like. The commands
+/// run in this order on one daemon without a container runtime.
 const COMMANDS: &[(&str, &str, i32)] = &[
     ("agents_create", "agents create --name Atlas", 0),
     ("agents_list", "agents list", 0),
@@ -195,7 +195,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("credentials_revoke", "credentials revoke {key} --yes", 0),
     ("auth_exchange", "auth exchange", 1),
     ("credentials_fingerprint", "profile use minted", 0),
-    // Only agents ask: the operator is refused, and there is nothing to decide.
+    // Only agents may ask: the operator is refused, so there is no request to decide.
     ("requests_create", "request scope agents.logs --reason why --for 2h", 1),
     ("requests_create", "request grant agent:mailer viewer --reason why", 1),
     ("ui_ask", "ask why? --option a --option b --wait 1s", 1),
@@ -274,7 +274,7 @@ fn every_command_calls_its_route() {
         let line = line.replace("{space}", &space(&daemon)).replace("{key}", &key(&daemon));
         let line = line.replace("{message}", &message(&daemon)).replace("{backup}", &backup(&daemon));
         if *id == "credentials_fingerprint" {
-            // It becomes the active one, but the environment comes first.
+            // The new profile becomes the active one, but the environment still takes precedence.
             ctl.ok(&["token", "mint", "minted", "--profile", "minted"]);
         }
         let before = daemon.log_text().len();
@@ -298,18 +298,18 @@ fn task(daemon: &Daemon) -> String {
     tasks["tasks"][0]["id"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A file that was uploaded.
+/// The upload with the highest id.
 fn upload(daemon: &Daemon) -> String {
     daemon.text("SELECT coalesce(max(id), '') FROM uploads", [])
 }
 
-/// The newest backup that was asked for.
+/// The newest backup that was requested.
 fn backup(daemon: &Daemon) -> String {
     let rows = daemon.operator().get("/api/backups").expect(200).json();
     rows[0]["file"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A folder for what is downloaded.
+/// A folder for downloads.
 fn dir(ctl: &Ctl) -> String {
     let dir = ctl.home().join("got");
     std::fs::create_dir_all(&dir).expect("a folder");
@@ -360,7 +360,7 @@ fn wait_for_call(daemon: &Daemon, from: usize, route: &ApiRoute, line: &str) {
     }
 }
 
-/// `access ID PEER METHOD PATH STATUS …`
+/// Whether a log line, `access ID PEER METHOD PATH STATUS ...`, is a call of this route.
 fn is_call(entry: &str, route: &ApiRoute) -> bool {
     let words: Vec<&str> = entry.split(' ').collect();
     let ["access", _, _, method, path, ..] = words[..] else { return false };

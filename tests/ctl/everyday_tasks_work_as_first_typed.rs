@@ -1,4 +1,4 @@
-//! Everyday tasks, more than a hundred, each in the first form that somebody who knows `gh`, `incus` or `kubectl` would type.
+//! More than a hundred everyday tasks, each typed as somebody who knows `gh`, `incus` or `kubectl` would first try it.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use crate::run::{Ctl, url};
 use crate::support::Daemon;
 
-/// What is wanted, what is typed, and a part of what is then seen. In their order they run on one fresh box without a
-/// container runtime; a line that begins with `!` is refused for that want.
+/// The task, the command line, and a part of its output. The lines run in this order on one fresh box without a
+/// container runtime. A line that begins with `!` is refused for lack of one.
 const TASKS: &[(&str, &str, &str)] = &[
     ("see the state of the box", "taosctl status", "health"),
     ("who am I", "taosctl whoami", "operator"),
@@ -157,7 +157,7 @@ fn all_of_them_work() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), TASKS.len(), wrong.join("\n"));
 }
 
-/// The page with the transcript lists exactly these.
+/// The page of everyday commands lists every task of this table.
 #[test]
 fn the_page_of_everyday_commands_lists_them_all() {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/agents/recipes/everyday-commands.md"));

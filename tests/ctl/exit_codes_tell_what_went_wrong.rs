@@ -1,4 +1,5 @@
-//! 0 ok, 1 refused, 2 usage or no valid login, 3 unreachable; errors whole on stderr, nothing on stdout.
+//! Exit codes: 0 ok, 1 refused, 2 usage or no valid login, 3 unreachable. An error is complete on stderr, and stdout is
+//! empty.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A server that answers as a script says and remembers what it was sent: for faults a real daemon does not have.
+//! A server that plays a list of acts and records the requests, for faults that a real daemon does not have.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,9 +12,9 @@ pub enum Act {
     Send(Vec<u8>),
     /// Reads the request and closes.
     Cut,
-    /// Says nothing for so long.
+    /// Reads the request and sends nothing for this long.
     Silence(Duration),
-    /// Sends these bytes after so long, and closes.
+    /// Sends these bytes after this delay, and closes.
     Late(Duration, Vec<u8>),
 }
 
@@ -24,7 +24,7 @@ impl Act {
         Self::json_with(status, "", body)
     }
 
-    /// A JSON reply with more header lines, each ended.
+    /// A JSON reply with more header lines, each of which ends with CRLF.
     pub fn json_with(status: u16, headers: &str, body: &str) -> Self {
         let head = format!(
             "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n",
@@ -33,7 +33,7 @@ impl Act {
         Self::Send([head.as_bytes(), body.as_bytes()].concat())
     }
 
-    /// The same, so much later.
+    /// The same reply, `time` later. Other acts than `Send` stay as they are.
     pub fn after(self, time: Duration) -> Self {
         match self {
             Self::Send(bytes) => Self::Late(time, bytes),
@@ -58,7 +58,7 @@ impl Seen {
     }
 }
 
-/// The fake; the last act goes on for ever.
+/// The fake server. Each connection gets the next act, and the last act repeats for ever.
 pub struct Fake {
     pub url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -70,7 +70,7 @@ impl Fake {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&seen);
-        // Ends with the test process.
+        // The thread ends with the test process.
         std::thread::spawn(move || {
             for (nth, stream) in listener.incoming().enumerate() {
                 let Ok(stream) = stream else { return };

@@ -1,4 +1,4 @@
-//! Files go up from disk and stdin, and come down into one directory, whatever a server calls them.
+//! Files are uploaded from disk and stdin, and downloaded into one directory, whatever names a server gives them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -65,12 +65,12 @@ fn no_name_of_a_server_and_no_link_leads_out_of_the_directory() {
 
 #[test]
 fn a_file_of_any_size_is_written_as_it_comes() {
-    // More than an answer may have in memory.
+    // More than `taosctl` accepts for a reply in memory.
     const BYTES: usize = 80 * 1024 * 1024;
     let mut reply = format!("HTTP/1.1 200 X\r\nContent-Length: {BYTES}\r\n\r\n").into_bytes();
     reply.resize(reply.len() + BYTES, b'x');
     let cut = reply[..reply.len() / 2].to_vec();
-    // The first try is cut off in the middle: nothing of it is in the file of the second.
+    // The first try is cut off in the middle. The file of the second try has none of its bytes.
     let fake = Fake::playing(vec![Act::Send(cut), Act::Send(reply)]);
     let ctl = Ctl::bare().env("TAOS_URL", &fake.url).env("TAOS_TOKEN", "secret");
     let dir = ctl.home().join("got");

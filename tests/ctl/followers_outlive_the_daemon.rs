@@ -1,5 +1,5 @@
-//! Commands that go on until they are interrupted: each of them outlives a daemon that goes away and comes back, and
-//! shows what came meanwhile, once.
+//! Commands that run until they are interrupted. Each of them outlives a restart of the daemon, and shows once what
+//! came meanwhile.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use crate::fake::{Act, Fake};
 use crate::run::Ctl;
 use crate::support::Daemon;
 
-/// What a command that goes on needs beside its flag.
+/// The arguments that a command needs besides the flag to follow.
 const PLACES: &[(&str, &str)] = &[
     ("channels list", "operator"),
     ("messages receipts", "{message}"),
@@ -28,10 +28,10 @@ const PLACES: &[(&str, &str)] = &[
     ("users token list", "operator"),
 ];
 
-/// Tested with a script for a daemon: here is no container.
+/// Tested with a fake server, because there is no container here.
 const ELSEWHERE: &str = "agents logs --follow";
 
-/// A command that goes on, and the lines it has printed.
+/// A running command, and the lines it has printed.
 struct Going {
     line: String,
     child: Child,
@@ -48,7 +48,7 @@ impl Going {
         Self { line: line.to_owned(), child, lines }
     }
 
-    /// The next line that holds this.
+    /// Waits for the next line that holds `wanted`.
     #[track_caller]
     fn until(&self, wanted: &str) -> String {
         let end = Instant::now() + Duration::from_secs(40);
@@ -69,7 +69,7 @@ impl Drop for Going {
     }
 }
 
-/// A daemon that keeps its address when it is started again, and the operator there.
+/// A daemon that keeps its address over a restart, and its operator.
 fn daemon() -> (Daemon, Ctl) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let daemon = Daemon::with(&["--containers", "none", "--listen", &format!("127.0.0.1:{port}")], &[]);
@@ -77,7 +77,7 @@ fn daemon() -> (Daemon, Ctl) {
     (daemon, ctl)
 }
 
-/// Every command that goes on, as the command line itself has them.
+/// Every command that runs until interrupted, found in the definition of the command line.
 fn all() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(&taosd::ctl::command(), "", &mut found);
@@ -99,7 +99,7 @@ fn collect(command: &Command, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Those that have ended.
+/// The lines of the commands that have ended.
 fn ended(going: &mut [Going]) -> Vec<String> {
     going.iter_mut().filter_map(|one| one.child.try_wait().unwrap().map(|_| one.line.clone())).collect()
 }

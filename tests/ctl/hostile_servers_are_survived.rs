@@ -1,4 +1,4 @@
-//! What a server may send: nothing of it moves a cursor, panics, or is taken for something else.
+//! Hostile replies: none of them moves the cursor, causes a panic, or passes for another reply.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ fn escape_sequences_are_spelled_out_in_tables_records_json_and_errors() {
     let error = json!({"error": EVIL, "detail": EVIL, "fix": EVIL, "doc_url": EVIL, EVIL: EVIL});
     let run = against(vec![Act::json(409, &error.to_string())], &["whoami"]).expect(1);
     assert!(!has_unsafe(&run.stderr) && run.stdout.is_empty(), "{run:?}");
-    // Its own five, and the command to run next.
+    // The reply's own five fields, and the command to run next.
     assert_eq!(run.stderr.lines().count(), 6);
     assert!(run.stderr.contains("\nrun: taosctl doctor\n"), "{run:?}");
     let docs = against(vec![Act::json(200, EVIL)], &["docs"]).expect(0);

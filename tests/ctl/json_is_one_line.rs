@@ -1,4 +1,4 @@
-//! `--json`: the reply's body on one line, wherever the flag stands.
+//! `--json` prints the reply's body on one line, wherever the flag stands.
 
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ fn whatever_is_wrong_is_told_as_json_where_json_was_asked_for() {
         assert_eq!((told["error"].as_str(), run.stderr.lines().count()), (Some(error), 1), "{line}: {run:?}");
         assert!(told["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{line}: {run:?}");
     }
-    // What is no flag of ours asks for nothing.
+    // Behind `--`, `--json` is no flag.
     let run = ctl.run(&["nosuchnoun", "--", "--json"]).expect(2);
     assert!(run.stderr.starts_with("error: "), "{run:?}");
 }

@@ -1,4 +1,5 @@
-//! `taosctl keys` and `taosctl credentials`: secrets go where they were asked to, and what is too much is told.
+//! `taosctl keys` and `taosctl credentials`: secrets go only where the user asked. The audit reports agents with too
+//! many keys.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! A user's key: checked at the login, exchanged by itself from then on, once for many commands.
+//! A user's key: the login checks it, then `taosctl` exchanges it without being asked, once for many commands.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -24,12 +24,12 @@ fn login(ctl: &Ctl, daemon: &Daemon, key: &str, more: &[&str]) -> Run {
     ctl.run_with_stdin(&args, key)
 }
 
-/// How many exchanges there were, by the access log: the audit counts those of one minute in one row.
+/// The number of exchanges in the access log. The audit merges those of one minute in one row.
 fn exchanges(daemon: &Daemon) -> usize {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let mark = format!("mark-{}", ASKED.fetch_add(1, Ordering::Relaxed));
     daemon.operator().with("X-Request-Id", &mark).get("/api/auth/whoami").expect(200);
-    // The log is written behind the replies, in their order.
+    // The daemon writes the log after the replies, in the same order.
     let until = Instant::now() + Duration::from_secs(10);
     loop {
         let log = daemon.log_text();

@@ -1,4 +1,4 @@
-//! Knowledge by the command line.
+//! Knowledge on the command line.
 
 use crate::run::{Ctl, field};
 use crate::support::Daemon;

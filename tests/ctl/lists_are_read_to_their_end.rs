@@ -1,4 +1,4 @@
-//! Lists follow their pages to the end, or to `--limit`, and never to another place.
+//! Lists follow their pages to the end, or to `--limit`, and never to another server or path.
 
 use serde_json::json;
 

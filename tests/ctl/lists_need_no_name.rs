@@ -1,4 +1,4 @@
-//! A list without a name is one's own, or all that one may see.
+//! A list without a name shows the caller's own entries, or all that the caller may see.
 
 use crate::run::Ctl;
 use crate::support::Daemon;

@@ -1,4 +1,4 @@
-//! The command line, through the real `taosctl`, against the real `taosd`; against fakes where a server must misbehave.
+//! The command line: the real `taosctl` against the real `taosd`, or against a fake if a server must misbehave.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Messages by the command line: sent, waited for, followed over a restart of the daemon.
+//! Messages on the command line: sent, waited for, followed over a restart of the daemon.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::run::{Ctl, Run};
 use crate::support::Daemon;
 
-/// A daemon that keeps its address when it is started again, with two agents.
+/// A daemon that keeps its address over a restart, with two agents.
 fn daemon() -> Daemon {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let daemon = Daemon::with(&["--listen", &format!("127.0.0.1:{port}")], &[]);
@@ -24,7 +24,7 @@ fn agent(daemon: &Daemon, name: &str, port: &str) -> Ctl {
     Ctl::bare().env("TAOS_URL", &format!("http://127.0.0.1:{port}")).env("TAOS_TOKEN", token.token())
 }
 
-/// The second address it listens on, which stays.
+/// The port of the second address, which stays the same over a restart.
 fn port(daemon: &Daemon) -> String {
     let log = daemon.log_text();
     let line = log.lines().find(|line| line.contains("also listening on http://127.0.0.1:"));
@@ -84,7 +84,7 @@ fn a_message_is_sent_answered_and_read() {
     assert_eq!((nothing.code, nothing.stdout.lines().count() <= 1), (1, true), "{nothing:?}");
 }
 
-/// The lines of a command that goes on.
+/// Starts a command that follows; returns the process and its lines.
 fn follow(ctl: &Ctl, args: &[&str]) -> (std::process::Child, Receiver<String>) {
     let mut child = ctl.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("taosctl runs");
     let (sender, lines) = channel();
@@ -121,7 +121,7 @@ fn a_follower_outlives_the_daemon_and_shows_every_message_once() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // So does a wait for what is addressed.
+    // `inbox --wait` outlives a restart as well.
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| -> Run { robot.run(&["--json", "--timeout", "60", "inbox", "--wait"]) });
         std::thread::sleep(Duration::from_millis(500));

@@ -1,5 +1,5 @@
-//! `taosctl nodes add` and `remove` change the daemon's settings file and nothing else in it; what they write, the daemon
-//! takes at its next reload.
+//! `taosctl nodes add` and `remove` change only the node's part of the daemon's settings file. The daemon takes up the
+//! change at its next reload.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -43,7 +43,7 @@ fn one_is_added_by_its_token_checked_and_removed_again() {
         ctl.run_with_stdin(&["nodes", "add", "shed", "--join-token-file", "-", "--file", file], &token()).expect(0);
     assert!(run.stdout.contains("added [nodes.shed]") && run.stderr.contains("taosctl nodes check shed"), "{run:?}");
     assert!(!run.stdout.contains(&token()) && !run.stderr.contains(&token()));
-    // The token tells the address and the fingerprint; every other line stays.
+    // The token contains the address and the fingerprint. Every other line stays.
     let text = fs::read_to_string(file).unwrap();
     assert_eq!(text, format!("{MINE}\n[nodes.shed]\nurl = \"https://127.0.0.1:9\"\ntoken = \"{}\"\n", token()));
     assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o640);
@@ -79,7 +79,7 @@ fn what_cannot_be_used_is_refused_before_anything_is_written() {
         (&["shed", "--certificate", SHA256], String::new(), "address is missing"),
         (&["shed", "https://shed.lan", "--certificate", "/nonexistent"], String::new(), "No such file"),
         (&["shed", "https://shed.lan", "--certificate", file], String::new(), "no certificate in PEM"),
-        // Without a terminal nobody can be asked for a token.
+        // Without a terminal `taosctl` cannot ask for a token.
         (&["shed", "https://shed.lan"], String::new(), "Name a file with --join-token-file"),
     ] {
         let run = add(args, &input);

@@ -1,4 +1,4 @@
-//! Notifications by the command line.
+//! Notifications on the command line.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::run::{Ctl, field};
 use crate::support::{Daemon, SOON};
 
-/// A command that goes on until it is killed; its lines as they come, each with the time it came.
+/// A command that runs until it is killed, and its lines, each with the time it came.
 struct Following {
     child: Child,
     lines: Receiver<(String, Instant)>,
@@ -47,7 +47,7 @@ fn what_is_sent_is_seen_by_a_watcher_at_once_with_its_true_sender() {
     let ctl = Ctl::operator(&daemon);
     ctl.ok(&["ui", "notify", "--title", "before", "--body", "b"]);
     let watch = Following::start(&ctl, &["notifications", "watch"]);
-    // It is watching once it has asked where to begin.
+    // It watches only after it has asked where to begin.
     std::thread::sleep(Duration::from_millis(500));
     let mut took = Vec::new();
     for n in 0..8 {
@@ -68,7 +68,7 @@ fn a_list_is_followed_and_each_record_is_a_line_of_json() {
     let daemon = Daemon::start();
     let ctl = Ctl::operator(&daemon);
     let follow = Following::start(&ctl, &["--json", "notifications", "list", "--follow"]);
-    // It is following once it has asked where to begin; of nothing there is no line.
+    // It follows only after it has asked where to begin. An empty list prints no line to wait for.
     std::thread::sleep(Duration::from_millis(500));
     let said = ctl.ok(&["ui", "notify", "--title", "T", "--body", "B", "--priority", "high"]);
     let id = said.trim().strip_prefix("delivered: ").expect("an id").to_owned();

@@ -1,4 +1,4 @@
-//! A person on a terminal reads what fits and what people say; a program reads every value as it is.
+//! A terminal shows what fits its width, in words for people. A program gets every value unchanged.
 
 use serde_json::Value;
 

@@ -1,11 +1,11 @@
-//! Readers that go away: no panic, and a success unless what was lost cannot be had again.
+//! Readers that close the pipe: no panic, and a success unless the lost output cannot be printed again.
 
 use std::process::Stdio;
 
 use crate::run::{Ctl, Run};
 use crate::support::Daemon;
 
-/// Runs with stdout closed at its other end.
+/// Runs with a pipe as stdout whose reader is closed.
 fn into_nothing(ctl: &Ctl, args: &[&str]) -> Run {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

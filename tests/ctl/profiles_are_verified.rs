@@ -1,4 +1,5 @@
-//! Profiles: bound to token, host, directory and expiry; what does not verify is not used, and leaves nothing set.
+//! Profiles are bound to token, host, directory and expiry. One that does not verify is not used and leaves no variable
+//! set.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +18,7 @@ struct Harness {
     id: String,
 }
 
-/// An agent's key in a file, and a profile of it, added in the home.
+/// An agent's key in a file, and a profile of it that was added in the home.
 fn harness() -> Harness {
     let daemon = Daemon::start();
     let id = daemon.agent("atlas");
@@ -66,7 +67,7 @@ impl Harness {
         fs::write(&file, text.replace(from, to)).unwrap();
     }
 
-    /// What a shell has set after `eval`, with stale variables set before; and whether the eval went well.
+    /// Whether `eval` succeeded in a shell with stale variables, and the variables after it.
     fn eval(&self, args: &str) -> (bool, String) {
         let program = self.ctl.command(&[]).get_program().to_str().unwrap().to_owned();
         let script =
@@ -130,7 +131,7 @@ fn an_active_profile_that_no_longer_verifies_is_not_used() {
     fs::write(&harness.token, "axp_a_other").unwrap();
     harness.at_home(&["agents", "list"]).expect_error(2, "login");
     harness.at_home(&["profile", "use", "a"]).expect_error(2, "login");
-    // What is given outright has no need of it.
+    // A token given as a flag needs no profile.
     let flags = ["--url", &url(&harness.daemon), "--token", &harness.daemon.token, "agents", "list"];
     harness.at_home(&flags).expect(0);
 }

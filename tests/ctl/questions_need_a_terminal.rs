@@ -1,4 +1,4 @@
-//! Questions: asked on a terminal (here one made by `script`), refused without one.
+//! `taosctl` asks questions on a terminal (here made by `script`). Without one, the command is refused.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::run::{Ctl, url};
 use crate::support::Daemon;
 
-/// Runs on a terminal of its own; `keys` are typed once `question` stands there. What was seen, and the exit code.
+/// Runs on a terminal of its own, and types `keys` once `question` is shown. Returns the output and the exit code.
 fn on_a_terminal(ctl: &Ctl, args: &str, question: &str, keys: &str) -> (String, i32) {
     let inner = ctl.command(&[]);
     let program = inner.get_program().to_str().expect("UTF-8").to_owned();
@@ -24,7 +24,7 @@ fn on_a_terminal(ctl: &Ctl, args: &str, question: &str, keys: &str) -> (String, 
         }
         seen.push_str(&String::from_utf8_lossy(&chunk[..n]));
         if !typed && seen.contains(question) {
-            // The prompt stands there a moment before the echo is off; no hand is that fast.
+            // The prompt is shown a moment before the echo is off. No person types that fast.
             std::thread::sleep(std::time::Duration::from_millis(300));
             stdin.write_all(keys.as_bytes()).expect("it reads");
             typed = true;

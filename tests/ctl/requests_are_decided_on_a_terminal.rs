@@ -1,5 +1,5 @@
-//! `taosctl requests watch` on a terminal, here one made by `script`: it asks for each request as it comes, and goes on
-//! after a restart of the daemon.
+//! `taosctl requests watch` on a terminal made by `script`. It asks for a decision on each request as it comes, and
+//! goes on after a restart of the daemon.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::run::Ctl;
 use crate::support::{Daemon, text};
 
-/// A person who watches.
+/// A terminal with `requests watch`: its keys and its screen.
 struct Watcher {
     child: Child,
     keys: ChildStdin,
@@ -40,7 +40,7 @@ impl Watcher {
         Self { child, keys, seen, read: 0 }
     }
 
-    /// Waits until this stands there, behind what was waited for before.
+    /// Waits until `wanted` is shown, after what was waited for before.
     #[track_caller]
     fn sees(&mut self, wanted: &str) {
         let end = Instant::now() + Duration::from_secs(40);
@@ -93,7 +93,7 @@ fn each_is_asked_for_and_answered_and_a_restart_is_survived() {
     let scope =
         |scope: &str| json!({"kind": "scope", "scope": [scope], "reason": "For the build.", "duration_seconds": 600});
     let first = ask(&daemon, &token, scope("agents.logs"));
-    // Over the socket, whose path stays the same when the daemon starts again.
+    // Over the socket, because its path stays the same over a restart.
     let socket = format!("unix:{}", daemon.socket().display());
     let mut watcher = Watcher::start(&Ctl::bare().env("TAOS_URL", &socket).env("TAOS_TOKEN", &daemon.token));
     watcher.sees("agents.logs");

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::support::{Daemon, TempDir};
 
-/// A person at a command line: a home, and what their environment says.
+/// A person at a command line: a home and an environment.
 pub struct Ctl {
     home: TempDir,
     env: Vec<(String, String)>,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Run {
     pub code: i32,
@@ -23,17 +23,17 @@ pub struct Run {
 }
 
 impl Ctl {
-    /// Nothing in the environment but a home.
+    /// An environment with only a home and a `PATH`.
     pub fn bare() -> Self {
         Self { home: TempDir::new(), env: Vec::new() }
     }
 
-    /// The operator of a daemon, by the environment.
+    /// The operator of a daemon, with URL and token in the environment.
     pub fn operator(daemon: &Daemon) -> Self {
         Self::bare().env("TAOS_URL", &url(daemon)).env("TAOS_TOKEN", &daemon.token)
     }
 
-    /// The same with another token.
+    /// As [`Ctl::operator`], with another token.
     pub fn with_token(daemon: &Daemon, token: &str) -> Self {
         Self::bare().env("TAOS_URL", &url(daemon)).env("TAOS_TOKEN", token)
     }
@@ -51,7 +51,7 @@ impl Ctl {
         self.home().join(".config/taos/credentials")
     }
 
-    /// Writes a file into the home; its path.
+    /// Writes a file into the home and returns its path.
     pub fn file(&self, name: &str, text: &str) -> String {
         let path = self.home().join(name);
         std::fs::write(&path, text).expect("a file in the home");
@@ -77,18 +77,18 @@ impl Ctl {
             .stderr(Stdio::piped())
             .spawn()
             .expect("taosctl runs");
-        // It may end without having read.
+        // The command may end without reading stdin.
         let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
         Run::of(child.wait_with_output().expect("its output"))
     }
 
-    /// Runs and wants success; what it printed.
+    /// Runs, requires success, and returns what it printed.
     #[track_caller]
     pub fn ok(&self, args: &[&str]) -> String {
         self.run(args).expect(0).stdout
     }
 
-    /// Runs with `--json` and wants success; the value it printed.
+    /// Runs with `--json`, requires success, and returns the value that it printed.
     #[track_caller]
     pub fn json(&self, args: &[&str]) -> Value {
         let mut all = args.to_vec();
@@ -115,13 +115,13 @@ impl Run {
         self
     }
 
-    /// Fails unless it told this error whole on stderr and nothing on stdout.
+    /// Fails unless stderr has this error with all its parts, and stdout is empty.
     #[track_caller]
     pub fn expect_error(self, code: i32, error: &str) -> Self {
         let run = self.expect(code);
         assert_eq!(run.stdout, "", "{run:?}");
         if run.stderr.starts_with('{') {
-            // As JSON, where that was asked for.
+            // The error is JSON if the command asked for JSON.
             let told: Value = serde_json::from_str(&run.stderr).expect("one object");
             assert_eq!(told["error"], error, "{run:?}");
             assert!(["detail", "fix", "doc_url"].iter().all(|key| told[key].is_string()), "{run:?}");

@@ -1,9 +1,9 @@
-//! Completion: a shell's script asks taosctl, which offers verbs, flags, and the names the daemon has.
+//! Completion: the shell's script asks `taosctl`, which offers verbs, flags, and the names that the daemon has.
 
 use crate::run::{Ctl, Run};
 use crate::support::Daemon;
 
-/// What is offered for the last of these words.
+/// The completions of the last word.
 fn offered(ctl: &Ctl, words: &[&str]) -> Vec<String> {
     let mut command = ctl.command(&["--", "taosctl"]);
     command.args(words).env("TAOSCTL_COMPLETE", "fish");
@@ -50,7 +50,7 @@ fn verbs_that_stand_first_are_completed_too() {
     assert!(!offered(&ctl, &[""]).contains(&"describe".to_owned()), "they are not offered themselves");
 }
 
-/// What a shell says that reads this program, with the completion installed as its help says.
+/// The output of a shell that runs this program. The program installs the completion as its help says.
 fn in_shell(ctl: &Ctl, shell: &str, flags: &[&str], program: &str) -> String {
     let built = std::path::Path::new(env!("CARGO_BIN_EXE_taosctl")).parent().expect("a directory").display();
     let mut command = ctl.command(&[]);
@@ -90,7 +90,7 @@ fn fish_completes_a_name() {
 #[ignore = "needs zsh: apt install zsh"]
 fn zsh_completes_a_name() {
     let daemon = Daemon::start();
-    // Another zsh on a terminal of its own, in which Tab is pressed; it echoes what the line has become.
+    // A second zsh on its own terminal, in which Tab is pressed. It echoes the completed line.
     let program = r#"zmodload zsh/zpty; zpty z zsh -f -i
         until_seen() { local all= some=; for n in {1..200}; do zpty -rt z some && all+=$some; [[ $all == *$1* ]] && return; sleep 0.05; done; print -r -- "no $1: $all"; exit 1 }
         zpty -w z 'PS1=; autoload -U compinit; compinit -u -D; source <(taosctl completion zsh); print is-''ready'

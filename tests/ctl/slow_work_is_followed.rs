@@ -1,4 +1,4 @@
-//! Replies that promise an operation: followed to its end, or not with `--no-wait`.
+//! If a reply names an operation, `taosctl` follows it to its end, except with `--no-wait`.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Slow work on a terminal shows a bar with what is being done, and takes it away at the end. A pipe has none.
+//! Slow work shows a bar with the current step on a terminal, and removes it at the end. A pipe gets no bar.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::run::Ctl;
 use crate::support::{Daemon, TempDir};
 use crate::terminal::{plain, see, see_program};
 
-/// A server that promises work of this kind and is half-way for a moment.
+/// A server that starts an operation of this kind and reports 50 percent for a moment.
 fn working(kind: &str, step: &str) -> Fake {
     let operation = |status: &str| {
         let result = (status == "succeeded").then(|| json!({"name": "atlas", "status": "done"}));

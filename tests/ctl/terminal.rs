@@ -1,15 +1,15 @@
-//! A terminal of its own for a command, made by `script`.
+//! A separate terminal for a command, made by `script`.
 
 use std::process::{Command, Stdio};
 
 use crate::run::Ctl;
 
-/// Runs a line of `taosctl` on a terminal of 80 columns: what was seen there, and the exit code.
+/// Runs a line of `taosctl` on a terminal of 80 columns. Returns the output and the exit code.
 pub fn see(ctl: &Ctl, line: &str) -> (String, i32) {
     see_program(ctl, &format!("{} {line}", env!("CARGO_BIN_EXE_taosctl")))
 }
 
-/// The same of any program, with the environment of this person.
+/// As [`see`], for any program, with the environment of `ctl`.
 pub fn see_program(ctl: &Ctl, line: &str) -> (String, i32) {
     let inner = ctl.command(&[]);
     let mut command = Command::new("script");
@@ -21,7 +21,7 @@ pub fn see_program(ctl: &Ctl, line: &str) -> (String, i32) {
     (seen, output.status.code().expect("an exit code"))
 }
 
-/// What was seen without its colours.
+/// The output without its colours.
 pub fn plain(seen: &str) -> String {
     regex::Regex::new("\u{1b}\\[[0-9;]*m").expect("a pattern").replace_all(seen, "").into_owned()
 }

@@ -1,4 +1,5 @@
-//! Texts for people: they may begin with a dash, come from stdin once, and reach a terminal without what hides in them.
+//! Texts for people may begin with a dash. One of them may come from stdin. A terminal shows their hidden characters
+//! spelled out.
 
 use clap::Command;
 use serde_json::json;
@@ -6,7 +7,7 @@ use serde_json::json;
 use crate::run::{Ctl, field};
 use crate::support::Daemon;
 
-/// The flags that take text for people and refuse one that begins with a dash.
+/// Collects the flags that take text for people and refuse a text that begins with a dash.
 fn strict(command: &Command, path: &str, found: &mut Vec<String>) {
     for below in command.get_subcommands() {
         let path = format!("{path} {}", below.get_name());

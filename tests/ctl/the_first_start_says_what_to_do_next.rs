@@ -1,5 +1,4 @@
-//! A person who starts the daemon on a terminal is told where the token is and what to type next, so that it works as it
-//! stands there.
+//! On a terminal the first start shows where the token is and what to type next. The commands work exactly as shown.
 
 use crate::run::Ctl;
 use crate::support::TempDir;
@@ -13,7 +12,7 @@ fn the_ready_line_is_followed_by_commands_that_a_shell_finds() {
         env!("CARGO_BIN_EXE_taosd"),
         data.path().display()
     );
-    // With a pipe there is nobody to tell.
+    // With a pipe nobody reads the hint.
     let (piped, _) = see_program(&ctl, &serve);
     assert!(piped.contains("taosd listening on http://127.0.0.1:") && !piped.contains("your token"), "{piped}");
     let (seen, _) = see_program(&ctl, serve.split(" 2>&1").next().unwrap());
@@ -32,7 +31,7 @@ fn where_only_the_daemon_is_built_it_says_what_builds_the_rest() {
     let (ctl, dir) = (Ctl::bare(), TempDir::new());
     let built = dir.path().join("release");
     std::fs::create_dir(&built).unwrap();
-    // A copy made by another process: one that this one holds open for writing cannot be run.
+    // Another process makes the copy: a program that this process holds open for writing cannot be run.
     let copied = std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_taosd")).arg(&built).status();
     assert!(copied.unwrap().success());
     let data = dir.path().join("d");

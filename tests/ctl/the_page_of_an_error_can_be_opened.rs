@@ -1,4 +1,5 @@
-//! What an error names as its page is a whole address, also on the socket, or without a server a command that shows it.
+//! The `doc_url` of an error is a whole address, also on the socket. Without a server it is a command that shows the
+//! page.
 
 use crate::run::{Ctl, Run};
 use crate::support::Daemon;

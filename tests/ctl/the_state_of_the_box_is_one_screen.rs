@@ -1,4 +1,4 @@
-//! `status` and `doctor`: what a person asks first, and when something is wrong.
+//! `status` and `doctor`: the first commands of a person, and those for when something is wrong.
 
 use crate::fake::{Act, Fake};
 use crate::run::{Ctl, Run};
@@ -79,7 +79,7 @@ fn doctor_says_the_fix_of_each_check_that_fails() {
     let checks = r#"{"error":"not_ready","detail":"d","fix":"f","doc_url":"/docs/x","status":"not_ready",
         "checks":{"database":"ok","disk":"only 5 bytes are free","queue":"ok","workers":"1 of 2 has ended","backups":"ok"}}"#;
     let mut acts = vec![Act::json(200, r#"{"status":"ok","version":"0.0.1"}"#)];
-    // A daemon that is not ready is asked three times.
+    // `taosctl` asks a daemon that is not ready three times.
     acts.extend(vec![Act::json(503, checks); 3]);
     acts.push(Act::json(401, r#"{"error":"invalid_token","detail":"d","fix":"f","doc_url":"/docs/x"}"#));
     let fake = Fake::playing(acts);

@@ -1,4 +1,4 @@
-//! The screens in the page of everyday commands are what a terminal of 80 columns shows.
+//! The transcripts in the page of everyday commands are what a terminal of 80 columns shows.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::run::Ctl;
 use crate::support::Daemon;
 use crate::terminal::{plain, see};
 
-/// What stands below `$ taosctl …` in the page, up to the end of the block.
+/// The text below `$ taosctl ...` in the page, up to the end of the block.
 fn printed_in_the_page(line: &str) -> String {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/agents/recipes/everyday-commands.md"));
     let page = page.expect("the page");
@@ -17,7 +17,7 @@ fn printed_in_the_page(line: &str) -> String {
     block.split("```").next().unwrap().to_owned()
 }
 
-/// The same of what was seen, without what differs from run to run: addresses, ages, sizes.
+/// The output with placeholders for what differs from run to run: addresses, ages, sizes.
 fn lasting(text: &str) -> String {
     let mut text = text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
     for (pattern, told) in [
@@ -56,7 +56,7 @@ fn of_a_box_with_three_agents() {
 
 #[test]
 fn of_a_box_whose_daemon_does_not_run() {
-    // As long as the socket of the service, which may run here.
+    // A path as long as the service's socket. That one may exist here, because the service may run.
     let elsewhere = "/tmp/taosd/taosd.sock";
     let (seen, code) = see(&Ctl::bare().env("TAOS_URL", &format!("unix:{elsewhere}")), "doctor");
     assert_eq!(code, 1, "{seen}");

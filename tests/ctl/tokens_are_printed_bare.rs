@@ -1,4 +1,4 @@
-//! Issuing tokens: the bare token on stdout, for `$(…)`, everything else on stderr.
+//! Issuing a token prints the bare token on stdout, for `$(...)`, and everything else on stderr.
 
 use crate::run::{Ctl, field};
 use crate::support::Daemon;

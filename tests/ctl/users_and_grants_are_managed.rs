@@ -1,4 +1,4 @@
-//! Users and grants by the command line.
+//! Users and grants on the command line.
 
 use crate::run::{Ctl, field};
 use crate::support::Daemon;

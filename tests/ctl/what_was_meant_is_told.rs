@@ -1,4 +1,4 @@
-//! What somebody types who knows other command lines, or types in a hurry: it works, or the error says what was meant.
+//! Slips and words of other command lines work, or the error says what was probably meant.
 
 use crate::run::Ctl;
 use crate::support::Daemon;

@@ -73,7 +73,7 @@ fn every_page_has_its_frame_and_shows_no_mark_of_the_tests() {
 
 #[test]
 fn no_page_weighs_more_than_it_may() {
-    /// Bytes on the wire.
+    /// The most bytes of a compressed page.
     const MOST: usize = 25 * 1024;
     let daemon = Daemon::start();
     for (name, _) in docs::PAGES {

@@ -7,7 +7,7 @@ use crate::harness::{self, Lxd};
 use crate::support::{Daemon, TempDir};
 use crate::{pages, script};
 
-/// Runs the commands of a page that need `containers`, or those that do not.
+/// Runs the commands of a page that need containers if `containers` is true, and else the others.
 fn run(daemon: &Daemon, blocks: &[Block], containers: bool) -> Result<(), String> {
     let has_taosctl = script::taosctl_is_there();
     let (run, wait): (Vec<_>, Vec<_>) = blocks
@@ -15,7 +15,7 @@ fn run(daemon: &Daemon, blocks: &[Block], containers: bool) -> Result<(), String
         .filter(|block| block.language() == "bash" && block.needs_containers() == containers)
         .partition(|block| has_taosctl || !block.text.contains("taosctl"));
     if !wait.is_empty() {
-        // Not `eprintln!`: that is shown for failing tests only.
+        // The test harness shows the output of `eprintln!` only if a test fails.
         let _ =
             writeln!(std::io::stderr(), "{}: and {} more wait for the verbs of taosctl", wait[0].place, wait.len() - 1);
     }

@@ -1,4 +1,4 @@
-//! What an error or `GET /api` names as documentation is there, anchor included.
+//! Every `doc_url` of an error or of `GET /api` leads to a page that exists, and to an anchor in it.
 
 use std::collections::BTreeSet;
 

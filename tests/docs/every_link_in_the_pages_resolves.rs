@@ -1,4 +1,4 @@
-//! Links in the pages lead somewhere, for a browser, for `curl` and on a code host alike.
+//! Every link in the pages works in a browser, with `curl` and on a code host.
 //!
 //! A link to a page is `/docs/agents/NAME.md#anchor`: absolute, so that it means the same on every page, and with
 //! `.md`, so that it is also the file's path in the repository.

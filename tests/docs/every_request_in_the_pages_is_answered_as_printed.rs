@@ -1,12 +1,13 @@
-//! Every `http` block is sent to a live daemon and must give exactly the status it names, and the reply that is shown.
+//! Every `http` block is sent to a live daemon. The reply must have exactly the status that the block names, and the
+//! content that the page shows.
 //!
-//! Blocks that need containers go to a daemon on a real LXD, if there is one.
+//! Blocks that need containers are sent to a daemon on a real LXD, if there is one.
 
 use crate::harness::{self, Lxd};
 use crate::replay::replay;
 use crate::{fences, pages};
 
-/// Pages that are lists of links or made from tables: they have no requests.
+/// Pages without requests, because they are lists of links or made from tables.
 const WITHOUT: &[&str] = &["agents/README", "agents/errors"];
 /// Pages about running the box: commands as root, files of other programs.
 const OPERATIONS: &str = "agents/operations/";

@@ -1,8 +1,8 @@
-//! Fenced blocks of a page: what is between the backticks, and where.
+//! Reads the fenced blocks of a page, each with its place.
 //!
-//! A fence begins at a line of three or more backticks with its info string and ends at a line of exactly as many. What
-//! could slip past the runners (another kind of code block, an unknown info string, an empty or unclosed block) is an
-//! error with file and line. There is no way to mark a block as not to be run.
+//! A fence begins at a line of three or more backticks with its info string and ends at a line of exactly as many. A
+//! block that the runners could miss (another kind of code block, an unknown info string, an empty or unclosed block)
+//! is an error with file and line. A page cannot exclude a block from the run.
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag};
 
@@ -11,7 +11,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag};
 pub struct Block {
     /// `FILE:LINE` of the opening fence.
     pub place: String,
-    /// What stands behind the opening backticks.
+    /// The text after the opening backticks.
     pub info: String,
     /// The lines between the fences.
     pub text: String,
@@ -29,11 +29,11 @@ impl Block {
     }
 }
 
-/// Stands behind the info string of a block that needs a daemon with a container runtime.
+/// The end of the info string of a block that needs a daemon with a container runtime.
 pub const REQUIRES: &str = " requires=containers";
 
-/// The languages a block may have. `http` and `bash` are run, `python` and `js` by the tests of published
-/// OAuth libraries; the others show output or files.
+/// The languages that a block may have. These tests run `http` and `bash`; the tests of published OAuth libraries run
+/// `python` and `js`. The others show output or files.
 const LANGUAGES: &[&str] = &["http", "bash", "text", "json", "toml", "python", "js"];
 
 /// All blocks of a page.
@@ -87,7 +87,7 @@ fn check(block: &Block) -> Result<(), String> {
     Ok(())
 }
 
-/// What a browser shows as code must be what the runners see.
+/// Checks that a browser shows as many code blocks as the runners see.
 fn agrees_with_the_renderer(file: &str, markdown: &str, blocks: usize) -> Result<(), String> {
     let mut fenced = 0;
     for (event, range) in Parser::new_ext(markdown, Options::ENABLE_TABLES).into_offset_iter() {

@@ -1,23 +1,23 @@
-//! Compares what stands in a file with what the code's tables make of it; `UPDATE_DOCS=1` writes it instead.
+//! Compares a file with the text that is made from the code's tables. `UPDATE_DOCS=1` writes the file instead.
 
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::pages::root;
 
-/// Several sections of one file are made by several tests at once; each reads what the other wrote.
+/// Several tests write sections of one file at once. The lock makes each read what the others wrote.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
     static LOCK: Mutex<()> = Mutex::new(());
     LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Fails unless the file is exactly this.
+/// Fails if the file is not exactly `made`.
 pub fn whole(file: &str, made: &str) {
     let _lock = one_at_a_time();
     settle(file, &fs::read_to_string(root().join(file)).unwrap_or_default(), made);
 }
 
-/// Fails unless what stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->` is exactly this.
+/// Fails if the text between `<!-- begin: NAME -->` and `<!-- end: NAME -->` is not exactly `made`.
 pub fn section(file: &str, name: &str, made: &str) {
     let _lock = one_at_a_time();
     let text = fs::read_to_string(root().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
@@ -45,7 +45,7 @@ fn settle(file: &str, is: &str, made: &str) {
     );
 }
 
-/// Text from the code in a page: no character of it is markup. An underscore within a word never is.
+/// Escapes text from the code for a page, so that no character of it is markup. An underscore within a word never is.
 pub fn plain(text: &str) -> String {
     let chars: Vec<char> = text.trim().chars().collect();
     let in_word = |at: usize| at.checked_sub(1).and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric());

@@ -1,5 +1,5 @@
-//! Daemons for the blocks of pages: one without a container runtime, whatever this host has, and one on the LXD that
-//! `.ci/lxd` has provided.
+//! Daemons for the blocks of pages: one without a container runtime, even if this machine has one, and one on the LXD
+//! that `.ci/lxd` has provided.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,7 +21,7 @@ pub struct Lxd {
 }
 
 impl Lxd {
-    /// The LXD that `.ci/lxd` wrote down, overridden by the environment.
+    /// Finds the LXD that `.ci/lxd` has written down. The environment overrides its settings.
     pub fn find() -> Self {
         let folder = std::env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
         let written = fs::read_to_string(Path::new(&folder).join("env")).unwrap_or_default();
@@ -32,8 +32,8 @@ impl Lxd {
         Self { socket, image }
     }
 
-    /// Runs what needs a container, a daemon a page. Most of it is waiting for containers to stop: the pages, which
-    /// share nothing, wait together.
+    /// Runs the blocks that need a container, with one daemon per page. Most of the time goes into waiting for
+    /// containers to stop, so the pages, which share nothing, run in parallel.
     pub fn for_each_page(
         &self,
         is_one: impl Fn(&Block) -> bool + Sync,
@@ -64,7 +64,7 @@ impl Lxd {
     }
 }
 
-/// Leaves no container behind, whatever went wrong before.
+/// Deletes all agents and containers, even after a failure.
 fn purge_all(daemon: &Daemon) {
     let each = |list: &str, key: &str| -> Vec<String> {
         let rows = daemon.operator().get(list).json();

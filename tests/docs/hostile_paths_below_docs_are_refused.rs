@@ -1,4 +1,4 @@
-//! Below `/docs` there are the pages and nothing else, whatever the path looks like.
+//! Below `/docs` there are only pages, whatever the path looks like.
 
 use crate::support::Daemon;
 
@@ -20,7 +20,7 @@ fn an_unknown_page_is_404_with_the_envelope() {
         let reply = daemon.anonymous().get(path).expect_error(404, "doc_not_found");
         assert_eq!(reply.json()["doc_url"], "/docs/agents/errors#doc_not_found", "{path}");
     }
-    // A person gets a page.
+    // A browser gets an HTML page.
     let page = daemon.anonymous().with("Accept", "text/html").get("/docs/agents/nothing").expect(404);
     assert!(page.text().starts_with("<!doctype html>") && page.text().contains("href=\"/docs\""), "{}", page.text());
     let long = format!("/docs/{}", "a/".repeat(3000));

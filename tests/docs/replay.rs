@@ -2,16 +2,16 @@
 //!
 //! A block is a request line, headers, and after an empty line the body. `$TAOS_URL` and `$TAOS_TOKEN` stand for the
 //! daemon's address and the operator's token, `{{last.FIELD}}` for a field of the last JSON reply (`{{last.0.id}}`: of
-//! its first row). Its info string says the one status that is right. A `json` block right behind it is what the reply
-//! holds at least; `"…"` stands for any value. `requires=containers` behind the status means a daemon with a container runtime; such
-//! blocks are a sequence of their own.
+//! its first row). The info string names the only accepted status. A `json` block right after the request shows what
+//! the reply must contain at least; `"…"` stands for any value. `requires=containers` after the status means that the
+//! block needs a daemon with a container runtime. These blocks are a sequence of their own.
 
 use serde_json::Value;
 
 use crate::fences::{Block, REQUIRES};
 use crate::support::{Daemon, Reply};
 
-/// A block, read.
+/// The request in a block.
 struct Request {
     method: String,
     path: String,
@@ -19,7 +19,8 @@ struct Request {
     body: Option<String>,
 }
 
-/// Sends the blocks that need `containers`, or those that do not; the first that goes wrong ends it, with its place.
+/// Sends the blocks that need containers if `containers` is true, and else the others. The first failure ends the run
+/// and is returned with its place.
 pub fn replay(daemon: &Daemon, blocks: &[Block], containers: bool) -> Result<(), String> {
     let mut last = Value::Null;
     for (at, block) in blocks.iter().enumerate().filter(|(_, block)| is_one(block, containers)) {
@@ -40,7 +41,7 @@ fn is_one(block: &Block, containers: bool) -> bool {
     block.language() == "http" && block.needs_containers() == containers
 }
 
-/// True if `reply` holds all that is `shown`.
+/// Checks that `reply` contains everything that is `shown`. `at` is the place that an error names.
 fn holds(reply: &Value, shown: &Value, at: &str) -> Result<(), String> {
     match (reply, shown) {
         (_, Value::String(any)) if any == "…" => Ok(()),
@@ -80,7 +81,7 @@ fn expected(info: &str) -> Result<u16, String> {
     status.ok_or_else(|| format!("`{info}` is not `http expect=NNN`"))
 }
 
-/// Replaces the placeholders; one that is left is an error.
+/// Replaces the placeholders. An unknown placeholder is an error.
 fn fill(text: &str, daemon: &Daemon, last: &Value) -> Result<String, String> {
     let mut rest = text;
     let mut filled = String::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! Runs `bash` blocks as a reader would who pastes one after the other into one shell, only stricter: any failing
-//! command ends it, and `curl` fails on a status of 400 and more. The daemon's data is where it is by default.
+//! Runs `bash` blocks as if a reader pasted them one after the other into one shell, but stricter: any failing command
+//! ends the run, and `curl` fails on a status of 400 or more. The daemon's data is in the default directory.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -40,13 +40,13 @@ pub fn run(daemon: &Daemon, home: &TempDir, blocks: &[&Block]) -> Result<String,
     Err(format!("{}{}", said(&output.stderr), said(&output.stdout)))
 }
 
-/// The built binaries, then the system's.
+/// The `PATH`: the built binaries, then the system's.
 fn path() -> String {
     let built = Path::new(env!("CARGO_BIN_EXE_taosctl")).parent().expect("a directory").display();
     format!("{built}:{}", std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".into()))
 }
 
-/// True once `taosctl` has its commands.
+/// Returns true if `taosctl` has its commands.
 pub fn taosctl_is_there() -> bool {
     let help = Command::new(env!("CARGO_BIN_EXE_taosctl")).args(["agents", "--help"]).output();
     help.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())

@@ -1,5 +1,5 @@
-//! `packaging/taosd.toml`: every key with its default, its bounds and its meaning, all commented out. It is made from the
-//! tables, and every line of it is taken by the daemon.
+//! `packaging/taosd.toml`: every key with its default, its bounds and its meaning, all commented out. The file is made
+//! from the tables, and the daemon accepts every line of it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::pages::root;
 use crate::support::TempDir;
 
 const FILE: &str = "packaging/taosd.toml";
-/// Columns of the file.
+/// The width of the file in columns.
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
@@ -29,7 +29,7 @@ const HEAD: &str = "\
 # Keep the keys of the top before the first [table]. Uncomment the line of a table, such as [containers], as well.
 ";
 
-/// Text as comments of a readable width.
+/// Writes text as comment lines of at most `WIDTH` columns.
 fn comment(text: &str) -> String {
     let mut out = String::new();
     let mut line = String::from("#");
@@ -131,7 +131,7 @@ fn as_it_is_it_sets_nothing_and_uncommented_it_sets_every_key_to_its_default() {
         let (_, origin) = shown.get(&name).unwrap_or_else(|| panic!("{name} is not set"));
         assert!(matches!(origin, taosd::config::Origin::Line(_)), "{name}: {origin:?}");
     }
-    // Where the default can be written down, that is what the line shows.
+    // A line shows the default, or an example if the default cannot be written down.
     for change in defaults.differences(&all).iter().filter(|change| change.reloads) {
         let is_example = [
             "allowed_hosts",

@@ -1,5 +1,5 @@
-//! What the README tells a newcomer to type works as printed, and what it claims can be seen; so it is with the page of
-//! the settings, and with the pages beside the README.
+//! The commands of the README work as printed, and what it claims is true. The same holds for the settings page and for
+//! the pages beside the README.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The tables of `docs/security.md` are made from the table of routes and the limits: what one principal can add to what
-//! the box keeps, and what stops it.
+//! The tables of `docs/security.md` are made from the table of routes and the limits: how much one principal can add to
+//! the data that the box keeps, and what bounds it.
 
 use taosd::api::engine::growth::{self, BOUNDS, Growth};
 use taosd::api::{ApiRoute, routes};
@@ -97,7 +97,7 @@ fn every_bound_is_about_a_route_that_adds_and_no_route_has_two() {
     }
 }
 
-/// Each row of the threat model names what shows it, or says that nothing does.
+/// Each row of the threat model names the tests of the defence, or says that there is none.
 #[test]
 fn every_threat_names_tests_that_are_there_or_is_not_defended() {
     let page = std::fs::read_to_string(crate::pages::root().join(FILE)).expect("the page");

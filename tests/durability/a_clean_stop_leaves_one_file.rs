@@ -1,4 +1,4 @@
-//! After a clean stop `taosd.db` alone is complete: it may be copied.
+//! After a clean stop `taosd.db` alone is complete, so an operator may copy it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,16 +17,16 @@ fn the_data_directory_holds_the_database_its_copy_the_token_the_clock_the_keys_a
     assert_eq!(
         left.iter().map(String::as_str).collect::<Vec<_>>(),
         [
-            // The copy that is kept fresh.
+            // The copy that the daemon keeps up to date.
             "backup",
             // Signs the head of the audit; in no copy.
             "box.key",
             // Seals the secrets of channels; in no copy.
             "channels.key",
-            // What the next start is told of the clock.
+            // What the daemon knows of the clock, for the next start.
             "clock.json",
             "operator.token",
-            // Beside the data only where there is no runtime directory.
+            // Here only because there is no runtime directory.
             "signing-keys.json",
             "taosd.db",
         ]

@@ -1,5 +1,6 @@
-//! The clock jumps to where it cannot be. Nothing is removed for its age and nothing ended for good until a time server,
-//! or its way back, says what is true; what is past its end by it is refused all the same.
+//! The clock jumps to an impossible time. The daemon removes nothing for its age and ends nothing for good until a time
+//! server confirms the time, or the clock jumps back. It still refuses credentials that have expired by the wrong
+//! clock.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -18,10 +19,10 @@ fn count(daemon: &Daemon, sql: &str) -> i64 {
     Connection::open(daemon.database()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// What there is of every table that some sweep removes from by age.
+/// Counts the rows of every table from which a sweep removes by age.
 fn all(daemon: &Daemon) -> Vec<(Swept, i64)> {
     let rows = |table: &Swept| {
-        // An audit that is trimmed keeps its checkpoint, and a credential that ends its row.
+        // A trimmed audit keeps its checkpoint, and an ended credential keeps its row.
         let counted = match table {
             Swept::Audit => "WHERE outcome <> 'checkpoint'",
             Swept::Credentials => "WHERE state = 'active'",
@@ -51,7 +52,7 @@ fn alarms(daemon: &Daemon) -> usize {
     titles(daemon).iter().filter(|title| *title == "The clock cannot be believed").count()
 }
 
-/// A box with something of everything; its agent's token, good for a day.
+/// Makes an agent, a keyed request, a notification and a backup. Returns the agent's token, which is good for a day.
 fn furnish(daemon: &Daemon) -> String {
     daemon.agent("atlas");
     let operator = daemon.operator();
@@ -63,7 +64,7 @@ fn furnish(daemon: &Daemon) -> String {
     token
 }
 
-/// The files of the backups there are.
+/// Returns the file names of the backups.
 fn backups(daemon: &Daemon) -> BTreeSet<String> {
     let rows = daemon.operator().get("/api/backups").expect(200).json();
     rows.as_array().unwrap().iter().map(|row| row["file"].as_str().unwrap().to_owned()).collect()
@@ -80,7 +81,7 @@ fn a_visit_to_the_far_future_leaves_everything_in_place() {
     clock.jump("+70y");
     daemon.client(&token).get("/api/auth/whoami").expect_error(401, "invalid_token");
     eventually("the admins are told", || alarms(&daemon) == 1);
-    // A sweep that trusts the clock would have run by now, and so would one at a start.
+    // A sweep that trusts the clock would run in this time, and so would one at a start.
     std::thread::sleep(Duration::from_millis(2500));
     for _ in 0..9 {
         daemon.operator().post("/api/backups?wait=30", json!({})).expect(200);
@@ -94,7 +95,7 @@ fn a_visit_to_the_far_future_leaves_everything_in_place() {
     let after = all(&daemon);
     assert!(before.iter().zip(&after).all(|(was, is)| is.1 >= was.1), "{before:?} {after:?}");
     daemon.client(&token).get("/api/auth/whoami").expect(200);
-    // One more, and only seven stay: those that claim to be of the future go first.
+    // After one more backup only seven stay. Those with a time in the future go first.
     let known = backups(&daemon);
     daemon.operator().post("/api/backups?wait=30", json!({})).expect(200);
     let kept = backups(&daemon);
@@ -104,7 +105,7 @@ fn a_visit_to_the_far_future_leaves_everything_in_place() {
     daemon.check();
 }
 
-/// A row of now in each table that [`furnish`] leaves empty.
+/// Inserts a row with the current time into each table that [`furnish`] leaves empty.
 fn furnish_the_rest(daemon: &Daemon) {
     let now = count(daemon, "SELECT max(at) FROM audit");
     let hour = now + 3_600_000_000;
@@ -130,7 +131,8 @@ fn furnish_the_rest(daemon: &Daemon) {
     daemon.execute("INSERT INTO message_client_ids VALUES ('user:u', 'c', 'm', ?1)", [now]);
 }
 
-/// Settings with a webhook and room for a channel where nobody listens: what is on its way there waits.
+/// Settings with a webhook, and with permission for a channel, at an address where nobody listens. So what is sent
+/// there waits.
 fn deaf_receivers(dir: &TempDir) -> String {
     let (config, secret) = (dir.path().join("taosd.toml"), dir.path().join("secret"));
     std::fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
@@ -159,11 +161,11 @@ fn of_every_table_that_is_swept_nothing_goes_until_a_time_server_confirms_the_ju
     assert!(before.iter().all(|(_, rows)| *rows > 0), "put a row into each: {before:?}");
     clock.jump("+25550d");
     eventually("the admins are told", || alarms(&daemon) == 1);
-    // Several sweeps, and several attempts at the receivers.
+    // Time for several sweeps, and for several attempts at the receivers.
     std::thread::sleep(Duration::from_millis(4500));
     let after = all(&daemon);
     assert!(before.iter().zip(&after).all(|(was, is)| is.1 >= was.1), "{before:?} {after:?}");
-    // The same rows go once the time is sure: the test has something to lose in each table.
+    // The same rows go once the time is sure. This shows that each table has rows to lose.
     clock.confirm(&synced, 25_550);
     for (table, rows) in after {
         let left = |rows| all(&daemon).into_iter().any(|(one, left)| one == table && left < rows);
@@ -201,7 +203,7 @@ fn what_is_written_before_the_time_is_known_is_dated_no_earlier_than_what_is_kno
     assert_eq!(daemon.stop(), Some(0));
     let newest = "SELECT max(at) FROM audit";
     let before = count(&daemon, newest);
-    // A board without a battery.
+    // A board without a battery for its clock.
     clock.jump("-40y");
     daemon.spawn();
     daemon.agent("early");
@@ -209,7 +211,7 @@ fn what_is_written_before_the_time_is_known_is_dated_no_earlier_than_what_is_kno
     let row = count(&daemon, "SELECT at FROM audit ORDER BY seq DESC LIMIT 1");
     assert!(row >= before, "{row} {before}");
     eventually("the admins are told", || alarms(&daemon) == 1);
-    // The network tells the time.
+    // The network sets the clock.
     clock.jump("+0");
     std::thread::sleep(Duration::from_millis(2500));
     assert!(titles(&daemon).contains(&json!("early")));

@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::support::Daemon;
 
-/// Bytes of a page of a new database.
+/// The bytes of a page in a new database.
 const PAGE: u64 = 2048;
 
-/// A stopped daemon's registry with forty agents.
+/// Returns a stopped daemon with forty agents.
 fn registry() -> Daemon {
     let mut daemon = Daemon::with(&[], &[("TAOSD_SWEEP_INTERVAL", "1")]);
     for n in 0..40 {
@@ -52,7 +52,7 @@ fn a_damaged_table_is_a_503_and_the_others_are_served() {
     operator.get("/api/agents").expect_error(503, "storage_damaged");
     operator.get("/api/agents/agent1").expect_error(503, "storage_damaged");
     operator.post("/api/agents", json!({"name": "more"})).expect_error(503, "storage_damaged");
-    // Health says what requests say, and goes on saying it.
+    // `/readyz` reports the same error as the requests, and keeps reporting it.
     let ready = daemon.anonymous().get("/readyz").expect_error(503, "not_ready").json();
     assert!(ready["checks"]["database"].as_str().unwrap().contains("damaged"), "{ready}");
     operator.get("/api/users").expect(200);
@@ -73,7 +73,7 @@ fn a_damaged_table_is_a_503_and_the_others_are_served() {
 fn a_damaged_schema_ends_the_start_with_4() {
     let daemon = registry();
     let mut file = fs::OpenOptions::new().write(true).open(daemon.database()).unwrap();
-    // The first page keeps its header, and with it our application id; the list of tables behind it is destroyed.
+    // The first page keeps its header, which has our application id. The list of tables after it is destroyed.
     file.seek(SeekFrom::Start(100)).unwrap();
     file.write_all(&[0xa5; 3996]).unwrap();
     let (code, said) = daemon.refused_start();
@@ -95,7 +95,7 @@ fn whatever_page_is_overwritten_nothing_panics() {
         }
         overwrite(&original, page);
         let mut child = daemon.command().stdout(std::process::Stdio::piped()).spawn().unwrap();
-        // The ready line, or the end.
+        // Reads the ready line. An empty line means that the daemon has ended.
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         if line.is_empty() {

@@ -1,5 +1,5 @@
-//! Somebody removes or replaces the database's files while the daemon runs: nothing is acknowledged that would be lost,
-//! health says so, and all is well once the file is back.
+//! Somebody removes or replaces the database's files while the daemon runs. The daemon acknowledges no write that would
+//! be lost, `/readyz` reports the problem, and the daemon recovers once the file is back.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::support::{Daemon, TempDir};
 
-/// More than there are workers.
+/// More readers than the daemon has workers.
 const READERS: usize = 32;
 
 fn not_ready(daemon: &Daemon) {
@@ -33,7 +33,7 @@ fn whichever_file_goes_writes_are_refused_until_it_is_back() {
         refused.expect_error(503, "storage_gone");
         not_ready(&daemon);
         daemon.operator().get("/api/agents/before").expect(200);
-        // Another file of that name is not the one in use, even one with the same bytes.
+        // Another file with that name is not the file in use, even if its bytes are the same.
         fs::copy(&away, &place).unwrap();
         daemon.operator().post("/api/users", json!({"username": "lost"})).expect_error(503, "storage_gone");
         not_ready(&daemon);
@@ -99,7 +99,7 @@ fn the_webhook_is_told_although_nothing_can_be_written() {
     assert!(daemon.log_text().contains("the database file is gone"), "{}", daemon.log_text());
 }
 
-/// A few connections to the database are open at the start; the others are opened when more than these read at once.
+/// The daemon opens a few connections to the database at the start, and more when more requests read at once.
 #[test]
 fn who_begins_to_read_meanwhile_reads_from_the_file_in_use() {
     for file in ["taosd.db", "taosd.db-wal", "taosd.db-shm"] {

@@ -1,4 +1,4 @@
-//! The disk fills up under the daemon, and is emptied again.
+//! The disk fills up while the daemon runs, and gets room again.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::mounts::Mount;
 use crate::storm::NO_RATES;
 use crate::support::{Daemon, Reply};
 
-/// Rates off, and ready with little room: the file system of the test is tiny.
+/// No rate limits, and `/readyz` accepts little room, because the file system of the test is tiny.
 fn settings() -> Vec<(&'static str, &'static str)> {
     [NO_RATES, &[("TAOSD_MIN_FREE_BYTES", "65536")]].concat()
 }
@@ -17,7 +17,7 @@ fn create(daemon: &Daemon, n: usize) -> Reply {
     daemon.operator().post("/api/agents", json!({"name": format!("agent{n}")}))
 }
 
-/// Creates agents, from the `first` one on, until the disk is full: how many there are then.
+/// Creates agents, starting with number `first`, until the disk is full. Returns the number of agents then.
 fn fill_up(daemon: &Daemon, first: usize) -> usize {
     for n in first..10_000 {
         let reply = create(daemon, n);
@@ -112,7 +112,7 @@ fn a_start_on_a_full_disk_says_so_and_touches_nothing() {
     let disk = Mount::tmpfs(8 * 1024);
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings());
-    // A first start has nowhere to put the registry.
+    // A first start has no room for the registry.
     fs::create_dir(&data).unwrap();
     disk.fill();
     let (code, said) = daemon.refused_start();

@@ -1,5 +1,5 @@
-//! The clock goes a year forward, which a time server confirms, and then to the day before. Nothing that had expired or
-//! was revoked is let in, what is good stays good, and the daemon goes on working.
+//! The clock jumps a year forward, which a time server confirms, and then to the day before today. Expired and revoked
+//! credentials stay refused, good ones stay good, and the daemon keeps working.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn status(daemon: &Daemon, token: &str) -> u16 {
     daemon.client(token).get("/api/auth/whoami").status
 }
 
-/// Writes, reads, waits and backs up: a daemon that works.
+/// Fails unless the daemon writes, reads, waits and makes a backup.
 fn works(daemon: &Daemon, name: &str) {
     daemon.anonymous().get("/readyz").expect(200);
     let token = issue(daemon, name, json!({"expires_in_days": 1}));
@@ -53,7 +53,7 @@ fn a_year_forward_and_a_day_back() {
     assert_eq!(status(&daemon, &revoked), 401);
     assert_eq!(status(&daemon, &lasting), 200);
     works(&daemon, "in-a-year");
-    // A start sweeps what had expired, used or not.
+    // A start sweeps expired credentials, used or not.
     daemon.restart();
     assert_eq!(status(&daemon, &unused), 401);
 

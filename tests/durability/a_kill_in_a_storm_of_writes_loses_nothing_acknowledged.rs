@@ -1,5 +1,5 @@
-//! The process is killed in the middle of its writes, again and again. A killed process leaves what it wrote to the
-//! kernel; that each commit is also synced before its answer is `synchronous=FULL`, tested beside the writer.
+//! The process is killed during its writes, again and again. What a killed process has written to the kernel is not
+//! lost. Each commit is also synced before its reply (`synchronous=FULL`), which a test beside the writer checks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::storm::{NO_RATES, Storm};
 use crate::support::{Daemon, wait_until};
 
 const KILLS: usize = 50;
-/// What the rounds before a kill have acknowledged on average, at least: on a slow disk they last longer for it.
+/// The least number of acknowledged writes per round, on average. On a slow disk the rounds last longer to reach it.
 const WRITES: usize = 6;
 
 #[test]
@@ -18,7 +18,7 @@ fn every_acknowledged_write_is_there_after_each_of_fifty_kills() {
     let mut acknowledged = 0;
     for round in 0..KILLS {
         let storm = Storm::start(&daemon, 6, round);
-        // From a storm that has hardly begun to one in full swing.
+        // The kill comes at different times: at the start of a storm, or in the middle of it.
         std::thread::sleep(Duration::from_millis(15 + (round as u64 * 37) % 110));
         wait_until("a storm", || acknowledged + storm.so_far().writes() > (round + 1) * WRITES);
         daemon.kill();

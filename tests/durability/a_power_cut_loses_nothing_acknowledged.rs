@@ -1,5 +1,5 @@
-//! The power goes in the middle of a storm: what the kernel had not written to the device is lost, unlike after a kill.
-//! The device is a file; its copy at a moment at which every thread stands still is what a power cut leaves.
+//! The power fails during a storm of writes. Unlike after a kill, data that the kernel has not written to the device is
+//! lost. The device is a file. A copy of it, made while every thread is stopped, is what a power cut leaves.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ fn every_acknowledged_write_is_on_the_device() {
     for nth in 0..CUTS {
         std::thread::sleep(Duration::from_millis(120 + 40 * nth as u64));
         wait_until("one agent more for each cut", || storm.created() > nth + 1);
-        // Noted first: all of this was answered before the power went.
+        // Read before the power cut: all of this was acknowledged before it.
         let acknowledged = storm.so_far();
         hold_still(&daemon);
         cuts.push((acknowledged, disk.after_a_power_cut()));

@@ -1,4 +1,4 @@
-//! The daemon remembers credentials between requests; a revoke, a rotation or a disabled owner is not missed for that.
+//! The daemon caches credentials between requests. It still notices each revoke, each rotation and each disabled owner.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ fn no_request_sent_after_the_answer_is_let_in_however_busy_the_token_is() {
                 let (client, revoked) = (daemon.client(&token), Arc::clone(&revoked));
                 std::thread::spawn(move || {
                     for _ in 0..10_000 {
-                        // Looked at before the request is sent: then its answer must be a refusal.
+                        // Read before the request is sent. If it is true, the reply must be a refusal.
                         let after = revoked.load(Ordering::SeqCst);
                         let status = client.get(WHOAMI).status;
                         assert!(!after || status == 401, "let in after the revoke was answered");

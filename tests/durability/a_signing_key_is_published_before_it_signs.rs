@@ -1,4 +1,4 @@
-//! A verifier keeps the set of public keys for as long as it may. Whatever key signs next, it has it.
+//! A verifier caches the set of public keys as long as it may. The set must already have the key that signs next.
 
 use std::process::Command;
 
@@ -10,12 +10,12 @@ use crate::support::{Daemon, text};
 
 fn published(daemon: &Daemon) -> Vec<Value> {
     let reply = daemon.anonymous().get("/.well-known/jwks.json").expect(200);
-    // No cache answers a verifier that looks again because it met an unknown key.
+    // A verifier that meets an unknown key asks again, and no cache may answer it.
     assert_eq!(reply.header("cache-control"), Some("no-cache"));
     reply.json()["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect()
 }
 
-/// The id of the key that signs now.
+/// Returns the id of the key that signs now, and a token that it signed.
 fn signer(daemon: &Daemon, key: &str) -> (Value, String) {
     let jwt = text(&daemon.client(key).post("/auth/exchange", json!({})).expect(200).json(), "access_token");
     let head = BASE64URL_NOPAD.decode(jwt.split('.').next().unwrap().as_bytes()).unwrap();
@@ -45,7 +45,7 @@ fn a_set_that_was_read_before_a_rotation_has_the_key_that_signs_after_it() {
     }
 }
 
-/// A key for people that is in the backup, and the daemon that serves it.
+/// Starts a daemon with a user's key. Returns both.
 fn furnished() -> (Daemon, String) {
     let daemon = Daemon::start();
     let key = text(&daemon.operator().post("/api/v1/keys", json!({"name": "k"})).expect(201).json(), "token");

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::support::Daemon;
 
-/// A daemon that has not been started, with this as its database file.
+/// Prepares a daemon with this database file. Does not start it.
 fn with_file(make: impl FnOnce(&std::path::Path)) -> Daemon {
     let daemon = Daemon::prepared(None, &[], &[]);
     fs::create_dir_all(&daemon.data).unwrap();
@@ -30,7 +30,7 @@ fn nobody_can_take_the_lock_away() {
     let first = Daemon::start();
     let socket = first.data.join("s2.sock");
     let socket = ["--socket", socket.to_str().unwrap()];
-    // What looked stale in releases with a lock file.
+    // In releases with a lock file, somebody could remove it as stale.
     let _ = fs::remove_file(first.data.join("taosd.lock"));
     let (code, said) = Daemon::prepared(Some(&first.data), &socket, &[]).refused_start();
     assert_eq!(code, Some(3), "{said}");
@@ -45,7 +45,7 @@ fn nobody_can_take_the_lock_away() {
     fs::hard_link(first.database(), other.join("taosd.db")).unwrap();
     let (code, said) = Daemon::prepared(Some(&other), &socket, &[]).refused_start();
     assert_eq!(code, Some(3), "{said}");
-    // What only reads works beside it, and takes no lock of the daemon's with it.
+    // Commands that only read work while the daemon runs, and do not release its lock.
     first.check();
     let copy = elsewhere.path().join("copy.db");
     let mut backup = std::process::Command::new(env!("CARGO_BIN_EXE_taosd"));
@@ -97,13 +97,13 @@ fn a_box_that_lost_its_database_is_not_begun_anew_unasked() {
     let mut rotate = std::process::Command::new(env!("CARGO_BIN_EXE_taosd"));
     let output = rotate.args(["operator-token", "--rotate", "--data-dir"]).arg(&daemon.data).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
-    // Put back, it goes on as if nothing had been.
+    // With the files put back, the daemon starts as before.
     fs::write(daemon.database(), kept).unwrap();
     fs::rename(daemon.data.join("kept-wal"), daemon.data.join("taosd.db-wal")).unwrap();
     daemon.spawn();
     daemon.operator().get("/api/agents/atlas").expect(200);
     assert_eq!(daemon.stop(), Some(0));
-    // The copy that was kept fresh tells of a box as well.
+    // The up-to-date copy also shows that there was a box here.
     for file in ["taosd.db", "operator.token"] {
         fs::remove_file(daemon.data.join(file)).unwrap();
     }

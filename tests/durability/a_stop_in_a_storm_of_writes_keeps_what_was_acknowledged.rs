@@ -1,4 +1,4 @@
-//! SIGTERM while writes run, and a second one for the impatient.
+//! SIGTERM during writes, and a second SIGTERM that ends the waiting.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
-//! The write-ahead log of a killed daemon is cut at every page, in the middle of pages, and has a bit turned: what comes up
-//! is always a whole state of the past, and never less than with a shorter log.
+//! The test cuts the write-ahead log of a killed daemon after every page and inside pages, and flips a bit in it. The
+//! daemon always finds a whole earlier state, and a longer log never gives an earlier one.
 
 use std::fs;
 
@@ -8,14 +8,14 @@ use rusqlite::Connection;
 use crate::storm::NO_RATES;
 use crate::support::{Daemon, TempDir};
 
-/// Bytes before the first frame, and before each page (https://sqlite.org/fileformat2.html#walformat).
+/// The bytes before the first frame, and before each page (https://sqlite.org/fileformat2.html#walformat).
 const WAL_HEAD: usize = 32;
 const FRAME_HEAD: usize = 24;
 const AGENTS: usize = 8;
-/// Of the cuts, every so many is also looked at by `taosd check`, and served.
+/// One of this many cuts is also checked with `taosd check`, and served.
 const CHECKED: usize = 16;
 
-/// How many agents there are of `n0`, `n1`, …: none may be missing before the last.
+/// Returns the number of agents `n0`, `n1` and so on. Fails if one before the last is missing.
 fn agents(conn: &Connection) -> usize {
     let slugs: Vec<String> = conn
         .prepare("SELECT slug FROM agents WHERE slug GLOB 'n[0-9]*' ORDER BY CAST(substr(slug, 2) AS INTEGER)")
@@ -28,7 +28,7 @@ fn agents(conn: &Connection) -> usize {
 #[test]
 fn each_cut_gives_a_whole_state_of_the_past() {
     let mut daemon = Daemon::with(&[], NO_RATES);
-    // From here on the file itself is a whole database.
+    // After the restart the file alone is a whole database.
     daemon.restart();
     for n in 0..AGENTS {
         daemon.agent(&format!("n{n}"));
@@ -56,7 +56,7 @@ fn each_cut_gives_a_whole_state_of_the_past() {
     }
 }
 
-/// The agents that a copy of the data with this log has.
+/// Returns the number of agents in a copy of the data with this log.
 fn with_wal(daemon: &Daemon, wal: &[u8], checked: bool) -> usize {
     let dir = TempDir::new();
     let data = dir.path().join("d");

@@ -1,13 +1,14 @@
-//! A year of a busy box, a second a day: agents, tokens, keys, users, requests, messages, tasks, files, backups and the
-//! daemon itself come and go. Nothing that is meant to go grows; what was acknowledged and is meant to stay is there; what
-//! is dead stays dead.
+//! A year of a busy box, in which a day lasts a second. Agents, tokens, keys, users, requests, messages, tasks, files,
+//! backups and the daemon itself come and go. Temporary rows do not accumulate, acknowledged lasting data stays, and
+//! dead credentials stay dead.
 
 use crate::year::{Plan, Year};
 
 const HEAD: &str = "| Day | Database MiB | WAL MiB | Backups MiB | Files | Descriptors | RSS MiB | Audit rows | Rows |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
 
-/// The daemon stops, starts and is killed, and everything holds each time. An old backup revives nothing.
+/// Stops, starts and kills the daemon, and checks everything each time. Then restores a backup, which must revive
+/// nothing.
 fn ends_well(mut year: Year) {
     assert_eq!(year.daemon.stop(), Some(0), "{}", year.daemon.log_text());
     assert!(!year.daemon.data.join("taosd.db-wal").exists(), "a stop leaves one file");
@@ -39,7 +40,7 @@ fn five_weeks_of_it() {
     ends_well(year);
 }
 
-/// After half a year the daemon is not started again, so that what it holds in memory may add up.
+/// After half a year the daemon is not restarted, so that a leak of memory would show.
 #[test]
 #[ignore = "takes a quarter of an hour, and libfaketime"]
 fn a_year_and_a_month_of_it() {

@@ -1,4 +1,5 @@
-//! Reads cost no write to the disk: uses of credentials are gathered and written once a period and at the stop.
+//! Reads write nothing to the disk. The daemon collects the uses of credentials, and writes them once a period and at
+//! the stop.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -7,17 +8,17 @@ use serde_json::json;
 
 use crate::support::Daemon;
 
-/// Warnings alone are logged: the access log would be bytes written too.
+/// Only warnings are logged, because the access log would be written too.
 const QUIET: (&str, &str) = ("RUST_LOG", "warn");
 
-/// What the kernel says the process has had written to disks.
+/// Returns the bytes that the process has caused to be written to disks, as the kernel counts them.
 fn written(daemon: &Daemon) -> u64 {
     let io = fs::read_to_string(format!("/proc/{}/io", daemon.pid())).unwrap();
     let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).unwrap();
     line.parse().unwrap()
 }
 
-/// Length and time of the last change of the files that a write goes to.
+/// Returns the length and the time of the last change of the files that a write changes.
 fn files(daemon: &Daemon) -> Vec<(u64, SystemTime)> {
     let look = |name: &str| {
         let meta = fs::metadata(daemon.data.join(name)).unwrap();
@@ -65,7 +66,7 @@ fn an_idle_daemon_flushes_once_and_then_writes_nothing() {
     let (daemon, token) = with_agent(&[QUIET, ("TAOSD_SWEEP_INTERVAL", "1")]);
     daemon.client(&token).get("/api/auth/whoami").expect(200);
     std::thread::sleep(Duration::from_millis(2500));
-    // The files, not the API: asking would be a use.
+    // Looks at the files, because a request would be a use.
     let before = (written(&daemon), files(&daemon));
     std::thread::sleep(Duration::from_millis(3500));
     assert_eq!((written(&daemon), files(&daemon)), before, "an idle daemon wrote");

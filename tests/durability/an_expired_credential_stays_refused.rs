@@ -1,12 +1,12 @@
-//! Clocks of small boards jump. What has been refused as expired is never let in again, wherever the clock goes; only
-//! an expiry that nobody saw, neither a request nor the sweeper, is judged by the clock alone.
+//! Clocks of small boards jump. A credential that was once refused as expired is never accepted again, whatever the
+//! clock does. Only the clock decides about an expiry that no request and no sweep has seen.
 
 use rusqlite::Connection;
 use serde_json::json;
 
 use crate::support::Daemon;
 
-/// Moves the times of all agents' tokens, as seen from a clock that jumps the other way.
+/// Moves the expiry of all agents' tokens. The effect is that of a clock that jumps the other way.
 fn shift(daemon: &Daemon, seconds: i64) {
     let conn = Connection::open(daemon.database()).unwrap();
     let moved = conn
@@ -16,7 +16,7 @@ fn shift(daemon: &Daemon, seconds: i64) {
         )
         .unwrap();
     assert!(moved > 0);
-    // The daemon remembers a credential for a moment, and no commit of its own tells it of this change.
+    // The daemon caches a credential for a moment. Only its own commits clear the cache, so the test waits.
     std::thread::sleep(std::time::Duration::from_millis(300));
 }
 

@@ -1,7 +1,7 @@
-//! Makes the dump of the present schema version: a real daemon's database with a row in every table, as SQL.
+//! Makes the dump of the current schema version: the database of a real daemon with a row in every table, as SQL.
 //!
-//! `cargo test --test durability -- --ignored write_the_dump_of_this_version` writes `tests/data/released/vN.sql`. Only
-//! with a release: the dump of a released version never changes, and the version in the making has none.
+//! `cargo test --test durability -- --ignored write_the_dump_of_this_version` writes `tests/data/released/vN.sql`. Run
+//! it only for a release: the dump of a released version never changes, and an unreleased version has none.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,10 +15,10 @@ use taosd::store::VERSION;
 
 use crate::support::Daemon;
 
-/// The operator's token in every dump. Made up for these tests: good nowhere else.
+/// The operator's token in every dump. It was made up for these tests and is valid nowhere else.
 pub const TOKEN: &str = "taos_user_released-versions-are-brought-up-by-testsAA";
 
-/// Where the dump of a version lies.
+/// Returns the path of a version's dump.
 pub fn path(version: i64) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/released/v{version}.sql"))
 }
@@ -35,7 +35,7 @@ fn write_the_dump_of_this_version() {
         .execute("UPDATE credentials SET secret_hash = ?1 WHERE label = 'operator.token'", [hash.as_bytes()])
         .unwrap();
     assert_eq!(changed, 1);
-    // What takes a container runtime, a webhook or another dialect's client.
+    // Rows that otherwise need a container runtime, a webhook or a client of another dialect.
     conn.execute_batch(
         "INSERT INTO webhook_outbox (notification_id, queued_at, next_at)
             SELECT id, 1790000000000000, 9000000000000000 FROM notifications;
@@ -47,7 +47,7 @@ fn write_the_dump_of_this_version() {
             1790000000000000, 1790000000000000, 1790000001000000)",
     )
     .unwrap();
-    // Two of the documentation's pages are enough.
+    // Two pages of the documentation are enough.
     conn.execute_batch(
         "DELETE FROM knowledge_items WHERE id NOT IN (SELECT id FROM knowledge_items ORDER BY id LIMIT 2);
          INSERT INTO knowledge_words (knowledge_words) VALUES ('optimize')",
@@ -55,11 +55,11 @@ fn write_the_dump_of_this_version() {
     .unwrap();
     conn.execute_batch(OF_THE_WORKSPACE).unwrap();
     conn.execute_batch(OF_PROGRAMS_AND_CHANNELS).unwrap();
-    // Every other secret was made for this and is known to nobody.
+    // Every other secret was made for this dump, and nobody knows it.
     fs::write(path(VERSION), dump(&conn)).unwrap();
 }
 
-/// What clients with files, programs with a reader's place, and a working day would leave.
+/// Rows that files, readers of messages and daily work leave.
 const OF_THE_WORKSPACE: &str = "
     INSERT OR IGNORE INTO agent_news (agent_id, count) SELECT id, 1 FROM agents LIMIT 1;
     INSERT INTO knowledge_sources (source_id, owner_user_id) SELECT 'app:birds', id FROM users LIMIT 1;
@@ -80,7 +80,7 @@ const OF_THE_WORKSPACE: &str = "
         SELECT '0198b8a0-0000-7000-8000-000000000003', id, 'agent_token', randomblob(32), '/root/.token', 1,
             'user:operator', 1790000000000000 FROM agents LIMIT 1";
 
-/// What programs of others, joins and channels leave.
+/// Rows that third-party programs, joins and channels leave.
 const OF_PROGRAMS_AND_CHANNELS: &str = "
     INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, scopes, label, state, issued_by, issued_at, expires_at)
         SELECT '0198b8a0-0000-7000-8000-000000000004', 'oauth_grant', 'dump000001', randomblob(32), id, '[\"agents.read\"]',
@@ -103,7 +103,7 @@ const OF_PROGRAMS_AND_CHANNELS: &str = "
     INSERT INTO channel_outbox (channel_id, notification_id, queued_at)
         SELECT '0198b8a0-0000-7000-8000-000000000006', id, 9000000000000000 FROM notifications LIMIT 1";
 
-/// Something of everything.
+/// Makes rows of most kinds with requests.
 fn fill(daemon: &Daemon) {
     let operator = daemon.operator().with("Idempotency-Key", "dump");
     for name in ["atlas", "bert"] {
@@ -130,7 +130,7 @@ fn fill(daemon: &Daemon) {
     fill_the_workspace(daemon);
 }
 
-/// A talk, two tasks, a value and a request.
+/// Makes a message, two tasks, a context value and a request.
 fn fill_the_workspace(daemon: &Daemon) {
     let operator = daemon.operator();
     let said = json!({"content": "Is it done?", "client_id": "dump"});
@@ -154,7 +154,7 @@ fn dump(conn: &Connection) -> String {
         pragma("application_id"),
         pragma("user_version")
     );
-    // The tables behind a full-text index are the index's own: it makes them, and their rows are put into them.
+    // A full-text index creates the tables behind it itself. So the dump has only the rows of those tables.
     let objects = "SELECT type, name, sql FROM sqlite_schema AS one
         WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*' AND NOT EXISTS (SELECT 1 FROM sqlite_schema AS index_of
             WHERE index_of.sql GLOB 'CREATE VIRTUAL TABLE*' AND one.type = 'table' AND one.name GLOB index_of.name || '_*')
@@ -176,7 +176,7 @@ fn dump(conn: &Connection) -> String {
     out + "COMMIT;\n"
 }
 
-/// The tables behind a full-text index.
+/// Returns the names of the tables behind a full-text index.
 fn behind(conn: &Connection, index: &str) -> Vec<String> {
     let mut statement = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?1").unwrap();
     let names = statement.query_map([format!("{index}_*")], |row| row.get(0)).unwrap();
@@ -206,7 +206,7 @@ fn literal(value: &Sql) -> String {
     }
 }
 
-/// Makes the database of a dump.
+/// Makes a database from a dump.
 pub fn load(version: i64, database: &Path) {
     let sql =
         fs::read_to_string(path(version)).unwrap_or_else(|e| panic!("no dump of released version {version}: {e}"));

@@ -1,5 +1,5 @@
-//! Nobody reads what `taosd` prints, or the disk it goes to is full: a reader that went away is no failure, a full disk
-//! is told and ends with 1, and nothing panics.
+//! The reader of a command's output goes away, or the disk for the output is full. A reader that went away is no
+//! failure. A full disk is reported, with exit code 1. Nothing panics.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 
 use crate::support::{Daemon, TempDir};
 
-/// Exit code and stderr of a command whose stdout is this.
+/// Runs a command with this stdout. Returns its exit code and stderr.
 fn run(args: &[&str], stdout: Stdio) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
     command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env("RUST_LOG", "error");
@@ -26,7 +26,7 @@ fn closed() -> Stdio {
     writer.into()
 }
 
-/// The arguments of each command, by its name.
+/// Returns the arguments of each command. The first one is its name.
 fn commands(data: &str, dir: &str) -> Vec<Vec<String>> {
     let command = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
     vec![

@@ -1,5 +1,5 @@
-//! Upgrades: a database of every released schema version, kept as an SQL dump with data in every table, is brought up
-//! by the real binary, and is then the same as a new one.
+//! Upgrades: the real binary upgrades a database of every released schema version. The result has the schema of a new
+//! database. The databases are kept as SQL dumps with rows in every table.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,17 +12,18 @@ use taosd::store::VERSION;
 use crate::dump;
 use crate::support::{Daemon, Dice};
 
-/// Kills of the upgrade of each version, evenly over the time that one takes. `TAOSD_TEST_KILLS` makes it more.
+/// The number of kills during the upgrade of each version, spread evenly over its duration. `TAOSD_TEST_KILLS`
+/// overrides it.
 const KILLS: u64 = 5;
 
-/// The statements of a schema by name.
+/// Returns the statements of a schema by name.
 fn schema(conn: &Connection) -> BTreeMap<String, String> {
     let mut statement = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// The versions whose dumps there are: every released one.
+/// Returns the versions that have a dump: every released one.
 fn released() -> impl Iterator<Item = i64> {
     (1..=VERSION).filter(|version| dump::path(*version).exists())
 }
@@ -38,7 +39,7 @@ fn counts(conn: &Connection) -> BTreeMap<String, i64> {
 }
 
 fn load(version: i64) -> (Daemon, BTreeMap<String, i64>) {
-    // The dumps grow old; what is in them must not grow too old for this test.
+    // The dumps grow old, but their rows must not be deleted for their age.
     let daemon = Daemon::prepared(None, &[], &[("TAOSD_AUDIT_RETENTION_DAYS", "36500")]);
     fs::create_dir_all(&daemon.data).unwrap();
     dump::load(version, &daemon.database());
@@ -83,7 +84,7 @@ fn an_upgrade_that_is_killed_is_done_by_the_next_start() {
     }
 }
 
-/// Starts the daemon on a dump: all that was in it is there and served, in the schema of today.
+/// Starts the daemon on a dump. All rows must be there, be served and be in the current schema.
 fn comes_up(daemon: &mut Daemon, version: i64, before: &BTreeMap<String, i64>) {
     daemon.spawn();
     let operator = daemon.operator();
@@ -108,7 +109,7 @@ fn comes_up(daemon: &mut Daemon, version: i64, before: &BTreeMap<String, i64>) {
         assert_eq!((of_kept, self::counts(&kept)), (version, before.clone()), "what is kept is whole");
     }
     for (table, rows) in counts(&conn) {
-        // Nothing is lost: the sweeper takes what has had its time, and nothing in the dump of other tables has.
+        // No row is lost. The sweep deletes old rows of these tables only.
         let swept = ["credentials", "idempotency", "operations"].contains(&table.as_str());
         assert!(swept || rows >= before.get(&table).copied().unwrap_or(0), "version {version} lost rows of {table}");
     }

@@ -1,6 +1,6 @@
-//! The disk fails at the first write, at the second, and so on until a whole series of requests gets through: whatever was
-//! answered holds, what failed was not answered as done, and the daemon goes on once the disk does.
-//! `TAOSD_TEST_FAULT_STEP=1` takes every write; by itself the test takes every so many.
+//! The disk fails at the first write, at the second, and so on, until a whole series of requests succeeds. Acknowledged
+//! writes hold, failed writes were not acknowledged, and the daemon continues when the disk works again.
+//! `TAOSD_TEST_FAULT_STEP=1` tries every write; by default the test tries one in 23.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,13 @@ use crate::stories::{Cast, Known, STORIES, Teller};
 use crate::storm::NO_RATES;
 use crate::support::{Daemon, Dice, SOON};
 
-/// Every so many writes one fails.
+/// The distance between the writes that fail.
 const STEP: u32 = 23;
-/// More than a series of stories writes.
+/// More writes than a series of stories makes.
 const MOST: u32 = 5000;
-/// A user may have 1,000 agents, and each round makes two: then comes a new box.
+/// A user may have 1,000 agents, and each round makes two. So a new box starts after these rounds.
 const ROUNDS_PER_BOX: usize = 300;
-/// What is told while the disk fails; the others write the same tables, or more than a test has time for.
+/// The stories that run while the disk fails. The others write the same tables, or take too long for a test.
 const TOLD: &[&str] = &["agents and tokens", "keys", "grants", "requests", "context", "tasks", "uploads"];
 
 fn new_box() -> (FaultyDisk, Daemon, Cast) {
@@ -38,12 +38,12 @@ fn fails(fault: Fault, step: u32) -> (u32, u32) {
             let name = format!("f{nth}s{place}");
             unanswered +=
                 u32::from(story(&Teller { cast: &cast, address: &daemon.address, known: &known, name }).is_none());
-            // Who is known is known from memory: a disk that fails shuts nobody out.
+            // The daemon has credentials in memory, so a failing disk refuses nobody.
             daemon.operator().get("/api/auth/whoami").expect(200);
         }
         let failed = disk.mend();
         failures += u32::from(failed);
-        // The same daemon goes on: what it has answered holds, and it writes again.
+        // The same daemon continues: its acknowledged writes hold, and it can write again.
         let facts = known.take();
         let broken = |daemon: &_| facts.values().flatten().find_map(|fact| fact.broken(daemon));
         assert_eq!(broken(&daemon), None, "{fault:?}, write {nth}");
@@ -112,14 +112,15 @@ fn five_seconds_without_an_answer() {
 #[ignore = "takes a minute: an SD card that hangs"]
 fn a_minute_without_an_answer() {
     let mut disk = FaultyDisk::new();
-    // All of them are one peer.
+    // All clients are one peer.
     let settings = [("TAOSD_WORKERS", "4"), ("TAOSD_MAX_CONNECTIONS_PER_PEER", "1000")];
     let daemon = disk.daemon(&[NO_RATES, &settings].concat());
     let (cast, known) = (Cast::make(&daemon), Known::default());
     let reader = daemon.agent_token("shared", &["*"]);
     disk.fail(Fault::Stuck, 3);
     std::thread::scope(|scope| {
-        // Every kind of write waits for the disk, many more than there are workers. Grants are given on one agent alone.
+        // Every kind of write waits for the disk, many more than there are workers. Only one story uses grants, because
+        // all of them are on one agent.
         let writers = (0..STORIES.len() * 3).filter(|n| *n < STORIES.len() || STORIES[n % STORIES.len()].0 != "grants");
         let writers: Vec<_> = writers
             .map(|n| {

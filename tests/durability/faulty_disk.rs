@@ -1,4 +1,4 @@
-//! A disk that fails when the test says so, at one write or sync after the other.
+//! A disk that fails at the write or sync that the test chooses.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,12 +6,12 @@ use std::process::Command;
 
 use crate::support::{Daemon, TempDir};
 
-/// How the disk fails; the numbers of `faulty_disk.c`.
+/// How the disk fails. The numbers are those of `faulty_disk.c`.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// One write or sync fails.
     Broken = 1,
-    /// One write finds no room.
+    /// One write fails for lack of room.
     Full = 2,
     /// One write takes only half of its bytes.
     Short = 3,
@@ -40,7 +40,7 @@ impl FaultyDisk {
         Self { dir, round: 0 }
     }
 
-    /// A daemon whose data is on it.
+    /// Starts a daemon with its data on this disk.
     pub fn daemon(&self, settings: &[(&str, &str)]) -> Daemon {
         let at = |name: &str| self.dir.path().join(name).to_str().expect("a path").to_owned();
         let (data, library, control, fired) = (at("d"), at("disk.so"), at("control"), at("fired"));
@@ -55,19 +55,19 @@ impl FaultyDisk {
         daemon
     }
 
-    /// From now on the disk fails like this, at the `nth` write or sync.
+    /// Makes the disk fail like this at the `nth` write or sync from now on.
     pub fn fail(&mut self, fault: Fault, nth: u32) {
         self.round += 1;
         self.say(&format!("{} {} {nth}", self.round, fault as u8));
     }
 
-    /// From now on it works. Whether it had failed.
+    /// Makes the disk work again. Returns true if it had failed.
     pub fn mend(&self) -> bool {
         self.say("0 0 0");
         self.has_failed()
     }
 
-    /// Whether it has failed since it was told to.
+    /// Returns true if the disk has failed since the last [`FaultyDisk::fail`].
     pub fn has_failed(&self) -> bool {
         fs::read_to_string(self.dir.path().join("fired")).is_ok_and(|round| round == self.round.to_string())
     }

@@ -1,6 +1,6 @@
-//! What must be left after a crash, a full disk, a damaged file: through the real binary, on real files.
+//! Tests of what is left after a crash, a full disk or a damaged file, with the real binary and real files.
 //!
-//! What does not belong here: what the routes mean (`tests/contract`), and how the edge treats bytes (`tests/edge`).
+//! The meaning of the routes is tested in `tests/contract`, and the edge in `tests/edge`.
 
 #[path = "../support/mod.rs"]
 mod support;

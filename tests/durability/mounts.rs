@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::TempDir;
 
-/// A mounted file system, unmounted and removed when this goes.
+/// A mounted file system. It is unmounted and removed when this value is dropped.
 pub struct Mount {
     dir: TempDir,
     at: PathBuf,
@@ -28,29 +28,30 @@ fn mount(args: &[&str], dir: TempDir) -> Mount {
 }
 
 impl Mount {
-    /// A file system in memory of `kib` KiB.
+    /// Mounts a file system of `kib` KiB in memory.
     pub fn tmpfs(kib: u32) -> Self {
         mount(&["-t", "tmpfs", "-o", &format!("size={kib}k"), "taosd-test"], TempDir::new())
     }
 
-    /// An ext4 in a file, which turns read-only at the first error, as on a failing SD card.
+    /// Mounts an ext4 file system in a file. It turns read-only at the first error, as on a failing SD card.
     pub fn ext4() -> Self {
         let dir = TempDir::new();
         let image = dir.path().join("image");
         let path = image.to_str().expect("a path").to_owned();
         fs::File::create(&image).and_then(|file| file.set_len(32 << 20)).expect("an image file");
         assert!(run("mkfs.ext4", &["-q", "-F", &path]), "no mkfs.ext4: apt install e2fsprogs");
-        // The journal is written when a file is synced, and otherwise seldom: what is lost is what was not synced.
+        // The journal is written when a file is synced, and otherwise seldom. So a power cut loses only data that was
+        // not synced.
         mount(&["-o", "loop,errors=remount-ro,commit=300", &path], dir)
     }
 
-    /// Where it is mounted.
+    /// The mount point.
     pub fn path(&self) -> &Path {
         &self.at
     }
 
-    /// The ext4 as it would be found after a power cut now: what was not yet written to the device is lost. Nothing may
-    /// be writing to it.
+    /// Mounts a copy of the ext4 as a power cut now would leave it: without the data that was not yet written to the
+    /// device. Nothing may write to it meanwhile.
     pub fn after_a_power_cut(&self) -> Self {
         let dir = TempDir::new();
         let image = dir.path().join("image");
@@ -58,7 +59,7 @@ impl Mount {
         mount(&["-o", "loop", image.to_str().expect("a path")], dir)
     }
 
-    /// Makes an ext4 report an error, upon which the kernel makes it read-only, open files or not.
+    /// Makes an ext4 report an error. The kernel then makes it read-only, even with open files.
     pub fn break_down(&self) {
         let output = Command::new("findmnt").args(["-no", "SOURCE"]).arg(&self.at).output();
         let source = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
@@ -67,12 +68,12 @@ impl Mount {
         fs::write(&trigger, "test").unwrap_or_else(|error| panic!("{trigger}, for {source}: {error}"));
     }
 
-    /// Mounts it anew, read-only; nothing on it may be open.
+    /// Mounts the file system again, read-only. No file on it may be open.
     pub fn remount_read_only(&self) {
         assert!(run("mount", &["-o", "remount,ro", self.at.to_str().expect("a path")]), "a read-only remount");
     }
 
-    /// Takes all room that is left, more each time it is called; [`Mount::make_room`] gives it back.
+    /// Takes all remaining room, also in later calls. [`Mount::make_room`] gives it back.
     pub fn fill(&self) {
         let mut ballast = fs::OpenOptions::new().create(true).append(true).open(self.ballast()).expect("ballast");
         for size in [64 * 1024, 4096, 512, 1] {
@@ -80,14 +81,14 @@ impl Mount {
         }
     }
 
-    /// Gives back `bytes` of what [`Mount::fill`] took.
+    /// Gives back `bytes` of the room that [`Mount::fill`] took.
     pub fn leave(&self, bytes: u64) {
         let ballast = fs::OpenOptions::new().write(true).open(self.ballast()).expect("ballast");
         let taken = ballast.metadata().expect("ballast").len();
         ballast.set_len(taken.saturating_sub(bytes)).expect("a smaller ballast");
     }
 
-    /// Gives back what [`Mount::fill`] took.
+    /// Gives back all room that [`Mount::fill`] took.
     pub fn make_room(&self) {
         fs::remove_file(self.ballast()).expect("ballast");
     }

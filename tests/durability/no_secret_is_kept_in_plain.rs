@@ -1,4 +1,4 @@
-//! Secrets are looked for as bytes in everything the daemon writes. `operator.token` is the one file that holds one.
+//! The test searches for secrets, as bytes, in everything that the daemon writes. Only `operator.token` may hold one.
 
 use std::fs;
 use std::path::Path;
@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::support::Daemon;
 
-/// A secret as sent, and without its well-known prefix.
+/// Returns a secret as it is sent, and without its well-known prefix.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let tail = secret.rsplit('_').next().unwrap_or(secret);
-    // Base64url has `_` too: the last 20 characters hold enough of any secret.
+    // Base64url has `_` too, so the tail may be short. The last 20 characters identify any secret.
     let tail = if tail.len() < 20 { &secret[secret.len() - 20..] } else { tail };
     vec![secret.as_bytes().to_vec(), tail.as_bytes().to_vec()]
 }
@@ -28,7 +28,7 @@ fn nowhere(secrets: &[String], name: &str, bytes: &[u8]) {
     }
 }
 
-/// Every file of the data directory but the one exception, and the log.
+/// Searches every file of the data directory except `operator.token`, and the log. Returns the names of the files.
 fn look_everywhere(daemon: &Daemon, secrets: &[String]) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(&daemon.data).unwrap() {
@@ -53,7 +53,7 @@ fn neither_database_nor_wal_nor_log_nor_error_body_holds_a_secret() {
     let operator = daemon.operator();
     let mut secrets = vec![daemon.token.clone()];
     for (n, name) in ["atlas", "bert", "carla"].into_iter().enumerate() {
-        // The key is ignored where the reply has a secret: nothing of it may be stored.
+        // The daemon ignores the idempotency key if the reply has a secret, because it may store nothing of the reply.
         let keyed = operator.with("Idempotency-Key", &format!("key-{n}"));
         keyed.post("/api/agents", json!({"name": name})).expect(200);
         for grace in [0, 60] {
@@ -67,7 +67,7 @@ fn neither_database_nor_wal_nor_log_nor_error_body_holds_a_secret() {
     secrets.push(user_token["token"].as_str().unwrap().to_owned());
     operator.delete("/api/agents/bert/token").expect(204);
 
-    // Presented where they are refused, and in the wrong places.
+    // Secrets that are refused, and secrets in wrong places.
     let wrong = format!("taos_agent_{}", "Wr0ngWr0ngWr0ngWr0ngWr0ngWr0ngWr0ngWr0ngWr0ng".split_at(43).0);
     let malformed = "taos_user_not-even-of-the-right-length-0123456789".to_owned();
     let pat = "axp_u_AbCdEfGhIj.NoSuchSecretNoSuchSecretNoSuchSecret123456".to_owned();

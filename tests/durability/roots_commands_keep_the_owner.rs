@@ -1,5 +1,5 @@
-//! Root runs commands on the data directory of a daemon that another user runs: whatever they leave there is that
-//! user's.
+//! Root runs commands on the data directory of a daemon that another user runs. All files that the commands leave there
+//! must belong to that user.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::support::Daemon;
 
-/// `games`, whom every Debian has.
+/// The user `games`, which every Debian has.
 const OTHER: u32 = 5;
 
 fn all_are_others(dir: &Path) {
@@ -51,7 +51,7 @@ fn every_file_that_a_command_makes_belongs_to_the_directorys_owner() {
     run(&["backup", copy.to_str().unwrap()]);
     run(&["compact"]);
     run(&["restore", inside.to_str().unwrap()]);
-    // Also where a crash left a WAL, and where there are no backups yet.
+    // The same after a crash that left a WAL, and without a backup directory.
     fs::remove_dir_all(daemon.data.join("backup")).unwrap();
     daemon.spawn();
     daemon.kill();

@@ -1,4 +1,5 @@
-//! What clients write while the daemon may die at any moment, a story for each kind of thing, and what each answer promises.
+//! Stories of what clients write while the daemon may die at any moment. There is one story for each kind of thing, and
+//! each records what a reply promises.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, Reply, text};
 
-/// What holds from an answer on: a request, and how it is answered whatever dies meanwhile.
+/// A fact that holds once a reply has arrived: a request, and the reply it must get even after a crash.
 #[derive(Clone)]
 pub struct Fact {
     client: Client,
@@ -16,19 +17,19 @@ pub struct Fact {
     holds: String,
 }
 
-/// What is known for certain, by what it is about. While a write about a thing is on its way nothing is known of it.
+/// The certain facts, by subject. While a write about a subject is in flight, nothing is known about it.
 #[derive(Default)]
 pub struct Known(Mutex<BTreeMap<String, Vec<Fact>>>);
 
 impl Known {
-    /// Takes out everything.
+    /// Removes and returns all facts.
     pub fn take(&self) -> BTreeMap<String, Vec<Fact>> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
 impl Fact {
-    /// What is wrong with the daemon's answer now, if anything.
+    /// Returns what is wrong with the daemon's reply now, if anything.
     pub fn broken(&self, daemon: &Daemon) -> Option<String> {
         let reply = self.client.at(&daemon.address).get(&self.path);
         let is_so = reply.status == self.status && reply.text().contains(&self.holds);
@@ -39,7 +40,7 @@ impl Fact {
     }
 }
 
-/// Whom the stories act as, made before the storm.
+/// The actors of the stories, made before the storm.
 pub struct Cast {
     pub operator: Client,
     pub member: Client,
@@ -47,7 +48,7 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// Makes them on a fresh box.
+    /// Makes the actors on a fresh box.
     pub fn make(daemon: &Daemon) -> Self {
         let (operator, member) = (daemon.operator(), daemon.member("mia", &["*"]));
         let shared_id = daemon.agent("shared");
@@ -55,19 +56,19 @@ impl Cast {
     }
 }
 
-/// One client that tells a story.
+/// A client that runs a story.
 pub struct Teller<'a> {
     pub cast: &'a Cast,
     pub address: &'a str,
     pub known: &'a Known,
-    /// No other's, in no other round.
+    /// A name that no other teller has, in any round.
     pub name: String,
 }
 
-/// A story, to its end or to the death of the daemon (`None`).
+/// A story. It returns `None` if the daemon failed before its end.
 pub type Story = fn(&Teller<'_>) -> Option<()>;
 
-/// Every story, by what it writes.
+/// All stories, each with the kind of thing that it writes.
 pub const STORIES: &[(&str, Story)] = &[
     ("agents and tokens", agents),
     ("keys", keys),
@@ -90,7 +91,7 @@ impl Teller<'_> {
         self.cast.operator.at(self.address)
     }
 
-    /// A write about `subject`, of which nothing is known until it is answered.
+    /// Sends a write about `subject`. Forgets the facts about it until the reply has arrived.
     fn write(&self, subject: &str, client: &Client, method: &str, path: &str, body: &Value) -> Option<Reply> {
         self.known.0.lock().unwrap().remove(subject);
         let body = (method != "DELETE").then(|| body.to_string().into_bytes());
@@ -107,7 +108,7 @@ impl Teller<'_> {
         self.known.0.lock().unwrap().entry(subject.to_owned()).or_default().push(fact);
     }
 
-    /// A token that is good, or dead.
+    /// Records whether a token is valid.
     fn know_token(&self, subject: &str, token: &str, good: bool) {
         let client = self.cast.operator.bearing(token);
         self.know(subject, &client, "/api/auth/whoami", if good { 200 } else { 401 }, "");
@@ -140,7 +141,7 @@ fn agents(t: &Teller<'_>) -> Option<()> {
 }
 
 fn keys(t: &Teller<'_>) -> Option<()> {
-    // A user for each key: how many keys one may have is bounded.
+    // Each key has its own user, because the number of a user's keys is limited.
     let (name, user) = (format!("key {}", t.name), format!("k{}", t.name));
     let owner = token_of_new_user(t, &user)?;
     let owner = t.operator().bearing(&owner);
@@ -174,7 +175,7 @@ fn grants(t: &Teller<'_>) -> Option<()> {
 
 fn requests(t: &Teller<'_>) -> Option<()> {
     let (subject, operator) = (format!("request {}", t.name), t.operator());
-    // One for each request: how often one may ask is bounded.
+    // Each request has its own agent, because the number of an agent's requests is limited.
     let agent = format!("asks-{}", t.name);
     t.write(&agent, &operator, "POST", "/api/agents", &json!({"name": agent}))?;
     let issue = format!("/api/agents/{agent}/token/issue");
@@ -202,7 +203,7 @@ fn sessions(t: &Teller<'_>) -> Option<()> {
     Some(())
 }
 
-/// A new user, and a token of it.
+/// Makes a user. Returns a token of the user.
 fn token_of_new_user(t: &Teller<'_>, name: &str) -> Option<String> {
     let (tokens, operator) = (format!("tokens of {name}"), t.operator());
     t.write(name, &operator, "POST", "/api/users", &json!({"username": name}))?;

@@ -1,4 +1,5 @@
-//! A storm of writes: several clients at once create agents and issue and revoke tokens, and note what was acknowledged.
+//! A storm of writes: several clients at once create agents and issue and revoke tokens, and record the acknowledged
+//! writes.
 
 #![allow(dead_code, reason = "each test target uses its own part of this")]
 
@@ -11,37 +12,37 @@ use serde_json::json;
 
 use crate::support::{Client, Daemon};
 
-/// Rates that would turn a storm away.
+/// Settings without the rate limits that would refuse a storm.
 pub const NO_RATES: &[(&str, &str)] = &[("TAOSD_REQUESTS_PER_MINUTE", "0"), ("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")];
 
-/// What is known of one agent's tokens.
+/// The known tokens of one agent.
 #[derive(Debug, Default, Clone)]
 pub struct Tokens {
-    /// The one that was acknowledged last, unless a revoke was.
+    /// The newest acknowledged token, unless a revoke was acknowledged after it.
     pub newest: Option<String>,
-    /// Those before: never to work again.
+    /// All earlier tokens. They must never work again.
     pub older: Vec<String>,
-    /// A request about the token was sent and not answered: it may have happened or not.
+    /// True if a request about the token got no reply. Its effect is unknown.
     pub unsure: bool,
 }
 
-/// What the clients were told.
+/// The writes that the daemon has acknowledged.
 #[derive(Debug, Default, Clone)]
 pub struct Acknowledged {
-    /// Slugs of agents that were created.
+    /// The slugs of the created agents.
     pub agents: Vec<String>,
-    /// Tokens by agent.
+    /// The tokens, by agent.
     pub tokens: HashMap<String, Tokens>,
 }
 
 impl Acknowledged {
-    /// How many writes these were.
+    /// Returns the number of these writes.
     pub fn writes(&self) -> usize {
         self.agents.len() + self.tokens.values().map(|tokens| tokens.older.len()).sum::<usize>()
     }
 }
 
-/// A storm that goes on until it is ended.
+/// A storm that continues until [`Storm::end`].
 pub struct Storm {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<()>>,
@@ -49,7 +50,7 @@ pub struct Storm {
 }
 
 impl Storm {
-    /// Starts `clients` of them; `round` keeps names apart.
+    /// Starts a storm of `clients` clients. `round` makes the names unique.
     pub fn start(daemon: &Daemon, clients: usize, round: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::new(Mutex::new(Acknowledged::default()));
@@ -60,17 +61,17 @@ impl Storm {
         Self { clients: (0..clients).map(client).collect(), stop, seen }
     }
 
-    /// How many agents are known to have been created so far.
+    /// Returns the number of agents whose creation was acknowledged so far.
     pub fn created(&self) -> usize {
         self.seen.lock().unwrap().agents.len()
     }
 
-    /// What was acknowledged so far.
+    /// Returns the writes that were acknowledged so far.
     pub fn so_far(&self) -> Acknowledged {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Ends it: what was acknowledged.
+    /// Ends the storm. Returns the acknowledged writes.
     pub fn end(self) -> Acknowledged {
         self.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
@@ -82,14 +83,14 @@ impl Storm {
 }
 
 fn work(client: &Client, name: &str, stop: &AtomicBool, seen: &Mutex<Acknowledged>) {
-    // The first agent of each client is the one whose tokens it plays with.
+    // Each client works with the tokens of its first agent.
     if !create(client, name, seen) {
         return;
     }
     for n in 0.. {
         let answered = match n % 4 {
             _ if stop.load(Ordering::Relaxed) => false,
-            // Few: one owner may have 1000, and some tests have fifty storms.
+            // Only a few agents, because one owner may have 1000, and some tests have fifty storms.
             0 if n % 32 == 0 => create(client, &format!("{name}n{n}"), seen),
             3 if n % 8 == 3 => token(client, name, seen, false),
             _ => token(client, name, seen, true),
@@ -100,7 +101,7 @@ fn work(client: &Client, name: &str, stop: &AtomicBool, seen: &Mutex<Acknowledge
     }
 }
 
-/// Creates an agent; false once the daemon is gone.
+/// Creates an agent. Returns false if the daemon is gone.
 fn create(client: &Client, name: &str, seen: &Mutex<Acknowledged>) -> bool {
     let body = json!({"name": name}).to_string();
     match client.try_send("POST", "/api/agents", Some(body.as_bytes())) {
@@ -114,7 +115,7 @@ fn create(client: &Client, name: &str, seen: &Mutex<Acknowledged>) -> bool {
     }
 }
 
-/// Issues a token, or revokes the one there is; false once the daemon is gone.
+/// Issues a token, or revokes the current one. Returns false if the daemon is gone.
 fn token(client: &Client, agent: &str, seen: &Mutex<Acknowledged>, issue: bool) -> bool {
     let reply = match issue {
         true => client.try_send("POST", &format!("/api/agents/{agent}/token/issue"), Some(b"{}")),
@@ -140,8 +141,8 @@ fn token(client: &Client, agent: &str, seen: &Mutex<Acknowledged>, issue: bool) 
 }
 
 impl Acknowledged {
-    /// Fails unless the daemon knows every agent and none of the tokens that were replaced or revoked. What else was
-    /// going on when this was noted, nobody knows.
+    /// Fails unless the daemon knows every agent and refuses every replaced or revoked token. Does not check the newest
+    /// tokens, because requests were still in flight when this was recorded.
     pub fn hold_at_least(&self, daemon: &Daemon) {
         for agent in &self.agents {
             daemon.operator().get(&format!("/api/agents/{agent}")).expect(200);
@@ -151,7 +152,7 @@ impl Acknowledged {
         }
     }
 
-    /// Fails unless the daemon knows every agent, the newest token of each, and no older one.
+    /// Fails unless the daemon knows every agent, accepts its newest token and refuses the older ones.
     pub fn hold(&self, daemon: &Daemon) {
         let operator = daemon.operator();
         for agent in &self.agents {

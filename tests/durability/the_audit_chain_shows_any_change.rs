@@ -1,4 +1,4 @@
-//! The chain of audit rows under an attacker who has the file and knows SQL, but does not rewrite the whole chain.
+//! An attacker has the file and knows SQL, but does not rewrite the whole chain of audit rows.
 
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
@@ -10,7 +10,7 @@ const ROWS: i64 = 12;
 fn entry(at: i64) -> AuditEntry {
     AuditEntry {
         at: Micros(at),
-        // Some rows have no id: so were those of older versions.
+        // Some rows have no id, like those of older versions.
         actor: Actor { name: format!("user:{at}"), id: (at % 3 > 0).then(|| format!("user:id{at}")) },
         action: "agents.create".into(),
         resource: "agent:1".into(),
@@ -35,7 +35,7 @@ fn verified(conn: &Connection) -> Option<u64> {
     audit::verify(conn).unwrap().ok()
 }
 
-/// Brings the rows into another order by giving two of them each other's place.
+/// Changes the order of the rows by swapping two of them.
 fn swap(conn: &Connection, a: i64, b: i64) {
     for (from, to) in [(a, -1), (b, a), (-1, b)] {
         conn.execute("UPDATE audit SET seq = ?2 WHERE seq = ?1", [from, to]).unwrap();
@@ -102,7 +102,7 @@ proptest! {
         }
         audit::retain(&conn, Micros(again), false, 1000).unwrap();
         prop_assert!(verified(&conn).is_some());
-        // And a change after the checkpoint is found as before it.
+        // A change after the checkpoint is still found.
         if let Ok(row) = conn.query_row("SELECT seq FROM audit WHERE outcome = 'ok' LIMIT 1", [], |r| r.get::<_, i64>(0)) {
             conn.execute("UPDATE audit SET actor = 'user:eve' WHERE seq = ?1", [row]).unwrap();
             prop_assert_eq!(verified(&conn), None);
@@ -113,7 +113,7 @@ proptest! {
 #[test]
 fn a_row_written_while_the_clock_was_wrong_takes_no_younger_row_with_it() {
     let conn = chain();
-    // A board without a battery starts in 1970, until the network tells it the time.
+    // A board without a battery starts in 1970, until the network sets its clock.
     for at in [1_000, 1, 1_001] {
         audit::append(&conn, &entry(at)).unwrap();
     }

@@ -1,4 +1,5 @@
-//! The audit is trimmed to its size in small steps, whatever the age of its rows, and what stays still verifies.
+//! The daemon trims the audit to its maximum size in small steps, whatever the age of its rows. The rest still
+//! verifies.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,7 +61,7 @@ proptest! {
         for (most, any_age, before) in steps {
             let had = count();
             let removed = audit::retain(&conn, Micros(before), any_age, most).unwrap();
-            // The checkpoint before counts as one of them, and a new one stands in their place.
+            // The previous checkpoint counts as a removed row, and a new checkpoint replaces all removed rows.
             prop_assert!(removed as u64 <= most + 1, "{removed} of at most {most}");
             prop_assert_eq!(count(), had - (removed as i64 - 1).max(0));
             prop_assert!(audit::verify(&conn).unwrap().is_ok());

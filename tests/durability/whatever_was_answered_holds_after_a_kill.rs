@@ -1,7 +1,7 @@
-//! Clients write every kind of thing at once, and the daemon is killed at whatever it is at, round after round: what it
-//! has answered holds, what it has ended stays ended, and the file and its audit are whole.
+//! Clients write every kind of thing at once, and the daemon is killed at a random moment, round after round.
+//! Acknowledged writes hold, ended things stay ended, and the file and its audit are whole.
 //! `TAOSD_TEST_KILLS=10000 TMPDIR=/dev/shm cargo test --release --test durability whatever_was_answered -- --nocapture`
-//! makes it long.
+//! runs it for longer.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +14,9 @@ use crate::storm::NO_RATES;
 use crate::support::{Daemon, Dice, wait_until};
 
 const ROUNDS: usize = 40;
-/// A box grows by what stories that were cut leave, and may have 1,000 agents of one owner: then comes a new one.
+/// Interrupted stories leave rows, and one owner may have 1,000 agents. So a new box starts after these rounds.
 const ROUNDS_PER_BOX: usize = 25;
-/// Of earlier rounds on the same box, so many facts are looked at again.
+/// The number of facts of earlier rounds on the same box that are checked again.
 const OLD_FACTS: usize = 60;
 
 fn settings() -> Vec<(&'static str, &'static str)> {
@@ -30,8 +30,8 @@ fn settings() -> Vec<(&'static str, &'static str)> {
     settings
 }
 
-/// All stories at once, each told again and again, until the daemon dies: `lives` later, and not before so many have come
-/// to their end.
+/// Runs all stories at once, each again and again, and kills the daemon. The kill comes after `lives`, and not before
+/// `least` stories have ended. Returns the number of ended stories.
 fn storm(daemon: &mut Daemon, cast: &Cast, known: &Known, round: usize, (lives, least): (Duration, usize)) -> usize {
     let told = AtomicUsize::new(0);
     let address = daemon.address.clone();
@@ -65,7 +65,7 @@ fn look(daemon: &Daemon, round: usize, facts: &BTreeMap<String, Vec<Fact>>) {
     }
 }
 
-/// What no kill may leave behind.
+/// Fails if the database has a state that no kill may leave.
 fn is_whole(daemon: &Daemon, round: usize) {
     let conn = Connection::open(daemon.database()).unwrap();
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
@@ -89,7 +89,8 @@ fn every_kind_of_write_at_every_moment() {
         let (known, mut before) = (Known::default(), BTreeMap::new());
         for round in first..rounds.min(first + ROUNDS_PER_BOX) {
             let lives = Duration::from_micros(5_000 + dice.below(150_000) as u64);
-            // On average more than one in each round: on a slow disk the rounds last longer for it.
+            // On average, more than one story must end in each round. On a slow disk the rounds last longer to reach
+            // it.
             let least = (round + 2).saturating_sub(stories);
             stories += storm(&mut daemon, &cast, &known, round, (lives, least));
             assert!(daemon.check().contains("audit chain: "), "round {round}");

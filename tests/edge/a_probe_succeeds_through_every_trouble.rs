@@ -1,4 +1,4 @@
-//! A well-behaved client with a token, running while everyone else misbehaves: not one of its requests fails.
+//! A well-behaved client with a token sends requests while all others misbehave. None of its requests may fail.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ fn a_probe_succeeds_through_every_trouble() {
     let stop = AtomicBool::new(false);
     let mut times = std::thread::scope(|scope| {
         let probe = scope.spawn(|| probe(&server.target, &stop));
-        // A panic here still ends the probe.
+        // Ends the probe even if this scope panics.
         let done = EndProbe(&stop);
         for _ in 0..3 {
             misbehave(&server);
@@ -35,7 +35,7 @@ impl Drop for EndProbe<'_> {
     }
 }
 
-/// One request after the other, on a kept connection and on fresh ones in turn.
+/// Sends one request after the other, alternately on a kept connection and on a new one.
 fn probe(target: &Target, stop: &AtomicBool) -> Vec<Duration> {
     let mut times = Vec::new();
     let mut kept = Client::connect(target.address);

@@ -1,4 +1,4 @@
-//! The plain case: keep-alive, bodies, HEAD, OPTIONS, work that is answered later.
+//! The normal case: keep-alive, bodies, HEAD, OPTIONS, and replies that come later.
 
 use crate::support::*;
 

@@ -1,4 +1,4 @@
-//! Framing: chunked bodies, unread bodies, sizes. A byte of a body is never taken for a request.
+//! Framing: chunked bodies, unread bodies, sizes. No byte of a body is ever read as a request.
 
 use std::time::Duration;
 

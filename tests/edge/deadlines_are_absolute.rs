@@ -1,10 +1,10 @@
-//! Heads, bodies, rests and writes each have a deadline that no dribbled byte renews.
+//! Heads, bodies, idle connections and writes each have a deadline. Slowly sent bytes do not extend it.
 
 use std::time::{Duration, Instant};
 
 use crate::support::*;
 
-/// Sends a byte every 100 ms until a reply comes; says how long that took.
+/// Sends a byte every 100 ms until a reply comes. Returns how long that took.
 fn dribble(client: &mut Client, bytes: &str) -> Duration {
     let start = Instant::now();
     for byte in bytes.as_bytes().iter().cycle() {
@@ -17,7 +17,7 @@ fn dribble(client: &mut Client, bytes: &str) -> Duration {
     start.elapsed()
 }
 
-/// The deadline that was set, and not one of the defaults.
+/// Asserts that the configured deadline of a second applied, not a default.
 fn assert_after_a_second(took: Duration) {
     assert!(took >= Duration::from_millis(900) && took < SOON, "{took:?}");
 }

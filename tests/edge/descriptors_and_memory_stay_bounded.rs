@@ -1,4 +1,4 @@
-//! What a process has only once, seen from outside: descriptors, memory, processor time.
+//! Descriptors, memory and processor time of the whole process, measured from outside.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -84,7 +84,7 @@ fn a_mix_of_hostile_clients_stays_below_96_mib() {
     let head = "X-A: ".to_owned() + &"a".repeat(15_000);
     let auth = format!("Authorization: Bearer {TOKEN}\r\n");
     for n in 0..960 {
-        // Addresses of loopback, so that the limit of one peer does not end it early.
+        // Different loopback addresses, so that the limit per peer does not apply.
         let from: SocketAddr = format!("127.0.{}.{}:0", n / 60, n % 60 + 1).parse().unwrap();
         let mut client = Client::connect_from(from, server.target.address);
         match n % 4 {

@@ -1,4 +1,4 @@
-//! The headers of section 2.4 on replies and refusals alike, and what the log is told.
+//! The headers of section 2.4 on successes and refusals, and what is logged.
 
 use crate::support::*;
 
@@ -22,7 +22,7 @@ fn replies_and_refusals_carry_them() {
     let auth = format!("Authorization: Bearer {TOKEN}\r\n");
     for (request, private) in [
         (get("/page", ""), false),
-        // JSON is kept from caches everywhere.
+        // No cache may store JSON, on any path.
         (get("/nowhere", ""), true),
         (get("/api/auth/whoami", &auth), true),
         (get("/api/auth/whoami", ""), true),

@@ -1,4 +1,5 @@
-//! The HTTP edge under every input and trouble of the http-edge contract, over real sockets. One scenario a file.
+//! Tests of the HTTP edge with every input and failure of the http-edge contract, over real sockets. One scenario per
+//! file.
 
 mod support;
 

@@ -1,8 +1,8 @@
-//! What is not well-formed HTTP: the right status, the envelope, and the connection is closed without a reset.
+//! Malformed HTTP gets the right status and the envelope. The connection is closed without a reset.
 
 use crate::support::*;
 
-/// Sends each input on a fresh connection and expects this status, an envelope and a close.
+/// Sends each input on a new connection, and expects this status, an envelope and a close.
 fn refused(status: u16, inputs: &[&[u8]]) {
     let server = Server::start();
     for input in inputs {

@@ -1,4 +1,4 @@
-//! Paths, methods, versions, expectations: what is well-formed and still needs care.
+//! Paths, methods, versions and expectations that are well-formed but need care.
 
 use std::time::Duration;
 

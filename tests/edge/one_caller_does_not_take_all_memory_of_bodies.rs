@@ -1,4 +1,5 @@
-//! Bodies under way share their memory fairly: who stalls many of them is refused, and nobody else.
+//! Bodies that are being received share their memory fairly. A caller that stalls many bodies is refused, and no other
+//! caller is.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use crate::support::{Client, OTHER, SOON, Server, TOKEN, eventually};
 
 const ANNOUNCED: usize = 600_000;
 
-/// A POST that announces a body and sends all of it but the last byte.
+/// Sends a POST that announces a body, and all of the body except its last byte.
 fn stall(server: &Server, token: &str) -> Client {
     let mut client = server.connect();
     client.send(format!(
@@ -16,7 +17,8 @@ fn stall(server: &Server, token: &str) -> Client {
     client
 }
 
-/// A hundred writes of somebody else, one connection each: none waits until a stalled body times out.
+/// Makes a hundred writes of another principal, each on its own connection. None may wait until a stalled body times
+/// out.
 fn writes_of_another(server: &Server, size: usize) {
     let body = "y".repeat(size);
     for _ in 0..100 {
@@ -61,7 +63,7 @@ fn a_small_body_that_does_not_come_is_not_waited_for_without_a_good_credential()
         "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer bad\r\nContent-Length: 10\r\n\r\n12345",
     );
     assert_eq!(client.reply().status, 401);
-    // With a good one its beginning is kept, and the rest makes it whole.
+    // With a good token the edge keeps the beginning of the body, and the rest completes it.
     let mut client = server.connect();
     client.send(
         "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\nContent-Length: 10\r\n\r\n12345",
@@ -74,7 +76,7 @@ fn a_small_body_that_does_not_come_is_not_waited_for_without_a_good_credential()
 
 #[test]
 fn who_holds_most_gives_way_when_all_memory_is_taken() {
-    // One share is as large as the largest body: here two principals can fill everything.
+    // One share is as large as the largest body, so two principals can fill all memory here.
     let server = Server::with(|limits| limits.max_body_bytes_in_flight = 2_000_000);
     let stalled: Vec<Client> = (0..3).map(|_| stall(&server, TOKEN)).collect();
     eventually(Duration::from_secs(5), "memory is taken", || server.edge.metrics().body_bytes > 500_000);

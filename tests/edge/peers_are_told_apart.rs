@@ -1,4 +1,4 @@
-//! The operator's socket, the agents' sockets, and names that are not this machine's.
+//! The operator's socket, the agents' sockets, and host names that do not belong to this box.
 
 use std::os::unix::net::UnixListener;
 

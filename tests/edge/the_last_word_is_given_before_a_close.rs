@@ -1,4 +1,4 @@
-//! Stopping: what has arrived is answered, what rests is closed, what takes too long is cut.
+//! A stop: received requests get their reply, idle connections are closed, and requests that take too long are cut.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ fn a_refusal_is_not_eaten_by_a_reset() {
     let server = Server::start();
     for _ in 0..20 {
         let mut client = server.connect();
-        // More than the refusal reads: what is unread at close would reset the connection.
+        // More than the edge reads before it refuses. Unread bytes at the close would reset the connection.
         client.send(post(server.target.post, "Content-Length: 5000000\r\n", &"x".repeat(200_000)));
         assert_eq!(client.reply().status, 413);
         client.assert_closed();

@@ -1,4 +1,4 @@
-//! Panics, full queues, vanished clients, crowds: each has its answer, and the next client is served.
+//! Panics, full queues, vanished clients and many clients: each gets its reply, and the next client is served.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A decoy is refused byte for byte as an unknown credential of its form is, wherever it is presented; the owner is told
-//! at once, and the agent is frozen if the tripwire says so.
+//! Wherever a decoy is presented, its refusal equals that of an unknown credential of the same form, byte for byte. The
+//! owner is notified at once, and the agent is frozen if the tripwire is set to do so.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use taosd::secret::{AgentPat, AgentToken, Issued, UserPat, UserToken};
 use crate::freeze::harness::{WHOAMI, token};
 use crate::support::{Client, Daemon, Reply, SOON};
 
-/// A decoy with this secret, as if it had been planted.
+/// Stores a decoy with this secret, as if it had been planted. Returns its id.
 fn decoy(daemon: &Daemon, agent: &str, kind: &str, freeze: bool, issued: &Issued) -> String {
     let id = format!("wire-{}", issued.key_id);
     daemon.execute(
@@ -20,7 +20,7 @@ fn decoy(daemon: &Daemon, agent: &str, kind: &str, freeze: bool, issued: &Issued
     id
 }
 
-/// What tells two answers apart, without what differs between any two.
+/// Returns what could distinguish two replies, without the values that differ between any two.
 fn told(reply: &Reply) -> (u16, String, Vec<String>) {
     let names = reply.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     (reply.status, reply.text(), names)
@@ -56,7 +56,7 @@ fn it_is_refused_as_an_unknown_one_everywhere_and_the_owner_knows() {
         }
         let touches = || daemon.number("SELECT touches FROM tripwires WHERE id = ?1", [&wire]);
         eventually(|| touches() == 1);
-        // All within a minute are one alarm.
+        // All uses within a minute give one notification.
         let sent =
             "SELECT count(*) FROM notifications WHERE app_origin = 'tripwire' AND message LIKE '%/' || ?1 || ' %'";
         assert_eq!(daemon.number(sent, [kind]), 1, "{kind}");

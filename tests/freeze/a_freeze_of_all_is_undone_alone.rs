@@ -1,5 +1,5 @@
-//! What one freeze of all froze is thawed by the time that its reply told, and nothing else: not what was frozen before, nor
-//! again since, nor by somebody else.
+//! A thaw with the time from the reply to a freeze of all thaws only the agents of that freeze. Agents that were frozen
+//! before, frozen again since, or frozen by somebody else stay frozen.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ fn only_what_it_froze_is_thawed() {
     freeze(&daemon, "again");
     let frozen = || ["before", "with", "again"].map(|name| daemon.record(name)["frozen"] == json!(true));
     assert_eq!(frozen(), [true, true, true]);
-    // Whose they are not thaws none of them.
+    // A user who does not own these agents thaws none of them.
     let mia = daemon.member("mia", &["*"]);
     assert_eq!(mia.post("/api/thaw", at.clone()).expect(200).json()["agents"], json!(0));
     assert_eq!(operator.post("/api/thaw", at.clone()).expect(200).json()["agents"], json!(1));

@@ -1,4 +1,4 @@
-//! A freeze is on disk before its answer: it survives a kill, a restart, and the restore of a backup from before.
+//! A freeze is on disk before its reply is sent: it survives a kill, a restart, and the restore of an earlier backup.
 
 use std::process::Command;
 
@@ -43,7 +43,7 @@ fn a_restore_does_not_thaw() {
     assert_eq!(daemon.stop(), Some(0));
     taosd(&daemon, "restore", &backup);
     daemon.spawn();
-    // What is frozen now stays so, and what the backup has frozen is.
+    // After a restore an agent is frozen if it was frozen before the restore, or in the backup.
     let frozen = |name: &str| daemon.record(name)["frozen"].clone();
     assert_eq!([frozen("atlas"), frozen("vega"), frozen("rigel")], [json!(true), json!(false), json!(true)]);
     assert_eq!(daemon.record("atlas")["frozen_reason"], json!("alarm"));

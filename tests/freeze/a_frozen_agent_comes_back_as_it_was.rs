@@ -1,5 +1,5 @@
-//! A freeze suspends every kind of credential and refuses what would start the agent or give it another one. A thaw gives
-//! back what lived before, and nothing that was revoked meanwhile.
+//! A freeze suspends every kind of credential, and refuses to start the agent or to give it another credential. A thaw
+//! gives back the credentials that were valid before, except those that were revoked meanwhile.
 
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn what_was_revoked_meanwhile_stays_revoked() {
     freeze(&daemon, "atlas");
     daemon.operator().delete("/api/agents/atlas/token").expect(200);
     daemon.operator().delete(&format!("/credentials/{}", agent.pat_id)).expect(200);
-    // A dead credential of a frozen agent is a dead credential.
+    // A revoked credential of a frozen agent is refused as revoked, not as frozen.
     agent.token.get(WHOAMI).expect_error(401, "invalid_token");
     thaw(&daemon, "atlas");
     agent.token.get(WHOAMI).expect_error(401, "invalid_token");
@@ -117,7 +117,7 @@ fn a_frozen_agent_gets_no_credential_and_is_not_started() {
     };
     let refused = admin.post("/credentials/agent-pat", json!({"agent_id": id, "name": "p"}));
     assert_eq!((refused.status, text(&refused.json()["detail"], "error")), (409, "agent_frozen".to_owned()));
-    // Freezing again changes nothing, and neither does thawing what is not frozen.
+    // A second freeze changes nothing, and neither does a second thaw.
     let before = daemon.record("atlas");
     freeze(&daemon, "atlas");
     assert_eq!(daemon.record("atlas"), before);

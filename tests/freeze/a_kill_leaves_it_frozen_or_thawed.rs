@@ -1,5 +1,5 @@
-//! A kill at any point of a freeze or a thaw leaves all agents of the call in one state, credentials and record alike: never
-//! half frozen. An acknowledged one is never lost.
+//! A kill at any point of a freeze or a thaw leaves all agents of the request in one state, credentials and records
+//! alike: never half frozen. An acknowledged freeze or thaw is never lost.
 
 use std::time::Duration;
 

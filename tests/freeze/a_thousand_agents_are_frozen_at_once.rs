@@ -1,4 +1,5 @@
-//! A thousand agents keep asking while the alarm is raised: none is served any more once it is answered.
+//! A thousand agents keep sending requests while all are frozen. No request that begins after the reply to the freeze
+//! is served.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the tests of freezing share.
+//! Helpers that the tests of freezing share.
 
 use serde_json::json;
 
@@ -16,25 +16,25 @@ pub fn thaw(daemon: &Daemon, name: &str) -> Reply {
     daemon.operator().post(&format!("/api/agents/{name}/thaw"), json!({})).expect(200)
 }
 
-/// A new token of an agent, of its own scopes.
+/// Issues a token of an agent with the agent's own scopes.
 #[track_caller]
 pub fn token(daemon: &Daemon, name: &str) -> Client {
     let path = format!("/api/agents/{name}/token/issue");
     daemon.client(&text(&daemon.operator().post(&path, json!({})).expect(200).json(), "token"))
 }
 
-/// A short-lived token of what this client holds.
+/// Exchanges the client's credential for a short-lived token.
 #[track_caller]
 pub fn exchange(daemon: &Daemon, key: &Client) -> Client {
     let reply = key.post("/auth/exchange", json!({})).expect(200).json();
     daemon.client(&text(&reply, "access_token"))
 }
 
-/// An event stream that somebody reads.
+/// An event stream that a client reads.
 pub struct Stream(std::net::TcpStream);
 
 impl Stream {
-    /// Opens it and reads its head.
+    /// Opens the stream and reads the head of the reply.
     #[track_caller]
     pub fn open(client: &Client, address: &str, path: &str) -> Self {
         use std::io::{Read, Write};
@@ -55,7 +55,7 @@ impl Stream {
         Self(stream)
     }
 
-    /// True if the daemon ends it in this time.
+    /// Returns true if the daemon ends the stream within `time`.
     pub fn ends_within(&mut self, time: std::time::Duration) -> bool {
         use std::io::Read;
         self.0.set_read_timeout(Some(time)).expect("a timeout");

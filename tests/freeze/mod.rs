@@ -1,5 +1,5 @@
-//! Freezing agents: every credential is refused at once, the container stands still, and thawing gives back exactly what
-//! was there. Tripwires: a decoy that is used tells the owner.
+//! Freezing agents: every credential is refused at once, the container is frozen, and a thaw gives back exactly what
+//! was there. Tripwires: the use of a decoy notifies the owner.
 
 mod a_decoy_is_refused_like_an_unknown_credential;
 mod a_freeze_of_all_is_undone_alone;

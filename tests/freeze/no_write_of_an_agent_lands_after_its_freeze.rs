@@ -1,5 +1,4 @@
-//! A request that was let in before the freeze writes nothing after it: what is there when the freeze is answered is all
-//! there will be.
+//! A request that was admitted before the freeze writes nothing after the reply to the freeze.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

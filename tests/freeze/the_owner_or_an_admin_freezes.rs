@@ -1,4 +1,4 @@
-//! Who may freeze and thaw: an agent's owner and admins. What an admin froze, only an admin thaws or archives.
+//! An agent's owner and admins may freeze and thaw it. If an admin froze it, only an admin may thaw or archive it.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn strangers_do_not_see_it_and_editors_may_not() {
     mia.post("/api/agents/atlas/thaw", body()).expect_error(404, "agent_not_found");
     daemon.grant("user:mia", &id, "editor");
     mia.post("/api/agents/atlas/freeze", body()).expect_error(403, "forbidden");
-    // An agent is editor of itself: it neither freezes nor thaws itself, and its token's scope has no such word.
+    // An agent is an editor of itself: it can neither freeze nor thaw itself, and its token's scopes do not include it.
     let plain = crate::freeze::harness::token(&daemon, "atlas");
     plain.post("/api/agents/atlas/freeze", body()).expect_error(403, "scope_denied");
     let agent = daemon.agent_token("atlas", &["agents.freeze"]);
@@ -43,7 +43,7 @@ fn what_an_admin_froze_an_admin_thaws() {
     mia.delete("/api/agents/atlas").expect_error(403, "forbidden");
     assert_eq!(mia.post("/api/thaw", json!({})).expect(200).json(), json!({"status": "thawed", "agents": 0}));
     daemon.operator().post("/api/agents/atlas/thaw", json!({})).expect(200);
-    // Her own freeze becomes the admin's where the admin asks for it as well.
+    // Her own freeze becomes the admin's if the admin freezes the agent as well.
     mia.send("POST", "/api/agents/atlas/freeze", Some(ALARM.as_bytes())).expect(200);
     freeze(&daemon, "atlas");
     mia.post("/api/agents/atlas/thaw", json!({})).expect_error(403, "forbidden");

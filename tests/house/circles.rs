@@ -1,4 +1,4 @@
-//! Files that use each other in a circle: which file names what of which, followed through what a module exports again.
+//! Finds files that use each other in a circle, also through re-exports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,13 @@ use regex::Regex;
 
 use super::Module;
 
-/// What a file names: a path, and the word it stands for in that file.
+/// A path that a file names, and the word that stands for it in that file.
 type Named = (Module, String);
 
-/// The files by their modules, without comments, texts and tests.
+/// The files by module, without comments, string literals and unit tests.
 pub struct Files {
     sources: BTreeMap<Module, String>,
-    /// What a module exports under a name of its own.
+    /// The re-exports of each module: the exported name, and the path that it stands for.
     exports: BTreeMap<Module, BTreeMap<String, Module>>,
 }
 
@@ -33,7 +33,7 @@ impl Files {
         files
     }
 
-    /// The groups of files that reach each other, the files of each in order.
+    /// Returns the groups of files that reach each other. The files of each group are sorted.
     pub fn circles(&self) -> BTreeSet<Vec<String>> {
         let uses: BTreeMap<&Module, BTreeSet<Module>> =
             self.sources.iter().map(|(module, source)| (module, self.used(module, source))).collect();
@@ -46,7 +46,7 @@ impl Files {
         reached.keys().filter(|module| reached[**module].contains(**module)).map(|module| group(module)).collect()
     }
 
-    /// The files that a source names.
+    /// Returns the files that a source names.
     fn used(&self, module: &Module, source: &str) -> BTreeSet<Module> {
         let is_child = |other: &&Module| other.len() == module.len() + 1 && other.starts_with(module);
         let mut starts = vec!["crate", "super", "self"];
@@ -64,7 +64,7 @@ impl Files {
         files.filter(|file| file != module && !file.is_empty()).collect()
     }
 
-    /// The file that declares what a path names.
+    /// Returns the file that declares the item at `path`. Follows at most eight re-exports.
     fn file_of(&self, path: &[String], turns: usize) -> Module {
         let mut file = Module::new();
         for (at, name) in path.iter().enumerate() {
@@ -85,7 +85,7 @@ impl Files {
     }
 }
 
-/// All that is used from here, directly or not.
+/// Returns all files that `from` uses, directly or not.
 fn reach<'a>(from: &Module, uses: &'a BTreeMap<&Module, BTreeSet<Module>>) -> BTreeSet<&'a Module> {
     let (mut reached, mut open) = (BTreeSet::new(), vec![from.clone()]);
     while let Some(module) = open.pop() {
@@ -98,7 +98,7 @@ fn reach<'a>(from: &Module, uses: &'a BTreeMap<&Module, BTreeSet<Module>>) -> BT
     reached
 }
 
-/// Reads one tree of names, `a::{b, c::d as e}`, and returns what follows it.
+/// Reads one use tree, such as `a::{b, c::d as e}`, and returns the text after it.
 fn tree<'a>(mut base: Module, text: &'a str, named: &mut Vec<Named>) -> &'a str {
     let mut text = text.trim_start();
     loop {
@@ -144,7 +144,7 @@ fn tree<'a>(mut base: Module, text: &'a str, named: &mut Vec<Named>) -> &'a str 
     }
 }
 
-/// A source without its texts and without the module of its tests.
+/// Returns a source without its string literals and its module of unit tests.
 fn bare(source: &str) -> String {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     Regex::new(r#"(?s)"(?:\\.|[^"\\])*""#).unwrap().replace_all(source, "\"\"").into_owned()

@@ -1,4 +1,4 @@
-//! One agent asks for the most expensive read there is on forty connections at once: the others are served meanwhile.
+//! One agent sends the most expensive read on forty connections at once. Other clients are served meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ fn forty_connections_of_one_agent_leave_the_others_their_workers() {
     daemon.agent("hostile");
     let hostile = daemon.agent_token("hostile", &["knowledge.read"]);
     knowledge(&daemon, 100, 400, |number| format!("some words of {number}"));
-    // Every item is a match, and its rank is worked out.
+    // Every item matches, and its rank must be computed.
     hostile.get("/api/knowledge/search?q=some+words+of");
     let (end, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let flood: Vec<_> = (0..40)
@@ -30,7 +30,8 @@ fn forty_connections_of_one_agent_leave_the_others_their_workers() {
     while asked.load(Ordering::Relaxed) < 4 {
         std::thread::sleep(Duration::from_millis(10));
     }
-    // What others wait is counted in reads of the flood that end meanwhile: that is the same on a slow machine.
+    // The wait of others is counted in reads of the flood that end meanwhile, so the result does not depend on the
+    // machine's speed.
     let mut overtaken: Vec<u64> = (0..100)
         .map(|_| {
             let before = asked.load(Ordering::Relaxed);
@@ -42,6 +43,6 @@ fn forty_connections_of_one_agent_leave_the_others_their_workers() {
     flood.into_iter().for_each(|one| one.join().expect("an answer"));
     overtaken.sort_unstable();
     println!("reads that ended meanwhile: median {}, p99 {}, worst {}", overtaken[50], overtaken[98], overtaken[99]);
-    // With the workers in the flood's hands each of the others' would wait behind the 40 reads that came before it.
+    // If the flood had all workers, each request of others would wait behind the 40 reads before it.
     assert!(overtaken[98] <= 12, "{overtaken:?}");
 }

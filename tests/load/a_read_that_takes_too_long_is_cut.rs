@@ -1,4 +1,4 @@
-//! A read has its time: what takes longer is cut and told so, and the worker is free again.
+//! A read has a time limit. A longer read is cut and refused, and the worker is free again.
 
 use crate::fill::knowledge;
 use crate::support::Daemon;
@@ -7,11 +7,11 @@ use crate::support::Daemon;
 fn a_read_over_its_time_is_cut_and_writes_go_on() {
     let daemon = Daemon::with(&[], &[("TAOSD_READ_TIMEOUT_MS", "10")]);
     knowledge(&daemon, 80, 500, |number| format!("some words of {number}"));
-    // Every item is a match, and its rank is worked out.
+    // Every item matches, and its rank must be computed.
     let looked_for = "/api/knowledge/search?q=some+words+of";
     let cut = daemon.operator().get(looked_for).expect_error(503, "read_too_slow");
     assert_eq!(cut.header("retry-after"), Some("1"));
-    // What is small is answered, on the same connection to the database too, and nothing written is lost.
+    // Small reads get replies, also on the same connection to the database, and no write is lost.
     for number in 0..8 {
         let name = format!("agent-{number}");
         daemon.agent(&name);
@@ -23,7 +23,7 @@ fn a_read_over_its_time_is_cut_and_writes_go_on() {
 #[test]
 fn a_query_of_a_hundred_words_costs_what_one_of_eight_does() {
     let daemon = Daemon::start();
-    // A text that is one word thirty thousand times: every place of it fits every word of the query.
+    // A text with one word thirty thousand times. Each position matches each word of the query.
     knowledge(&daemon, 1, 4, |_| "a ".repeat(32_000));
     let client = daemon.operator();
     for query in ["a+".repeat(100), (0..40).map(|n| format!("a+w{n}+")).collect(), "a-".repeat(100)] {

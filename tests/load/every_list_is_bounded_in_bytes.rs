@@ -1,4 +1,4 @@
-//! Lists, over the whole table of routes: a page of long rows ends early, and its links lead to every row.
+//! All lists of the route table: a page of long rows ends early, and the links lead to every row.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use taosd::rest::route::Answer;
 use crate::fill::{at_once, deployments, id, knowledge};
 use crate::support::{Client, Daemon, text};
 
-/// Lists whose rows are few by their nature, and why.
+/// Lists that never have many rows, and why.
 const FEW: &[(&str, &str)] = &[
     ("agents_containers", "a short row for each container of the host"),
     ("agents_token_show", "an agent has 50 keys, some PATs and a token at the most"),
@@ -32,12 +32,12 @@ const FEW: &[(&str, &str)] = &[
     ("database_check_get", "a finding for each of a handful of looks; of what is wrong, the first lines"),
     ("knowledge_prompt", "at most 500 documents are named, by id and title"),
 ];
-/// Lists within a record, bounded with it.
+/// Lists inside a record, bounded with the record.
 const WITHIN: &[&str] = &["allowed_spaces", "attachments"];
-/// The smallest page that can be set.
+/// The smallest page size that can be set, in bytes.
 const PAGE: usize = 16 * 1024;
 
-/// The fields of a row, if the answer is a list.
+/// Returns the fields of a row and the name of the list, if the reply is a list.
 fn rows_of(answer: &Answer) -> Option<(&'static [Field], &'static str)> {
     match answer {
         Answer::List(fields) | Answer::Array(fields) => Some((fields, "")),
@@ -68,7 +68,7 @@ fn every_list_takes_a_cursor_or_is_short_by_nature() {
     assert_eq!(others, few, "lists without a cursor, and those that have a reason");
 }
 
-/// Follows the links from `first`: all rows, each page being short.
+/// Follows the links from `first`, and asserts that each page is short. Returns all rows.
 fn walk(client: &Client, first: &str, key: &str, longest_row: usize) -> Vec<Value> {
     let (mut rows, mut next, mut pages) = (Vec::new(), Some(first.to_owned()), 0);
     while let Some(path) = next {
@@ -86,7 +86,7 @@ fn walk(client: &Client, first: &str, key: &str, longest_row: usize) -> Vec<Valu
 
 const ROWS: u32 = 40;
 
-/// Rows of every kind, the longest there may be of those that may be long.
+/// Makes rows of every kind, with the longest texts that are allowed.
 fn fill(daemon: &Daemon) -> (String, String) {
     let operator = daemon.operator();
     let agent = daemon.agent("one");
@@ -124,7 +124,7 @@ fn fill(daemon: &Daemon) -> (String, String) {
             [&metadata],
         )
         .expect("registrations");
-        // An agent may have few requests open; those that ended stay.
+        // An agent may have only a few open requests. Ended ones stay.
         for number in 1..ROWS {
             conn.execute(
                 "INSERT INTO requests (id, kind, state, agent_id, created_at, expires_at, same, reason, asked)
@@ -210,8 +210,8 @@ fn fill(daemon: &Daemon) -> (String, String) {
     (agent, space)
 }
 
-/// Every list with a cursor as it is asked for with the longest page, by the route's id, and where in the body its rows
-/// are.
+/// Returns every list with a cursor: the route's id, the path with the longest page, and the name of the rows in the
+/// body.
 fn asked(agent: &str, space: &str) -> Vec<(&'static str, String, &'static str)> {
     let few: BTreeSet<&str> = FEW.iter().map(|(id, _)| *id).collect();
     let mut all = Vec::new();
@@ -234,14 +234,14 @@ fn asked(agent: &str, space: &str) -> Vec<(&'static str, String, &'static str)> 
     all
 }
 
-/// What the daemon may ever hold, in KiB.
+/// The most memory that the daemon may use, in KiB.
 const MOST_HELD: u64 = 96 * 1024;
 
 #[test]
 fn every_list_of_every_dialect_at_once_takes_little_memory() {
     let daemon = Daemon::with(&[], &[("TAOSD_REQUESTS_PER_MINUTE", "0")]);
     let (agent, space) = fill(&daemon);
-    // Pages of a full megabyte, beside those of shorter rows.
+    // Pages of a full megabyte, in addition to those of shorter rows.
     deployments(&daemon, &daemon.agent("many"), 500, &json!({"text": "x".repeat(60_000)}).to_string());
     let many = text(&daemon.record("many"), "id");
     let mut paths: Vec<String> = asked(&agent, &space).into_iter().map(|(_, path, _)| path).collect();
@@ -251,7 +251,7 @@ fn every_list_of_every_dialect_at_once_takes_little_memory() {
             let (client, paths) = (daemon.operator(), &paths);
             scope.spawn(move || {
                 for nth in 0..paths.len() {
-                    // Each begins elsewhere, so that different lists are read side by side.
+                    // Each thread begins with another list, so that different lists are read at the same time.
                     client.get(&paths[(nth + asker * 3) % paths.len()]).expect(200);
                 }
             });
@@ -272,13 +272,13 @@ fn a_page_of_long_rows_ends_early_and_its_links_lead_to_every_row() {
         let rows = walk(&operator, &path, key, 40_000);
         let ids: BTreeSet<String> = rows.iter().map(name_of).collect();
         assert_eq!(ids.len(), rows.len(), "{id}: a row was seen twice");
-        // A user has 32 sessions at the most.
+        // A user has at most 32 sessions.
         let made = if ["sessions_list", "users_sessions_list"].contains(&id) { 32 } else { ROWS - 1 };
         assert!(rows.len() as u32 >= made, "{id}: only {} rows", rows.len());
     }
 }
 
-/// What tells a row from others.
+/// Returns what identifies a row.
 fn name_of(row: &Value) -> String {
     match ["id", "credential_id", "attachment_id", "source_id", "seq", "key"].iter().find(|key| !row[**key].is_null()) {
         Some(key) => row[*key].to_string(),

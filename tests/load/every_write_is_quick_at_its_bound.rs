@@ -1,8 +1,8 @@
-//! Nothing on the writer's thread takes long, however full the tables are: everybody's writes wait for it.
+//! Nothing on the writer's thread takes long, however full the tables are, because all writes wait for it.
 //!
-//! What is measured is the processor time of the writer's thread, which the daemon logs of each slow write. An
-//! unoptimised build is slow by itself, so the normal tests compare a full box with an empty one. The bound in
-//! milliseconds is for an optimised build, and filling the tables up takes a while: run that test with
+//! The tests measure the processor time of the writer's thread, which the daemon logs for each slow write. An
+//! unoptimised build is slow anyway, so the normal tests compare a full box with an empty one. The bound in
+//! milliseconds is for an optimised build, and filling the tables takes a while: run that test with
 //! `cargo test --release --test load -- --ignored --nocapture`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,14 +16,14 @@ use taosd::limits;
 use crate::fill::{at_once, deployments, id, knowledge, long_metadata};
 use crate::support::{Client, Daemon, Reply, text};
 
-/// Milliseconds of work that a write may take.
+/// The milliseconds of work that a write may take.
 const MOST: u64 = 10;
-/// The exception. Replacing a source by another of a megabyte takes the words of both out of the index and into it, and
-/// nobody may find half of a source: so it is one transaction and cannot be cut into pieces. An agent's allowance counts
-/// the text twice, and a source has a bound. `docs/security.md` says so.
+/// The exception. Replacing a source of a megabyte removes the words of the old text from the index and adds those of
+/// the new one. No reader may find half of a source, so this is one transaction that cannot be split. An agent's
+/// allowance counts the text twice, and a source has a bound. `docs/security.md` says so.
 const OF_KNOWLEDGE: u64 = 40;
 
-/// Routes that add and are not tried here, and why.
+/// Routes that add rows but are not tried here, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("agents_restore", "needs a container runtime; it adds the row of an operation, as backups_create does"),
     ("agents_bulk_start", "as agents_bulk_stop"),
@@ -48,8 +48,7 @@ fn all_routes() -> impl Iterator<Item = &'static ApiRoute> {
     routes().iter().flat_map(|table| table.iter())
 }
 
-/// Every table as full as its bound, or as a box of years has it.
-/// `part` makes it that part of it.
+/// Fills every table to its bound, or as full as on a box after years. `part` divides the numbers.
 fn fill(daemon: &Daemon, part: u32) {
     let operator = daemon.operator();
     let user = daemon.text("SELECT id FROM users", []);
@@ -153,14 +152,15 @@ fn fill(daemon: &Daemon, part: u32) {
     });
 }
 
-/// What was tried, by the route's id, and what it answered.
+/// The tried routes, by id, with the status of each reply.
 struct Tried {
     operator: Client,
     told: Vec<(&'static str, u16)>,
 }
 
 impl Tried {
-    /// Sends the request of a route as this caller: the parameters of its path in order, and this body, or its example.
+    /// Sends the request of a route as this caller. `parameters` are those of its path in order. Without a body it
+    /// sends the route's example. The request must succeed.
     #[track_caller]
     fn by(&mut self, client: &Client, id: &str, parameters: &[&str], body: impl Into<Option<Value>>) -> Value {
         let reply = self.send(client, id, parameters, body.into());
@@ -168,7 +168,7 @@ impl Tried {
         if reply.body.is_empty() { Value::Null } else { reply.json() }
     }
 
-    /// What a box without models or a container runtime may refuse, after it has looked.
+    /// Sends a request that a box without models or a container runtime may refuse after its checks.
     fn even_refused(&mut self, id: &str, parameters: &[&str]) {
         let operator = self.operator.clone();
         self.send(&operator, id, parameters, None);
@@ -196,7 +196,7 @@ impl Tried {
     }
 }
 
-/// The agents, users, credentials and what else the daemon's own dialect and Agentex clients write.
+/// Writes agents, users, credentials and whatever else clients of the daemon's own dialect and of Agentex write.
 fn write_registry(daemon: &Daemon, tried: &mut Tried) {
     let full = text(&daemon.record("full"), "id");
     let register = |deployment: &str| {
@@ -246,7 +246,7 @@ fn write_registry(daemon: &Daemon, tried: &mut Tried) {
     tried.even_refused("agents_bulk_stop", &[]);
 }
 
-/// What agents ask and tell, and what they keep in their space.
+/// Writes requests, messages, notifications and the other contents of spaces.
 fn write_workspace(daemon: &Daemon, tried: &mut Tried) {
     let agent = daemon.agent_token("full", &["requests.*", "messages.*", "ui.*"]);
     let ask = |n: u32| json!({"kind": "scope", "scope": ["agents.logs"], "reason": format!("r{n}"), "duration_seconds": 60 + n});
@@ -292,7 +292,7 @@ fn write_workspace(daemon: &Daemon, tried: &mut Tried) {
     tried.all("knowledge_delete", &["new"], None);
 }
 
-/// What takes away, or holds still, all of an agent at once.
+/// Freezes, archives and purges agents and deletes a user, with all their rows.
 fn write_ends(daemon: &Daemon, tried: &mut Tried) {
     tried.all("agents_freeze", &["full"], json!({"reason": "r"}));
     tried.all("agents_thaw", &["full"], json!({}));
@@ -304,7 +304,7 @@ fn write_ends(daemon: &Daemon, tried: &mut Tried) {
     tried.all("users_delete", &["ann"], None);
 }
 
-/// Every route that adds, each on what is full, and the heaviest of those that take away.
+/// Calls every route that adds rows, each on full tables, and the heaviest routes that delete.
 fn write(daemon: &Daemon) -> Vec<(&'static str, u16)> {
     let mut tried = Tried { operator: daemon.operator(), told: Vec::new() };
     write_registry(daemon, &mut tried);
@@ -322,7 +322,7 @@ fn daemon() -> Daemon {
     Daemon::with(&runtime, &[rate, ("TAOSD_SWEEP_INTERVAL", "1")])
 }
 
-/// The most milliseconds of processor time that each slow write took, by what it was.
+/// Returns the most processor time, in milliseconds, of the slow writes of each kind.
 fn worked(log: &str) -> BTreeMap<String, u64> {
     let mut all = BTreeMap::new();
     for line in log.lines().filter(|line| line.contains("slow write")) {
@@ -344,7 +344,7 @@ fn no_write_works_much_longer_on_a_full_box_than_on_an_empty_one() {
     };
     let (empty, full) = (run(1000), run(10));
     println!("empty: {empty:#?}\nfull: {full:#?}");
-    // A write that looks through its table takes some hundred times as long here.
+    // A write that scans its table takes about a hundred times as long here.
     let over: Vec<_> =
         full.iter().filter(|(what, ms)| **ms > 4 * empty.get(*what).copied().unwrap_or(0).max(MOST)).collect();
     assert!(over.is_empty(), "{over:#?}");
@@ -358,7 +358,7 @@ fn no_write_works_longer_than_ten_milliseconds() {
     for (what, status) in write(&daemon) {
         println!("{status} {what}");
     }
-    // What the sweeper removes, it removes between others' writes.
+    // The sweep deletes old rows between the writes of others.
     daemon.execute("UPDATE notifications SET created_at = 1", []);
     daemon.execute("UPDATE idempotency SET created_at = 1", []);
     daemon.execute("UPDATE operations SET finished_at = 1 WHERE finished_at IS NOT NULL", []);

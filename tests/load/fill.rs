@@ -1,16 +1,16 @@
-//! Tables filled past the daemon, as full as their bounds let them be.
+//! Fills tables directly, up to their bounds.
 
 use rusqlite::{Connection, TransactionBehavior, params};
 use serde_json::json;
 
 use crate::support::Daemon;
 
-/// A deployment's longest metadata: what takes most memory as values.
+/// Returns the longest metadata of a deployment, in the form that takes most memory as values.
 pub fn long_metadata() -> String {
     json!({"list": vec![0; 32_000]}).to_string()
 }
 
-/// An id that is no other's.
+/// Returns a unique id.
 pub fn id(kind: u32, number: u32) -> String {
     format!("00000000-0000-7000-{kind:04x}-{number:012x}")
 }
@@ -18,13 +18,13 @@ pub fn id(kind: u32, number: u32) -> String {
 /// Runs `work` in one transaction.
 pub fn at_once(daemon: &Daemon, work: impl FnOnce(&Connection)) {
     let mut conn = daemon.db();
-    // The lock to write is waited for only where nothing has been read yet.
+    // SQLite waits for the write lock only if the transaction has read nothing yet.
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).expect("a transaction");
     work(&tx);
     tx.commit().expect("a commit");
 }
 
-/// Gives an agent so many deployments with this metadata.
+/// Gives an agent `count` deployments with this metadata.
 pub fn deployments(daemon: &Daemon, agent_id: &str, count: u32, metadata: &str) {
     at_once(daemon, |conn| {
         let mut insert = conn
@@ -39,7 +39,7 @@ pub fn deployments(daemon: &Daemon, agent_id: &str, count: u32, metadata: &str) 
     });
 }
 
-/// Sources of knowledge with items of this text each.
+/// Makes knowledge sources with items of this text each.
 pub fn knowledge(daemon: &Daemon, sources: u32, items: u32, text: impl Fn(u32) -> String) {
     at_once(daemon, |conn| {
         let mut insert = conn

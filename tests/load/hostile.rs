@@ -1,26 +1,26 @@
-//! Hostile principals, one of each kind: each is a closure that sends one request and tells its status.
+//! Hostile principals, one of each kind. Each is a closure that sends one request and returns the status.
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, text};
 
-/// One that sends its next request and tells the status.
+/// Sends the next request and returns the status.
 pub type Attack = Box<dyn FnMut() -> u16 + Send>;
 
-/// A kind of hostility.
+/// A kind of hostile principal.
 pub struct Kind {
-    /// What it does.
+    /// What the principal sends.
     pub name: &'static str,
-    /// Shares of the write allowance that its principal has.
+    /// The shares of the write allowance that the principal has.
     pub shares: u64,
-    /// Bytes by which what reaches the allowance may pass it: an upload that has begun comes in whole.
+    /// The bytes by which the growth may exceed the allowance, because an upload that has begun is completed.
     pub over: u64,
-    /// Makes its principal.
+    /// Makes the principal.
     pub begin: fn(&Daemon) -> Attack,
 }
 
 const SMALL: usize = 60_000;
-/// Bytes of an upload.
+/// The bytes of an upload.
 const UPLOAD: usize = 1_000_000;
 
 pub const KINDS: &[Kind] = &[
@@ -44,7 +44,8 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "OAuth", shares: 1, over: 0, begin: oauth },
 ];
 
-/// An agent with a token of these scopes, and with an owner of its own: the agents of one owner share an allowance.
+/// Makes an agent with a token of these scopes. The agent has its own owner, because the agents of one owner share an
+/// allowance.
 fn agent(daemon: &Daemon, name: &str, scopes: &[&str]) -> Client {
     let owner = daemon.member(&format!("of-{name}"), &["*"]);
     daemon.grant(&format!("user:of-{name}"), "*", "creator");
@@ -108,7 +109,7 @@ fn knowledge(daemon: &Daemon) -> Attack {
     let mut n = 0_u64;
     Box::new(move || {
         n += 1;
-        // Words that no document had before.
+        // Words that are in no earlier document.
         let words: String = (0..4000).map(|word| format!("w{:x} ", n.wrapping_mul(1_000_003) + word)).collect();
         let items: Vec<Value> = (0..8).map(|at| json!({"path": format!("{at}"), "content": words})).collect();
         client.put(&format!("/api/knowledge/sources/hostile.{}", n % 20), json!({"items": items})).status
@@ -159,7 +160,7 @@ fn idempotency(daemon: &Daemon) -> Attack {
     })
 }
 
-/// Twenty of the most expensive reads at once, again and again.
+/// Sends twenty of the most expensive reads at once, again and again.
 fn reads(daemon: &Daemon) -> Attack {
     let client = agent(daemon, "reads", &["knowledge.read", "knowledge.write"]);
     let items: Vec<Value> = (0..200)
@@ -217,7 +218,7 @@ fn uploads(daemon: &Daemon) -> Attack {
     })
 }
 
-/// Asks, and takes back: a request that is open holds up the next.
+/// Creates and withdraws requests in turn, because an open request blocks the next.
 fn requests(daemon: &Daemon) -> Attack {
     let client = agent(daemon, "requests", &["requests.*"]);
     let mut open: Option<String> = None;
@@ -242,7 +243,7 @@ fn joins(daemon: &Daemon) -> Attack {
     })
 }
 
-/// A stranger's program registers and begins logins, again and again.
+/// Registers an unknown OAuth client and begins logins, again and again.
 fn oauth(daemon: &Daemon) -> Attack {
     let client = daemon.anonymous();
     let form = client.with("Content-Type", "application/x-www-form-urlencoded");

@@ -1,5 +1,5 @@
-//! One hostile principal of each kind at full speed: what the disk grows by, what the daemon holds in memory, and how
-//! long others wait stay within what `docs/security.md` says.
+//! One hostile principal of each kind at full speed. The growth of the disk, the daemon's memory and the wait of others
+//! stay within the bounds in `docs/security.md`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,9 +13,9 @@ use crate::hostile::{Attack, KINDS, Kind};
 use crate::support::Daemon;
 
 const MIB: f64 = 1024.0 * 1024.0;
-/// What others wait at the most, 99 of 100 times.
+/// The longest wait of others, in 99 of 100 requests.
 const P99: Duration = Duration::from_millis(250);
-/// What the daemon holds in memory at the most.
+/// The most memory that the daemon may use, in MiB.
 const RSS_MIB: f64 = 96.0;
 
 fn seconds() -> Duration {
@@ -24,7 +24,7 @@ fn seconds() -> Duration {
     )
 }
 
-/// Bytes in use in the database.
+/// Returns the bytes in use in the database.
 fn used(daemon: &Daemon) -> f64 {
     let pragma = |name: &str| daemon.number(&format!("PRAGMA {name}"), []) as f64;
     (pragma("page_count") - pragma("freelist_count")) * pragma("page_size")
@@ -36,7 +36,7 @@ fn rss_peak(daemon: &Daemon) -> f64 {
     line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
 }
 
-/// What others saw: a read and a write by another owner, one after the other with pauses, until it is over.
+/// Reads and writes as another owner, in turn and with pauses, until `over` is set. Returns the sorted durations.
 fn others(daemon: &Daemon, over: &AtomicBool) -> Vec<Duration> {
     let client = daemon.on_socket();
     let mut took = Vec::new();
@@ -55,7 +55,7 @@ fn others(daemon: &Daemon, over: &AtomicBool) -> Vec<Duration> {
     took
 }
 
-/// Runs attacks side by side; how often each status came, and what others waited.
+/// Runs attacks in parallel. Returns how often each status came, and the waits of others.
 fn run(daemon: &Daemon, attacks: &mut [Attack], time: Duration) -> (BTreeMap<u16, u64>, Vec<Duration>) {
     let (over, end) = (AtomicBool::new(false), Instant::now() + time);
     thread::scope(|scope| {
@@ -99,7 +99,7 @@ fn disk_memory_and_others_stay_within_the_bounds() {
     let mut wrong = Vec::new();
     let mut told = |name: &str, allowed: f64, before: f64, seen: (BTreeMap<u16, u64>, Vec<Duration>)| {
         let (statuses, waited) = seen;
-        // Half of what the others did was a write with its audit row.
+        // Half of the requests of the others were writes, each with an audit row.
         let by_others = waited.len() as f64 / 2.0 * 512.0;
         let (grown, rss, p99) = ((used(&daemon) - before - by_others) / MIB, rss_peak(&daemon), p99(&waited));
         let total: u64 = statuses.values().sum();
@@ -117,7 +117,7 @@ fn disk_memory_and_others_stay_within_the_bounds() {
             }
         }
     };
-    // `TAOSD_TEST_HOSTILE_KINDS=tasks,context` tries some of them alone.
+    // `TAOSD_TEST_HOSTILE_KINDS=tasks,context` runs only these kinds.
     let only = std::env::var("TAOSD_TEST_HOSTILE_KINDS").ok();
     let is_tried = |kind: &&Kind| only.as_deref().is_none_or(|only| only.split(',').any(|name| name == kind.name));
     for kind in KINDS.iter().filter(is_tried) {

@@ -1,14 +1,14 @@
-//! Many lists of the longest rows at once: what the daemon holds in memory stays small.
+//! Many lists of the longest rows at once take little memory of the daemon.
 
 use std::sync::Arc;
 
 use crate::fill::{deployments, long_metadata};
 use crate::support::Daemon;
 
-/// What the daemon may ever hold, in KiB.
+/// The most memory that the daemon may use, in KiB.
 const MOST: u64 = 96 * 1024;
 
-/// The most that the daemon has held, in KiB.
+/// Returns the daemon's peak memory so far, in KiB.
 pub fn peak(daemon: &Daemon) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a status");
     let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak");

@@ -1,4 +1,5 @@
-//! What one principal can make the box read, hold in memory and write at once, and what the others feel of it.
+//! Tests of how much one principal can make the box read, hold in memory and write at once, and how that affects
+//! others.
 
 #[path = "../support/mod.rs"]
 mod support;

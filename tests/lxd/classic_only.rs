@@ -1,5 +1,5 @@
-//! What only classic LXC needs: files that hold configuration, halves of a rename, listeners of our own, and a root
-//! file system that fights back.
+//! Cases of classic LXC alone: configuration in files, half-done renames, the driver's own listeners, and a hostile
+//! root file system.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -30,7 +30,7 @@ fn what_ran_when_the_host_went_down_comes_back_and_nothing_else_does() {
     let (before, now, never) = (test_runtime.running(), test_runtime.running(), test_runtime.stopped());
     let (stopped, other_boot) = (test_runtime.running(), "00000000-0000-0000-0000-000000000000");
     test_runtime.driver.stop(&stopped.name, Duration::ZERO, true, soon()).unwrap();
-    // The host's end: nobody has asked the driver.
+    // As if the machine went down: the driver did not stop them.
     for guard in [&before, &now] {
         let killed = Command::new("lxc-stop").args(["-k", "-n", guard.name.as_str()]).status().unwrap();
         assert!(killed.success());

@@ -1,4 +1,4 @@
-//! The blocking HTTP client by itself: every way not to get an answer is told from the others.
+//! The blocking HTTP client alone: it tells every way of not getting a reply from the others.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ fn one_deadline_covers_the_whole_call() {
 
 #[test]
 fn a_body_that_nobody_reads_ends_at_the_deadline() {
-    // Accepted by the kernel, never by a process: the body fills the socket's buffers.
+    // The kernel accepts the connection, but no process does. The body fills the socket's buffers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let request = ClientRequest::new("POST", "/", Instant::now() + Duration::from_millis(150))
         .with_body("application/octet-stream", vec![0; 32 << 20]);

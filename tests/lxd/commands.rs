@@ -1,4 +1,4 @@
-//! The one command that is run inside, and calls that are called off, on a runtime that misbehaves.
+//! The one command that is run inside a container, and cancelled calls, on a runtime that misbehaves.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn raw(kind: &str, body: &str) -> Answer {
     )
 }
 
-/// A container where systemd runs, whose commands end like this and whose file holds this.
+/// The replies about a container with systemd, whose commands end with `ended` and whose file contains `file`.
 fn booted(line: &str, ended: &Answer, file: &str) -> Answer {
     match line {
         "GET /1.0/instances/taos-agent-a" => Answer::sync(RUNNING),

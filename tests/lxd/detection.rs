@@ -1,4 +1,4 @@
-//! Which runtime is found, with real sockets in the place of real runtimes.
+//! The detection of the runtime, with real sockets in place of real runtimes.
 
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ fn containers(folder: &Folder) -> Containers {
     Containers::new(RuntimeOptions { places: places(folder), ..RuntimeOptions::default() })
 }
 
-/// A socket as a runtime that died leaves it.
+/// Makes a socket that nobody listens on, as a runtime that died leaves it.
 fn dead(path: PathBuf) {
     drop(UnixListener::bind(path).unwrap());
 }

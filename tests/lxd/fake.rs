@@ -1,4 +1,4 @@
-//! A server on a Unix socket that answers as badly as it is told to.
+//! A server on a Unix socket with good and bad replies, as the test sets.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
@@ -9,32 +9,32 @@ use std::time::Duration;
 
 use crate::test_runtime::Folder;
 
-/// What becomes of one request.
+/// The reply to one request.
 #[derive(Clone)]
 pub enum Answer {
-    /// An answer with this status and body.
+    /// A reply with this status and body.
     Body(u16, String),
-    /// These bytes and nothing more: the connection is closed.
+    /// These bytes, and then the end of the connection.
     Raw(Vec<u8>),
-    /// A good beginning, and then a byte now and then without end.
+    /// A good beginning, and then a byte now and then, without end.
     Drip,
-    /// Silence, for longer than any deadline in these tests.
+    /// No reply, for longer than any deadline in these tests.
     Hang,
 }
 
 impl Answer {
-    /// A good answer of the API's own form.
+    /// A good reply in the API's own form.
     pub fn sync(metadata: &str) -> Self {
         Self::Body(200, format!(r#"{{"type":"sync","status_code":200,"metadata":{metadata}}}"#))
     }
 
-    /// An operation to wait for.
+    /// A reply that starts an operation.
     pub fn operation() -> Self {
         Self::Body(202, r#"{"type":"async","operation":"/1.0/operations/ab-12","metadata":{}}"#.to_owned())
     }
 
-    /// What Incus answers to a wait for an operation that has failed, or that takes longer: it has sent its status before
-    /// it knows.
+    /// Incus's reply to a wait for an operation that has failed or takes longer. Incus has already sent the status 200
+    /// before it knows.
     pub fn late_error(code: u16, message: &str) -> Self {
         Self::Body(200, format!(r#"{{"type":"error","error_code":{code},"error":"{message}"}}"#))
     }
@@ -44,14 +44,14 @@ impl Answer {
     }
 }
 
-/// The server; it ends with the test's process, its folder with it.
+/// The server. It ends with the test's process.
 pub struct Fake {
     folder: Folder,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fake {
-    /// Asks `answer` what becomes of each request, by its first line without the version: `GET /1.0`.
+    /// Takes each reply from `answer`, which gets the request line without the version, such as `GET /1.0`.
     pub fn new(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let folder = Folder::new();
         let listener = UnixListener::bind(folder.0.join("api.sock")).unwrap();
@@ -70,7 +70,7 @@ impl Fake {
         self.folder.0.join("api.sock")
     }
 
-    /// The requests so far, whole.
+    /// The complete requests so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -95,7 +95,7 @@ pub fn serve(stream: impl Read + Write, log: &Mutex<Vec<String>>, answer: &dyn F
     log.lock().unwrap().push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));
     let first = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1");
     let mut stream = reader.into_inner();
-    // Whoever asked may have gone: that is what some tests are about.
+    // The client may have gone, as some tests intend.
     let _ = match answer(first) {
         Answer::Body(status, body) => {
             write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nETag: \"e1\"\r\n\r\n{body}", body.len())

@@ -1,4 +1,4 @@
-//! A node that answers as badly as it is told to: the REST API over TLS on the loopback.
+//! A node with good and bad replies, as the test sets: the REST API over TLS on loopback.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fake::{Answer, serve};
 
-/// The node; it ends with the test's process.
+/// The node. It ends with the test's process.
 pub struct FakeNode {
     pub address: SocketAddr,
     pub fingerprint: [u8; 32],
@@ -20,7 +20,7 @@ pub struct FakeNode {
 }
 
 impl FakeNode {
-    /// Asks `answer` what becomes of each request, by its first line without the version.
+    /// Takes each reply from `answer`, which gets the request line without the version.
     pub fn new(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let key = KeyPair::generate().expect("a key");
         let certificate = CertificateParams::new(Vec::new()).and_then(|params| params.self_signed(&key));
@@ -46,17 +46,17 @@ impl FakeNode {
         Self { address, fingerprint, requests }
     }
 
-    /// What the settings say of it.
+    /// The table of this node in the settings.
     pub fn table(&self, name: &str) -> String {
         let (address, sha256) = (self.address, HEXLOWER.encode(&self.fingerprint));
         format!("[nodes.{name}]\nurl = \"https://{address}\"\ncertificate = \"{sha256}\"\n")
     }
 
-    /// The requests so far, whole.
+    /// The complete requests so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().expect("a lock").clone()
     }
 }
 
-/// What a node that trusts everyone says first.
+/// The first reply of a node that trusts everyone.
 pub const GREETING: &str = r#"{"auth":"trusted","environment":{"server":"incus","server_version":"6.0"}}"#;

@@ -1,5 +1,5 @@
-//! Every way in which the runtime's API can fail, and what the driver makes of it. Above all: no failure reads as
-//! "there is no such container" or as an empty list.
+//! Every way in which the runtime's API can fail, and the driver's errors for them. Above all, no failure is taken for
+//! "there is no such container" or for an empty list.
 
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn lxd(socket: &Path) -> IncusLxd {
 
 pub type Call = (&'static str, Result<(), Error>);
 
-/// Makes every call there is, each with a deadline of its own.
+/// Makes every call of a driver, each with its own deadline.
 pub fn every_call(driver: &dyn Driver, deadline: impl Fn() -> Instant) -> Vec<Call> {
     let (name, to, key) = (name(), ContainerName::for_agent("b").unwrap(), EnvKey::parse("A").unwrap());
     let (snapshot, file) = (SnapshotName::parse("s").unwrap(), FileSpec::secret(path("/run/x"), b"x"));
@@ -122,7 +122,7 @@ fn an_answer_that_is_not_the_apis_is_garbage() {
     ];
     for answer in answers {
         let fake = Fake::new(move |_| answer());
-        // A file's content may be anything: reading it back is where such a write fails.
+        // Left out are the calls about files, whose content may be anything. Such a write fails when it is read back.
         let calls = every_call(&lxd(&fake.socket()), soon);
         let calls = calls.into_iter().filter(|(call, _)| !matches!(*call, "write_file" | "remove_file" | "logs"));
         all_are(calls.collect(), |error| matches!(error, Error::InvalidResponse(_)));

@@ -1,5 +1,5 @@
-//! What a node can do to this box with its answers: cost the deadline, and nothing else. No answer reads as "there is no
-//! such container" unless the node said so.
+//! Hostile replies of a node can only use up the deadline. None of them is taken for "there is no such container"
+//! unless the node said so.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn driver(client: &Client, node: &FakeNode) -> IncusLxd {
     client.driver(&options(&node.address.to_string(), Pin::Fingerprint(node.fingerprint), None))
 }
 
-/// It greets as it should and answers everything else so.
+/// A node with a good greeting, which replies to everything else with `answer`.
 fn after_a_greeting(answer: Answer) -> FakeNode {
     FakeNode::new(move |line| if line == "GET /1.0" { Answer::sync(GREETING) } else { answer.clone() })
 }
@@ -37,7 +37,7 @@ fn garbage_is_no_answer_whenever_it_comes() {
         all_are(every_call(&driver(&client, &node), soon), is_no_answer);
         let node = after_a_greeting(Answer::Raw(bytes));
         let mut calls = every_call(&driver(&client, &node), soon);
-        // It did say what it is.
+        // The greeting was good, so `info` succeeds.
         calls.retain(|(call, _)| *call != "info");
         all_are(calls, is_no_answer);
     }
@@ -71,7 +71,7 @@ fn one_that_is_slow_costs_no_more_than_the_deadline() {
             let (asked, deadline) = (Instant::now(), Duration::from_millis(500));
             let listed = driver(&client, &node).list(Detail::Brief, asked + deadline);
             assert!(matches!(listed, Err(Error::Deadline(_))), "{listed:?}");
-            // The node itself would take half a minute.
+            // Without the deadline, the node would take half a minute.
             assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
         }
     }
@@ -87,6 +87,6 @@ fn one_that_leads_elsewhere_is_not_followed_and_never_met_again_without_trust() 
     let stranger = FakeNode::new(|_| Answer::sync(r#"{"auth":"untrusted","environment":{"server":"incus"}}"#));
     let asked = driver(&client, &stranger).list(Detail::Brief, soon());
     assert!(matches!(asked, Err(Error::RuntimeUnavailable { .. })), "{asked:?}");
-    // No token was there to be given away, and nothing was asked but who it is.
+    // There was no token to give away, and the driver asked only for the greeting.
     assert!(stranger.requests().iter().all(|request| request.starts_with("GET /1.0 ")), "{:?}", stranger.requests());
 }

@@ -1,4 +1,4 @@
-//! What every driver promises of the inside of a container: environment, files, mounts and the way to the daemon.
+//! The promises of every driver about the inside of a container: environment, files, mounts and the way to the daemon.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -129,7 +129,7 @@ fn a_file_is_read_if_it_is_one(test_runtime: &TestRuntime) {
     }
 }
 
-/// Answers every connection with its own text.
+/// Makes a socket that replies to every connection with `text`. Returns its path.
 pub fn answering(folder: &Folder, text: &'static str) -> std::path::PathBuf {
     let path = folder.0.join(format!("{text}.sock"));
     let listener = UnixListener::bind(&path).unwrap();

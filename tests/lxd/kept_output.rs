@@ -1,14 +1,14 @@
-//! Scripts in containers. LXD loses what a command writes that ends before LXD listens, and now and then the command
-//! itself: so a script's output is kept in a file inside, which is read until all of it has come.
+//! Scripts in containers. LXD loses the output of a command that ends before LXD listens, and now and then the command
+//! itself. So a script writes its output into a file inside, which is read until it is complete.
 
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-/// How long a script may take.
+/// The longest time that a script may take.
 const AT_MOST: Duration = Duration::from_secs(120);
 
-/// Runs a script through `exec`, which has a shell inside run a line: whether it went well, and all that it wrote.
-/// `cat` is how the container shows a file, `file` a new one.
+/// Runs a script by `exec`, which lets a shell inside run a line. Returns whether it succeeded, and all its output.
+/// `cat` is the command that shows a file in the container, `file` the path of a new file.
 pub fn run(exec: impl Fn(&str) -> Output, cat: &str, file: &str, script: &str) -> (bool, String) {
     let whole = format!("(\n{script}\n) >{file} 2>&1; printf '\\n--ended-- %s\\n' $? >>{file}; {cat} {file}");
     let again = format!("if [ -e {file} ]; then {cat} {file}; else\n{whole}; fi");

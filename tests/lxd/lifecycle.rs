@@ -1,4 +1,4 @@
-//! What every driver promises of a container's life, on each real runtime.
+//! The promises of every driver about a container's lifecycle, on each real runtime.
 
 use std::fs;
 use std::path::Path;
@@ -86,7 +86,7 @@ fn a_clean_stop_lets_the_container_say_goodbye(test_runtime: &TestRuntime) {
     test_runtime.says(&guard.name, &["ip", "link"]);
     test_runtime.driver.stop(&guard.name, Duration::from_secs(20), false, soon()).unwrap();
     assert_eq!(guard.state().status, Status::Stopped);
-    // The runtime writes what it has read of the console when it gets to it.
+    // The runtime writes the console log with a delay.
     let end = soon();
     loop {
         let logs = test_runtime.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10_000 }, soon()).unwrap();
@@ -151,7 +151,7 @@ fn the_console_log_is_read_from_its_end(test_runtime: &TestRuntime) {
         }
         thread::sleep(Duration::from_millis(20));
     };
-    // It is started before its init has said all it has to say.
+    // The container counts as started before its init has written everything.
     told("bb has booted\n");
     test_runtime.says(&guard.name, &["sh", "-c", "for i in 1 2 3; do echo line $i >/dev/console; done; echo done"]);
     let logs = told("line 3\n");

@@ -1,4 +1,4 @@
-//! What only LXD and Incus have: devices that others added, a size for the root disk, a systemd box.
+//! Cases of LXD and Incus alone: devices that others added, a size for the root disk, a container with systemd.
 
 use std::fs;
 use std::path::Path;
@@ -54,7 +54,7 @@ fn a_container_that_restarts_itself_is_another_run() {
     let first = guard.state().boot;
     test_runtime.exec(&guard.name, &["kill", "-TERM", "1"]);
     for _ in 0..200 {
-        // Incus fails to tell of a container whose first process ends at that moment.
+        // Incus returns an error for a container whose first process ends at that moment.
         let state = test_runtime.driver.get(&guard.name, soon());
         if state.is_ok_and(|state| state.status == Status::Running && state.boot != first) {
             return;
@@ -92,7 +92,7 @@ fn a_secret_under_run_reaches_a_systemd_box() {
     let guard = test_runtime.running();
     let (end, mut state) = (soon(), String::new());
     while !state.starts_with("running") && !state.starts_with("degraded") {
-        // In its first moments it says that it is offline.
+        // In its first moments systemd says that it is offline.
         assert!(Instant::now() < end, "{state}");
         state = test_runtime.says(&guard.name, &["systemctl", "is-system-running", "--wait"]);
     }

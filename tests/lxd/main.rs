@@ -1,8 +1,8 @@
-//! The container drivers on a real LXD and a real classic LXC, which `.ci/lxd` provisions, and against a fake of the
-//! REST API that fails in every way a runtime can. What needs a real one is ignored:
+//! The container drivers on a real LXD and a real classic LXC, which `.ci/lxd` provisions, and on a fake of the REST
+//! API that fails in every way a runtime can. The tests that need a real runtime are ignored by default:
 //! `bash .ci/lxd && cargo test --test lxd -- --include-ignored`.
 
-/// Makes each scenario a test on LXD (or Incus, where `.ci/incus` runs them) and one on classic LXC.
+/// Makes each scenario a test on LXD (or on Incus, if `.ci/incus` runs them) and one on classic LXC.
 macro_rules! on_both {
     ($($scenario:ident)*) => {
         mod on_rest {

@@ -1,4 +1,4 @@
-//! The runtime of the tests as a node: reached over HTTPS on the loopback, by a client that it has to trust first.
+//! The runtime of the tests as a node, over HTTPS on loopback, for a client that it must trust first.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,14 +15,14 @@ use taosd::secret::Plaintext;
 
 use crate::test_runtime::{Folder, client, rest, unique};
 
-/// What the runtime's own client writes.
+/// The output of the runtime's own client.
 pub fn ask(args: &[&str]) -> String {
     let output = Command::new(client()).args(args).output().expect("the runtime's client");
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// Has the runtime listen on the loopback, and says where.
+/// Lets the runtime listen on loopback. Returns the address.
 pub fn address() -> String {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -35,9 +35,9 @@ pub fn address() -> String {
     address.to_owned()
 }
 
-/// A token that makes the runtime trust whoever hands it in first.
+/// A token that makes the runtime trust the first client that presents it.
 pub fn token() -> String {
-    // A runtime that listens nowhere has none to give.
+    // A runtime that listens on no address cannot issue a token.
     address();
     let name = unique();
     let said = if rest() == Runtime::Incus {
@@ -61,7 +61,7 @@ pub fn pin_of(token: &str) -> Pin {
     Pin::Fingerprint(TrustToken::parse(token).expect("a token").fingerprint)
 }
 
-/// A client's key and certificate; the runtime forgets it with the test.
+/// A client's key and certificate. At the end of the test the runtime no longer trusts it.
 pub struct Client {
     pub folder: Folder,
     pub identity: Identity,
@@ -85,7 +85,7 @@ impl Drop for Client {
     }
 }
 
-/// Has the runtime trust the certificate in this file no longer, if it did.
+/// Removes the certificate in this file from those that the runtime trusts, if it is one of them.
 pub fn forget(place: &Path) {
     let Ok(pem) = std::fs::read_to_string(place) else { return };
     let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();

@@ -1,4 +1,5 @@
-//! The driver of Incus and LXD over HTTPS, on the real runtime: whom it trusts, whom we trust, and that all of it works.
+//! The driver of Incus and LXD over HTTPS, on the real runtime: whom it trusts, whom the daemon trusts, and that all
+//! calls work.
 
 use std::time::Duration;
 
@@ -22,10 +23,10 @@ fn a_token_is_redeemed_once_and_a_container_lives_its_life_there() {
     let driver = client.driver(&options(&address(), pin_of(&token), Some(token.clone())));
     assert_eq!(driver.info(soon()).unwrap().runtime, rest());
     assert_eq!((driver.node(), driver.runtime()), (Some("shed"), rest()));
-    // Another one that hands the same token in comes too late.
+    // Another client that presents the same token comes too late.
     let late = Client::new();
     is_away(late.driver(&options(&address(), pin_of(&token), Some(token.clone()))).info(soon()), Away::Denied);
-    // The token is spent, and the certificate is trusted all the same: so it is after a restart of the daemon.
+    // The token is used up, but the certificate is trusted, as after a restart of the daemon.
     let driver = client.driver(&options(&address(), pin_of(&token), Some(token)));
 
     let guard = test_runtime.name();
@@ -36,7 +37,7 @@ fn a_token_is_redeemed_once_and_a_container_lives_its_life_there() {
     let key = EnvKey::parse("COLOUR").unwrap();
     assert_eq!(driver.check_env(&guard.name, &key, &|value| value == "red", soon()).unwrap(), EnvState::Matches);
     let file = FileSpec::secret(path("/run/taos/token"), b"hunter2");
-    // A driver that has not met the node yet knows the right headers too.
+    // A driver that has not yet connected to the node sends the right headers too.
     client.driver(&options(&address(), pin_of_server(), None)).write_file(&guard.name, &file, soon()).unwrap();
     assert_eq!(test_runtime.says(&guard.name, &["cat", "/run/taos/token"]), "hunter2");
     driver.remove_file(&guard.name, &file.path, soon()).unwrap();
@@ -71,12 +72,12 @@ fn a_stranger_is_told_apart_from_a_node_and_a_node_from_its_impostor() {
     is_away(client.driver(&nobody).list(Detail::Brief, soon()), Away::Refusing);
     let no_name = options("no-such-host.invalid", pin_of_server(), None);
     assert!(matches!(client.driver(&no_name).info(soon()), Err(Error::RuntimeUnavailable { .. })));
-    // The server's own certificate in a file is as good as its fingerprint.
+    // The server's certificate in a file works like its fingerprint.
     let told: serde_json::Value = serde_json::from_str(&ask(&["query", "/1.0"])).unwrap();
     let file = client.folder.0.join("server.crt");
     std::fs::write(&file, told["environment"]["certificate"].as_str().unwrap()).unwrap();
     is_away(client.driver(&options(&at, Pin::of_file(&file).unwrap(), None)).info(soon()), Away::Denied);
-    // A file with other certificates is not.
+    // A file with other certificates does not.
     let other = Pin::of_file(client.identity.place()).unwrap();
     is_away(client.driver(&options(&at, other, None)).info(soon()), Away::Refusing);
     assert_eq!(client.driver(&nobody).runtime(), Runtime::Incus, "a guess until it is met");

@@ -1,5 +1,5 @@
-//! What an operation of the runtime comes to is what the operation itself says: not a wait that failed, took too long or
-//! was cut off, and not a deadline that passes. Each on a fake that answers waits as LXD does, and as Incus does.
+//! Only the runtime's operation itself decides whether it succeeded: not a wait that failed, took too long or was cut
+//! off, and not a deadline that passes. The fake replies to waits as LXD and as Incus do.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -29,7 +29,7 @@ fn stopped() -> Answer {
     Answer::sync(r#"{"name":"taos-agent-a","status":"Stopped","config":{},"devices":{}}"#)
 }
 
-/// Starts a container on a runtime where a wait is answered like `wait` and the operation ends after so many looks.
+/// Starts a container on a runtime that replies to waits with `wait`, and where the operation ends after `looks` looks.
 fn start(wait: Answer, looks: u32, end: &'static str) -> Result<(), Error> {
     let seen = AtomicU32::new(0);
     let fake = Fake::new(move |line| match line {
@@ -42,7 +42,7 @@ fn start(wait: Answer, looks: u32, end: &'static str) -> Result<(), Error> {
     incus(&fake.socket()).start(&name(), soon().into())
 }
 
-/// Every way in which a wait can say nothing.
+/// Every reply to a wait that does not tell the outcome.
 fn waits_that_say_nothing() -> Vec<Answer> {
     vec![
         Answer::late_error(500, "context deadline exceeded"),

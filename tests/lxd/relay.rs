@@ -1,4 +1,4 @@
-//! The relay between a listener and a Unix socket, by itself.
+//! The relay between a listener and a Unix socket, alone.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use taosd::client::relay::{Relay, RelayHandle};
 
 use super::test_runtime::Folder;
 
-/// Sends everything back, and ends when the other side does.
+/// Sends everything back, until the other side ends.
 fn echo(path: &Path) {
     let listener = UnixListener::bind(path).unwrap();
     thread::spawn(move || {

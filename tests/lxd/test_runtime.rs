@@ -1,4 +1,4 @@
-//! Where the tests run: which runtimes there are, containers that go away again, and looking into them from outside.
+//! The runtimes of the tests, containers that are deleted at the end, and ways to look into them from outside.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,12 +21,12 @@ pub struct TestRuntime {
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
-/// A number that no other test of this run has, and none of another run at the same time.
+/// A name that no other test has, neither in this run nor in another one at the same time.
 pub fn unique() -> String {
     format!("t{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
-/// What `.ci/lxd` wrote down, overridden by the environment.
+/// A variable of the environment, or else of the file that `.ci/lxd` wrote.
 pub fn setting(key: &str) -> Option<String> {
     let folder = std::env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
     let written = fs::read_to_string(Path::new(&folder).join("env")).unwrap_or_default();
@@ -34,7 +34,7 @@ pub fn setting(key: &str) -> Option<String> {
     std::env::var(key).ok().or_else(|| pairs.remove(key).map(str::to_owned))
 }
 
-/// Which of the two runtimes that speak REST the tests run on.
+/// The runtime with a REST API on which the tests run: Incus or LXD.
 pub fn rest() -> Runtime {
     if setting("TAOSD_TEST_INCUS_SOCKET").is_some() { Runtime::Incus } else { Runtime::Lxd }
 }
@@ -53,7 +53,7 @@ fn missing(runtime: &str, why: &str) -> ! {
 }
 
 impl TestRuntime {
-    /// The real Incus where `.ci/incus` runs the tests, else the real LXD.
+    /// The real Incus if `.ci/incus` runs the tests, else the real LXD.
     pub fn rest() -> Self {
         let rest = rest();
         let Some(socket) = Self::rest_socket().filter(|socket| socket.exists()) else {
@@ -66,7 +66,7 @@ impl TestRuntime {
         Self { driver: Arc::new(driver), image: image(&format!("{}_IMAGE", prefix(rest))) }
     }
 
-    /// Where that runtime's socket is.
+    /// The path of that runtime's socket.
     pub fn rest_socket() -> Option<PathBuf> {
         setting(&format!("{}_SOCKET", prefix(rest()))).map(PathBuf::from)
     }
@@ -106,7 +106,7 @@ impl TestRuntime {
         self.driver.runtime() == Runtime::Lxc
     }
 
-    /// A name for a container that is deleted when the guard goes, whatever has become of it.
+    /// A name for a container. The guard deletes the container when it is dropped, whatever state that is in.
     pub fn name(&self) -> Guard<'_> {
         Guard { test_runtime: self, name: ContainerName::for_agent(&unique()).unwrap() }
     }
@@ -115,21 +115,21 @@ impl TestRuntime {
         CreateSpec::new(self.image.clone(), "agent-1")
     }
 
-    /// A stopped container with nothing special to it.
+    /// A stopped container with default settings.
     pub fn stopped(&self) -> Guard<'_> {
         let guard = self.name();
         self.driver.create(&guard.name, &self.spec(), soon().into()).unwrap();
         guard
     }
 
-    /// A running container with nothing special to it.
+    /// A running container with default settings.
     pub fn running(&self) -> Guard<'_> {
         let guard = self.stopped();
         self.driver.start(&guard.name, soon().into()).unwrap();
         guard
     }
 
-    /// Runs a command inside, by the runtime's own tool.
+    /// Runs a command inside, with the runtime's own tool.
     pub fn exec(&self, name: &ContainerName, command: &[&str]) -> Output {
         let (tool, before): (&str, &[&str]) = if self.is_classic() {
             ("lxc-attach", &["-n", name.as_str(), "--"])
@@ -139,7 +139,8 @@ impl TestRuntime {
         Command::new(tool).args(before).args(command).output().unwrap()
     }
 
-    /// What a command inside writes, waiting for it to write anything: a container that has just started is not yet up.
+    /// The output of a command inside. Repeats the command until it writes something, because a container that has just
+    /// started is not up yet.
     pub fn says(&self, name: &ContainerName, command: &[&str]) -> String {
         let end = soon();
         loop {
@@ -157,7 +158,7 @@ fn image(key: &str) -> ImageName {
     ImageName::parse(&setting(key).unwrap()).unwrap()
 }
 
-/// A container that goes away with it.
+/// A container that is deleted when this is dropped.
 pub struct Guard<'a> {
     test_runtime: &'a TestRuntime,
     pub name: ContainerName,
@@ -168,20 +169,20 @@ impl Guard<'_> {
         self.test_runtime.driver.get(&self.name, soon()).unwrap()
     }
 
-    /// The container's first process, out of what tells its runs apart.
+    /// The pid of the container's first process, from the id of its run.
     pub fn pid(&self) -> u32 {
         let boot = self.state().boot.expect("it runs");
         let pid = if self.test_runtime.is_classic() { boot.split(':').nth(1) } else { boot.split('@').next() };
         pid.unwrap().parse().unwrap()
     }
 
-    /// The environment of its first process.
+    /// The environment of the container's first process.
     pub fn environment(&self) -> Vec<String> {
         let raw = fs::read(format!("/proc/{}/environ", self.pid())).unwrap();
         raw.split(|&b| b == 0).map(|pair| String::from_utf8_lossy(pair).into_owned()).collect()
     }
 
-    /// A path inside, as the host sees it while the container runs.
+    /// A path inside, as the box sees it while the container runs.
     pub fn inside(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.pid()))
     }
@@ -212,7 +213,7 @@ pub fn path(text: &str) -> ContainerPath {
     ContainerPath::parse(text).unwrap()
 }
 
-/// A folder on the host that goes away with it.
+/// A folder on the box that is deleted when this is dropped.
 pub struct Folder(pub PathBuf);
 
 impl Folder {

@@ -1,4 +1,4 @@
-//! A daemon that is killed between a call and its reply: under one `idempotency_key` there is one message.
+//! The daemon is killed between a call and its reply. There is one message for each `idempotency_key`.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn a_key_speaks_once_over_a_kill() {
         });
         assert!(killed);
         daemon.spawn();
-        // The one that got no reply, and the last that did, are sent again.
+        // The call that got no reply, and the last one that did, are sent again.
         let client = daemon.client(&token);
         for n in begun.saturating_sub(1)..=begun {
             assert!(call(&client, n).is_some(), "message {n}");

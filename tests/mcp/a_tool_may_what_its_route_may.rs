@@ -1,5 +1,5 @@
-//! A tool call succeeds exactly where its route does: for random scopes and memberships, both are tried by the same
-//! credential on the same things (MCP contract, section 8).
+//! A tool call succeeds exactly if its route does. For random scopes and memberships, the same credential tries both on
+//! the same things (MCP contract, section 8).
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -32,14 +32,14 @@ const SCOPES: &[&str] = &[
     "ui.notify",
 ];
 
-/// The things that are tried on, in somebody else's space.
+/// The things for the tries, in another user's space.
 struct Things {
     space: String,
     message: String,
     task: String,
 }
 
-/// A tool with its arguments, and the same as a request to its route.
+/// A call of a tool, and the same call of its route.
 struct Pair {
     tool: &'static str,
     arguments: Value,
@@ -98,7 +98,7 @@ fn pairs(things: &Things) -> Vec<Pair> {
     ]
 }
 
-/// Status and code of a route's answer, in the words of a tool's.
+/// The status and code of a route's reply, with the code that a tool uses.
 fn by_route(client: &Client, pair: &Pair) -> (u64, String) {
     let reply = client.call(pair.method, &pair.path, pair.body.as_ref());
     if reply.status < 300 {
@@ -106,7 +106,7 @@ fn by_route(client: &Client, pair: &Pair) -> (u64, String) {
     }
     let body = reply.json();
     let code = body["detail"]["error"].as_str().or(body["error"].as_str()).expect("a code");
-    // A missing scope has one name here and another in the aX dialect.
+    // The aX dialect has another code for a missing scope.
     let code = if code == "insufficient_scope" { "scope_denied" } else { code };
     (u64::from(reply.status), code.to_owned())
 }

@@ -36,7 +36,7 @@ fn a_legacy_client_agrees_on_a_revision_and_needs_no_session() {
         assert!(agreed["capabilities"]["resources"].get("subscribe").is_none(), "{agreed}");
         assert!(agreed.get("_meta").is_none() && agreed.get("resultType").is_none());
     }
-    // Whatever the header says.
+    // The header does not matter for `initialize`.
     operator.with("MCP-Protocol-Version", NOW).result("initialize", json!({"protocolVersion": "2025-06-18"}));
     assert_eq!(operator.result("ping", json!({})), json!({}));
     for version in &OURS[1..] {
@@ -46,7 +46,7 @@ fn a_legacy_client_agrees_on_a_revision_and_needs_no_session() {
     assert_eq!(code(&reply), (400, -32022));
     assert_eq!(reply.json()["error"]["data"], json!({"supported": OURS, "requested": "2030-01-01"}));
     for method in ["server/discover", "subscriptions/listen", "logging/setLevel", "nothing"] {
-        // 404 would mean to it that its session is gone.
+        // A legacy client would take 404 as the end of its session.
         assert_eq!(code(&operator.ask(method, json!({}))), (200, -32601), "{method}");
     }
 }

@@ -1,5 +1,5 @@
-//! The list of tools follows from the table of routes: each row that says so is one, none that carries a secret is, and
-//! what each takes and gives is described as clients want it (MCP contract, section 4).
+//! The list of tools comes from the table of routes: each row that says so is a tool, none with a secret is, and the
+//! schemas of input and output have the form that clients need (MCP contract, section 4).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,7 @@ fn each_is_described_as_clients_want_it() {
     }
 }
 
-/// Every text that may be sent has a length.
+/// Checks that every text of an input has a maximum length.
 fn is_bounded(name: &str, schema: &Value) {
     if schema["type"] == "string" {
         assert!(schema["maxLength"].is_u64() || schema["enum"].is_array(), "{name}: {schema}");

@@ -1,27 +1,27 @@
-//! What these tests share: requests of both eras, and the results of tools.
+//! Helpers that these tests share: requests of both eras, and the results of tools.
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, Reply};
 
-/// The newest revision.
+/// The newest revision of the protocol.
 pub const NOW: &str = "2026-07-28";
 
-/// What an MCP client asks.
+/// The requests of an MCP client.
 pub trait Asks {
     /// A request of a legacy client.
     fn ask(&self, method: &str, params: Value) -> Reply;
-    /// A request of a modern client, with the headers that belong to it.
+    /// A request of a modern client, with its headers.
     fn ask_now(&self, method: &str, params: Value) -> Reply;
     /// The result of a legacy request, which must not be refused.
     fn result(&self, method: &str, params: Value) -> Value;
-    /// The result of a modern one.
+    /// The result of a modern request, which must not be refused.
     fn result_now(&self, method: &str, params: Value) -> Value;
     /// The result of a tool, whatever it says.
     fn tool(&self, name: &str, arguments: Value) -> Value;
-    /// The structured result of a tool that must do what it was asked.
+    /// The structured result of a tool, which must succeed.
     fn done(&self, name: &str, arguments: Value) -> Value;
-    /// The refusal of a tool.
+    /// The error of a tool, which must refuse.
     fn refused(&self, name: &str, arguments: Value) -> Value;
     /// The names of the tools that are offered.
     fn tools(&self) -> Vec<String>;
@@ -100,14 +100,14 @@ impl Asks for Client {
     }
 }
 
-/// An agent of the operator's with the scopes that agents get.
+/// An agent of the operator's, with an agent's default scope.
 pub fn agent(daemon: &Daemon, name: &str) -> Client {
     daemon.agent(name);
     let issued = daemon.operator().post(&format!("/api/agents/{name}/token/issue"), json!({})).expect(200).json();
     daemon.client(issued["token"].as_str().expect("a token"))
 }
 
-/// The code of an error of JSON-RPC.
+/// The HTTP status, and the code of the JSON-RPC error or 0.
 pub fn code(reply: &Reply) -> (u16, i64) {
     (reply.status, reply.json()["error"]["code"].as_i64().unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! The MCP endpoint through the real binary: its rules of HTTP, both eras, tools, resources, prompts and notices.
+//! The MCP endpoint, tested with the real binary: its HTTP rules, both eras, tools, resources, prompts and notices.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -106,7 +106,7 @@ fn many_changes_are_one_notice_a_second_and_the_last_is_never_lost() {
         }
         notices += 1;
     };
-    // The token has ended, and the stream with it, by the result of its request.
+    // The stream ended with its token, by the result of its request.
     assert_eq!((&last["id"], &last["result"]["resultType"]), (&json!(1), &json!("complete")));
     assert!((2..=6).contains(&notices), "{notices}");
     assert!(stream.next().is_none());
@@ -183,7 +183,7 @@ fn the_list_changes_with_the_callers_spaces_and_with_what_lies_in_new_ones() {
     let id = daemon.record("robot")["id"].as_str().expect("an id").to_owned();
     operator.delete(&format!("{path}/members/{id}")).expect(204);
     is_told();
-    // What happens in a space that it has left is not told: the next notice is of its own space.
+    // Changes in a space that the agent has left, and a new message, give no notice. Next comes the end of the stream.
     operator.done("context_set", json!({"key": "plan", "value": "w", "space_id": space}));
     robot.done("messages_send", json!({"content": "no change of the list"}));
     std::thread::sleep(Duration::from_millis(1500));

@@ -1,5 +1,5 @@
-//! What a handler refuses, wrong arguments and a missing scope are results that a model can read and act on; a repeat
-//! under one key is answered, not done again (MCP contract, section 4).
+//! A handler's refusal, wrong arguments and a missing scope are results that a model can read and act on. A repeat with
+//! the same key gets the first result and is not done again (MCP contract, section 4).
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Asks, agent};
 use crate::support::{Client, Daemon};
 
-/// Uploads a file; its id.
+/// Uploads a file and returns its id.
 #[track_caller]
 pub fn upload(client: &Client, name: &str, kind: &str, bytes: &[u8]) -> Value {
     let mut body = format!(
@@ -31,7 +31,7 @@ fn a_refusal_says_what_to_do() {
     assert_eq!((&told["status"], &told["error"]), (&json!(422), &json!("validation_error")));
     let fields: Vec<&Value> = told["fields"].as_array().unwrap().iter().map(|field| &field["field"]).collect();
     assert_eq!(fields, [&json!("content"), &json!("colour")]);
-    // What only the handler finds out is called so as well.
+    // An error that only the handler finds has the same code.
     let told = robot.refused("messages_send", json!({"content": "x", "channel": "dm:nobody"}));
     assert_eq!((&told["status"], &told["error"]), (&json!(422), &json!("validation_error")));
     assert_eq!(robot.refused("messages_get", json!({}))["error"], "validation_error");
@@ -68,20 +68,20 @@ fn a_repeat_under_one_key_is_answered_not_done_again() {
     let again = robot.tool("messages_send", arguments);
     assert_eq!(again["_meta"]["taosd/replayed"], true);
     assert_eq!(again["structuredContent"], first["structuredContent"]);
-    // The order of the arguments is none of their meaning.
+    // The order of the arguments does not matter.
     let turned = robot.tool("messages_send", json!({"idempotency_key": "k-1", "content": "once"}));
     assert_eq!(turned["structuredContent"], first["structuredContent"]);
     assert_eq!(robot.done("messages_list", json!({}))["count"], 1);
     let told = robot.refused("messages_send", json!({"content": "twice", "idempotency_key": "k-1"}));
     assert_eq!(told["error"], "idempotency_key_reused");
-    // A key is bound to its tool and its principal, and must be one.
+    // A key is bound to its tool and its principal, and must have a valid form.
     robot.done("context_set", json!({"key": "a", "value": "b", "idempotency_key": "k-1"}));
     daemon.operator().done("messages_send", json!({"content": "mine", "idempotency_key": "k-1"}));
     assert_eq!(
         robot.refused("messages_send", json!({"content": "x", "idempotency_key": "a b"}))["error"],
         "invalid_idempotency_key"
     );
-    // A refusal is kept as well.
+    // A refusal is stored for repeats as well.
     let bad = json!({"content": "x", "parent_id": "nothing", "idempotency_key": "k-2"});
     assert_eq!(robot.refused("messages_send", bad.clone())["error"], "message_not_found");
     assert_eq!(robot.tool("messages_send", bad)["_meta"]["taosd/replayed"], true);

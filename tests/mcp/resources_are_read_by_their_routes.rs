@@ -1,4 +1,4 @@
-//! Documentation, knowledge, and what lies in the caller's spaces, as resources (MCP contract, section 5).
+//! Documentation, knowledge, and the contents of the caller's spaces, as resources (MCP contract, section 5).
 
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ fn what_is_not_there_and_what_is_not_ones_own_look_alike() {
         assert_eq!(code(&robot.ask_now("resources/read", json!({"uri": uri}))), (200, -32602), "{uri}");
     }
     assert!(all(&robot).iter().all(|row| !row["uri"].as_str().unwrap().contains(&space)));
-    // What the credential does not cover is not there for it.
+    // The list leaves out what the credential does not cover.
     daemon.agent("narrow");
     let narrow = daemon.agent_token("narrow", &["messages.list"]);
     let uris: Vec<String> = all(&narrow).iter().map(|row| row["uri"].as_str().unwrap().to_owned()).collect();

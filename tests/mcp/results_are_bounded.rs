@@ -1,4 +1,4 @@
-//! A result is at most 256 KiB: a list ends before that and says where to go on; one thing that is longer is refused.
+//! A result has at most 256 KiB. A list ends before that and returns a cursor. A longer single thing is refused.
 
 use serde_json::json;
 

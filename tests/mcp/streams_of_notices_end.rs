@@ -1,5 +1,5 @@
-//! A stream of notices shows that it lives, and ends with the result of its request: with the credential, with its scope,
-//! and with the daemon (MCP contract, section 6).
+//! A stream of notices shows that it lives. It ends by the result of its request when the credential, its scope or the
+//! daemon ends (MCP contract, section 6).
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::harness::{Asks, agent};
 use crate::notices_tell_of_changes::{listen, next};
 use crate::support::Daemon;
 
-/// Reads to the end; what the last event was.
+/// Reads to the end of the stream and returns the last event.
 #[track_caller]
 fn last(stream: &mut Events) -> Value {
     let mut last = Value::Null;

@@ -1,4 +1,4 @@
-//! `user_ask` with `via: client`: the call comes back with a form, the client's user fills it in, and the answer is kept as
+//! `user_ask` with `via: client`: the call returns a form and the client's user fills it in. The answer is stored as
 //! the client's, never as the owner's (MCP contract, section 4).
 
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{NOW, agent, code, message, modern};
 use crate::support::{Client, Daemon, Reply};
 
-/// A call of a client with these capabilities, with more beside the arguments.
+/// A call of `user_ask` by a client with these capabilities. `more` adds parameters beside the arguments.
 fn call(client: &Client, can: Value, arguments: &Value, more: &Value) -> Reply {
     let mut params = modern(json!({"name": "user_ask", "arguments": arguments}));
     params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = can;
@@ -26,7 +26,7 @@ fn asked(client: &Client, arguments: &Value, more: &Value) -> Value {
     call(client, forms(), arguments, more).expect(200).json()["result"].clone()
 }
 
-/// What a client sends when its user has filled in the form of this result.
+/// The parameters that a client sends when its user has filled in the form of this result.
 fn filled(form: &Value, response: &Value) -> Value {
     json!({"requestState": form["requestState"], "inputResponses": {"answer": response}})
 }
@@ -47,7 +47,7 @@ fn a_form_is_shown_and_its_answer_is_the_clients() {
     assert_eq!(request["params"]["message"], "Which branch?");
     let field = &request["params"]["requestedSchema"]["properties"]["answer"];
     assert_eq!(field["enum"], json!(["main", "release"]));
-    // Until it is answered nothing is kept, and nobody else is asked.
+    // Until the user answers, nothing is stored, and nobody else is asked.
     assert_eq!(daemon.number("SELECT count(*) FROM requests", []), 0);
     let told = asked(&robot, &question, &filled(&form, &accepted("Release")));
     assert_eq!((&told["resultType"], &told["isError"]), (&json!("complete"), &json!(false)), "{told}");
@@ -82,7 +82,7 @@ fn who_declines_has_answered_nothing_and_what_is_no_answer_is_asked_for_again() 
     let told = asked(&robot, &question, &filled(&form, &json!({"action": "decline"})));
     assert_eq!(told["structuredContent"]["status"], "withdrawn", "{told}");
     assert!(told["structuredContent"].get("answered_by").is_none(), "{told}");
-    // A repeat under the same key is answered, not done again.
+    // A repeat with the same key gets the first result and is not done again.
     let again = asked(&robot, &question, &filled(&form, &json!({"action": "decline"})));
     assert_eq!(again["structuredContent"], told["structuredContent"]);
     assert_eq!(daemon.number("SELECT count(*) FROM requests", []), 1);
@@ -103,7 +103,7 @@ fn a_state_counts_for_its_caller_and_its_call_alone() {
         let tampered = json!({"requestState": bad, "inputResponses": {"answer": accepted("3")}});
         assert_eq!(code(&call(&robot, forms(), &question, &tampered)), (200, -32602), "{bad}");
     }
-    // Without a state an answer is none: the form is shown.
+    // An answer without a state does not count: the form is shown again.
     let bare = json!({"inputResponses": {"answer": accepted("3")}});
     assert_eq!(asked(&robot, &question, &bare)["resultType"], "input_required");
     assert_eq!(daemon.number("SELECT count(*) FROM requests", []), 0);
@@ -119,16 +119,16 @@ fn a_client_without_forms_is_told_so() {
         assert_eq!(told["isError"], true, "{told}");
         assert!(told["content"][0]["text"].as_str().unwrap().contains("elicitation.form"), "{told}");
     }
-    // A client that names no mode has forms.
+    // A client that names no mode supports forms.
     let shown = call(&robot, json!({"elicitation": {}}), &question, &json!({})).expect(200).json();
     assert_eq!(shown["result"]["resultType"], "input_required");
-    // What is wrong with the question is told before anybody is asked.
+    // A wrong question is refused before anybody is asked.
     let wrong = asked(&robot, &json!({"question": "", "via": "client"}), &json!({}));
     assert_eq!(wrong["isError"], true, "{wrong}");
-    // The tool has no field for the answer: it comes from the form.
+    // The tool has no argument for the answer, which comes only from the form.
     let sly = json!({"question": "How many?", "client_answer": "3"});
     assert_eq!(asked(&robot, &sly, &json!({}))["isError"], true);
-    // Nor may a user's credential ask: it has nobody to ask.
+    // A user's credential may not ask either, because it has no owner to ask.
     let form = asked(&daemon.operator(), &question, &json!({}));
     let told = asked(&daemon.operator(), &question, &filled(&form, &accepted("3")));
     assert!(told["content"][0]["text"].as_str().unwrap().contains("agent_required"), "{told}");

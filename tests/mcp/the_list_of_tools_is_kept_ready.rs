@@ -1,5 +1,5 @@
-//! The list of tools is made once for all callers that may use the same ones, and sent compressed to clients that accept
-//! that. It never holds a tool that its caller may not use (MCP contract, section 4).
+//! The list of tools is made once for all callers that may use the same tools, and sent compressed to clients that
+//! accept it. It never contains a tool that its caller may not use (MCP contract, section 4).
 
 use std::io::Read;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Asks, NOW, agent, message, modern};
 use crate::support::{Client, Daemon, Reply};
 
-/// A request as it is; what comes back need not be plain JSON.
+/// Sends a request. The reply need not be plain JSON.
 fn send(client: &Client, message: &Value) -> Reply {
     client.try_send("POST", "/mcp", Some(message.to_string().as_bytes())).expect("a reply").expect(200)
 }
@@ -76,7 +76,7 @@ fn each_scope_has_its_own_list_whoever_asked_before() {
         "context.read",
         "ui.notify",
     ];
-    // More sets of tools than are kept ready, each asked for twice.
+    // More sets of tools than the daemon keeps ready, each requested twice.
     for scope in scopes.iter().chain(&scopes) {
         let robot = daemon.agent_token("robot", &[scope]);
         let plain = names(&robot.ask("tools/list", json!({})).body);

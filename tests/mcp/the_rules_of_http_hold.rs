@@ -1,11 +1,11 @@
-//! Path, method, Origin, bearer, media types, size, in this order, each with its answer (MCP contract, section 2).
+//! The checks of path, method, Origin, bearer, media types and size, in this order (MCP contract, section 2).
 
 use serde_json::json;
 
 use crate::harness::{Asks, message};
 use crate::support::{Client, Daemon, Reply};
 
-/// The code in the envelope of a refusal before JSON-RPC, whose own code is the status.
+/// The error code of a refusal before JSON-RPC. Its JSON-RPC code must be the HTTP status.
 #[track_caller]
 fn refused(reply: &Reply, status: u16) -> String {
     let body = reply.json();
@@ -25,7 +25,7 @@ fn only_a_post_is_answered_with_or_without_a_slash_at_the_end() {
     for path in ["/mcp", "/mcp/"] {
         operator.post(path, message("ping", &json!({}))).expect(200);
         for method in ["GET", "DELETE", "PUT", "PATCH"] {
-            // Before the credential is looked at.
+            // The method is checked before the credential.
             for client in [&operator, &daemon.anonymous()] {
                 let reply = client.send(method, path, None);
                 assert_eq!(refused(&reply, 405), "method_not_allowed");
@@ -52,7 +52,7 @@ fn an_origin_must_be_the_name_that_was_asked_also_with_a_bearer() {
     }
     let evil = operator.with("Host", "evil.example").with("Origin", "http://evil.example");
     assert_eq!(refused(&ping(&evil), 403), "origin_not_allowed");
-    // The Origin is looked at before the credential; without one a bearer may use any name.
+    // The Origin is checked before the credential. Without an Origin, a bearer may use any host name.
     let nobody = daemon.anonymous().with("Origin", "http://evil.example");
     assert_eq!(refused(&ping(&nobody), 403), "origin_not_allowed");
     ping(&operator.with("Host", "evil.example")).expect(200);
@@ -76,7 +76,7 @@ fn nobody_is_told_what_to_bring_and_no_cookie_counts() {
     assert_eq!(refused(&reply, 401), "invalid_token");
     let told = reply.header("www-authenticate").unwrap();
     assert!(told.starts_with("Bearer realm=\"taosd\", error=\"invalid_token\", resource_metadata="), "{told}");
-    // The operator's socket needs no bearer, and takes nothing of a browser's.
+    // The operator's socket needs no bearer, and refuses requests of a browser.
     ping(&daemon.on_socket()).expect(200);
     assert_eq!(refused(&ping(&daemon.on_socket().with("Origin", "http://localhost")), 403), "browser_refused");
 }
@@ -94,7 +94,7 @@ fn json_comes_and_json_may_be_answered() {
     for accept in ["text/event-stream", "text/html", "application/json;q=0", "application/xml"] {
         assert_eq!(refused(&ping(&operator.with("Accept", accept)), 406), "not_acceptable", "{accept}");
     }
-    // The credential comes first.
+    // The credential is checked first.
     assert_eq!(refused(&ping(&daemon.anonymous().with("Accept", "text/html")), 401), "auth_required");
     let long = vec![b' '; 1024 * 1024 + 1];
     assert_eq!(refused(&operator.send("POST", "/mcp", Some(&long)), 413), "body_too_large");

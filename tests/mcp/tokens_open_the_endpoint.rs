@@ -1,4 +1,4 @@
-//! Which bearers open the endpoint: tokens of their own kind, and short-lived ones made for it (MCP contract, section 2).
+//! The endpoint accepts tokens of users and agents, and short-lived ones made for it (MCP contract, section 2).
 
 use serde_json::{Value, json};
 
@@ -30,11 +30,11 @@ fn a_short_lived_token_must_be_made_for_the_endpoint() {
     let mcp = daemon.client(&exchange(&daemon, key, json!({"audience": "ax-mcp"})));
     assert_eq!(mcp.result("ping", json!({})), json!({}));
     refused(&api, 401, "invalid_token");
-    // Elsewhere it is the other way round.
+    // The routes accept the other token, and refuse the one for the endpoint.
     api.get("/auth/me").expect(200);
     let reply = mcp.get("/auth/me");
     assert_eq!((reply.status, &reply.json()["detail"]["error"]), (403, &json!("audience_not_allowed")));
-    // Without asking for words it has those of half the tools that only MCP clients need.
+    // A token for which no scope words were asked also has those of the tools that only MCP clients need.
     let tools = mcp.tools();
     for name in ["knowledge_search", "ui_notify", "messages_send", "tasks_next"] {
         assert!(tools.iter().any(|tool| tool == name), "{name} is missing in {tools:?}");

@@ -1,4 +1,4 @@
-//! A tool that waits holds no thread, ends with what it waited for, and ends at the time it was given.
+//! A tool that waits holds no thread. It ends with what it waited for, or when its time is over.
 
 use std::time::{Duration, Instant};
 

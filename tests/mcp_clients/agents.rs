@@ -1,5 +1,5 @@
-//! Claude Code and Codex from npm, unchanged, with the settings of the page: they connect, list the tools and call one. The
-//! model that wants the tool is a small program of ours.
+//! Claude Code and Codex from npm, unchanged, with the settings of the page: they connect, list the tools and call one.
+//! A small program of ours acts as the model that calls the tool.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{packages, settings, shell, with_robot};
 use crate::support::{Client, Daemon, TempDir};
 
-/// A model that wants one message sent.
+/// A program that acts as a model which sends one message.
 pub struct Model {
     process: Child,
     port: u16,
@@ -27,7 +27,7 @@ impl Model {
         Self { process, port: port.trim().parse().expect("a port") }
     }
 
-    /// The line that lets Claude Code do what this model wants, all tools being told to it at once.
+    /// Returns the command that runs Claude Code with this model. It gives the model all tools at once.
     pub fn claude(&self) -> String {
         format!(
             "ANTHROPIC_BASE_URL=http://127.0.0.1:{} ANTHROPIC_API_KEY=none ENABLE_TOOL_SEARCH=false \
@@ -37,7 +37,7 @@ impl Model {
         )
     }
 
-    /// The same for Codex.
+    /// Returns the command that runs Codex with this model.
     pub fn codex(&self) -> String {
         format!(
             "codex exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox -m none -c model_provider=ours \
@@ -55,7 +55,7 @@ impl Drop for Model {
     }
 }
 
-/// The newest message that an agent or its owner sees.
+/// Returns the newest message that an agent or its owner sees.
 pub fn newest(client: &Client) -> String {
     let said = client.get("/api/v1/messages?limit=1").expect(200).json();
     said["messages"][0]["content"].as_str().unwrap_or("").to_owned()
@@ -85,7 +85,7 @@ fn claude_code_has_a_key_exchanged_each_time_it_connects() {
     let made = daemon.operator().post("/api/v1/keys", json!({"name": "claude", "audience": "mcp"})).expect(201).json();
     let key = made["token"].as_str().expect("a key");
     let (packages, home) = (packages("agents"), TempDir::new());
-    // The helper is found as any other command, and told where the box is.
+    // Claude Code finds the helper in `PATH` like any other command, and `TAOS_URL` tells the helper where the box is.
     let bin = Path::new(env!("CARGO_BIN_EXE_taosctl")).parent().expect("a folder").display();
     let with_taosctl = format!("export PATH=\"$PATH:{bin}\" TAOS_URL={};", url(&daemon));
     let add = settings("claude-code-key", &url(&daemon));

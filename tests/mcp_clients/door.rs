@@ -1,10 +1,10 @@
-//! A door that puts a bearer before the daemon's endpoint, for a client that cannot send one.
+//! A proxy that adds a bearer token to requests to the daemon, for a client that cannot send one.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-/// Opens it; its address. It stays open as long as the test runs.
+/// Starts the proxy and returns its address. It runs as long as the test program.
 pub fn before(daemon: &str, token: &str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -18,7 +18,7 @@ pub fn before(daemon: &str, token: &str) -> SocketAddr {
     address
 }
 
-/// Carries one request over, and the reply back until either side ends it.
+/// Forwards one request, and then the reply until either side ends it.
 fn pass(client: TcpStream, daemon: &str, token: &str) -> Option<()> {
     let mut reader = BufReader::new(client.try_clone().ok()?);
     let (mut head, mut length) = (String::new(), 0);
@@ -40,7 +40,7 @@ fn pass(client: TcpStream, daemon: &str, token: &str) -> Option<()> {
     let mut upstream = TcpStream::connect(daemon).ok()?;
     upstream.write_all(format!("{head}Authorization: Bearer {token}\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
     upstream.write_all(&body).ok()?;
-    // The daemon sees that the client has gone.
+    // If the client disconnects, the daemon must see it.
     let (mut gone, upstream_end) = (client.try_clone().ok()?, upstream.try_clone().ok()?);
     thread::spawn(move || {
         let _ = gone.read(&mut [0]);

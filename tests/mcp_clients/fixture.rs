@@ -1,4 +1,5 @@
-//! What the official suite wants behind a server: tools, resources and prompts named `test_*`. No release has them.
+//! The tools, resources and prompts named `test_*` that the official suite expects behind a server. No release has
+//! them.
 
 use std::sync::Arc;
 
@@ -10,24 +11,24 @@ use taosd::fuzzing::mcp::{
 
 use super::rounds;
 
-/// A picture of one point.
+/// A PNG image of one pixel, in Base64.
 pub const PNG: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
-/// A sound of no length.
+/// An empty WAV sound, in Base64.
 const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=";
 
-/// What is offered.
+/// The catalogue of the fixtures.
 pub struct Fixture;
 
 /// A reply that is a stream.
 pub struct Streamed {
-    /// What comes first.
+    /// The notifications before the result.
     pub notices: Vec<Value>,
-    /// The result; `None`: the stream stays open.
+    /// The result; with `None` the stream stays open.
     pub end: Option<ResultBody>,
 }
 
-/// Tools that answer at once, and their content.
+/// Returns the content of a tool that replies at once, and `None` for any other tool.
 fn content(name: &str) -> Option<Value> {
     let text = |text: &str| json!({"type": "text", "text": text});
     let image = || json!({"type": "image", "data": PNG, "mimeType": "image/png"});
@@ -49,12 +50,12 @@ fn content(name: &str) -> Option<Value> {
     })
 }
 
-/// A tool's result of one text.
+/// Returns a tool's result with one text.
 pub fn said(text: &str) -> MethodResult<Streamed> {
     Ok(ResultBody::object(&json!({"content": [{"type": "text", "text": text}], "isError": false})).into())
 }
 
-/// All tools.
+/// All tools except those of `rounds`.
 const TOOLS: &[&str] = &[
     "test_audio_content",
     "test_embedded_resource",
@@ -68,7 +69,7 @@ const TOOLS: &[&str] = &[
     "test_tool_with_progress",
 ];
 
-/// Three notices of progress, then the result.
+/// Returns three notifications of progress, then the result.
 fn progress(request: &RpcRequest) -> Streamed {
     let token = request.meta("progressToken").cloned().unwrap_or(Value::Null);
     let notice = |done: u32| {
@@ -79,7 +80,7 @@ fn progress(request: &RpcRequest) -> Streamed {
     Streamed { notices: [0, 50, 100].map(notice).to_vec(), end: Some(end) }
 }
 
-/// Needs a client that samples.
+/// Refuses clients that cannot sample.
 fn sampling_only(request: &RpcRequest) -> MethodResult<Streamed> {
     if request.meta(CAPABILITIES_KEY).is_some_and(|all| all.get("sampling").is_some()) {
         return said("The client could be asked for a sample.");

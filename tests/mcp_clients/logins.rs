@@ -1,5 +1,5 @@
-//! MCP clients log in by a person's click, unchanged: Claude Code, Codex, the Python SDK's OAuth provider, and the official
-//! suite's judge of authorization servers. The click comes over HTTP.
+//! MCP clients, unchanged, log in with a click of a person: Claude Code, Codex, the Python SDK's OAuth provider, and
+//! the official suite's check of authorization servers. The test sends the click over HTTP.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::agents::{Model, newest};
 use super::{command, packages, run, shell};
 use crate::support::{Client, Daemon, TempDir, python, text, wait_until};
 
-/// A daemon whose access tokens live as shortly as they may, and the browser of its operator.
+/// Returns a daemon with the shortest lifetime of access tokens, and the browser of its operator.
 fn with_person() -> (Daemon, Client) {
     let daemon = Daemon::with(&[], &[("TAOSD_OAUTH_ACCESS_TTL", "60")]);
     let opened = daemon.anonymous().post("/api/sessions", json!({"token": daemon.token})).expect(200);
@@ -21,10 +21,11 @@ fn with_person() -> (Daemon, Client) {
     (daemon, person)
 }
 
-/// The person follows a program's link and lets it in as a new agent; where the browser is led.
+/// The person follows a program's link and allows it as a new agent. Returns the address that the browser is redirected
+/// to.
 fn allow(daemon: &Daemon, person: &Client, link: &str, agent: &str) -> String {
     let target = &link[link.find("/oauth/").unwrap_or_else(|| panic!("{link}"))..];
-    // What it asks for is the box under the very name that it was told.
+    // The program has the box's URL from its settings, so the request must use the same host.
     let page = daemon.anonymous().with("Host", &daemon.address).get(target).expect(200).text();
     let from = page.find("/oauth/consent/").unwrap_or_else(|| panic!("{page}"));
     let path = &page[from..from + "/oauth/consent/".len() + 43];
@@ -33,12 +34,12 @@ fn allow(daemon: &Daemon, person: &Client, link: &str, agent: &str) -> String {
     text(&person.post(path, body).expect(200).json(), "redirect_to")
 }
 
-/// The browser opens an address of the program.
+/// Opens an address of the program, as the browser does.
 fn open(address: &str) {
     run(Command::new("curl").args(["-sS", "--fail", "-o", "/dev/null", address]));
 }
 
-/// The first link to the daemon in a file, as soon as it is there.
+/// Waits for a link to the daemon in a file, and returns the first.
 fn link(file: &Path) -> String {
     let found = || {
         let said = fs::read_to_string(file).unwrap_or_default();
@@ -49,7 +50,7 @@ fn link(file: &Path) -> String {
     found().expect("a link")
 }
 
-/// Runs a login of a client: it shows a link in this file, the person lets it in, it ends well.
+/// Runs the login of a client: it writes a link to `file`, the person allows it, and the client must succeed.
 fn log_in(daemon: &Daemon, person: &Client, mut client: Command, file: &Path, agent: &str) {
     let mut client = client.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it starts");
     open(&allow(daemon, person, &link(file), agent));
@@ -69,7 +70,7 @@ fn ended(client: &mut Child) -> bool {
     false
 }
 
-/// The one grant there is.
+/// Returns the only grant.
 fn grant(daemon: &Daemon) -> Value {
     let all = daemon.operator().get("/api/oauth/grants").expect(200).json();
     assert_eq!(all.as_array().map(Vec::len), Some(1), "{all}");
@@ -92,7 +93,7 @@ fn claude_code_logs_in_by_a_click_calls_refreshes_and_is_shut_out() {
     let sh = |line: &str| shell(&packages, home.path(), "", line);
     sh(&format!("claude mcp add --transport http box http://{}/mcp", daemon.address));
     assert!(sh("claude mcp list").contains("Needs authentication"));
-    // It logs in on a terminal only, and opens a browser of the person's choice.
+    // Claude Code logs in only on a terminal, and opens the browser that `BROWSER` names.
     let (browser, file) = (home.path().join("browser"), home.path().join("link"));
     fs::write(&browser, format!("#!/bin/sh\necho \"$1\" >> {}\n", file.display())).expect("a script");
     run(Command::new("chmod").arg("755").arg(&browser));
@@ -107,7 +108,7 @@ fn claude_code_logs_in_by_a_click_calls_refreshes_and_is_shut_out() {
     assert_eq!(newest(&daemon.operator()), "from Claude Code by a click");
     let said = daemon.operator().get("/api/v1/messages?limit=1").expect(200).json();
     assert_eq!(said["messages"][0]["display_name"], "claude");
-    // Of a token that has ended, or is about to, it gets the next by itself.
+    // When a token has expired, or is about to, Claude Code gets the next by itself.
     let before = refreshes(&daemon);
     std::thread::sleep(Duration::from_secs(61));
     assert!(sh("claude mcp list").contains("Connected"));

@@ -1,6 +1,6 @@
 //! Published MCP clients, unchanged, against the real daemon: both generations of both SDKs, the Inspector, Claude Code
-//! and Codex, each with the settings that `taosctl mcp config` prints and the page `recipes/mcp` shows; and the official
-//! conformance suite.
+//! and Codex, each with the settings that `taosctl mcp config` prints and the page `recipes/mcp` shows; and the
+//! official conformance suite.
 //!
 //! Needs Python 3 with `venv`, Node with `npm`, and the package indexes.
 
@@ -21,7 +21,7 @@ use serde_json::json;
 const CLIENTS: &[&str] =
     &["claude-code", "claude-code-key", "codex", "vscode", "cursor", "inspector", "python", "typescript"];
 
-/// A daemon with an agent, and that agent.
+/// Returns a daemon with an agent, and the client of that agent.
 fn with_robot() -> (Daemon, Client) {
     let daemon = Daemon::start();
     daemon.agent("robot");
@@ -37,7 +37,7 @@ fn run(command: &mut Command) -> String {
     text
 }
 
-/// The settings of a client for the daemon at this URL.
+/// Returns the settings of a client for the daemon at this URL.
 fn settings(client: &str, url: &str) -> String {
     let home = TempDir::new();
     let mut taosctl = Command::new(env!("CARGO_BIN_EXE_taosctl"));
@@ -45,7 +45,7 @@ fn settings(client: &str, url: &str) -> String {
     run(taosctl.args(["mcp", "config", client]))
 }
 
-/// The folder where the packages of a list are, which are installed once for each list.
+/// Returns the folder with the packages of a list. They are installed once for each list.
 fn packages(folder: &str) -> PathBuf {
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp_clients").join(folder).join("package.json");
     python::installed(&format!("mcp-{folder}"), &list, |dir| {
@@ -57,12 +57,12 @@ fn packages(folder: &str) -> PathBuf {
     })
 }
 
-/// Runs a line of a shell with the commands of these packages, as the owner of this home.
+/// Runs a shell line with the commands of these packages, and with `home` as the home directory.
 fn shell(packages: &Path, home: &Path, token: &str, line: &str) -> String {
     run(command(packages, home, token).args(["-c", line]))
 }
 
-/// That shell.
+/// Returns the shell that [`shell`] uses.
 fn command(packages: &Path, home: &Path, token: &str) -> Command {
     let path = format!("{}:{}", packages.join("node_modules/.bin").display(), std::env::var("PATH").expect("PATH"));
     let mut shell = Command::new("sh");
@@ -77,7 +77,7 @@ fn the_page_shows_the_settings_that_taosctl_prints() {
         let settings = settings(client, "http://127.0.0.1:6969");
         assert!(page.contains(&format!("\n{settings}```")), "{client}: the page lacks\n{settings}");
     }
-    // Where only the socket is known, the address is the one inside containers.
+    // If only the socket is known, the settings contain the address inside containers.
     assert_eq!(settings("codex", "unix:/run/taosd.sock"), settings("codex", "http://127.0.0.1:6969"));
 }
 
@@ -88,7 +88,7 @@ fn both_generations_of_the_python_sdk_use_the_box() {
     let url = format!("http://{}/mcp", daemon.address);
     python::drive("mcp_clients/python_1", &[&url, robot.token()]);
     python::drive("mcp_clients/python_2", &[&url, robot.token()]);
-    // The repeat under one key was answered, not done again.
+    // The repeated request with the same key got a reply, but was not done again.
     let said = robot.get("/api/v1/messages").expect(200).json();
     let texts: Vec<&str> =
         said["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
@@ -102,7 +102,7 @@ fn both_generations_of_the_typescript_sdk_and_the_inspector_use_the_box() {
     let (packages, home) = (packages("node"), TempDir::new());
     let url = format!("http://{}", daemon.address);
     let drive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp_clients/node/drive.mjs");
-    // A module finds its packages from where it lies.
+    // A module finds its packages relative to its own file.
     std::fs::copy(drive, packages.join("drive.mjs")).expect("a copy");
     let mut node = Command::new("node");
     print!("{}", run(node.arg(packages.join("drive.mjs")).arg(format!("{url}/mcp")).arg(robot.token())));

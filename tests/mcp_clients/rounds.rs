@@ -1,11 +1,11 @@
-//! The suite's tools that need something of the client's user before they are done, in one round or more.
+//! The suite's tools that need input from the client's user, in one round or more.
 
 use serde_json::{Map, Value, json};
 use taosd::fuzzing::mcp::{CAPABILITIES_KEY, MethodResult, Refusal, ResultBody, RpcRequest};
 
 use super::fixture::{Streamed, said};
 
-/// Their names.
+/// The names of these tools.
 pub const TOOLS: &[&str] = &[
     "test_input_required_result_capabilities",
     "test_input_required_result_elicitation",
@@ -16,7 +16,7 @@ pub const TOOLS: &[&str] = &[
     "test_input_required_result_sampling",
     "test_input_required_result_tampered_state",
 ];
-/// The prompt that does the same.
+/// The prompt that needs input as well.
 pub const PROMPT: &str = "test_input_required_result_prompt";
 
 fn form(message: &str, name: &str, kind: &str) -> Value {
@@ -37,20 +37,20 @@ fn asks(requests: &Value, state: Option<&str>) -> MethodResult<Streamed> {
     Ok(ResultBody::asking(requests, state.map(seal).as_deref()).into())
 }
 
-/// A state that nobody else can make.
+/// Seals a state so that nobody else can make it.
 fn seal(state: &str) -> String {
     let mac = blake3::keyed_hash(&[7; 32], state.as_bytes());
     format!("{state}.{}", mac.to_hex())
 }
 
-/// The state that came back; `None`: there was none.
+/// Returns the state that came back, or `None` if there was none. A wrong seal is refused.
 fn state(request: &RpcRequest) -> Result<Option<&str>, Refusal> {
     let Some(given) = request.text("requestState") else { return Ok(None) };
     let state = given.rsplit_once('.').map(|(state, _)| state).filter(|state| seal(state) == given);
     state.map(Some).ok_or_else(|| Refusal::params("requestState is none of this server's."))
 }
 
-/// What a form was filled in with.
+/// Returns a field of an accepted form.
 fn filled<'a>(request: &'a RpcRequest, key: &str, field: &str) -> Option<&'a Value> {
     let response: &Map<String, Value> = request.response(key)?;
     (response.get("action")? == "accept").then(|| response.get("content")?.get(field)).flatten()
@@ -113,7 +113,7 @@ pub fn call(request: &RpcRequest, name: &str) -> MethodResult<Streamed> {
     }
 }
 
-/// Makes the prompt.
+/// Returns the prompt, or asks for its context first.
 pub fn prompt(request: &RpcRequest) -> MethodResult<Streamed> {
     match filled(request, "user_context", "context").and_then(Value::as_str) {
         Some(context) => {

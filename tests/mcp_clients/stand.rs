@@ -1,4 +1,4 @@
-//! A server of its own for the suite's fixtures: HTTP as plain as can be around the daemon's own protocol layer.
+//! A server for the suite's fixtures: minimal HTTP around the daemon's own protocol layer.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,10 +12,10 @@ use taosd::rest::reply::{Body, Reply};
 
 use super::fixture::{Fixture, Streamed};
 
-/// Between two notices.
+/// The pause between two notifications.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves the fixtures as long as the test runs; the URL.
+/// Serves the fixtures as long as the test program runs. Returns the URL.
 pub fn open() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
@@ -52,7 +52,7 @@ fn serve(client: TcpStream) -> Option<()> {
             }
             match end {
                 Some(end) => event(&mut to, &result(end, era, &id)),
-                // A subscription lasts until its client goes.
+                // A subscription lasts until its client disconnects.
                 None => reader.read(&mut [0]).ok().map(|_| ()),
             }
         }
@@ -79,7 +79,7 @@ fn head(reader: &mut impl BufRead) -> Option<(String, HeaderMap)> {
     }
 }
 
-/// As the daemon's edge does it: no page of another site may ask.
+/// Returns false for a request from a page of another site, which the daemon's edge refuses too.
 fn is_local(headers: &HeaderMap) -> bool {
     let is_own = |text: &str| {
         let host = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(text, |(host, _)| host);

@@ -1,17 +1,18 @@
-//! The official conformance suite: against the daemon, with whatever needs none of the suite's own tools; and against
-//! those tools behind the daemon's protocol layer.
+//! The official conformance suite: against the daemon, with the scenarios that need none of the suite's own tools; and
+//! against these tools behind the daemon's protocol layer.
 
 use std::process::Command;
 
 use super::{door, packages, run, stand, with_robot};
 use crate::support::TempDir;
 
-/// Runs what a revision requires; fails on what is not in the list of expected failures, and on what is there and passes.
+/// Runs the scenarios that a revision requires. Fails on a failure that is not in the list of expected failures, and on
+/// an entry of the list that passes.
 fn conforms(url: &str, revision: &str, expected: Option<&str>) {
     let (packages, results) = (packages("suite"), TempDir::new());
     let bin = packages.join("node_modules/.bin");
     let mut suite = Command::new(bin.join("conformance"));
-    // It needs a newer Node than Debian's.
+    // The suite needs a newer Node than Debian's; the packages contain one.
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("PATH"));
     suite.env("PATH", path).args(["server", "--url", url, "--requirements", revision, "-o"]).arg(results.path());
     if let Some(expected) = expected {
@@ -20,7 +21,7 @@ fn conforms(url: &str, revision: &str, expected: Option<&str>) {
     }
     let told = run(&mut suite);
     let total = told.lines().find(|line| line.starts_with("Total:")).unwrap_or_else(|| panic!("no total: {told}"));
-    // Extensions, and scenarios that no revision requires yet, are run and counted too.
+    // The suite also runs and counts extensions, and scenarios that no revision requires yet.
     let not_scored = told.lines().find(|line| line.starts_with("Not scored")).unwrap_or_default();
     println!("{url} {revision}: {total} {not_scored}");
 }

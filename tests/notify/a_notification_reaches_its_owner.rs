@@ -1,4 +1,4 @@
-//! Who sends, who sees, who may alter.
+//! Who sends a notification, who sees it, who may change it.
 
 use serde_json::json;
 
@@ -54,7 +54,7 @@ fn an_agent_sees_what_it_sent_and_may_not_alter_it() {
     assert_eq!(atlas.get("/api/notifications/count").json(), json!({"unread": 1, "total": 1}));
     atlas.get(&format!("/api/notifications/{theirs}")).expect_error(404, "notification_not_found");
 
-    // Even with every scope there is.
+    // Not even a token with every scope may do it.
     daemon.operator().put("/api/agents/atlas/permissions", json!({"scope": ["*"]})).expect(200);
     let wide = agent_token(&daemon, "atlas", json!({}));
     wide.post(&format!("/api/notifications/{mine}/read"), json!({})).expect_error(403, "forbidden");
@@ -81,7 +81,7 @@ fn a_user_notifies_itself_and_sees_no_other_users() {
     assert_eq!(ann.post("/api/notifications/read-all", json!({})).json(), json!({"ok": true, "updated": 1}));
     assert_eq!(ann.post("/api/notifications/read-all", json!({})).json(), json!({"ok": true, "updated": 0}));
 
-    // A user's notifications go with it.
+    // A user's notifications are deleted with the user.
     daemon.operator().delete("/api/users/ann").expect(204);
     let db = rusqlite::Connection::open(daemon.database()).unwrap();
     let left: i64 = db

@@ -1,4 +1,4 @@
-//! `Idempotency-Key` on notify.
+//! `Idempotency-Key` on `POST /api/ui/notify`.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Whose a source of knowledge is: nobody else writes it, and nobody fills the shelf.
+//! Ownership of a source of knowledge: no stranger writes it, and no single agent uses up all sources.
 
 use serde_json::{Value, json};
 
@@ -33,10 +33,10 @@ fn an_agents_source_is_written_by_it_its_editors_and_admins_alone() {
     put(&viewer, "app:mine", items("no")).expect_error(403, "source_forbidden");
     put(&editor, "app:mine", items("edited")).expect(200);
     put(&daemon.admin("root2"), "app:mine", items("by an admin")).expect(200);
-    // Whoever else wrote it, it stays the agent's.
+    // The source stays the agent's, although others wrote it too.
     put(&author, "app:mine", items("three")).expect(200);
     author.delete("/api/knowledge/sources/app:mine").expect(204);
-    // What is gone is anybody's to make again.
+    // Anybody may make a source again that was deleted.
     put(&other, "app:mine", items("mine now")).expect(200);
     put(&author, "app:mine", items("no more")).expect_error(403, "source_forbidden");
 }
@@ -51,7 +51,7 @@ fn a_members_source_is_its_own_and_one_without_an_owner_is_the_admins() {
     put(&bob, "app:ann", items("his")).expect_error(403, "source_forbidden");
     bob.delete("/api/knowledge/sources/app:ann").expect_error(403, "source_forbidden");
     put(&daemon.operator(), "app:ann", items("the operator's")).expect(200);
-    // A source from before owners were noted.
+    // A source from before the daemon stored owners.
     put(&bob, "app:old", items("old")).expect(200);
     daemon.execute("DELETE FROM knowledge_sources WHERE source_id = 'app:old'", []);
     put(&bob, "app:old", items("again")).expect_error(403, "source_forbidden");
@@ -70,11 +70,11 @@ fn one_agent_never_takes_the_places_of_others() {
     let refused = put(&greedy, "app:16", items("x")).expect_error(409, "too_many_sources").json();
     assert!(text(&refused, "detail").contains("16 sources"), "{refused}");
     put(&greedy, "app:3", items("changed")).expect(200);
-    // An empty source takes no place.
+    // An empty source does not count.
     put(&greedy, "app:3", json!({"items": []})).expect(200);
     put(&greedy, "app:16", items("x")).expect(200);
     put(&daemon.member("ann", WRITE), "app:hers", items("x")).expect(200);
-    // Bytes count over all its sources.
+    // The limit in bytes counts all sources of the agent.
     daemon.execute("UPDATE knowledge_sources SET bytes = 16 * 1024 * 1024 - 8 WHERE source_id = 'app:1'", []);
     put(&greedy, "app:2", items(&"y".repeat(100))).expect_error(409, "too_many_sources");
 }

@@ -1,4 +1,4 @@
-//! Server-Sent Events.
+//! The stream of notifications as Server-Sent Events.
 
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ fn a_stream_begins_now_and_goes_on_where_the_client_left() {
     notify(&atlas, "second\nline");
     assert_eq!(titles(&mut events, 1), ["second\nline"]);
 
-    // Away while the daemon stops and starts: nothing is lost, nothing comes twice.
+    // The client is away while the daemon stops and starts. It loses nothing and gets nothing twice.
     let token = atlas.token().to_owned();
     drop(events);
     daemon.restart();

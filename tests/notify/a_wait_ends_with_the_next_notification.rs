@@ -1,4 +1,4 @@
-//! `wait`: long polling.
+//! Long polling with `wait`.
 
 use std::thread;
 use std::time::{Duration, Instant};

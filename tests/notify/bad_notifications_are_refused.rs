@@ -1,4 +1,4 @@
-//! Every bound of a notification, and one step beyond it.
+//! Every bound of a notification is tested, and one step beyond it.
 
 use serde_json::{Value, json};
 

@@ -28,7 +28,7 @@ impl Events {
         Self::ask("GET", address, token, path, headers, "")
     }
 
-    /// The same with another method and a body.
+    /// As [`Self::open`], with a method and a body.
     pub fn ask(method: &str, address: &str, token: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -62,7 +62,7 @@ impl Events {
         if size == 0 { None } else { Some(String::from_utf8(bytes).unwrap()) }
     }
 
-    /// Text up to the next empty line, comments and settings included.
+    /// The text up to the next empty line, including comments and settings.
     pub fn block(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.text.find("\n\n") {
@@ -74,7 +74,7 @@ impl Events {
         }
     }
 
-    /// The next event; comments and settings are passed over. `None` at the end.
+    /// The next event, without comments and settings. `None` at the end.
     pub fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block()?;
@@ -93,7 +93,7 @@ impl Events {
         }
     }
 
-    /// Reads to the end of the stream; how long that took.
+    /// Reads to the end of the stream and returns how long that took.
     pub fn until_end(&mut self) -> Duration {
         let start = Instant::now();
         while self.block().is_some() {}

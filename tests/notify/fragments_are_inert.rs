@@ -1,4 +1,4 @@
-//! HTML for `HX-Request: true`.
+//! HTML fragments for requests with `HX-Request: true`.
 
 use serde_json::json;
 
@@ -58,7 +58,7 @@ fn the_badge_counts_and_an_empty_list_says_so() {
     let first = page.get("/api/notifications?limit=2").expect(200);
     assert_eq!(first.text().matches("data-id=").count(), 2);
     assert!(first.header("link").unwrap().contains("rel=\"next\""));
-    // As JSON the reply depends on the header just as much.
+    // A JSON reply depends on the header as well.
     assert_eq!(daemon.operator().get("/api/notifications").header("vary"), Some("HX-Request"));
     assert_eq!(daemon.operator().with("HX-Request", "false").get("/api/notifications/count").json()["unread"], 2);
 }

@@ -1,4 +1,4 @@
-//! What the tests of notifications share: agents with tokens, and what they send.
+//! Helpers that the tests of notifications share: agents with tokens, and their notifications.
 
 use serde_json::{Value, json};
 
@@ -10,20 +10,20 @@ pub fn agent(daemon: &Daemon, name: &str) -> Client {
     agent_token(daemon, name, json!({}))
 }
 
-/// A fresh token of an agent that exists.
+/// A new token of an existing agent.
 pub fn agent_token(daemon: &Daemon, name: &str, body: Value) -> Client {
     let issued = daemon.operator().post(&format!("/api/agents/{name}/token/issue"), body).expect(200).json();
     daemon.client(issued["token"].as_str().unwrap())
 }
 
-/// Sends a notification; its id.
+/// Sends a notification and returns its id.
 pub fn notify(client: &Client, title: &str) -> String {
     let sent = client.post("/api/ui/notify", json!({"title": title, "body": "text"})).expect(200).json();
     assert_eq!(sent["delivered"], true);
     sent["notification_id"].as_str().unwrap().to_owned()
 }
 
-/// One field of every record of a list.
+/// The field `field` of every record of a list.
 pub fn all(list: &Value, field: &str) -> Vec<String> {
     list.as_array().unwrap().iter().map(|one| one[field].as_str().unwrap().to_owned()).collect()
 }

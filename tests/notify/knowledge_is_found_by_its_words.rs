@@ -1,4 +1,4 @@
-//! Search.
+//! The search of knowledge.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Sources: replaced as a whole or not at all.
+//! A source of knowledge is replaced completely or not at all.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn put(client: &Client, source: &str, items: &[Value]) -> Value {
     client.put(&format!("/api/knowledge/sources/{source}"), json!({"items": items})).expect(200).json()
 }
 
-/// Ids by path.
+/// The path and the id of each item of a source.
 fn ids(client: &Client, source: &str) -> Vec<(String, String)> {
     let list = client.get(&format!("/api/knowledge/items?source_id={source}")).expect(200).json();
     let (paths, ids) = (all(&list, "source_url"), all(&list, "id"));
@@ -50,7 +50,7 @@ fn only_what_differs_is_written_and_ids_stay() {
     assert!(whole["updated_at"].as_str() > whole["created_at"].as_str());
     assert_eq!(owner.get("/api/knowledge/items?source_id=app:store").json()[0].get("content"), None);
 
-    // The same once more: not a row, not an audit entry.
+    // Writing the same again changes no row and adds no audit row.
     let audited = || owner.get("/api/audit?resource=knowledge:app:store").json().as_array().unwrap().len();
     assert_eq!(audited(), 2);
     let changes =

@@ -1,11 +1,11 @@
-//! Pages, filters and the two orders of the list.
+//! Pages, filters and the two orders of the list of notifications.
 
 use serde_json::json;
 
 use crate::notify::harness::{agent, all, notify};
 use crate::support::{Client, Daemon};
 
-/// Follows the Link of every page.
+/// The titles of all pages, by the `Link` of each page.
 fn follow(client: &Client, path: &str) -> Vec<String> {
     let (mut next, mut titles) = (Some(path.to_owned()), Vec::new());
     while let Some(path) = next {
@@ -31,7 +31,7 @@ fn every_notification_is_on_one_page_in_both_orders() {
     assert_eq!(follow(&atlas, "/api/notifications?unread_only=true"), ["6", "5", "4", "2", "1", "0"]);
     assert_eq!(owner.get("/api/notifications/count").json(), json!({"unread": 6, "total": 7}));
 
-    // One that is gone still has its place.
+    // The id of a deleted notification still works as a position.
     owner.delete(&format!("/api/notifications/{}", ids[4])).expect(204);
     assert_eq!(follow(&owner, &format!("/api/notifications?after={}", ids[4])), ["5", "6"]);
     assert_eq!(owner.get("/api/notifications/count").json(), json!({"unread": 5, "total": 6}));

@@ -1,4 +1,4 @@
-//! Notifications and knowledge, through the real binary.
+//! Notifications and knowledge, tested with the real binary.
 
 mod events;
 mod harness;

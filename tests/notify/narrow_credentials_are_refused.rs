@@ -1,4 +1,4 @@
-//! Every row needs its own action, and nothing less will do.
+//! Every route needs exactly its own action.
 
 use serde_json::json;
 
@@ -36,7 +36,7 @@ fn each_route_needs_its_action() {
         daemon.operator().post("/api/agents", json!({"name": "a"})).expect(200);
         crate::notify::harness::agent_token(&daemon, "a", json!({}))
     };
-    // What an agent may by default: tell and look up, not write.
+    // By default an agent may notify and search, but not write.
     agent.get("/api/knowledge/search?q=token").expect(200);
     agent.put("/api/knowledge/sources/app:x", json!({"items": []})).expect_error(403, "scope_denied");
 }

@@ -48,7 +48,7 @@ fn what_is_too_old_or_too_much_goes_and_the_counts_follow() {
     }
     assert_eq!(daemon.operator().get("/api/notifications/count").json(), json!({"unread": 41, "total": 41}));
     daemon.operator().get(&format!("/api/notifications/{kept}")).expect(200);
-    // The oldest have gone.
+    // The oldest ones were deleted.
     let oldest: String = db
         .query_row("SELECT title FROM notifications WHERE user_id = ?1 ORDER BY seq LIMIT 1", [&ann], |row| row.get(0))
         .unwrap();

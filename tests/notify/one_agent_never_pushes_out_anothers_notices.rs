@@ -1,4 +1,5 @@
-//! Each sender has its own room: who fills it loses its own, what was read first and the unread high ones last.
+//! Each sender has its own room. A sender that fills it loses its own notifications: first those that were read, last
+//! the unread high ones.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,12 +9,12 @@ use serde_json::json;
 
 use crate::support::{Daemon, text};
 
-/// Notifications of one sender, numbered from 1.
+/// Inserts notifications of one sender, numbered from 1.
 fn fill(db: &Connection, agent: Option<&str>, level: &str, read: bool, count: i64) {
     fill_from(db, (agent, "test"), level, read, count);
 }
 
-/// The same, of a sender and with what it is called.
+/// As [`fill`], with the name of the source.
 fn fill_from(db: &Connection, (agent, source): (Option<&str>, &str), level: &str, read: bool, count: i64) {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap();
     db.execute(
@@ -63,7 +64,7 @@ fn an_agent_that_sends_too_much_loses_its_own_and_high_ones_last() {
     let kept = Kept(&daemon);
     kept.wait_for(2001);
     assert_eq!(kept.of(Some(&quiet), "high"), 1);
-    // Read ones first, then the oldest unread that are not high.
+    // Read notifications are deleted first, then the oldest unread ones that are not high.
     let of_loud = ["high", "normal", "low"].map(|level| kept.of(Some(&loud), level));
     assert_eq!(of_loud, [5, 10, 1985]);
 }
@@ -83,7 +84,7 @@ fn where_a_user_has_too_many_whoever_sent_most_makes_room() {
     daemon.spawn();
     let kept = Kept(&daemon);
     kept.wait_for(10_000);
-    // 710 too many: each of the five large ones gives about as much, the small ones and the user's own nothing.
+    // 710 are too many. Each of the five large senders loses about the same number, the small one and the user none.
     assert_eq!((kept.of(Some(&agents[0]), "low"), kept.of(None, "normal")), (10, 1700));
     assert!(agents[1..].iter().all(|agent| kept.of(Some(agent), "high") >= 1600));
 }
@@ -98,7 +99,7 @@ fn agents_of_others_make_room_in_an_inbox_before_its_owners_own() {
     let bobs: Vec<String> = (0..6).map(create).collect();
     daemon.stop();
     let db = Connection::open(daemon.database()).unwrap();
-    // What an agent asks of the operator's things lies in the operator's inbox, whoever owns the agent.
+    // An agent's request about the operator's things is in the operator's inbox, whoever owns the agent.
     fill(&db, Some(&quiet), "high", false, 1);
     for agent in &bobs {
         fill(&db, Some(agent), "low", false, 1700);

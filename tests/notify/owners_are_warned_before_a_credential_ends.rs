@@ -1,4 +1,4 @@
-//! Warnings before an expiry: at each threshold one, to the owner, whatever restarts and crashes lie between.
+//! Warnings before an expiry: one to the owner at each threshold, whatever restarts and crashes come between.
 
 use std::fs;
 use std::thread;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon};
 
-/// Hours from now until a credential ends, as if it had been issued 90 days before its end.
+/// Lets a credential end in this many hours, as if it had been issued 90 days before its end.
 fn ends_in(daemon: &Daemon, id: &str, hours: i64) {
     let sql = "UPDATE credentials SET issued_at = unixepoch() * 1000000 + (?2 - 90 * 24) * 3600000000,
         expires_at = unixepoch() * 1000000 + ?2 * 3600000000 WHERE id = ?1";
@@ -25,7 +25,7 @@ fn user_key(daemon: &Daemon, days: i64) -> String {
     key.json()["credential_id"].as_str().unwrap().to_owned()
 }
 
-/// The notifications of a user, oldest first, once there are so many.
+/// Waits until a user has `count` notifications. Returns them, oldest first.
 fn told(client: &Client, count: usize) -> Vec<Value> {
     let end = Instant::now() + Duration::from_secs(20);
     loop {

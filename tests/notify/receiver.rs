@@ -1,4 +1,4 @@
-//! A receiver of webhooks on loopback that answers as it is told.
+//! A receiver of webhooks on loopback, with replies that the test sets.
 
 #![allow(dead_code, reason = "each test target uses its own part of this")]
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// What came in.
+/// A request that came in.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     pub head: String,
@@ -23,7 +23,7 @@ impl Delivery {
     }
 }
 
-/// A running receiver; its thread ends with the process.
+/// A running receiver. Its thread ends with the process.
 pub struct Hook {
     pub port: u16,
     deliveries: Receiver<Delivery>,
@@ -53,7 +53,7 @@ impl Hook {
         Self { port, deliveries, answered }
     }
 
-    /// How many it has answered, taken by [`Hook::next`] or not.
+    /// The number of requests that it has answered, whether [`Hook::next`] took them or not.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::Relaxed)
     }

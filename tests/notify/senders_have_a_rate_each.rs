@@ -1,4 +1,4 @@
-//! `notify_per_minute`.
+//! The rate limit `notify_per_minute`.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Bounds of streams.
+//! The bounds of streams of notifications.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ fn a_principal_and_all_together_hold_so_many_streams_and_places_are_given_back()
     }
 }
 
-/// A stream that some 10 MB are due on, more than the sockets hold, and that nobody reads.
+/// A stream that nobody reads, with about 10 MB to send, which is more than the sockets hold.
 fn deaf(write_timeout: &str) -> (Daemon, Client, Events) {
     let daemon = Daemon::with(&[], &[("TAOSD_WRITE_TIMEOUT", write_timeout), ("TAOSD_NOTIFY_PER_MINUTE", "0")]);
     let atlas = agent(&daemon, "Atlas");

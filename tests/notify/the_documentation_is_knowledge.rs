@@ -1,4 +1,4 @@
-//! `taos-core`: the documentation in the binary, brought up at every start.
+//! The source `taos-core`: the documentation in the binary, brought up to date at every start.
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -22,15 +22,15 @@ fn a_start_with_the_same_documentation_writes_nothing() {
     daemon.spawn();
     assert_eq!(list(&daemon), before);
     assert_eq!(daemon.stop(), Some(0));
-    // Not a byte beside the last use of the token that looked.
+    // The restart wrote nothing except the last use of the token of this test.
     let db = Connection::open(daemon.database()).unwrap();
     let audited: i64 = db.query_row("SELECT count(*) FROM audit", [], |row| row.get(0)).unwrap();
     assert_eq!(audited, 2);
     assert_eq!(bytes.len(), std::fs::read(daemon.database()).unwrap().len());
 }
 
-/// The file as a daemon with other documentation would have left it: one page with other words, one that is no more,
-/// one that was not there yet.
+/// The database is as a daemon with other documentation would have left it: one page has other words, one no longer
+/// exists, one was not there yet.
 #[test]
 fn an_edited_page_changes_alone_and_ids_stay() {
     let mut daemon = Daemon::start();

@@ -26,7 +26,7 @@ fn whole_documents_only_the_daemons_first_and_the_rest_is_named() {
     let whole = owner.get(&format!("{PATH}?source_id=app:a")).json();
     assert_eq!((all(&whole["items"], "title").len(), &whole["truncated"]), (3, &json!(false)));
 
-    // The daemon's own pages come first; one that does not fit keeps out none behind it.
+    // The daemon's own pages come first. One that does not fit does not keep out later ones.
     let all_sources = owner.get(&format!("{PATH}?max_bytes=262144")).expect(200).json();
     let core = owner.get("/api/knowledge/items?source_id=taos-core&limit=500").json();
     let (core, pages) = (all(&core, "id"), core.as_array().unwrap().len());

@@ -1,4 +1,4 @@
-//! The webhook, against a receiver on loopback.
+//! The webhook, tested with a receiver on loopback.
 
 use std::fs;
 use std::time::Duration;

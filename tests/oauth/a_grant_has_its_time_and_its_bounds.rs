@@ -1,4 +1,4 @@
-//! A grant ends 30 days after its last use, and after 90 days in all; a person has fifty at most, an agent ten.
+//! A grant ends 30 days after its last use, and 90 days after it began. A person has at most 50 grants, an agent 10.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ fn a_grant_ends_a_month_after_its_last_use_and_after_three_in_all() {
     let first = grant(&daemon);
     let created = seconds(&first, "created_at");
     assert_eq!((seconds(&first, "expires_at") - created, seconds(&first, "ends_at") - created), (30 * DAY, 90 * DAY));
-    // Of the last month only a day is left: no use makes it longer.
+    // Of the 90 days one is left: use no longer extends the grant.
     daemon.execute("UPDATE oauth_grants SET ends_at = ends_at - 89 * 86400000000", []);
     let told = program.refresh(&of(&told, "refresh_token")).expect(200).json();
     let last = grant(&daemon);
@@ -76,7 +76,7 @@ fn a_person_has_fifty_grants_and_an_agent_ten() {
         let body = json!({"decision": "allow", "act_as": act_as, "scope": ["tasks"]});
         person.post(&path, body).expect_error(409, "limit_reached");
     };
-    // Two codes that were given while there was room for one more.
+    // Both codes are issued before the limit is reached, but there is room for only one more grant.
     let codes = [(); 2].map(|()| program.code(&person, agent.clone(), &["tasks"]));
     for _ in 0..9 {
         program.log_in(&person, agent.clone(), &["tasks"]);

@@ -1,4 +1,4 @@
-//! Token exchange (RFC 8693) and client credentials: what `/auth/exchange` gives, and never more.
+//! Token exchange (RFC 8693) and client credentials give what `/auth/exchange` gives, and never more.
 
 use data_encoding::BASE64;
 use serde_json::json;
@@ -57,11 +57,11 @@ fn an_agents_token_becomes_a_short_lived_one_for_an_audience() {
     let told = exchange(&daemon, &token, &[]).expect(200).json();
     let robot = daemon.client(&of(&told, "access_token"));
     robot.get("/api/v1/tasks").expect(200);
-    // Never wider than what was shown.
+    // The new token's scope is never wider than the subject token's.
     robot.post("/api/v1/messages", json!({"content": "x"})).expect(403);
     exchange(&daemon, &token, &[("scope", "messages:write")]).expect_error(400, "invalid_scope");
     exchange(&daemon, &token, &[("scope", "agents.create")]).expect_error(400, "invalid_scope");
-    // Its end is theirs.
+    // The new token ends with the subject token.
     daemon.operator().delete("/api/agents/atlas/token").expect(200);
     robot.get("/api/v1/tasks").expect(401);
 }

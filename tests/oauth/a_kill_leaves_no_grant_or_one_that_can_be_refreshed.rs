@@ -1,5 +1,5 @@
-//! A kill at any step of a login leaves no grant, or one whose program can go on: what was answered holds, and a refresh
-//! whose reply was lost is asked for once more.
+//! A kill at any step of a login leaves no grant, or one whose program can go on. What a reply promised holds, and a
+//! program whose reply was lost can refresh once more.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn live(daemon: &Daemon) -> i64 {
     daemon.number("SELECT count(*) FROM credentials WHERE kind = 'oauth_grant' AND state = 'active'", [])
 }
 
-/// Kills the daemon this long after a request began, or once it is answered; the reply, where one came.
+/// Kills the daemon this long after a request began, or after its reply. Returns the reply, if one came.
 fn killed(daemon: &mut Daemon, after: Option<Duration>, client: &Client, path: &str, body: &str) -> Option<Reply> {
     let (client, path, body) = (client.clone(), path.to_owned(), body.to_owned());
     let asking = std::thread::spawn(move || client.try_send("POST", &path, Some(body.as_bytes())).ok());
@@ -33,7 +33,7 @@ fn killed(daemon: &mut Daemon, after: Option<Duration>, client: &Client, path: &
     reply
 }
 
-/// The moments: from at once on, and after the answer.
+/// The moments of the kills: from 0 us after the request began to about 20 ms, and after the reply.
 fn moments() -> impl Iterator<Item = Option<Duration>> {
     (0..10).map(|nth| Some(Duration::from_micros(nth * nth * 250))).chain([None])
 }
@@ -53,7 +53,7 @@ fn a_kill_at_the_consent_or_at_the_code_leaves_no_grant_or_a_whole_one() {
         let body = json!({"decision": "allow", "act_as": {"user": true}, "scope": ["messages"]}).to_string();
         killed(&mut daemon, after, &person, &path, &body);
         person = person.at(&daemon.address);
-        // Nothing is given before the code is shown, and the request is forgotten.
+        // No grant exists before the code is shown. The restart lost the request.
         assert_eq!(live(&daemon), 0);
         person.get(&path).expect(404);
 
@@ -65,7 +65,7 @@ fn a_kill_at_the_consent_or_at_the_code_leaves_no_grant_or_a_whole_one() {
         let reply = killed(&mut daemon, after, &client, "/oauth/token", &form);
         person = person.at(&daemon.address);
         let program = Program { daemon: &daemon, id };
-        // The code is gone with the daemon's memory.
+        // Codes are in memory only, so the code is lost.
         program.show_code(&code, &[]).expect(400);
         if let Some(reply) = reply {
             given += 1;
@@ -96,7 +96,7 @@ fn a_kill_at_a_refresh_or_a_revocation_loses_nobody_his_grant_and_gives_none_bac
         let client = forms(&daemon);
         let reply = killed(&mut daemon, after, &client, "/oauth/token", &form);
         let program = Program { daemon: &daemon, id: id.clone() };
-        // Whoever got no reply asks once more, with the token that it still has.
+        // A program that got no reply asks once more with the token that it still has.
         let last = reply.map_or_else(|| token.clone(), |reply| of(&reply.json(), "refresh_token"));
         lost += usize::from(last == token);
         token = of(&program.refresh(&last).expect(200).json(), "refresh_token");

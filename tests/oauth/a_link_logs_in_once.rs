@@ -1,10 +1,10 @@
-//! One-time login links: made on the socket or with a user's token, spent by the button alone, dead after one use.
+//! One-time login links: made on the socket or with a user's token, used only by the button, invalid after one use.
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, text};
 
-/// The secret of a fresh link.
+/// The URL and the secret of a new link.
 fn link(client: &Client, body: Value) -> (String, String) {
     let made = client.post("/api/sessions/links", body).expect(201).json();
     let url = text(&made, "url");
@@ -18,7 +18,7 @@ fn a_link_of_the_socket_makes_the_operators_session_and_works_once() {
     let daemon = Daemon::start();
     let (url, secret) = link(&daemon.on_socket(), json!({"path": "/docs"}));
     assert_eq!(url, format!("http://{}/login/{secret}", daemon.address));
-    // Whoever only looks spends nothing, and learns who is about to be logged in.
+    // Opening the page does not use up the link. It shows which user will be logged in.
     for _ in 0..3 {
         let page = daemon.anonymous().get(&format!("/login/{secret}")).expect(200);
         assert!(page.text().contains("Log in as operator"), "{}", page.text());
@@ -52,7 +52,7 @@ fn a_session_by_link_is_that_of_the_token_it_was_made_with() {
     let browser = daemon.anonymous().with("Cookie", &cookie);
     browser.get("/api/agents").expect(200);
     browser.get("/api/users").expect_error(403, "scope_denied");
-    // A session makes links too: they hang on its token.
+    // A session can make links too. They end with the session's token.
     let (_, third) = link(&browser.with("Sec-Fetch-Site", "same-origin"), json!({}));
     let path = format!("/api/users/operator/tokens/{}", issued["id"].as_str().unwrap());
     daemon.operator().delete(&path).expect(204);
@@ -121,7 +121,7 @@ fn people_log_in_on_loopback_or_over_https_alone() {
         at("box.example.org").get(&path).expect(status);
         at("evil.example").get(&path).expect(403);
         let refused = at("box.lan:6969").get(&path).expect(403);
-        // The page says what the code "tls_required" says.
+        // The page shows the text of the error code "tls_required".
         assert!(refused.text().contains("public_url"), "{}", refused.text());
     }
     let opened = at("box.example.org").post("/api/sessions", json!({"link": secret})).expect(200);
@@ -133,7 +133,7 @@ fn people_log_in_on_loopback_or_over_https_alone() {
 #[test]
 fn the_login_page_leads_back_to_this_box_alone() {
     let daemon = Daemon::start();
-    // There is one page, the console's: this address leads to it.
+    // The only login page is the console's. This address redirects to it.
     let page = |query: &str| {
         let there = daemon.anonymous().get(&format!("/login{query}")).expect(303);
         daemon.anonymous().get(there.header("location").unwrap()).expect(200).text()

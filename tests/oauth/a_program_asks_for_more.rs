@@ -1,5 +1,5 @@
-//! A program whose token lacks a word for a tool is told by HTTP which words to ask for, so that its person can be asked
-//! again; with a token of another kind the same refusal is a result (MCP contract, section 4).
+//! If a program's token lacks a scope word for a tool, an HTTP challenge names the words to ask for. So the program can
+//! ask its person again. With a token of another kind the same refusal is a result (MCP contract, section 4).
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn call(client: &Client, tool: &str, arguments: Value) -> crate::support::Reply 
         .post("/mcp", json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}))
 }
 
-/// A token of a whole login with these words.
+/// The access token of a complete login with these scope words.
 fn token(program: &Program<'_>, person: &Client, act_as: Value, words: &[&str]) -> String {
     let path = program.ask(&[MCP, ("scope", &words.join(" "))]);
     let code = parameter(&program.allow(person, &path, act_as, words), "code").expect("a code");
@@ -38,12 +38,12 @@ fn a_tool_beyond_the_words_of_a_click_is_a_challenge_that_names_them() {
         "Bearer error=\"insufficient_scope\", scope=\"tasks search messages:read messages:write\", \
          resource_metadata=\"http://localhost/.well-known/oauth-protected-resource/mcp\""
     );
-    // The program asks its person for just that.
+    // The program asks its person for exactly these words.
     let scope = challenge.split(" scope=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("words");
     let words: Vec<&str> = scope.split(' ').collect();
     let wider = daemon.client(&token(&program, &person, json!({"user": true}), &words));
     assert_eq!(call(&wider, "messages_send", json!({"content": "x"})).expect(200).json()["result"]["isError"], false);
-    // What no word gives, and what fails for another reason, stays a result.
+    // A refusal stays a result if no word allows the tool, or if the reason is another one.
     let refused = call(&narrow, "user_ask", json!({"question": "x"})).expect(200).json();
     assert_eq!(refused["result"]["isError"], true);
     let refused = call(&narrow, "tasks_get", json!({"task_id": "nothing"})).expect(200).json();

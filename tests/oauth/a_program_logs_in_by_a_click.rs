@@ -1,4 +1,4 @@
-//! The whole way of a program: discovery, registration, consent, tokens, refresh, revocation.
+//! The complete login of a program: discovery, registration, consent, tokens, refresh, revocation.
 
 use serde_json::json;
 
@@ -60,7 +60,7 @@ fn a_program_acts_as_a_new_agent_until_its_person_ends_it() {
     let daemon = Daemon::start();
     let (program, person) = (Program::named(&daemon, "Claude Code"), browser(&daemon, &daemon.token));
     let path = program.ask(&[("scope", "messages tasks openid offline_access")]);
-    // Without a session the person logs in first, and comes back.
+    // Without a session the person logs in first, and then returns to this page.
     let login = daemon.anonymous().get(&path).expect(303);
     let login = daemon.anonymous().get(login.header("location").unwrap()).expect(200).text();
     assert!(login.contains(&format!("name=\"next\" value=\"{path}\"")), "{login}");
@@ -102,7 +102,7 @@ fn a_program_acts_as_a_new_agent_until_its_person_ends_it() {
     );
     agent.post("/api/v1/messages", json!({"content": "hello"})).expect(200);
     agent.post("/api/v1/tasks", json!({"title": "no"})).expect(403);
-    // A refresh replaces both.
+    // A refresh replaces both tokens.
     let next = program.refresh(&of(&told, "refresh_token")).expect(200).json();
     assert_ne!((&next["refresh_token"], &next["access_token"]), (&told["refresh_token"], &told["access_token"]));
     agent.get("/api/auth/whoami").expect(200);
@@ -203,7 +203,7 @@ fn grants_are_their_persons_own() {
     assert_eq!(bob.get("/api/oauth/grants").expect(200).json(), json!([]));
     bob.delete(&format!("/api/oauth/grants/{id}")).expect_error(404, "grant_not_found");
     assert_eq!(daemon.operator().get("/api/oauth/grants").expect(200).json()[0]["username"], "ann");
-    // Disabling the user ends it at once.
+    // Disabling the user ends the program's access at once.
     daemon.operator().patch("/api/users/ann", json!({"disabled": true})).expect(200);
     daemon.client(&of(&told, "access_token")).get("/api/auth/whoami").expect(401);
     program.refresh(&of(&told, "refresh_token")).expect_error(400, "invalid_grant");

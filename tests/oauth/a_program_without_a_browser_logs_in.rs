@@ -1,4 +1,4 @@
-//! The device grant (RFC 8628): codes, the page where a person types one, the decision, the outcome.
+//! The device grant (RFC 8628): the codes, the page where a person types one, the decision, the outcome.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::{Client, Daemon, Reply};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// A program asks for its codes.
+/// The program requests its device code and user code.
 #[track_caller]
 fn begin(program: &Program<'_>, more: &[(&str, &str)]) -> Value {
     let fields = [&[("client_id", program.id.as_str())][..], more].concat();
@@ -22,7 +22,7 @@ fn poll(program: &Program<'_>, begun: &Value) -> Reply {
     program.token(&[("grant_type", GRANT), ("device_code", &of(begun, "device_code")), ("client_id", &program.id)])
 }
 
-/// A person types a code; the path of the consent page.
+/// A person types a code. Returns the path of the consent page.
 #[track_caller]
 fn typed(person: &Client, code: &str) -> String {
     of(&person.post("/oauth/device", json!({"user_code": code})).expect(200).json(), "redirect_to")
@@ -69,7 +69,7 @@ fn a_person_types_the_code_and_the_program_gets_its_tokens_once() {
     assert_eq!((&grants[0]["redirect_host"], &grants[0]["client_name"]), (&json!("device"), &json!("printer")));
     program.refresh(&of(&told, "refresh_token")).expect(200);
     poll(&program, &begun).expect_error(400, "expired_token");
-    // The code is used up for people as well.
+    // A person cannot use the code again either.
     person.post("/oauth/device", json!({"user_code": code})).expect_error(404, "user_code_not_found");
 }
 
@@ -83,7 +83,7 @@ fn a_refusal_is_told_and_only_the_first_decision_counts() {
     let (first, second) = (typed(&person, &code), typed(&other, &code));
     person.get(&first).expect(200);
     other.get(&second).expect(200);
-    // The page of one session is nothing to another.
+    // Another session cannot use this session's page.
     other.post(&first, json!({"decision": "deny"})).expect_error(404, "authorization_expired");
     let denied = person.post(&first, json!({"decision": "deny"})).expect(200).json();
     assert_eq!(of(&denied, "redirect_to"), "/oauth/device?done=denied");
@@ -108,7 +108,7 @@ fn codes_are_bound_to_their_client_and_guesses_are_few() {
         let guess = person.post("/oauth/device", json!({"user_code": format!("BBBB-BB{n}B")}));
         guess.expect_error(if n < 5 { 404 } else { 429 }, if n < 5 { "user_code_not_found" } else { "rate_limited" });
     }
-    // A right code needs no luck; and no credential but a session may type it.
+    // A right code is not counted as a guess. Only a session may type it, no other credential.
     typed(&person, &of(&begun, "user_code"));
     let body = json!({"user_code": of(&begun, "user_code")});
     daemon.operator().post("/oauth/device", body.clone()).expect_error(404, "user_code_not_found");
@@ -144,7 +144,7 @@ fn what_waits_is_bounded_and_strange_requests_are_refused() {
     for _ in 0..5 {
         begin(&program, &[]);
     }
-    // The rate of a peer.
+    // The rate limit of one peer.
     assert_eq!(ask(&[("client_id", &program.id)]).status, 200);
     ask(&[("client_id", &program.id)]).expect_error(429, "rate_limited");
     poll(&program, &first).expect_error(400, "authorization_pending");
@@ -155,7 +155,7 @@ fn what_waits_is_bounded_and_strange_requests_are_refused() {
         begin(&program, &[]);
     }
     poll(&program, &oldest).expect_error(400, "expired_token");
-    // What waits is in memory alone.
+    // Waiting device codes are in memory only.
     let rows = "SELECT (SELECT count(*) FROM credentials) + (SELECT count(*) FROM oauth_grants)";
     assert_eq!(fast.number(rows, []), 1);
 }

@@ -1,4 +1,4 @@
-//! Introspection (RFC 7662): who may ask about which token, and what is told.
+//! Introspection (RFC 7662): who may ask about which token, and what the reply contains.
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn inactive() -> Value {
     json!({"active": false})
 }
 
-/// A client that an admin has registered: who it is at the endpoints.
+/// The id of a client that an admin has registered, and a connection that authenticates as it.
 fn registered(daemon: &Daemon, fields: Value) -> (String, Client) {
     let made = daemon.operator().post("/api/oauth/clients", fields).expect(201).json();
     let (id, secret) = (text(&made, "id"), text(&made, "client_secret"));
@@ -68,17 +68,17 @@ fn an_admin_and_a_client_that_may_introspect_are_told_of_every_token() {
         assert_eq!((&about["username"], &about["token_class"]), (&json!("operator"), &json!("user_token")));
         assert!(about.get("agent_id").is_none());
     }
-    // A refresh token that was replaced is not good, and asking about it ends nothing.
+    // A replaced refresh token is inactive, and asking about it does not end the grant.
     let next = program.refresh(&refresh).expect(200).json();
     assert_eq!(told(&service, &refresh), inactive());
     assert_eq!(told(&service, &of(&next, "refresh_token"))["active"], true);
-    // A frozen agent's tokens are good for nothing, and good again once it is thawed.
+    // A frozen agent's tokens are inactive, and active again once it is thawed.
     daemon.operator().post("/api/agents/editor/freeze", json!({"reason": "test"})).expect(200);
     assert_eq!(told(&service, &access), inactive());
     assert_eq!(told(&service, &of(&next, "refresh_token")), inactive());
     daemon.operator().post("/api/agents/editor/thaw", json!({})).expect(200);
     assert_eq!(told(&service, &access)["active"], true);
-    // The end of the grant ends all of them.
+    // The end of the grant ends all its tokens.
     let grants = daemon.operator().get("/api/oauth/grants").expect(200).json();
     daemon.operator().delete(&format!("/api/oauth/grants/{}", text(&grants[0], "id"))).expect(204);
     for token in [&access, &of(&next, "access_token"), &of(&next, "refresh_token")] {
@@ -160,11 +160,11 @@ fn who_cannot_say_who_he_is_is_told_nothing() {
     ask(&foreign, &daemon.token).expect_error(403, "csrf_refused");
     daemon.operator().post("/oauth/introspect", json!({"token": "x"})).expect_error(400, "invalid_request");
     ask(&daemon.operator().with("Host", "box.lan"), "x").expect_error(403, "host_not_allowed");
-    // The operator asks over the socket, which has no name.
+    // The operator asks over the socket, where there is no host name to check.
     assert_eq!(told(&daemon.on_socket(), &daemon.token)["active"], true);
     let off = Daemon::with(&[], &[("TAOSD_OAUTH_ENABLED", "false")]);
     ask(&off.on_socket(), &off.token).expect_error(404, "not_found");
-    // A token of the token endpoint's kind has no right to ask.
+    // An access token from the token endpoint may not ask.
     let (program, person) = (Program::named(&daemon, "p"), browser(&daemon, &daemon.token));
     let tokens = program.log_in(&person, json!({"user": true}), &["messages"]);
     ask(&daemon.client(&of(&tokens, "access_token")), &daemon.token).expect_error(403, "scope_denied");

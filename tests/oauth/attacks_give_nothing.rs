@@ -1,4 +1,4 @@
-//! What thieves, other sites and other programs try: each gives nothing, and some end what was stolen.
+//! Attacks by thieves, other sites and other programs. None of them gets anything, and some end the stolen grant.
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn a_code_fits_one_client_one_verifier_and_one_try() {
     ] {
         let code = program.code(&person, me(), &["messages"]);
         program.show_code(&code, changes).expect_error(400, "invalid_grant");
-        // It is used up.
+        // The failed try has used up the code.
         program.show_code(&code, &[]).expect_error(400, "invalid_grant");
     }
     let code = program.code(&person, me(), &["messages"]);
@@ -75,20 +75,20 @@ fn a_stolen_refresh_token_ends_the_grant_and_a_lost_reply_does_not() {
     let program = Program::named(&daemon, "x");
     let first = program.log_in(&person, me(), &["messages"]);
     let second = program.refresh(&of(&first, "refresh_token")).expect(200).json();
-    // The reply was lost: once more with the old one.
+    // As after a lost reply, the program refreshes once more with the old token.
     let third = program.refresh(&of(&first, "refresh_token")).expect(200).json();
     program.refresh(&of(&third, "refresh_token")).expect(200);
-    // Now the old one is a thief's, and so is the lost one.
+    // Now the old token counts as stolen, and so does the one of the lost reply.
     program.refresh(&of(&second, "refresh_token")).expect_error(400, "invalid_grant");
     assert_eq!(daemon.number("SELECT count(*) FROM audit WHERE action = 'oauth.refresh_reuse'", []), 1);
     let again = program.log_in(&person, me(), &["messages"]);
     let next = program.refresh(&of(&again, "refresh_token")).expect(200).json();
     let last = program.refresh(&of(&next, "refresh_token")).expect(200).json();
-    // Two rotations old, and still known for what it is.
+    // After two rotations, the reuse of an old token is still recognised and ends the grant.
     program.refresh(&of(&again, "refresh_token")).expect_error(400, "invalid_grant");
     program.refresh(&of(&last, "refresh_token")).expect_error(400, "invalid_grant");
     daemon.client(&of(&last, "access_token")).get("/api/auth/whoami").expect(401);
-    // A refresh token opens nothing by itself, and belongs to its client.
+    // A refresh token does not authenticate requests, and only its own client can use it.
     let other = Program::named(&daemon, "thief");
     let told = program.log_in(&person, me(), &["messages"]);
     daemon.client(&of(&told, "refresh_token")).get("/api/auth/whoami").expect_error(401, "invalid_token");
@@ -120,7 +120,7 @@ fn a_browser_is_led_to_registered_addresses_alone() {
     for id in ["", "dyn_", "x", &format!("{}x", program.id)] {
         assert!(get(&[("client_id", id)]).expect(400).header("location").is_none());
     }
-    // Several are registered: one has to be named.
+    // With several registered URIs, the request must name one.
     get(&[("redirect_uri", "")]).expect(400);
     for uri in ["http://127.0.0.1:9/callback", "https://app.example/cb", "vscode://pub.ext/cb"] {
         get(&[("redirect_uri", uri)]).expect(200);
@@ -152,7 +152,7 @@ fn consent_comes_from_the_session_that_saw_the_page_and_from_no_other_site() {
     let program = Program::named(&daemon, "x");
     let body = json!({"decision": "allow", "act_as": me(), "scope": ["messages"]});
     let path = program.ask(&[]);
-    // Nobody has seen it yet.
+    // No session has opened the page yet.
     person.post(&path, body.clone()).expect_error(404, "authorization_expired");
     person.get(&path).expect(200);
     let other = browser(&daemon, &daemon.token);
@@ -184,7 +184,7 @@ fn nothing_is_granted_that_the_session_does_not_hold_or_nobody_asked_for() {
     };
     post(me(), &["messages"]).expect_error(403, "scope_exceeds_issuer");
     post(me(), &[]).expect_error(400, "invalid_request");
-    // Ticked, but never asked for.
+    // These words are ticked but were never asked for.
     post(me(), &["context", "agents"]).expect_error(400, "invalid_request");
     post(json!({"new_agent": "n"}), &["tasks"]).expect_error(403, "create_not_allowed");
     post(json!({"agent_id": "nobody"}), &["tasks"]).expect_error(404, "agent_not_found");
@@ -195,7 +195,7 @@ fn nothing_is_granted_that_the_session_does_not_hold_or_nobody_asked_for() {
     client.get("/api/v1/tasks").expect(200);
     client.get("/api/v1/messages").expect(403);
     client.get("/api/v1/spaces").expect(403);
-    // Its power ends with the token that its session hung on.
+    // The program's access ends with the token that opened the session.
     let id = daemon.text("SELECT id FROM credentials WHERE kind = 'user_token' ORDER BY issued_at DESC LIMIT 1", []);
     daemon.operator().delete(&format!("/api/users/operator/tokens/{id}")).expect(204);
     client.get("/api/v1/tasks").expect(401);
@@ -215,7 +215,7 @@ fn an_agent_that_is_not_the_persons_or_is_gone_is_no_ones_mask() {
     of_ann.post(&path, body.clone()).expect_error(404, "agent_not_found");
     daemon.grant("user:ann", &agent, "viewer");
     of_ann.post(&path, body).expect_error(403, "forbidden");
-    // Archived between code and token.
+    // The agent is archived between the code and the token.
     let code = program.code(&person, json!({"agent_id": agent}), &["messages"]);
     let other = program.code(&person, json!({"agent_id": agent}), &["messages"]);
     let told = program.show_code(&code, &[]).expect(200).json();
@@ -371,7 +371,7 @@ fn no_secret_of_a_login_is_kept_or_logged() {
     }
     assert!(files.len() > 3);
     for file in files {
-        // Some are made and moved away while this looks.
+        // The daemon moves some files meanwhile.
         let Ok(bytes) = std::fs::read(&file) else { continue };
         for secret in &secrets {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
@@ -391,7 +391,7 @@ fn a_kill_leaves_no_grant_or_one_that_works() {
     };
     daemon.kill();
     daemon.spawn();
-    // The code was in memory alone; the client's id goes on.
+    // The code was in memory only. The client's id stays valid.
     let program = Program { daemon: &daemon, id: id.clone() };
     program.show_code(&code, &[]).expect_error(400, "invalid_grant");
     let person = browser(&daemon, &token);

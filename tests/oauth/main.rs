@@ -1,4 +1,4 @@
-//! The authorization server through the real binary: login links, discovery, clients, consent, tokens, attacks.
+//! The authorization server, tested with the real binary: login links, discovery, clients, consent, tokens, attacks.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,5 @@
-//! A model of logins beside a real daemon: what was asked for, consented to and given, and what each token may do now.
+//! A model of logins beside a real daemon. It knows what was asked for, consented to and given, and what each token may
+//! do now.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::program::{self, CALLBACK, parameter, post_form};
 use crate::support::{Client, Daemon, Dice, Reply, text};
 
-/// What is tried: a bit each.
+/// The actions that the model tries, each a bit of a mask.
 const TRIES: [u8; 4] = [TASKS_LIST, TASKS_UPDATE, MESSAGES_LIST, MESSAGES_SEND];
 const TASKS_LIST: u8 = 1;
 const TASKS_UPDATE: u8 = 2;
@@ -15,7 +16,7 @@ const MESSAGES_LIST: u8 = 4;
 const MESSAGES_SEND: u8 = 8;
 const ALL: u8 = 15;
 
-/// Scope words, and what they allow of that.
+/// The scope words, and which of these actions each allows.
 const WORDS: [(&str, u8); 6] = [
     ("tasks", TASKS_LIST | TASKS_UPDATE),
     ("tasks:read", TASKS_LIST),
@@ -25,7 +26,7 @@ const WORDS: [(&str, u8); 6] = [
     ("messages:write", MESSAGES_SEND),
 ];
 
-/// Scopes that people's tokens and agents have.
+/// The scopes that people's tokens and agents get, and which of these actions they allow.
 pub const SCOPES: [(&[&str], u8); 5] = [
     (&["*"], ALL),
     (&["tasks.*", "messages.*"], ALL),
@@ -34,7 +35,8 @@ pub const SCOPES: [(&[&str], u8); 5] = [
     (&["tasks.list"], TASKS_LIST),
 ];
 
-/// A code is judged up to here, an old refresh token not around its second chance.
+/// Close to a time limit the model cannot know the outcome. It skips codes older than `CODE`, and an old refresh token
+/// whose grant was refreshed between the two times of `CHANCE` ago.
 const CODE: Duration = Duration::from_secs(45);
 const CHANCE: [Duration; 2] = [Duration::from_secs(50), Duration::from_secs(70)];
 
@@ -49,11 +51,11 @@ pub struct Session {
     pub token: String,
     pub browser: Client,
     pub may: u8,
-    /// The token lives, and the session too.
+    /// Whether the token lives, and whether the session lives.
     pub lives: [bool; 2],
 }
 
-/// As whom a program acts: an agent by its place in the list, or the person.
+/// As whom a program acts: an agent, by its index in the list, or with `None` the person.
 pub type Whom = Option<usize>;
 
 pub struct Agent {
@@ -63,11 +65,11 @@ pub struct Agent {
     pub lives: bool,
 }
 
-/// Where a program waits for a person.
+/// How a program waits for a person's decision.
 #[derive(Clone)]
 pub enum Way {
     Redirect,
-    /// The device code, and which of all devices it was.
+    /// The device code, and the number of the device.
     Device(String, u64),
 }
 
@@ -80,7 +82,7 @@ pub struct Asked {
     pub way: Way,
 }
 
-/// A code, or a device code that was allowed.
+/// An authorization code, or a device code that was allowed.
 #[derive(Debug)]
 pub struct Code {
     pub text: String,
@@ -89,10 +91,10 @@ pub struct Code {
     pub whom: Whom,
     pub session: usize,
     pub made: Instant,
-    /// Which of all devices it belongs to.
+    /// The number of the device that it belongs to.
     pub device: Option<u64>,
     pub is_used: bool,
-    /// What it gave.
+    /// The index of the grant that it gave.
     pub gave: Option<usize>,
 }
 
@@ -104,13 +106,13 @@ pub struct Grant {
     pub session: usize,
     pub lives: bool,
     pub refreshed: Instant,
-    /// Every refresh token it ever had, the present one last.
+    /// Every refresh token that the grant has had, the current one last.
     pub refresh: Vec<String>,
-    /// The one that may come once more.
+    /// The index of the old refresh token that may be used once more.
     pub previous: Option<usize>,
 }
 
-/// An access token: of a grant, or of an agent's key.
+/// An access token, from a grant or an agent's key.
 pub struct Access {
     pub client: Client,
     pub may: u8,
@@ -143,7 +145,7 @@ pub struct Model {
     pub keys: Vec<Key>,
     pub devices: u64,
     pub steps: u64,
-    /// Tries that were refused and allowed.
+    /// The numbers of tries that were refused and allowed.
     pub tried: [u64; 2],
 }
 
@@ -159,7 +161,7 @@ impl Model {
             ("TAOSD_LOG", "error"),
         ];
         let daemon = Daemon::with(&[], &env);
-        // An admin: no program ever gets that of her.
+        // The person is an admin. No program may ever get admin rights from her.
         daemon.admin("eve");
         let register = |name: &str| {
             let body = json!({"client_name": name, "redirect_uris": [CALLBACK]});
@@ -207,7 +209,7 @@ impl Model {
         self.scoped(self.agents.len() - 1, 1);
     }
 
-    /// The agent may do this from now on.
+    /// Sets the agent's scopes to this row of [`SCOPES`].
     pub fn scoped(&mut self, agent: usize, scopes: usize) {
         let (scopes, may) = SCOPES[scopes];
         let path = format!("/api/agents/{}/permissions", self.agents[agent].name);
@@ -221,14 +223,14 @@ impl Model {
         if chosen.is_empty() { vec!["tasks"] } else { chosen }
     }
 
-    /// One of those that are like this.
+    /// The index of a random element for which `like` is true.
     pub fn pick<T>(&mut self, all: fn(&Self) -> &Vec<T>, like: impl Fn(&T) -> bool) -> Option<usize> {
         let fitting: Vec<usize> =
             all(self).iter().enumerate().filter(|(_, one)| like(one)).map(|(nth, _)| nth).collect();
         self.dice.of(&fitting).copied()
     }
 
-    /// What a consent gives: the words, `Err` with the status that it is refused with.
+    /// The words that a consent gives, or `Err` with the status of the refusal.
     pub fn consented(&self, asked: &Words, ticked: &Words, session: usize) -> Result<Words, u16> {
         let wanted: Words = asked.iter().copied().filter(|word| ticked.contains(word)).collect();
         if wanted.iter().any(|word| mask(&[word]) & self.sessions[session].may == 0) {
@@ -245,13 +247,13 @@ impl Model {
         self.sessions[session].lives == [true; 2]
     }
 
-    /// Whether a grant works: nobody ended it, its agent is there, and as the person it hangs on her token.
+    /// Whether a grant works: it is not ended, its agent lives, and a grant as the person needs her token to live.
     pub fn lives(&self, grant: usize) -> bool {
         let grant = &self.grants[grant];
         grant.lives && self.whom_lives(grant.whom) && (grant.whom.is_some() || self.sessions[grant.session].lives[0])
     }
 
-    /// Shows a code; `verifier` and `client` may be another's.
+    /// Shows a code. `client` and `verifier` may be wrong on purpose.
     pub fn show(&self, code: &Code, client: usize, verifier: &str) -> Reply {
         let (client, device) = (self.clients[client].as_str(), "urn:ietf:params:oauth:grant-type:device_code");
         if code.device.is_some() {
@@ -272,7 +274,7 @@ impl Model {
         code.made.elapsed() < CODE
     }
 
-    /// Takes note of what a code gave.
+    /// Records the grant that a code gave.
     pub fn given(&mut self, nth: usize, told: &Value) {
         let code = &self.codes[nth];
         let grant = Grant {
@@ -293,7 +295,7 @@ impl Model {
         self.accessed(told, &words, From::Grant(last));
     }
 
-    /// Takes note of an access token, which tells the words that it holds.
+    /// Records an access token, after a check that the reply names the expected words.
     pub fn accessed(&mut self, told: &Value, words: &[&str], from: From) {
         let scope = text(told, "scope");
         let mut said: Vec<&str> = scope.split(' ').collect();
@@ -301,7 +303,7 @@ impl Model {
         said.sort_unstable();
         wanted.sort_unstable();
         assert_eq!(said, wanted, "step {}", self.steps);
-        // It is whom the person said, and no other.
+        // The token acts as the agent that the person chose, and as no other.
         let agent = match from {
             From::Grant(at) => self.grants[at].whom,
             From::Key(at) => Some(self.keys[at].agent),
@@ -317,7 +319,7 @@ impl Model {
         self.access.push(Access { client, may: mask(words), from });
     }
 
-    /// Whether an old refresh token may come again; `None`: nobody can say.
+    /// Whether an old refresh token may be used once more. `None` if it is too close to the time limit to know.
     pub fn has_second_chance(&self, grant: usize, nth: usize) -> Option<bool> {
         let grant = &self.grants[grant];
         let age = grant.refreshed.elapsed();
@@ -327,7 +329,8 @@ impl Model {
         (age < CHANCE[0]).then_some(true)
     }
 
-    /// The token tries everything: what it can do is what it may do now, and that of no admin. Whether it lives.
+    /// Tries every action with the token: what it may do now works, everything else and an admin's action are refused.
+    /// Returns whether the token lives.
     pub fn probe(&mut self, nth: usize) -> bool {
         let token = &self.access[nth];
         let (lives, may) = match token.from {
@@ -367,7 +370,7 @@ impl Model {
         lives
     }
 
-    /// The code in what a browser is led to.
+    /// The code in the address that the browser is redirected to.
     pub fn led(reply: &Reply) -> Option<String> {
         parameter(&text(&reply.json(), "redirect_to"), "code")
     }

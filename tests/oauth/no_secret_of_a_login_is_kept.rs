@@ -1,4 +1,4 @@
-//! Every secret of a login, used and refused, is looked for as bytes in the database, its backup and the log.
+//! The test searches the bytes of the database, its backup and the log for every secret of a login, used or refused.
 
 use std::fs;
 
@@ -15,14 +15,14 @@ fn holds(haystack: &[u8], needle: &str) -> bool {
 fn neither_database_nor_backup_nor_log_holds_a_secret_of_a_login() {
     let mut daemon = Daemon::with(&[], &[("RUST_LOG", "trace"), ("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")]);
     let mut secrets = vec![VERIFIER.to_owned()];
-    // A link, opened twice.
+    // A login link, used twice.
     let link = text(&daemon.operator().post("/api/sessions/links", json!({})).expect(201).json(), "url");
     let link = link.rsplit('/').next().expect("a secret").to_owned();
     daemon.anonymous().get(&format!("/login/{link}")).expect(200);
     daemon.anonymous().post("/api/sessions", json!({"link": link})).expect(200);
     daemon.anonymous().post("/api/sessions", json!({"link": link})).expect(401);
     secrets.push(link);
-    // A login with its consent, code, refreshes, replay and revocation.
+    // A login with its consent, code, refreshes, replay of an old token, and revocation.
     let (person, program) = (browser(&daemon, &daemon.token), Program::named(&daemon, "editor"));
     let path = program.ask(&[("scope", "messages")]);
     secrets.push(path.rsplit('/').next().expect("a secret").to_owned());
@@ -39,7 +39,7 @@ fn neither_database_nor_backup_nor_log_holds_a_secret_of_a_login() {
     program.refresh(&of(&told, "refresh_token")).expect(400);
     post_form(&daemon.anonymous(), "/oauth/revoke", &[("token", &of(&next, "refresh_token"))]).expect(200);
     secrets.push(code);
-    // A code that a wrong verifier used up, and one in the wrong place.
+    // A code that a wrong verifier used up, and that is then sent in wrong places.
     let code = program.code(&person, json!({"user": true}), &["messages"]);
     program.show_code(&code, &[("code_verifier", "a-wrong-verifier-of-the-right-length-0123456789")]).expect(400);
     daemon.client(&code).get(&format!("/api/agents?q={code}")).expect(401);

@@ -1,8 +1,8 @@
-//! Random sequences of asking, consenting, codes, refreshes, replays, revocations, devices, exchanges, narrowed and archived
-//! agents, disabled people and restarts, beside a model: every token does exactly what it came from allows at that moment,
-//! a replay ends all that it gave, and every code works once at the most.
+//! Random sequences beside a model: requests, consents, codes, refreshes, replays, revocations, devices, exchanges,
+//! narrowed and archived agents, disabled people and restarts. Every token does exactly what its origin allows at that
+//! moment, a replay ends the whole grant, and every code works at most once.
 //!
-//! `TAOSD_MODEL_STEPS` says how many steps, `TAOSD_MODEL_SEED` which.
+//! `TAOSD_MODEL_STEPS` sets the number of steps, `TAOSD_MODEL_SEED` the seed of the random choices.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use crate::program::{CALLBACK, VERIFIER, challenge, form};
 use crate::support::{Dice, text};
 
 impl Model {
-    /// A program asks, by a browser or without one.
+    /// A program asks for a login, by a browser or by the device grant.
     fn ask(&mut self) {
         let (client, words) = (self.dice.below(2), self.words());
         if self.dice.once_in(4) {
@@ -47,7 +47,7 @@ impl Model {
         self.waits(Asked { path: text(&led, "redirect_to"), client, words, seen_by: Some(session), way });
     }
 
-    /// The daemon holds 16 of a peer and 8 devices: the model keeps fewer.
+    /// Keeps fewer waiting requests than the daemon, which holds 16 of a peer and 8 devices.
     fn waits(&mut self, asked: Asked) {
         self.asked.push(asked);
         if self.asked.len() > 6 {
@@ -58,19 +58,19 @@ impl Model {
         self.codes.retain(|one| one.device.is_none_or(|device| device > oldest));
     }
 
-    /// A session, mostly one that lives.
+    /// A random session, mostly one that lives.
     fn somebody(&mut self) -> Option<usize> {
         let any = self.dice.once_in(10);
         self.pick(|all| &all.sessions, |one| any || one.lives == [true; 2])
     }
 
-    /// An agent, mostly one that lives.
+    /// A random agent, mostly one that lives.
     fn some_agent(&mut self) -> Option<usize> {
         let any = self.dice.once_in(10);
         self.pick(|all| &all.agents, |agent| any || agent.lives)
     }
 
-    /// A person answers, now and then one who has not seen the page, for more than was asked, or for what is not hers.
+    /// A person decides. Sometimes she has not seen the page, ticks more than was asked for, or what she may not give.
     fn consent(&mut self) {
         if self.asked.is_empty() {
             return;
@@ -114,13 +114,13 @@ impl Model {
         };
         let (client, made) = (asked.client, Instant::now());
         self.codes.push(Code { text, client, words, whom, session, made, device, is_used: false, gave: None });
-        // The daemon knows a used code for as long as there are few.
+        // The daemon remembers only a few used codes.
         if self.codes.len() > 16 {
             self.codes.remove(0);
         }
     }
 
-    /// A program shows a code, or a thief does, or it comes again.
+    /// A program or a thief shows a code, perhaps a used one.
     fn show_code(&mut self) {
         if self.codes.is_empty() {
             return;
@@ -145,7 +145,7 @@ impl Model {
             self.codes[nth].is_used = true;
             return self.given(nth, &reply.json());
         }
-        // A device code in other hands is no use of it. One that came too late is used up.
+        // A device code that the wrong client shows stays unused. One that its own client showed in vain is used up.
         if code.device.is_none() {
             if let Some(grant) = code.gave {
                 self.grants[grant].lives = false;
@@ -156,7 +156,7 @@ impl Model {
         }
     }
 
-    /// A refresh: with the present token, with an old one, by another program, for fewer words.
+    /// A refresh: with the current token or an old one, by its own program or another, perhaps for fewer words.
     fn refresh(&mut self) {
         let Some(nth) = self.pick(|all| &all.grants, |grant| grant.lives) else { return };
         let grant = &self.grants[nth];
@@ -171,7 +171,7 @@ impl Model {
             return;
         }
         let client = if is_thief { 1 - grant.client } else { grant.client };
-        // What it never had is dropped.
+        // The daemon drops words that the grant never had, such as `context`.
         let scope = format!("{} context", words.join(" "));
         let fields = [
             ("grant_type", "refresh_token"),
@@ -185,7 +185,7 @@ impl Model {
         assert_eq!(reply.status, if works { 200 } else { 400 }, "step {}: {}", self.steps, reply.text());
         let grant = &mut self.grants[nth];
         if !works {
-            // A thief's client changes nothing; an old token ends the grant.
+            // A refresh by a thief's client does not change the grant. One with an old token ends it.
             grant.lives &= is_thief || is_present;
             return;
         }
@@ -196,7 +196,7 @@ impl Model {
         self.accessed(&told, &words, From::Grant(nth));
     }
 
-    /// The program gives a grant back, or the person ends it.
+    /// The program revokes its grant.
     fn revoke(&mut self) {
         let Some(nth) = self.pick(|all| &all.grants, |grant| grant.lives) else { return };
         let grant = &self.grants[nth];
@@ -206,7 +206,7 @@ impl Model {
         self.grants[nth].lives = false;
     }
 
-    /// An agent's key becomes a token by either grant type; or is made, or ended.
+    /// An agent's key becomes a token by either grant type, or is made, or is revoked.
     fn key(&mut self) {
         let operator = self.daemon.operator();
         let Some(at) = self.pick(|all| &all.keys, |key| key.lives) else {
@@ -245,12 +245,12 @@ impl Model {
         if reply.status == 200 {
             self.accessed(&reply.json(), &words, From::Key(at));
         } else {
-            // The agent has lost what is asked for.
+            // The agent no longer has the scopes that are asked for.
             assert_eq!(reply.json()["error"], "invalid_scope", "step {}: {}", self.steps, reply.text());
         }
     }
 
-    /// People and agents lose rights, and come anew.
+    /// People and agents lose rights, and new ones replace those that ended.
     fn rights(&mut self) {
         let operator = self.daemon.operator();
         match self.dice.below(12) {
@@ -272,7 +272,7 @@ impl Model {
                 self.born();
             }
             3 if self.dice.once_in(3) => {
-                // While she is disabled nothing that came from her works; then it does again.
+                // Nothing that came from her works while she is disabled. Afterwards it works again.
                 operator.patch("/api/users/eve", json!({"disabled": true})).expect(200);
                 let of_her = self.access.iter().filter(|token| matches!(token.from, From::Grant(_)));
                 of_her.for_each(|token| drop(token.client.get("/api/v1/tasks").expect(401)));
@@ -287,7 +287,7 @@ impl Model {
             }
             4..=7 => {
                 let Some(nth) = self.pick(|all| &all.agents, |agent| agent.lives) else { return };
-                // `*` would be more than agents are given here.
+                // The first row, `*`, is wider than the scopes of agents in this test.
                 let scopes = 1 + self.dice.below(SCOPES.len() - 1);
                 self.scoped(nth, scopes);
             }
@@ -299,7 +299,7 @@ impl Model {
         }
     }
 
-    /// What is on its way is forgotten, what was given stays.
+    /// The daemon starts again. Requests and codes are lost, grants and tokens stay.
     fn again(&mut self) {
         if self.dice.once_in(2) {
             self.daemon.kill();
@@ -314,7 +314,7 @@ impl Model {
         self.access.iter_mut().for_each(|one| one.client = one.client.at(&address));
     }
 
-    /// Whether that many steps' worth of tokens were tried.
+    /// Whether the run has tried enough tokens and made enough grants for this number of steps.
     fn has_seen(&self, steps: u64) -> bool {
         let [refused, allowed] = self.tried;
         allowed > steps / 20 && refused > steps / 20 && self.grants.len() as u64 > steps / 50
@@ -336,7 +336,7 @@ impl Model {
         self.forget();
     }
 
-    /// A token is tried; one that does nothing any more mostly goes.
+    /// Tries a token. Of those that no longer live, the model drops one in three.
     fn look(&mut self) {
         if self.access.is_empty() {
             return;
@@ -347,7 +347,7 @@ impl Model {
         }
     }
 
-    /// Each change is looked at, and what is old is let go: an agent has ten grants, a person fifty.
+    /// Tries a token now and then, and drops old tokens and grants: an agent may have 10 grants, a person 50.
     fn forget(&mut self) {
         if self.steps.is_multiple_of(4) {
             self.look();
@@ -377,7 +377,7 @@ fn run(steps: u64) {
     });
     eprintln!("TAOSD_MODEL_SEED={seed} TAOSD_MODEL_STEPS={steps}");
     let mut model = Model::new(seed);
-    // Chance can give a short run little to see: then it goes on.
+    // A short run may by chance try too little. Then it goes on.
     while model.steps < steps || !model.has_seen(steps) && model.steps < 5 * steps {
         model.step();
     }

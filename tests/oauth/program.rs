@@ -1,4 +1,4 @@
-//! A program that logs in, and the browser of the person who lets it in, step by step.
+//! A program that logs in, and the browser of the person who allows it, step by step.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
@@ -6,19 +6,19 @@ use sha2::{Digest, Sha256};
 
 use crate::support::{Client, Daemon, Reply, text};
 
-/// Where the program listens.
+/// The redirect URI of the program.
 pub const CALLBACK: &str = "http://127.0.0.1:4711/callback";
-/// What it proves itself with.
+/// The PKCE code verifier of the program.
 pub const VERIFIER: &str = "a-verifier-of-the-right-length-0123456789-abcdef";
 
-/// A text for a query.
+/// A text, percent-encoded for a query.
 pub fn encoded(text: &str) -> String {
     text.bytes()
         .map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") })
         .collect()
 }
 
-/// A form.
+/// The fields as `application/x-www-form-urlencoded`.
 pub fn form(fields: &[(&str, &str)]) -> String {
     fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&")
 }
@@ -40,12 +40,12 @@ pub fn parameter(url: &str, name: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The challenge of a verifier.
+/// The PKCE challenge (S256) of a verifier.
 pub fn challenge(verifier: &str) -> String {
     BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_bytes()))
 }
 
-/// A browser with a session of this user's token.
+/// A browser with a session that this token opened.
 pub fn browser(daemon: &Daemon, token: &str) -> Client {
     let opened = daemon.anonymous().post("/api/sessions", json!({"token": token})).expect(200);
     let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
@@ -70,7 +70,7 @@ impl<'a> Program<'a> {
         Self { daemon, id: text(&told, "client_id") }
     }
 
-    /// The target of a good authorization request, with these parameters in the place of others; empty ones left out.
+    /// The target of a good authorization request. `changes` replace parameters; an empty value removes one.
     pub fn target(&self, changes: &[(&str, &str)]) -> String {
         let challenge = challenge(VERIFIER);
         let mut all = vec![
@@ -89,7 +89,7 @@ impl<'a> Program<'a> {
         format!("/oauth/authorize?{}", form(&all))
     }
 
-    /// Asks; the path of the consent page.
+    /// Sends the authorization request. Returns the path of the consent page.
     #[track_caller]
     pub fn ask(&self, changes: &[(&str, &str)]) -> String {
         let page = self.daemon.anonymous().get(&self.target(changes)).expect(200).text();
@@ -97,7 +97,7 @@ impl<'a> Program<'a> {
         page[from..from + "/oauth/consent/".len() + 43].to_owned()
     }
 
-    /// The person allows; where the browser is led.
+    /// The person allows the request. Returns the address that the browser is redirected to.
     #[track_caller]
     pub fn allow(&self, browser: &Client, path: &str, act_as: Value, words: &[&str]) -> String {
         browser.get(path).expect(200);
@@ -105,14 +105,14 @@ impl<'a> Program<'a> {
         text(&browser.post(path, body).expect(200).json(), "redirect_to")
     }
 
-    /// The code of a whole login.
+    /// The code of a login that the person allowed.
     #[track_caller]
     pub fn code(&self, browser: &Client, act_as: Value, words: &[&str]) -> String {
         let path = self.ask(&[("scope", &words.join(" "))]);
         parameter(&self.allow(browser, &path, act_as, words), "code").expect("a code")
     }
 
-    /// What shows a code.
+    /// The fields that show a code.
     fn code_fields<'b>(&'b self, code: &'b str) -> Vec<(&'b str, &'b str)> {
         vec![
             ("grant_type", "authorization_code"),
@@ -128,7 +128,7 @@ impl<'a> Program<'a> {
         form(&self.code_fields(code))
     }
 
-    /// Shows a code at the token endpoint, with these parameters in the place of others.
+    /// Shows a code at the token endpoint. `changes` replace parameters; an empty value removes one.
     pub fn show_code(&self, code: &str, changes: &[(&str, &str)]) -> Reply {
         let mut all = self.code_fields(code);
         for (name, value) in changes {
@@ -144,7 +144,7 @@ impl<'a> Program<'a> {
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", &self.id)])
     }
 
-    /// The form that does that.
+    /// The form that shows a refresh token.
     pub fn refresh_form(&self, token: &str) -> String {
         form(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", &self.id)])
     }
@@ -153,7 +153,7 @@ impl<'a> Program<'a> {
         post_form(&self.daemon.anonymous(), "/oauth/token", fields)
     }
 
-    /// A whole login: what the token endpoint answers.
+    /// The token endpoint's reply of a complete login.
     #[track_caller]
     pub fn log_in(&self, browser: &Client, act_as: Value, words: &[&str]) -> Value {
         let code = self.code(browser, act_as, words);
@@ -168,7 +168,7 @@ pub fn post_form(client: &Client, path: &str, fields: &[(&str, &str)]) -> Reply 
     client.send("POST", path, Some(form(fields).as_bytes()))
 }
 
-/// A text of a reply.
+/// The string in this field of a reply.
 pub fn of(told: &Value, name: &str) -> String {
     text(told, name)
 }

@@ -1,4 +1,4 @@
-//! Programs that an admin registers: with a secret or without, and what becomes of them.
+//! Programs that an admin registers, with a secret or without: their logins, their removal, a restore.
 
 use std::process::Command;
 
@@ -26,7 +26,7 @@ fn a_program_with_a_secret_logs_people_in_and_nobody_does_in_its_name() {
     let page = person.get(&program.ask(&[])).expect(200).text();
     assert!(page.contains("Wiki"), "{page}");
     let code = program.code(&person, json!({"user": true}), &["messages"]);
-    // Without the secret, with another one, in two places, or in another's name: nothing, and the code stays good.
+    // Refused without the secret, with another one, in two places, or with another client id. The code stays valid.
     program.show_code(&code, &[]).expect_error(401, "invalid_client");
     program.show_code(&code, &[("client_secret", "taos_client_x")]).expect_error(401, "invalid_client");
     let basic = format!("Basic {}", BASE64.encode(format!("{id}:{secret}").as_bytes()));
@@ -48,7 +48,7 @@ fn a_program_with_a_secret_logs_people_in_and_nobody_does_in_its_name() {
     let next = program.token(&fields).expect(200).json();
     let asks = [("grant_type", "client_credentials"), ("client_id", &id), ("client_secret", &secret)];
     program.token(&asks).expect_error(400, "unauthorized_client");
-    // It is removed, and with it everything it was given.
+    // Removing the client ends everything that it was given.
     daemon.operator().delete(&format!("/api/oauth/clients/{id}")).expect(204);
     daemon.operator().delete(&format!("/api/oauth/clients/{id}")).expect_error(404, "oauth_client_not_found");
     daemon.client(&of(&next, "access_token")).get("/api/auth/whoami").expect(401);

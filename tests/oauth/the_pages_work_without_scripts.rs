@@ -1,12 +1,12 @@
-//! A browser that runs no scripts: the plain forms of the pages log in, type a code, allow and refuse. What a program calls
-//! itself stays text.
+//! A browser that runs no scripts: the plain forms of the pages log in, type a code, allow and refuse. The name of a
+//! program stays text.
 
 use serde_json::json;
 
 use crate::program::{CALLBACK, Program, browser, claims, encoded, form, of, parameter};
 use crate::support::{Client, Daemon, Reply, text};
 
-/// The path that the page's form goes to; the frame around it has one of its own.
+/// The path of the form in the page's main part. The frame around it has its own form.
 #[track_caller]
 fn action(page: &str) -> String {
     let page = &page[page.find("<main").expect("the page itself")..];
@@ -19,7 +19,7 @@ fn send(browser: &Client, path: &str, fields: &[(&str, &str)]) -> Reply {
     client.send("POST", path, Some(form(fields).as_bytes()))
 }
 
-/// The address of the page's link back to the program.
+/// The address of the link on the page that leads back to the program.
 fn back(page: &str) -> String {
     let page = &page[..page.find("\" data-back>").unwrap_or_else(|| panic!("no link back: {page}"))];
     let from = page.rfind("href=\"").expect("a link") + 6;
@@ -42,7 +42,7 @@ fn a_program_is_let_in_and_refused_by_plain_forms() {
         (told["scope"].as_str(), claims(&of(&told, "access_token"))["agent_name"].as_str()),
         (Some("tasks"), Some("scribe"))
     );
-    // It is answered once.
+    // A request can be decided only once.
     assert!(send(&person, &to, &allow).expect(404).text().contains("answered, or older"));
     let path = program.ask(&[]);
     let to = action(&person.get(&path).expect(200).text());
@@ -112,7 +112,7 @@ fn a_code_is_typed_and_a_link_followed_by_plain_forms() {
     assert_eq!(led.header("location"), Some("/ui/agents"));
     let cookie = led.header("set-cookie").expect("a session").split(';').next().expect("a cookie").to_owned();
     assert_eq!(same.with("Cookie", &cookie).get("/api/auth/whoami").expect(200).json()["username"], "operator");
-    // It works once.
+    // The link works once.
     send(&same, &to, &[]).expect(401);
 }
 

@@ -1,5 +1,5 @@
-//! Tokens for another service of `[[oauth.resources]]`: it verifies them through the published keys, with EdDSA or ES256,
-//! and this daemon takes none of them (OAuth contract, section 7).
+//! Tokens for another service of `[[oauth.resources]]`. The service verifies them with the published keys, by EdDSA or
+//! ES256, and this daemon accepts none of them (OAuth contract, section 7).
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
@@ -13,7 +13,7 @@ const QUEUE: &str = "http://127.0.0.1:8080/queue";
 const SETTINGS: &str = "[[oauth.resources]]\nuri = \"https://grafana.lan/\"\nscopes = [\"tasks:read\", \"tasks\"]\n\
     alg = \"ES256\"\n[[oauth.resources]]\nuri = \"http://127.0.0.1:8080/queue\"\n";
 
-/// A daemon with these settings, in a file that can be changed.
+/// A daemon with these settings, in a file that a test can change.
 fn daemon(dir: &TempDir, settings: &str) -> Daemon {
     let file = dir.path().join("taosd.toml");
     std::fs::write(&file, settings).unwrap();
@@ -29,7 +29,7 @@ fn bytes(text: &Value) -> Vec<u8> {
     BASE64URL_NOPAD.decode(text.as_str().unwrap().as_bytes()).unwrap()
 }
 
-/// Verifies a token with the published keys as a service does; the algorithm it was signed with.
+/// Verifies a token with the published keys, as a service does. Returns the algorithm of its signature.
 #[track_caller]
 fn verified(daemon: &Daemon, token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').unwrap();
@@ -49,7 +49,7 @@ fn verified(daemon: &Daemon, token: &str) -> String {
     text(&header, "alg")
 }
 
-/// An aX route's refusal of an audience.
+/// Fails unless an aX route refused the audience.
 #[track_caller]
 fn refused(reply: Reply) {
     assert_eq!(reply.json()["detail"]["error"], "audience_not_allowed", "{}", reply.text());
@@ -71,7 +71,7 @@ fn a_program_gets_tokens_that_the_service_verifies_and_this_box_refuses() {
     let daemon = daemon(&dir, SETTINGS);
     let (program, person) = (Program::named(&daemon, "dashboard"), browser(&daemon, &daemon.token));
     for (resource, alg) in [(GRAFANA, "ES256"), (QUEUE, "EdDSA")] {
-        // A slash at the end is the same service.
+        // A URI with a slash at the end names the same service.
         let slash = format!("{resource}/");
         let path = program.ask(&[("resource", &slash), ("scope", "tasks messages")]);
         let page = person.get(&path).expect(200).text();
@@ -96,7 +96,7 @@ fn a_program_gets_tokens_that_the_service_verifies_and_this_box_refuses() {
             let about = post_form(&daemon.operator(), "/oauth/introspect", &[("token", &token)]).expect(200).json();
             assert_eq!((&about["active"], &about["aud"]), (&json!(true), &json!(resource)));
         }
-        // Another resource than the one that was consented to is none of this grant's.
+        // The grant gives no token for a resource that the person did not consent to.
         let refresh = of(&next, "refresh_token");
         for other in [format!("http://{}/mcp", daemon.address), "https://other.lan".to_owned()] {
             let fields = [
@@ -124,7 +124,7 @@ fn a_service_that_nobody_has_set_is_no_target() {
             "{resource}"
         );
     }
-    // A word that its settings leave out, and nothing else.
+    // The request asks only for a word that the service's settings leave out.
     let led = daemon.anonymous().get(&program.target(&[("resource", GRAFANA), ("scope", "messages")])).expect(303);
     assert_eq!(parameter(led.header("location").unwrap(), "error").as_deref(), Some("invalid_scope"));
 }
@@ -151,7 +151,7 @@ fn an_agents_key_becomes_a_token_for_the_service() {
     assert_eq!(told["scope"], "tasks:read");
     exchange(&daemon, &both, &[("resource", GRAFANA), ("scope", "messages")]).expect_error(400, "invalid_scope");
     exchange(&daemon, &own, &[("resource", GRAFANA)]).expect_error(400, "invalid_target");
-    // The exchange of the aX dialect knows its two audiences alone.
+    // The exchange of the aX dialect accepts only its two audiences.
     let wish = json!({"audience": GRAFANA});
     refused(daemon.client(&both).post("/auth/exchange", wish).expect(400));
     let basic = [
@@ -186,14 +186,14 @@ fn the_keys_are_published_as_soon_as_a_service_is_set_and_a_service_that_is_gone
         text(&header, "kid")
     };
     assert!(published.iter().any(|key| key["kid"] == kid.as_str()), "it was published before it signed");
-    // They survive a restart.
+    // The keys survive a restart.
     daemon.restart();
     assert_eq!(verified(&daemon, &of(&told, "access_token")), "ES256");
     std::fs::write(dir.path().join("taosd.toml"), "").unwrap();
     daemon.restart();
     let program = Program { daemon: &daemon, id: program };
     program.refresh(&of(&told, "refresh_token")).expect_error(400, "invalid_target");
-    // What it has lives until its end.
+    // The token that the program already has stays valid until it expires.
     let token = of(&told, "access_token");
     let about = post_form(&daemon.operator(), "/oauth/introspect", &[("token", &token)]).expect(200).json();
     assert_eq!(about["active"], true);

@@ -1,6 +1,7 @@
 //! Published OAuth libraries, unchanged, against the real daemon, one file a family.
 //!
-//! They need Python 3 with `venv`, Node with `npm`, and the package indexes. The packages are installed once and shared.
+//! They need Python 3 with `venv`, Node with `npm`, and the package indexes. The packages are installed once and
+//! shared.
 
 mod authlib;
 mod nginx;
@@ -17,13 +18,13 @@ use std::sync::Mutex;
 use crate::support::{Daemon, python, text};
 use serde_json::json;
 
-/// The page whose examples are run.
+/// The page with the examples that these tests run.
 const PAGE: &str = include_str!("../../docs/agents/recipes/letting-a-service-check-tokens.md");
 
-/// One at a time copies the modules.
+/// Only one test at a time copies the modules.
 static COPYING: Mutex<()> = Mutex::new(());
 
-/// A daemon on its own address, an agent with its token and its key.
+/// A daemon with its URL, and the token and the key of an agent.
 struct Box {
     daemon: Daemon,
     url: String,
@@ -45,7 +46,7 @@ impl Box {
         Self { daemon, url, agent_token, key }
     }
 
-    /// A program that was registered by hand: its id and secret.
+    /// Registers a program by hand. Returns its id and secret.
     fn program(&self) -> (String, String) {
         let wanted =
             json!({"name": "library", "introspect": true, "redirect_uris": ["http://127.0.0.1:4711/callback"]});
@@ -65,7 +66,8 @@ fn drive_node(module: &str, args: &[&str]) -> String {
     run(node.arg(packages.join(module)).args(args).current_dir(&packages))
 }
 
-/// The folder with the packages and the modules that use them: a module finds its packages from where it lies.
+/// Returns the folder with the packages and the modules that use them. A module finds its packages relative to its own
+/// file.
 fn packages() -> PathBuf {
     let _alone = COPYING.lock();
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oauth_clients/node");

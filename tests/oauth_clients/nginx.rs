@@ -1,4 +1,4 @@
-//! nginx before a web application, with the very configuration and the very program of the documentation: only good
+//! nginx in front of a web application, with exactly the configuration and the program of the documentation: only valid
 //! tokens pass, and the application learns whose they are.
 
 use std::fs;
@@ -23,14 +23,14 @@ impl Drop for Running {
     }
 }
 
-/// What stands in the page between two lines.
+/// Returns the text between two lines of the page.
 fn part(from: &str, to: &str) -> &'static str {
     let at = PAGE.find(from).unwrap_or_else(|| panic!("the page lacks {from}")) + from.len();
     let rest = &PAGE[at..];
     &rest[..rest.find(to).expect("its end")]
 }
 
-/// The web application: it answers what it was told of the request.
+/// Starts the web application, which replies with the request that it got. Returns its port.
 fn application() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -60,7 +60,7 @@ fn answer(mut client: TcpStream) -> std::io::Result<()> {
     write!(client, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{said}", said.len())
 }
 
-/// The program of the page.
+/// Starts the program of the page. Returns it with its port.
 fn checker(dir: &Path, daemon: &Daemon) -> (Running, u16) {
     let made = json!({"name": "nginx", "introspect": true});
     let made = daemon.operator().post("/api/oauth/clients", made).expect(201).json();
@@ -72,7 +72,7 @@ fn checker(dir: &Path, daemon: &Daemon) -> (Running, u16) {
     (started(python.env("PORT", port.to_string()), port), port)
 }
 
-/// nginx with the block of the page, the ports being those of the others here.
+/// Starts nginx with the block of the page and these two ports. Returns it with its port.
 fn nginx(dir: &Path, application: u16, checker: u16) -> (Running, u16) {
     let port = free_port();
     let block = part("```text\nlocation / {\n", "```");
@@ -123,7 +123,7 @@ fn nginx_lets_good_tokens_pass_alone_as_the_page_shows() {
     // A body goes to the application, and not to the check.
     let told = with(&at.agent_token).try_send("POST", "/wiki", Some(b"{\"a\":1}")).expect("a reply").expect(200).text();
     assert!(told.starts_with("POST /wiki ") && told.ends_with("{\"a\":1}"), "{told}");
-    // Nobody names himself.
+    // A client cannot set its own name.
     let told = get(&with(&at.daemon.token).with("X-Taos-Agent", "atlas"), "/", 200);
     assert!(!told.contains("X-Taos-Agent"), "{told}");
     let exchanged = |audience: &str| {
@@ -136,7 +136,7 @@ fn nginx_lets_good_tokens_pass_alone_as_the_page_shows() {
     }
     get(&client, "/", 401);
     get(&client.with("X-Taos-Agent", "atlas"), "/_check", 404);
-    // It ends at once.
+    // A revoked token is refused at once.
     at.daemon.operator().delete("/api/agents/atlas/token").expect(200);
     get(&with(&at.agent_token), "/", 401);
 }

@@ -1,4 +1,4 @@
-//! PyJWT and jose: tokens verified offline, with the very examples of the documentation.
+//! PyJWT and jose: tokens verified offline, with exactly the examples of the documentation.
 
 use std::path::PathBuf;
 use std::process::Command;

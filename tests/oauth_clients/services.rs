@@ -1,4 +1,5 @@
-//! Tokens for another service, with ES256: verified by PyJWT, jose and jsonwebtoken, which knows no EdDSA.
+//! Tokens for another service, signed with ES256 and verified by PyJWT, jose and jsonwebtoken. jsonwebtoken does not
+//! know EdDSA.
 
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use crate::support::{Daemon, TempDir, text};
 
 const SERVICE: &str = "https://wiki.lan";
 
-/// A box with a service that takes ES256, and an agent's token for it; the folder keeps the settings.
+/// Returns a box with a service that takes ES256, an agent's token for it, and the folder of the settings.
 fn at() -> (super::Box, String, TempDir) {
     let dir = TempDir::new();
     let file = dir.path().join("taosd.toml");

@@ -1,4 +1,4 @@
-//! The API document before judges that are not ours.
+//! Tools of others check the API document.
 
 use crate::support::script;
 

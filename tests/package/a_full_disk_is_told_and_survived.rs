@@ -1,5 +1,5 @@
-//! The disk of the data directory fills up under the installed service: writes are refused, reads go on, the alarm rings,
-//! nothing is lost, and all is well again without anybody's help.
+//! The disk of the data directory fills up under the installed service: writes are refused, reads go on, `/readyz`
+//! fails, nothing is lost, and once there is room again the daemon recovers by itself.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A mistake in `taosd.toml`: a reload says so and leaves the daemon as it is, a start says so in the journal, and dpkg is
-//! not left half done.
+//! A mistake in `taosd.toml`: a reload reports it and changes nothing, a start reports it in the journal, and dpkg
+//! still completes the installation.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ fn reload_start_and_installation_name_the_mistake() {
     assert!(log.contains("did you mean requests_per_minute?"), "{log}");
     assert_eq!((machine.main_pid(), machine.request("GET", "/api/auth/whoami", None).0), (pid, 200));
 
-    // An upgrade meets the mistake: the package is installed, the service is not, and both say why.
+    // An upgrade with the mistake: the package is installed, the service does not start, and dpkg and the journal say
+    // why.
     let said = machine.upgrade();
     assert!(said.contains("systemctl status taosd says why"), "{said}");
     assert_eq!(machine.good("dpkg-query -W -f '${db:Status-Status}' taosd"), "installed");

@@ -1,4 +1,4 @@
-//! The watchdog: a daemon that stands still is killed and started again.
+//! The watchdog kills a daemon that hangs and starts it again.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn a_stopped_process_is_replaced() {
     machine.write("/etc/systemd/system/taosd.service.d/watchdog.conf", "[Service]\nWatchdogSec=2");
     machine.good("systemctl daemon-reload && systemctl restart taosd");
     let pid = machine.main_pid();
-    // As long as it works it stays.
+    // A daemon that works is not killed.
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(machine.main_pid(), pid);
     machine.good(&format!("kill -STOP {pid}"));

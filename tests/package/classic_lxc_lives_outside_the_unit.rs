@@ -1,12 +1,12 @@
-//! Classic LXC under the installed unit: its containers have nothing of the daemon's limits, outlive it, and come back
-//! when the box does.
+//! Classic LXC under the installed unit: the containers have none of the daemon's limits, outlive the daemon, and start
+//! again with the box.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::machine::{Machine, setting};
 
-/// This machine's kernel may have control groups that a container is given by name only; LXC wants them mounted.
+/// Mounts control groups that LXC needs. On some kernels a container gets them by name only.
 const CONTROL_GROUPS: &str = "
     mountpoint -q /sys/fs/cgroup/cpuacct || ! grep -q :cpuacct: /proc/self/cgroup || {
         mount -o remount,rw /sys/fs/cgroup
@@ -16,10 +16,10 @@ const CONTROL_GROUPS: &str = "
             mount -t cgroup -o $group cgroup /sys/fs/cgroup/$group
         done
     }";
-/// The first process of the only container, as the box sees it.
+/// Prints the PID of the only container's first process, as the box sees it.
 const INIT: &str = "lxc-info -n taos-agent-atlas -p -H";
 
-/// A box with LXC's tools, an image and the drop-in.
+/// A box with LXC's tools, an image, the drop-in, and one deployed container.
 fn machine() -> Machine {
     let packages = setting("TAOSD_TEST_LXC_DEBS").map(PathBuf::from);
     let image = setting("TAOSD_TEST_LXC_IMAGES").map(|images| Path::new(&images).join("bb"));
@@ -27,7 +27,7 @@ fn machine() -> Machine {
     for package in packages.expect("LXC's packages").read_dir().expect("a folder").flatten() {
         machine.push(&package.path(), &format!("/root/{}", package.file_name().to_str().expect("UTF-8")));
     }
-    // What a network would take is left out: nothing here has one.
+    // The packages that a network needs are left out: nothing here has a network.
     machine.good("DEBIAN_FRONTEND=noninteractive dpkg --force-depends --install /root/*lxc*.deb 2>&1");
     machine.push_folder(&image.expect("an image"), "/var/lib/lxc/.images");
     machine.good(CONTROL_GROUPS);
@@ -70,7 +70,7 @@ fn a_container_has_its_own_limits_outlives_the_daemon_and_comes_back_with_the_bo
 
     machine.reboot();
     machine.good(CONTROL_GROUPS);
-    // On a machine of its own the groups are there before the daemon.
+    // On a real machine the groups exist before the daemon starts. Here it must start again.
     machine.good("systemctl restart taosd");
     machine.wait_until("the container is back", Duration::from_secs(20), runs);
     let whoami = format!(
@@ -78,7 +78,7 @@ fn a_container_has_its_own_limits_outlives_the_daemon_and_comes_back_with_the_bo
         lxc-attach -n taos-agent-atlas -- wget -q -O - --header \"Authorization: Bearer $T\" \
             http://127.0.0.1:6969/api/auth/whoami"
     );
-    // The daemon goes into the container's network once the container has one.
+    // The daemon enters the container's network once the container has one.
     machine.wait_until("its token works", Duration::from_secs(5), |m| {
         m.run(&whoami).1.contains("\"agent_name\":\"atlas\"")
     });

@@ -1,4 +1,4 @@
-//! A Debian box with systemd, thrown away afterwards.
+//! A Debian box with systemd, deleted after the test.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::kept_output;
 
-/// The box.
+/// A box: an LXD container with systemd, which is deleted on drop.
 pub struct Machine {
     name: String,
 }
 
-/// What `.ci/lxd` and `.ci/deb` wrote down, overridden by the environment.
+/// Returns a setting that `.ci/lxd` or `.ci/deb` has written. The environment overrides it.
 pub fn setting(key: &str) -> Option<String> {
     let folder = std::env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
     let written = fs::read_to_string(Path::new(&folder).join("env")).unwrap_or_default();
@@ -27,12 +27,12 @@ fn lxc(args: &[&str]) -> Output {
 }
 
 impl Machine {
-    /// A fresh box without taosd, booted.
+    /// Boots a fresh box without taosd.
     pub fn boot() -> Self {
         Self::boot_with(&[])
     }
 
-    /// One where containers can be made.
+    /// Boots a fresh box that can run containers.
     pub fn boot_privileged() -> Self {
         Self::boot_with(&["-c", "security.privileged=true"])
     }
@@ -43,7 +43,7 @@ impl Machine {
         assert!(package.is_some(), "the package is missing: run .ci/deb first");
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("taosd-box-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        // The unit's sandbox mounts; a container may do that only where it is told that it may nest.
+        // The unit's sandbox mounts file systems, which a container may do only with `security.nesting`.
         let launched = lxc(&[&["launch", &image, &name, "-c", "security.nesting=true"], more].concat());
         let machine = Self { name };
         assert!(launched.status.success(), "{}", String::from_utf8_lossy(&launched.stderr));
@@ -65,19 +65,19 @@ impl Machine {
         self.wait_until_up();
     }
 
-    /// A box with the package of this checkout.
+    /// Boots a box with the package of this checkout.
     pub fn with_taosd() -> Self {
         let machine = Self::boot();
         machine.install();
         machine
     }
 
-    /// Installs the package of this checkout: what dpkg said.
+    /// Installs the package of this checkout and returns the output of dpkg.
     pub fn install(&self) -> String {
         self.dpkg("TAOSD_TEST_DEB")
     }
 
-    /// Installs the package after it.
+    /// Installs the next version of the package and returns the output of dpkg.
     pub fn upgrade(&self) -> String {
         self.dpkg("TAOSD_TEST_DEB_NEXT")
     }
@@ -101,7 +101,7 @@ impl Machine {
         assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
     }
 
-    /// Copies a folder, links and all, into a folder of the box.
+    /// Copies a folder, including links, into a folder of the box.
     pub fn push_folder(&self, folder: &Path, to: &str) {
         let (parent, name) = (folder.parent().expect("a parent"), folder.file_name().expect("a name"));
         let script = format!("mkdir -p {to} && tar -C {to} -xf -");
@@ -118,7 +118,7 @@ impl Machine {
         self.good(&script);
     }
 
-    /// Runs a script of bash in the box, as root: whether it went well, and all that it said.
+    /// Runs a bash script in the box as root. Returns whether it succeeded, and its output.
     pub fn run(&self, script: &str) -> (bool, String) {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let exec = |script: &str| lxc(&["exec", &self.name, "--", "bash", "-c", script]);
@@ -126,7 +126,7 @@ impl Machine {
         kept_output::run(exec, "cat", &file, script)
     }
 
-    /// Like [`Machine::run`], where it must go well: what it said, without the last line feed.
+    /// Like [`Machine::run`], but panics if the script fails. Returns the output without the last line feed.
     #[track_caller]
     pub fn good(&self, script: &str) -> String {
         let (good, said) = self.run(&format!("set -euo pipefail\n{script}"));
@@ -137,12 +137,12 @@ impl Machine {
         said.trim_end().to_owned()
     }
 
-    /// Sends a request to the daemon from inside the box as the operator: status and body.
+    /// Sends a request to the daemon from inside the box as the operator. Returns the status and the body.
     pub fn request(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
         self.request_as("Authorization: Bearer $(cat /var/lib/taosd/operator.token)", method, path, body)
     }
 
-    /// The same with another header in the place of the operator's; `$(…)` in it is run in the box.
+    /// Like [`Machine::request`], but with `header` in place of the operator's. The box's shell expands `$(...)` in it.
     pub fn request_as(&self, header: &str, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
         let body = body.map(|body| format!("--json '{body}'")).unwrap_or_default();
         let (_, said) = self.run(&format!(
@@ -152,7 +152,7 @@ impl Machine {
         (status.parse().unwrap_or(0), body.to_owned())
     }
 
-    /// Waits until something is so: how long that took.
+    /// Waits until `is_so` is true and returns how long that took.
     #[track_caller]
     pub fn wait_until(&self, what: &str, at_most: Duration, is_so: impl Fn(&Self) -> bool) -> Duration {
         let began = Instant::now();
@@ -178,7 +178,7 @@ impl Drop for Machine {
     }
 }
 
-/// A field of a JSON object.
+/// Returns a text field of a JSON object.
 #[track_caller]
 pub fn field(json: &str, name: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(json).unwrap_or_else(|e| panic!("{e}: {json}"));

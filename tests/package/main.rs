@@ -1,8 +1,8 @@
-//! The package on a Debian box of its own: a container with systemd as PID 1, the .deb installed by dpkg, the unit started,
-//! killed, upgraded and purged for real.
+//! The package on a Debian box of its own: a container with systemd as PID 1. The .deb is installed by dpkg, and the
+//! unit is really started, killed, upgraded and purged.
 //!
-//! All of it is ignored, because it needs the LXD and the image of `.ci/lxd deb12` and the packages of `.ci/deb`. After
-//! these: `cargo test --test package -- --include-ignored`.
+//! All tests are ignored, because they need the LXD and the image of `.ci/lxd deb12` and the packages of `.ci/deb`. Run
+//! these two first, then `cargo test --test package -- --include-ignored`.
 
 #[path = "../lxd/kept_output.rs"]
 mod kept_output;

@@ -1,4 +1,5 @@
-//! Socket activation: systemd holds the sockets, the first connection starts the daemon, and a stop leaves them there.
+//! Socket activation: systemd holds the sockets, the first connection starts the daemon, and the sockets outlive a stop
+//! of the daemon.
 
 use crate::machine::Machine;
 
@@ -7,7 +8,7 @@ use crate::machine::Machine;
 fn with_both_enabled_the_service_starts_at_boot_on_the_sockets_of_systemd() {
     let machine = Machine::with_taosd();
     machine.good("systemctl stop taosd.service && systemctl enable --now taosd.socket");
-    // What a boot does.
+    // The same as a boot.
     machine.good("systemctl isolate multi-user.target");
     machine.good("systemctl start multi-user.target");
     machine.wait_until("it runs", std::time::Duration::from_secs(10), |m| m.run("systemctl is-active taosd.service").0);

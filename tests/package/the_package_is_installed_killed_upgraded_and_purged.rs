@@ -1,11 +1,11 @@
-//! The life of a package: installed and active, README's lines, killed and back, upgraded with data and sessions, the
-//! sandbox's mark, removed and purged.
+//! The life of a package: installation, the README's commands, a kill and the restart, an upgrade that keeps data and
+//! sessions, the score of the sandbox, removal and purge.
 
 use std::time::Duration;
 
 use crate::machine::{Machine, field};
 
-/// README's first requests, with the service's own token file.
+/// The README's first requests, with the token file of the service.
 fn readme_lines() -> String {
     let readme = include_str!("../../README.md");
     let block = readme.split("```bash\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
@@ -34,7 +34,7 @@ fn from_install_to_purge() {
     assert_eq!(machine.good("taosctl agents list --json | grep -c hermes"), "1", "over the operator's socket");
     assert_eq!(machine.good("stat -c '%a %U' /var/lib/taosd /run/taosd/taosd.sock"), "700 taosd\n660 taosd");
     machine.good("man -w taosd taosctl-agents-create || test -s /usr/share/man/man8/taosd.8.gz");
-    // 6969 in hexadecimal: nobody but the loopback is listened to.
+    // 1B39 is 6969 in hexadecimal. The daemon listens on the loopback address only.
     let listens = machine.good("cat /proc/net/tcp /proc/net/tcp6 | awk '$4 == \"0A\" && $2 ~ /:1B39$/ { print $2 }'");
     assert_eq!(listens, "0100007F:1B39");
     machine.good("grep -q '\"purl\": \"pkg:cargo/rusqlite@' /usr/share/doc/taosd/taosd.cdx.json");
@@ -84,7 +84,7 @@ fn from_install_to_purge() {
     let level = mark.split_whitespace().find_map(|word| word.parse::<f64>().ok()).expect("a level");
     assert!(level <= 2.0, "{mark}");
 
-    // What the administrator has stopped stays stopped through an upgrade.
+    // An upgrade does not start a service that the administrator has stopped.
     machine.good("systemctl stop taosd");
     machine.upgrade();
     assert!(!machine.run("systemctl is-active taosd").0);
@@ -100,7 +100,7 @@ fn from_install_to_purge() {
     machine.upgrade();
     machine.wait_until("active", Duration::from_secs(5), |m| m.run("systemctl is-active taosd").0);
     assert_eq!(machine.request("GET", "/api/agents/hermes", None).0, 200, "installed again on its data");
-    // The administrator has enabled the sockets as well.
+    // The administrator may have enabled the sockets as well.
     machine.good("systemctl enable taosd.socket 2>&1");
     machine.good("dpkg --purge taosd 2>&1; rm /root/taosd.deb");
     let left = machine.good("find / -xdev -path /proc -prune -o -path /sys -prune -o -iname '*taosd*' -print");

@@ -1,4 +1,4 @@
-//! An external key of an agent forwards as its maker may: at its making and at each use.
+//! An external key of an agent may forward only what its maker may, both when it is made and at each use.
 
 use serde_json::json;
 
@@ -6,7 +6,8 @@ use crate::support::{Client, Daemon, text};
 
 const PATH: &str = "/agents/forward/name/mailer/x";
 
-/// 409: it got past every check to the agent, which has no sound address. 401: it is no key any more.
+/// The status of a forwarded request. 409: it passed every check of the key, but the agent has no usable address. 401:
+/// the key is no longer valid.
 fn status(daemon: &Daemon, key: &str) -> u16 {
     daemon.anonymous().with("x-agent-api-key", key).get(PATH).status
 }
@@ -45,7 +46,7 @@ fn it_ends_with_its_makers_right() {
     assert_eq!(status(&daemon, &key), 401);
     daemon.operator().delete("/api/users/ed").expect(204);
     assert_eq!(status(&daemon, &key), 401);
-    // Another of that name is another.
+    // A new user with the same name is another user.
     daemon.member("ed", &["*"]);
     daemon.grant("user:ed", &id, "editor");
     assert_eq!(status(&daemon, &key), 401);

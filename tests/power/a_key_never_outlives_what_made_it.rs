@@ -1,5 +1,5 @@
-//! A user's key made with a key: its audience, end, agents and scopes are bounded by that one, and it dies with it.
-//! Rotation strands nobody.
+//! A user's key that was made with a key: its audience, end, agents and scopes are bounded by that key, and it ends
+//! with it. A rotation does not end it.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn a_day_for_cli_does_not_become_a_year_for_both() {
     manager.post("/credentials/enrollment", json!({"audience": "mcp"})).expect(403);
     let enrollment = manager.post("/credentials/enrollment", json!({"expires_in_hours": 168})).expect(201).json();
     assert_eq!((&enrollment["audience"], &enrollment["expires_at"]), (&json!("cli"), &day["expires_at"]));
-    // An agent's own key is the agent's: it may live longer.
+    // An agent's own key belongs to the agent and may live longer.
     let pat = manager.post("/credentials/agent-pat", json!({"agent_id": "worker"})).expect(201).json();
     assert!(text(&pat, "expires_at") > text(&day, "expires_at"));
 }
@@ -62,7 +62,7 @@ fn cascade_none_leaves_what_it_made_to_what_made_it() {
     let first = key(&daemon.operator(), json!({}));
     let second = key(&jwt(&daemon, &first, "user_access"), json!({}));
     let third = key(&jwt(&daemon, &second, "user_access"), json!({}));
-    // What lives by a key cannot free itself from it.
+    // A credential cannot free itself from the key that it depends on.
     let below = jwt(&daemon, &third, "user_access");
     below.delete(&format!("/api/v1/keys/{}?cascade=none", id(&second))).expect(403);
     let told = daemon.operator().delete(&format!("/credentials/{}?cascade=none", id(&second))).expect(200).json();
@@ -79,7 +79,7 @@ fn rotation_hangs_what_a_key_made_on_its_successor() {
     let first = key(&daemon.operator(), json!({}));
     let second = key(&jwt(&daemon, &first, "user_access"), json!({}));
     let rotate = format!("/api/v1/keys/{}/rotate", id(&first));
-    // The maker cannot be rotated by what it made: that would outlive it.
+    // A key cannot rotate the key that made it, because the successor would outlive it.
     jwt(&daemon, &second, "user_access").post(&rotate, json!({})).expect(403);
     let successor = daemon.operator().post(&rotate, json!({})).expect(200).json();
     assert_eq!(exchange(&daemon, &second, json!({})), 200, "nobody is stranded");

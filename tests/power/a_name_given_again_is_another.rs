@@ -1,4 +1,4 @@
-//! Everything hangs on ids: a name that is given again is somebody else, and no name looks like an id.
+//! Everything refers to ids. A name that is used again belongs to another principal, and no name looks like an id.
 
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ fn an_id_names_one_and_a_name_left_from_before_does_not_shadow_it() {
     let (target, shadow) = (daemon.agent("target"), daemon.agent("shadow"));
     daemon.member("ann", &["*"]);
     let ann = text(&daemon.operator().get("/api/users/ann").expect(200).json(), "id");
-    // As an older version took it.
+    // A name that looks like an id, as an older version accepted it.
     daemon.execute("UPDATE agents SET slug = ?1 WHERE id = ?2", (&target, &shadow));
     let grant =
         json!({"principal": format!("agent:{target}"), "resource": format!("agent:{target}"), "role": "viewer"});
@@ -85,7 +85,7 @@ fn an_id_names_one_and_a_name_left_from_before_does_not_shadow_it() {
     let pat = daemon.operator().post("/credentials/agent-pat", json!({"agent_id": target})).expect(201).json();
     assert_eq!(pat["bound_agent_id"], *target);
     assert_eq!(daemon.operator().get(&format!("/api/v1/agents/{target}")).expect(200).json()["id"], *target);
-    // A dead id is nobody, whatever somebody is called.
+    // An unknown id finds nobody, even if it is somebody's name.
     daemon.execute("UPDATE agents SET slug = ?1 WHERE id = ?2", (ID, &shadow));
     daemon.operator().get(&format!("/api/v1/agents/{ID}")).expect(404);
 }
@@ -110,7 +110,7 @@ fn a_field_of_ids_takes_no_name() {
         key(json!({"name": "k", "allowed_agent_ids": [id]})).expect(201).json()["allowed_agent_ids"],
         json!([id])
     );
-    // Where the field says so, a name will do.
+    // A field that also takes names accepts the name.
     let pat = operator.post("/credentials/agent-pat", json!({"agent_id": "atlas"})).expect(201).json();
     assert_eq!(pat["bound_agent_id"], *id);
 }

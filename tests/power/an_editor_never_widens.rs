@@ -1,4 +1,4 @@
-//! `permissions` is the owner's: an editor rotates and narrows an agent's credentials, and never widens them.
+//! Only the owner changes `permissions`. An editor may rotate and narrow an agent's credentials, but never widen them.
 
 use serde_json::json;
 

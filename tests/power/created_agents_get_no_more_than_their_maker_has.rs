@@ -1,4 +1,4 @@
-//! An agent that a narrow credential creates gets no wider scope than that credential has, in every dialect.
+//! In every dialect, an agent gets no wider scope than the credential that creates it.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ fn each_way_of_creating_is_bounded_by_what_creates() {
     for name in ["ax", "managed", "built", "run", "byjwt", "enrolled"] {
         let scope = daemon.record(name)["scope"].clone();
         let all: Vec<String> = serde_json::from_value(scope).unwrap();
-        // Every agent may ask; what it is given is the decider's to give.
+        // Every agent may make requests. The decider decides what they give.
         let (asking, own): (Vec<&String>, Vec<&String>) = all.iter().partition(|scope| scope.starts_with("requests."));
         assert_eq!(asking, ["requests.create", "requests.read"], "{name}");
         assert!(!own.is_empty() && own.iter().all(|scope| scope.starts_with("agents.")), "{name}: {all:?}");

@@ -1,10 +1,10 @@
-//! What the tests of power share.
+//! Helpers that the tests of power share.
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, text};
 
-/// A user's key made by this caller.
+/// A user's key that this caller makes.
 #[track_caller]
 pub fn key(caller: &Client, body: Value) -> Value {
     let mut wanted = json!({"name": "k"});
@@ -12,7 +12,7 @@ pub fn key(caller: &Client, body: Value) -> Value {
     caller.post("/api/v1/keys", wanted).expect(201).json()
 }
 
-/// A client with a short-lived token for this key.
+/// A client with a short-lived token of this key.
 #[track_caller]
 pub fn jwt(daemon: &Daemon, key: &Value, class: &str) -> Client {
     let body = json!({"requested_token_class": class});
@@ -30,12 +30,12 @@ pub fn id(key: &Value) -> String {
     text(key, "credential_id")
 }
 
-/// The ids in a list of a reply.
+/// The credential ids in a list of a reply.
 pub fn ids(list: &Value) -> Vec<String> {
     list.as_array().expect("a list").iter().map(|made| text(made, "credential_id")).collect()
 }
 
-/// A user's own token, made by this caller for itself.
+/// A token of this user, made by this caller.
 #[track_caller]
 pub fn own_token(caller: &Client, username: &str, body: Value) -> Value {
     caller.post(&format!("/api/users/{username}/tokens"), body).expect(201).json()

@@ -1,4 +1,5 @@
-//! Power is an intersection: what a credential may do, what made it, and what its principal may at present.
+//! A credential may do only what its own scope, the credential that made it, and its principal's present rights all
+//! allow.
 
 mod a_key_forwards_only_while_its_maker_may;
 mod a_key_never_outlives_what_made_it;

@@ -1,6 +1,6 @@
-//! Random sequences of issuing, narrowing, rotating, revoking, exchanging and making keys, through the real binary: no
-//! credential ever has power beyond its agent's present scope and what made it, none outlives its maker, and none is
-//! stranded that should live.
+//! Random sequences of issuing, narrowing, rotating, revoking, exchanging and making keys, with the real binary. No
+//! credential ever has power beyond its agent's present scope and the credential that made it, none outlives its maker,
+//! and none ends that should live.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ struct Credential {
     audience: String,
     expires_at: String,
     revoked: bool,
-    /// Short-lived tokens taken for it earlier.
+    /// The short-lived tokens that it was exchanged for earlier.
     tokens: Vec<String>,
 }
 
@@ -92,7 +92,7 @@ impl Fixture {
         (n > 0).then(|| (0..n).map(|_| SCOPES[self.below(SCOPES.len())]).collect())
     }
 
-    /// Whether it should work: neither it nor anything above it, as far as it lives by that, was revoked.
+    /// Whether a credential should work: it was not revoked, nor was a maker on which it depends.
     fn lives(&self, at: usize) -> bool {
         let own = &self.all[at];
         let bound = matches!(own.kind, Kind::UserToken | Kind::UserPat);
@@ -120,7 +120,7 @@ impl Fixture {
         Some(self.daemon.client(&token))
     }
 
-    /// Somebody who may act for the owner, and the credential it uses.
+    /// A client that acts as the owner, and the credential that it uses.
     fn actor(&mut self, class: &str) -> (Client, Option<usize>) {
         let at = self.pick(|own| matches!(own.kind, Kind::UserToken | Kind::UserPat));
         let Some(at) = at.filter(|_| self.below(4) > 0) else { return (self.owner.clone(), None) };
@@ -230,7 +230,7 @@ impl Fixture {
             let told = reply.json();
             self.keep(Kind::AgentPat, text(&told, "token"), &told, maker);
         } else if reply.status == 409 {
-            // Room for the next.
+            // Revokes one to make room for the next.
             if let Some(at) = self.pick(|own| own.kind == Kind::AgentPat && !own.revoked) {
                 self.owner.delete(&format!("/credentials/{}", self.all[at].id)).expect(200);
                 self.all[at].revoked = true;
@@ -342,7 +342,7 @@ impl Fixture {
         }
     }
 
-    /// What the agent's own scope covers, with what comes with it.
+    /// Whether the agent's own scope covers `scope`, directly or by an action that implies it.
     fn agent_may(&self, scope: &str) -> bool {
         let with = match scope {
             "auth.whoami" | "credentials.fingerprint" => return true,
@@ -353,7 +353,7 @@ impl Fixture {
         covers(&self.agent_scope, scope) || covers(&self.agent_scope, with)
     }
 
-    /// Looks at one credential: whether it works as it should and what it may do.
+    /// Checks whether one credential works as it should, and what it may do.
     fn probe(&mut self, at: usize) {
         let (kind, lives) = (self.all[at].kind, self.lives(at));
         let secret = self.all[at].secret.clone();

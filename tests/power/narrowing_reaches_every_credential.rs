@@ -1,5 +1,5 @@
-//! An agent's power is the credential's and the agent's present scope, whatever kind the credential is and whenever it
-//! was made.
+//! An agent may do only what both the credential and the agent's present scope allow, whatever kind the credential is
+//! and whenever it was made.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn held(daemon: &Daemon) -> Vec<(&'static str, Client, Option<Value>)> {
     ]
 }
 
-/// What the credential can do of the listed things.
+/// Whether each of the listed actions works with the credential.
 fn works(client: &Client, kind: &str) -> Vec<bool> {
     let registration =
         json!({"name": "worker", "description": "d", "acp_url": "http://localhost:1", "acp_type": "async"});
@@ -50,14 +50,14 @@ fn a_scope_narrowed_by_the_owner_cuts_tokens_jwts_and_keys_alike() {
     assert_eq!(works(&all[1].1, "own token"), [false, true, false]);
     assert_eq!(works(&all[2].1, "internal key"), [false]);
     let pat = all[0].2.as_ref().expect("the key behind the jwt");
-    // A new exchange gives no more either, by name or by default.
+    // A new exchange gives no more either, whether it names words or not.
     let exchanged = daemon.client(&text(pat, "token"));
     exchanged.post("/auth/exchange", json!({"scope": "messages"})).expect(400);
     let fresh = jwt(&daemon, pat, "agent_access");
     assert_eq!(works(&fresh, "jwt"), [false, true, false, false, false]);
     let me = fresh.get("/api/auth/whoami").expect(200).json();
     assert!(!me["scope"].to_string().contains("messages"), "{me}");
-    // Widened again, all have what they were made with.
+    // After the agent is widened again, all credentials can do what they were made with.
     let scope = daemon.record("worker")["scope"].clone();
     assert_eq!(scope, json!(["agents.read"]));
     daemon.operator().put("/api/agents/worker/permissions", json!({"scope": ["agents.*", "messages.*"]})).expect(200);
@@ -72,6 +72,6 @@ fn an_empty_scope_leaves_only_who_it_is() {
     token.get("/api/notifications").expect(200);
     daemon.operator().put("/api/agents/worker/permissions", json!({"scope": []})).expect(200);
     token.get("/api/notifications").expect_error(403, "scope_denied");
-    // What every credential may do stays.
+    // The actions that every credential may do stay.
     assert_eq!(token.get("/api/auth/whoami").expect(200).json()["scope"], json!([]));
 }

@@ -1,11 +1,11 @@
-//! The right to cancel an operation is the right to what it does.
+//! To cancel an operation, a caller needs the right to the operation's own action.
 
 use serde_json::json;
 use taosd::store::operations::OperationKind;
 
 use crate::support::{Daemon, text};
 
-/// Every kind, the scope that it needs and the role: `admin` for what is the box's.
+/// Every kind, with the scope and the role that it needs. The role is `admin` for operations of the box.
 const KINDS: &[(OperationKind, &str, &str)] = &[
     (OperationKind::Start, "agents.lifecycle", "editor"),
     (OperationKind::Stop, "agents.lifecycle", "editor"),
@@ -31,12 +31,12 @@ fn needed(kind: OperationKind) -> (&'static str, &'static str) {
     (scope, role)
 }
 
-/// What a cancel answers to whoever may: some kinds are not cancelled at all.
+/// The status of a cancel by a caller that may cancel. Some kinds cannot be cancelled at all.
 fn allowed(kind: OperationKind) -> u16 {
     if matches!(kind, OperationKind::Bulk | OperationKind::Freeze | OperationKind::Thaw) { 409 } else { 200 }
 }
 
-/// A waiting operation, written as the daemon would. A bulk one has a part on the agent, and is no agent's itself.
+/// A queued operation, written as the daemon would. A bulk operation has a part for the agent, and no agent itself.
 fn waiting(daemon: &Daemon, kind: &str, agent: Option<&str>, actor: &str) -> String {
     let id = format!("op-{kind}-{}", daemon.number("SELECT count(*) FROM operations", []));
     daemon.execute("UPDATE operations SET status = 'cancelled', finished_at = 1 WHERE finished_at IS NULL", []);
@@ -49,7 +49,7 @@ fn waiting(daemon: &Daemon, kind: &str, agent: Option<&str>, actor: &str) -> Str
     if is_bulk {
         daemon.execute(insert, (format!("{id}-part"), "stop", agent, actor, Some(&id)));
     }
-    // Beside the daemon: it looks again once something is committed.
+    // The rows were written past the daemon, which looks again after a commit.
     daemon.operator().put("/api/agents/worker", json!({"host": id})).expect(200);
     id
 }
@@ -72,7 +72,7 @@ fn each_kind_needs_its_own_role() {
     for kind in OperationKind::ALL {
         let (_, role_needed) = needed(*kind);
         for (role, client, actor) in &people {
-            // What is no agent's own is seen by who asked for it alone.
+            // An operation without an agent is visible only to the user who started it.
             let agents = (*kind != OperationKind::Backup).then_some(agent.as_str());
             let id = waiting(&daemon, kind.slug(), agents, actor);
             client.get(&format!("/api/operations/{id}")).expect(200);

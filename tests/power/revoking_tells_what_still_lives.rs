@@ -1,4 +1,4 @@
-//! Revoking "the token" of an agent tells what else it holds, and ends that too where it is asked to.
+//! Revoking "the token" of an agent reports its other credentials, and ends them too if the request says so.
 
 use serde_json::json;
 

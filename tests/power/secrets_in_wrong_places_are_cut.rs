@@ -9,7 +9,7 @@ use taosd::secret::PREFIXES;
 use crate::power::harness::key;
 use crate::support::{Client, Daemon, text};
 
-/// The secret part: what must be nowhere.
+/// The secret part, which must be found nowhere.
 fn needle(secret: &str) -> String {
     secret[secret.len() - 24..].to_owned()
 }
@@ -36,7 +36,7 @@ fn nothing_that_is_kept_or_told_holds_a_secret_sent_to_the_wrong_place() {
     let mut secrets = vec![text(&pat, "token"), jwt, internal, external, agent, enrollment, session];
     secrets.extend(client_secret);
     secrets.push(operator.token().to_owned());
-    // Of those that live for minutes or take a browser to get, one of the same form.
+    // For secrets that live only for minutes or need a browser, made-up ones of the same form.
     for (nth, prefix) in PREFIXES.iter().enumerate() {
         if !secrets.iter().any(|secret| secret.starts_with(prefix)) {
             secrets.push(format!("{prefix}Ab3-Cd5_Ef7Gh9Jk1Lm3Np5Qr7St9Uv1Wx3Yz5A{nth:0>3}"));
@@ -83,7 +83,7 @@ fn nothing_that_is_kept_or_told_holds_a_secret_sent_to_the_wrong_place() {
     assert!(told.contains("[cut]"));
 }
 
-/// The reply's text; the edge answers a path with an encoded dot before it knows the dialect.
+/// The reply's text, in any dialect: the edge replies to a path with an encoded dot before it knows the dialect.
 fn sent(client: &Client, method: &str, path: &str) -> String {
     client.try_send(method, path, None).expect("a reply").text()
 }

@@ -1,5 +1,5 @@
-//! Joins under attack: floods, guesses, impatience, two deciders at once, a kill between decision and key, and deciders
-//! who lose their right meanwhile.
+//! Joins under attack: floods, guesses, polls that are too frequent, two deciders at once, a kill between decision and
+//! key, and deciders who lose their right meanwhile.
 
 use std::sync::Barrier;
 use std::thread;
@@ -28,7 +28,7 @@ fn a_flood_is_bounded_and_stores_nothing() {
     let listed = w.daemon.operator().get("/api/requests?state=pending").expect(200).json();
     assert_eq!(listed.as_array().map(Vec::len), Some(5));
     assert_eq!(before, json!([]));
-    // A restart forgets what nobody has decided.
+    // A restart forgets undecided joins.
     let mut w = w;
     w.daemon.restart();
     assert_eq!(w.daemon.operator().get("/api/requests").expect(200).json(), json!([]));
@@ -52,7 +52,7 @@ fn hostile_texts_are_refused_and_guesses_count_as_failed_logins() {
         assert!(matches!(reply.status, 400 | 429), "{}", reply.text());
     }
     assert!(refused > 0, "guesses are throttled like failed logins");
-    // A code is nothing without a login.
+    // A code does not help without a login.
     let stranger = Stranger::asks(&w.daemon, "scout");
     client.post(&format!("/api/requests/{}/approve", text(&stranger.join, "user_code")), json!({})).expect(401);
 }

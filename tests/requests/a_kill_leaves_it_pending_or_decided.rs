@@ -1,4 +1,4 @@
-//! A kill at any point of a decision leaves the request pending or decided, and what it gives with it: never half.
+//! A kill at any point of a decision leaves the request pending or decided. What it gives always agrees with its state.
 
 use std::time::Duration;
 

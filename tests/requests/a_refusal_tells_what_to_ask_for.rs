@@ -1,4 +1,5 @@
-//! A refusal tells an agent what to post to get what it lacks; whoever posts it and waits goes on once it is approved.
+//! A refusal contains the request that an agent can post to get what it lacks. The agent posts it, waits, and goes on
+//! once it is approved.
 
 use serde_json::json;
 
@@ -46,7 +47,7 @@ fn who_asks_may_wait_for_the_decision_in_the_same_call() {
     let (first, began) = (ask(body.clone()), std::time::Instant::now());
     let pending = || w.ann.get("/api/requests?state=pending").expect(200).json()[0]["id"].clone();
     crate::support::wait_until("it is asked", || pending().is_string());
-    // The same again waits for the same request.
+    // A second call with the same body waits for the same request.
     let again = ask(body.clone());
     std::thread::sleep(std::time::Duration::from_millis(200));
     let id = pending();
@@ -135,6 +136,6 @@ fn what_the_agent_has_is_not_needed_and_what_it_waits_for_is_one_request() {
     assert_eq!(first["id"], again["id"]);
     w.approve(&text(&first, "id"), json!({}));
     assert_eq!(w.atlas.post("/api/requests", want).expect(200).json(), json!({"state": "not_needed"}));
-    // Another token of the same agent sees it too.
+    // The approval also applies to another token of the same agent.
     token(&w.daemon, &w.ann, "atlas").get(TRIED).expect(200);
 }

@@ -1,5 +1,5 @@
-//! A restore brings back nothing that a request gave and that was taken since: a right of the agent, a role on another agent,
-//! a membership; nor what was only asked for and refused since (DESIGN D22).
+//! A restore does not bring back what a request gave and what was revoked since: an agent's scope, a role on another
+//! agent, a membership. Nor does it bring back a request that was denied since (DESIGN D22).
 
 use serde_json::json;
 
@@ -46,7 +46,7 @@ fn rights_and_roles_and_memberships_that_were_taken_stay_taken() {
     w.daemon.offline("restore", &[&backup]);
     w.daemon.spawn();
     w.atlas = w.daemon.client(w.atlas.token());
-    // Its token was issued before the backup and lives.
+    // The agent's token was issued before the backup and lives.
     assert_eq!(w.atlas.get("/api/auth/whoami").expect(200).json()["agent_name"], "atlas");
     assert_eq!(can(&w), [false; 3]);
     w.atlas.get(export).expect(403);

@@ -1,4 +1,4 @@
-//! A role that a request brought stands beside the lasting one and goes without a trace of it.
+//! A temporary role from a request exists beside the lasting one, and its end does not change the lasting one.
 
 use serde_json::json;
 

@@ -1,12 +1,12 @@
-//! An agent without a credential asks to join, a person sees the same code and decides, and the key is fetched once. The
-//! same agent comes back under its name: its old credentials end.
+//! An agent without a credential asks to join, a person sees the same code and decides, and the agent fetches the key
+//! once. If the same agent joins again under its name, its old credentials end.
 
 use serde_json::{Value, json};
 
 use crate::requests::harness::Harness;
 use crate::support::{Client, Daemon, Reply, text};
 
-/// Somebody who has nothing.
+/// A program without a credential, and the reply to its join.
 pub struct Stranger {
     pub join: Value,
 }
@@ -23,13 +23,13 @@ impl Stranger {
         text(&self.join, "id")
     }
 
-    /// Asks for the key.
+    /// Fetches the key.
     pub fn fetch(&self, daemon: &Daemon) -> Reply {
         daemon.anonymous().post("/api/joins/key", json!({"device_code": self.join["device_code"]}))
     }
 }
 
-/// The client of a fetched key, with the token that it is exchanged for.
+/// A client with a token, for which a fetched key was exchanged.
 #[track_caller]
 pub fn exchanged(daemon: &Daemon, key: &Value) -> Client {
     let body = json!({"requested_token_class": "agent_access"});
@@ -42,7 +42,7 @@ fn a_new_agent_gets_a_key_once_and_nothing_of_it_is_stored_in_clear() {
     let w = Harness::new();
     let stranger = Stranger::asks(&w.daemon, "scout");
     assert_eq!(stranger.fetch(&w.daemon).expect(400).json()["error"], "authorization_pending");
-    // Both sides see the code; who may not make agents sees nothing.
+    // Both sides see the code. A user who may not create agents sees nothing.
     let listed = w.ann.get("/api/requests?state=pending").expect(200).json();
     let seen = &listed[0];
     assert_eq!(seen["code"], stranger.join["user_code"]);
@@ -55,7 +55,7 @@ fn a_new_agent_gets_a_key_once_and_nothing_of_it_is_stored_in_clear() {
     w.atlas.get(&format!("/api/requests/{}", stranger.id())).expect(404);
     let told = w.ann.get("/api/notifications").expect(200).json().to_string();
     assert!(told.contains(&stranger.id()) && told.contains(&text(&stranger.join, "user_code")), "{told}");
-    // The code may be typed as people write it.
+    // A person may type the code in lower case and without the hyphen.
     let code = text(&stranger.join, "user_code").to_lowercase().replace('-', "");
     let decided = w.ann.post(&format!("/api/requests/{code}/approve"), json!({"note": "Welcome."})).expect(200).json();
     assert_eq!((&decided["state"], &decided["agent"]["name"]), (&json!("approved"), &json!("scout")));
@@ -81,12 +81,12 @@ fn the_same_agent_comes_back_and_its_old_credentials_end() {
     let stranger = Stranger::asks(&w.daemon, "Atlas");
     let seen = w.ann.get(&format!("/api/requests/{}", stranger.id())).expect(200).json();
     assert_eq!(seen["agent"]["id"], w.atlas_id.as_str(), "the decider sees whom it would be");
-    // Who comes back ends what is there: that has to be said.
+    // An agent that comes back ends the credentials it had, so the decision must say that it is the same.
     let path = format!("/api/requests/{}/approve", stranger.id());
     w.ann.post(&path, json!({})).expect(422);
     assert_eq!(w.ann.post(&path, json!({"as": "new"})).expect(409).json()["error"], "name_conflict");
     w.ann.post(&path, json!({"as": "same", "scope": ["*"]})).expect(422);
-    // It is not another user's to let in, though he may make agents.
+    // Another user may not approve it, although he may create agents.
     let bob = w.daemon.member("bob", &["*"]);
     w.daemon.grant("user:bob", "*", "creator");
     bob.post(&path, json!({"as": "same"})).expect(404);

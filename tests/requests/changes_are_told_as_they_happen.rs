@@ -1,4 +1,5 @@
-//! `GET /api/events` tells of requests, operations, agents and notifications as they change, and goes on where it was.
+//! `GET /api/events` sends requests, operations, agents and notifications as they change. A client can resume after an
+//! event.
 
 use serde_json::{Value, json};
 
@@ -40,7 +41,7 @@ fn a_request_is_told_at_every_change_to_those_who_may_see_it() {
         }
         assert_eq!(state["state"], "approved");
     }
-    // Who comes back names the last event, and hears of all that came behind it.
+    // A client that reconnects names its last event and gets all later ones.
     drop(ann);
     w.ann.post(&format!("/api/requests/{id}/revoke"), json!({})).expect(200);
     let header = [("Last-Event-ID", first.as_str())];
@@ -49,7 +50,7 @@ fn a_request_is_told_at_every_change_to_those_who_may_see_it() {
     assert!(second > first, "{second} {first}");
     assert_eq!(data["state"], "revoked");
     assert_eq!(next(&mut back, &["request"]).2["id"], json!(id));
-    // The stranger has heard of nothing but itself.
+    // The stranger got no events except its own.
     w.daemon.agent_by(&bob_creator(&w, &bob), "bobs");
     assert_eq!(next(&mut stranger, &["request", "agent"]).0, "agent");
 }

@@ -1,4 +1,4 @@
-//! What has an end is written down and told within a second of it, on a box where nothing else happens.
+//! The end of a request or grant is recorded and sent within a second, on a box where nothing else happens.
 
 use std::time::{Duration, SystemTime};
 

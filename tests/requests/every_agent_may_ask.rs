@@ -1,5 +1,5 @@
-//! Whichever way an agent was made, and however long ago, with the scope that it got it may ask for a right. Only a
-//! credential that its owner has narrowed on purpose may not.
+//! Every agent may make requests with its default scope, in whatever way and however long ago it was created. Only a
+//! credential that the owner has narrowed on purpose may not.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn question() -> Value {
     json!({"kind": "confirm", "question": "Shall I?", "reason": "r"})
 }
 
-/// It asks, reads and withdraws.
+/// The agent makes a request, reads it and withdraws it.
 #[track_caller]
 fn asks(agent: &Client) {
     let id = text(&agent.post("/api/requests", question()).expect(201).json(), "id");
@@ -32,12 +32,13 @@ fn by_key(daemon: &Daemon, owner: &Client, scopes: Value, class: &str) -> Client
 fn made_in_each_dialect() {
     let w = Harness::new();
     asks(&w.atlas);
-    // Agentex, with a user of few rights.
+    // By Agentex, for a user with few rights.
     let built = json!({"name": "built", "description": "d", "acp_type": "sync", "docker_image": "x"});
     let reply = w.ann.post("/agents/register-build", built);
     assert!(reply.status < 300, "{}", reply.text());
     asks(&token(&w.daemon, &w.ann, "built"));
-    // aX, by a key that may make agents and little else; its own key is exchanged with the words of an agent.
+    // By aX, with a key that may create agents and little else. The agent's own key is exchanged with the words of
+    // an agent.
     let manager = by_key(&w.daemon, &w.ann, json!(["agents", "messages"]), "user_access");
     let made = manager.post("/api/v1/agents", json!({"name": "narrow"}));
     assert!(made.status < 300, "{}", made.text());

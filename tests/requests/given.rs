@@ -1,4 +1,4 @@
-//! The box that the model of rights runs beside: agents that ask, who decides, a clock that moves, a daemon that dies.
+//! The box beside the model of rights: agents that ask, people who decide, a clock that moves, a daemon that is killed.
 
 use std::path::Path;
 use std::time::{Instant, SystemTime};
@@ -9,15 +9,15 @@ use serde_json::Value;
 use crate::false_clock::FalseClock;
 use crate::support::{Client, Daemon};
 
-/// What is asked for, and what it is tried with: below the agent's own path, or not.
+/// The scopes that are asked for, the path that tries each, and whether the path is below the agent's own path.
 pub const SCOPES: [(&str, &str, bool); 3] = [
     ("agents.token.read", "token", true),
     ("agents.export", "export", true),
     ("operations.read", "/api/operations", false),
 ];
-/// Seconds that are a jump of the clock.
+/// The seconds from which on a move of the clock is a jump.
 const JUMP: i64 = 60;
-/// Nearer to its end than this nothing is judged.
+/// The seconds around an end in which the model does not check.
 const NEAR: f64 = 2.0;
 
 /// Pseudo-random numbers, the same for the same seed (xorshift64*).
@@ -48,11 +48,11 @@ pub enum What {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
-    /// She owns the agents that ask.
+    /// The owner of the agents that ask.
     Ann,
-    /// Her token with one of the scopes.
+    /// Ann, with a token that has only the first of the scopes.
     Narrow,
-    /// He owns the agents that roles are asked on.
+    /// The owner of the agents that roles are asked for.
     Bob,
     /// An admin.
     Eve,
@@ -69,20 +69,21 @@ pub struct Asked {
 #[derive(Debug, Clone)]
 pub struct Given {
     pub by: Who,
-    /// By the daemon's clock.
+    /// The end by the daemon's clock, in seconds since the epoch.
     pub until: f64,
-    /// By nobody's.
+    /// When it was given, by the monotonic clock, which nobody moves.
     pub at: Instant,
     pub seconds: f64,
 }
 
 impl Given {
-    /// So near to its end that this may have come or not; where the clock went back, by the time that has passed as well.
+    /// Whether the end is so near that it may or may not have come. The time that has passed counts too, because the
+    /// clock may have gone back.
     pub fn is_near(&self, now: f64) -> bool {
         (self.until - now).abs() < NEAR || self.may_be_over()
     }
 
-    /// It ends soon, or has ended.
+    /// Whether it ends soon or has ended.
     pub fn is_late(&self, now: f64) -> bool {
         self.until - now < NEAR || self.may_be_over()
     }
@@ -92,7 +93,7 @@ impl Given {
     }
 }
 
-/// An agent of ann's, and one of the operator's that it asks a role on.
+/// An agent of ann's, and an agent of the operator's on which it asks for a role.
 pub struct Fixture {
     pub atlas: Client,
     pub open: Vec<Asked>,
@@ -102,7 +103,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// What a scope is tried with.
+    /// The path that tries a scope.
     pub fn path(&self, scope: usize) -> String {
         let (_, path, own) = SCOPES[scope];
         if own { format!("/api/agents/{}/{path}", self.name) } else { path.to_owned() }
@@ -117,7 +118,7 @@ pub struct Bench {
     /// Closed while the daemon is down.
     db: Option<Connection>,
     offset: i64,
-    /// How much of that the daemon knew when it last left what it knows of its clock.
+    /// The offset at the daemon's last clean stop, when it saved its clock.
     left: i64,
     clients: [Client; 4],
 }
@@ -129,7 +130,7 @@ impl Bench {
             ("TAOSD_WRITE_ROWS_PER_HOUR", "0"),
             ("TAOSD_SWEEP_INTERVAL", "1"),
             ("TAOSD_BACKUP_INTERVAL", "0"),
-            // That its clock is in doubt stands in the log, which is shown where the model fails.
+            // If the model fails, the log is shown. There the daemon warns that it doubts its clock.
             ("TAOSD_LOG", "warn"),
         ];
         let daemon = match &clock {
@@ -170,19 +171,19 @@ impl Bench {
         self.db.as_ref().expect("a daemon")
     }
 
-    /// Where a request stands in the database.
+    /// The state of a request in the database.
     pub fn state(&self, id: &str) -> String {
         self.db().query_row("SELECT state FROM requests WHERE id = ?1", [id], |row| row.get(0)).unwrap()
     }
 
-    /// An hour goes by for the bounds of an agent.
+    /// Lets an hour pass for an agent's limits on requests.
     pub fn an_hour_passes(&self, nth: usize) {
         let sql = "UPDATE requests SET created_at = created_at - 3600000000 WHERE state <> 'pending'
             AND agent_id = (SELECT id FROM agents WHERE slug = ?1)";
         self.db().execute(sql, [&self.fixtures[nth].name]).unwrap();
     }
 
-    /// The same can be asked again.
+    /// Lets the agent ask for the same again.
     pub fn forget_denial(&self, id: &str) {
         assert_eq!(self.db().execute("UPDATE requests SET decided_at = 0 WHERE id = ?1", [id]).unwrap(), 1);
     }
@@ -191,7 +192,7 @@ impl Bench {
         self.operator.call("PATCH", "/api/users/eve", Some(change)).expect(200);
     }
 
-    /// Another token of Eve's in place of those before: a user has a hundred at the most.
+    /// Replaces Eve's tokens by a new one, because a user may have at most a hundred.
     pub fn new_token_of_eve(&mut self) {
         for old in self.operator.get("/api/users/eve/tokens").expect(200).json().as_array().expect("a list") {
             let id = old["id"].as_str().expect("an id");
@@ -211,11 +212,11 @@ impl Bench {
         self.clock.as_ref().expect("a clock").jump(&format!("{:+}", self.offset));
     }
 
-    /// The daemon ends and begins.
+    /// Kills or stops the daemon, and starts it again.
     pub fn again(&mut self, kill: bool) {
         self.db = None;
-        // Killed, it compares its clock with what it left before. What has gone too far since is a jump, and what ends by
-        // a jump is refused and not ended for good (DESIGN D20).
+        // After a kill the daemon compares its clock with the one it saved last. If it moved too far since, that is a
+        // jump, and what ends by a jump is refused but not ended for good (DESIGN D20).
         if kill && (self.offset - self.left).abs() < JUMP / 2 {
             self.daemon.kill();
             self.daemon.spawn();
@@ -226,12 +227,12 @@ impl Bench {
         self.take_up();
     }
 
-    /// Keeps the box as it is now in a file.
+    /// Writes a backup of the box to a file.
     pub fn back_up(&self, file: &Path) {
         self.daemon.offline("backup", &[file]);
     }
 
-    /// The daemon ends, the file takes its database's place, and it begins.
+    /// Stops the daemon, restores the backup, and starts the daemon.
     pub fn restore(&mut self, file: &Path) {
         self.db = None;
         assert_eq!(self.daemon.stop(), Some(0));
@@ -241,10 +242,10 @@ impl Bench {
         self.take_up();
     }
 
-    /// What the clients and the model go by after a start.
+    /// Opens the database again, and adapts the clients and the model to the new start.
     fn take_up(&mut self) {
         self.db = Some(self.daemon.db());
-        // It counts what is left anew from its clock as that is now, which may be ahead.
+        // The daemon computes the remaining time anew from its present clock, which may be ahead.
         let (now, clock) = (self.now(), Instant::now());
         let open = self.fixtures.iter_mut().flat_map(|fixture| &mut fixture.open);
         for given in open.filter_map(|asked| asked.given.as_mut()) {
@@ -261,7 +262,7 @@ impl Bench {
     }
 }
 
-/// Seconds of a time on the wire.
+/// The seconds since the epoch of a time in a reply.
 pub fn seconds_of(time: &str) -> f64 {
     time.parse::<jiff::Timestamp>().unwrap().as_microsecond() as f64 / 1e6
 }

@@ -1,4 +1,4 @@
-//! What the tests of requests share: ann, who is no admin, and her agent atlas.
+//! The fixture that the tests of requests share: ann, who is no admin, and her agent atlas.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::support::{Client, Daemon, text};
 pub struct Harness {
     pub daemon: Daemon,
     pub ann: Client,
-    /// Atlas with the token that every agent gets.
+    /// Atlas, with a token of an agent's default scope.
     pub atlas: Client,
     pub atlas_id: String,
 }
@@ -27,31 +27,31 @@ impl Harness {
         Self { daemon, ann, atlas, atlas_id }
     }
 
-    /// Atlas asks for something; the request.
+    /// Atlas makes a request. Returns it.
     #[track_caller]
     pub fn ask(&self, body: Value) -> Value {
         self.atlas.post("/api/requests", body).expect(201).json()
     }
 
-    /// Atlas asks for scopes; the request's id.
+    /// Atlas asks for scopes for an hour. Returns the request's id.
     #[track_caller]
     pub fn ask_scope(&self, scope: &[&str]) -> String {
         text(&self.ask(json!({"kind": "scope", "scope": scope, "reason": "r", "duration_seconds": 3600})), "id")
     }
 
-    /// Ann approves; the request.
+    /// Ann approves. Returns the request.
     #[track_caller]
     pub fn approve(&self, id: &str, body: Value) -> Value {
         self.ann.post(&format!("/api/requests/{id}/approve"), body).expect(200).json()
     }
 
-    /// Where a request stands, as ann sees it.
+    /// The state of a request, as the operator sees it.
     #[track_caller]
     pub fn state(&self, id: &str) -> String {
         text(&self.daemon.operator().get(&format!("/api/requests/{id}")).expect(200).json(), "state")
     }
 
-    /// Waits until a request stands somewhere.
+    /// Waits until a request has this state.
     #[track_caller]
     pub fn await_state(&self, id: &str, state: &str) {
         for _ in 0..100 {
@@ -65,7 +65,7 @@ impl Harness {
 }
 
 impl Harness {
-    /// Waits until the end of a request is in the audit; what it says of the request, newest first.
+    /// Waits until the end of a request is in the audit. Returns the audited actions on the request, newest first.
     #[track_caller]
     pub fn await_recorded_end(&self, id: &str) -> Vec<String> {
         for _ in 0..100 {
@@ -87,6 +87,6 @@ pub fn token(daemon: &Daemon, owner: &Client, name: &str) -> Client {
     daemon.client(&text(&issued, "token"))
 }
 
-/// What an action is tried with that the default of an agent does not cover: `agents.token.read` on itself.
+/// The path for `agents.token.read` on atlas itself, which an agent's default scope does not cover.
 pub const TRIED: &str = "/api/agents/atlas/token";
 pub const TRIED_SCOPE: &str = "agents.token.read";

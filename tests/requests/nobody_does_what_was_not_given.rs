@@ -1,7 +1,8 @@
-//! A model of who was given what, beside a real daemon: over random asks, decisions, revocations, lost rights, restarts,
-//! kills, restores and moves of the clock, each agent can do exactly what is in force at that moment, and nothing else.
+//! A model of who was given what, beside a real daemon. Requests, decisions, revocations, lost rights, restarts, kills,
+//! restores and moves of the clock are random. Each agent can do exactly what is in force at that moment.
 //!
-//! `TAOSD_MODEL_STEPS` says how many steps, `TAOSD_MODEL_SEED` which. `TMPDIR=/dev/shm` spares the disk.
+//! `TAOSD_MODEL_STEPS` sets the number of steps, `TAOSD_MODEL_SEED` the seed of the random choices. `TMPDIR=/dev/shm`
+//! spares the disk.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,10 +13,10 @@ use crate::false_clock::FalseClock;
 use crate::requests::given::{Asked, Bench, Dice, Given, SCOPES, What, Who, seconds_of};
 use crate::support::{Client, TempDir, text, wait_until};
 
-/// Agents whose steps are mixed. A move of the clock and a restart are a step of all of them.
+/// The number of agents whose steps are mixed. A move of the clock or a restart is a step of all of them.
 const AGENTS: u64 = 16;
 
-/// Of so many steps one is that the daemon dies, or a backup is made or restored, where there are backups.
+/// In a run with backups, one of this many steps also kills or restarts the daemon, or makes or restores a backup.
 const UPSET: u64 = 40;
 
 struct Model {
@@ -23,25 +24,25 @@ struct Model {
     dice: Dice,
     eve_is_admin: bool,
     eve_is_enabled: bool,
-    /// Where backups lie, and what was so when the last one was made; `None`: none is made.
+    /// The folder of the backups, and the state of the model at the last one. `None` in a run without backups.
     backups: Option<(TempDir, Option<Saved>)>,
     steps: u64,
-    /// Tries that were refused, and that were not.
+    /// The numbers of tries that were refused and allowed.
     tried: [u64; 2],
 }
 
-/// What is so in a backup.
+/// The state of the model in a backup.
 #[derive(Clone)]
 struct Saved {
     file: PathBuf,
     eve_is_admin: bool,
     eve_is_enabled: bool,
-    /// What each agent has open, and whether Bob owns what it asks a role on.
+    /// The open requests of each agent, and whether Bob owns the agent on which it asks for a role.
     agents: Vec<(Vec<Asked>, bool)>,
 }
 
 impl Model {
-    /// Where there is a clock, it moves.
+    /// With a `clock`, the steps also move it.
     fn new(seed: u64, clock: Option<FalseClock>, restores: bool) -> Self {
         let (bench, dice) = (Bench::new(AGENTS, clock), Dice::new(seed));
         let backups = restores.then(|| (TempDir::new(), None));
@@ -51,7 +52,7 @@ impl Model {
     fn may_decide(&self, who: Who, what: What, nth: usize) -> bool {
         match (who, what) {
             (Who::Ann, What::Scope(_)) => true,
-            // Her token with one of the scopes gives that one alone.
+            // Ann's token with one scope can give only that scope.
             (Who::Narrow, What::Scope(scope)) => scope == 0,
             (Who::Bob, What::Role) => self.bench.fixtures[nth].bob_owns,
             (Who::Eve, _) => self.eve_is_admin && self.eve_is_enabled,
@@ -76,7 +77,7 @@ impl Model {
                 let id = text(&reply.json(), "id");
                 fixture.open.push(Asked { id, what, given: None });
             }
-            // What it has is not needed, what it waits for is one request.
+            // It already has this scope or role, or it waits for the same request.
             200 => assert!(fixture.open.iter().any(|asked| asked.what == what), "{}", reply.text()),
             409 => {}
             429 => self.bench.an_hour_passes(nth),
@@ -100,7 +101,7 @@ impl Model {
         }
     }
 
-    /// One of an agent's requests.
+    /// The index of a random open request of an agent.
     fn any(&mut self, nth: usize) -> Option<usize> {
         let open = self.bench.fixtures[nth].open.len() as u64;
         (open > 0).then(|| self.dice.below(open) as usize)
@@ -112,7 +113,7 @@ impl Model {
         let by = if what == "withdraw" { &self.bench.fixtures[nth].atlas } else { &self.bench.operator };
         let reply = by.post(&format!("/api/requests/{}/{what}", asked.id), json!({}));
         let may = (what == "revoke") == asked.given.is_some();
-        // One that is about to end may have ended by now.
+        // A request that was about to end may have ended by now.
         let is_late = asked.given.as_ref().is_some_and(|given| given.is_late(self.bench.now()));
         if is_late && reply.status != 200 {
             return;
@@ -126,16 +127,16 @@ impl Model {
         }
     }
 
-    /// Somebody loses a right, or gets it back: what hung on it is gone for good.
+    /// Somebody loses a right, or gets it back. What depended on a lost right has ended for good.
     fn rights(&mut self, nth: usize) {
         match self.dice.below(3) {
-            // Eve decides for all agents: her turn comes as often as that of one.
+            // Eve decides for all agents, so her rights change only as often as those of one agent.
             0 | 1 if self.dice.below(AGENTS) > 0 => self.probe(nth),
             0 => {
                 self.eve_is_enabled = !self.eve_is_enabled;
                 self.bench.set_eve(&json!({"disabled": !self.eve_is_enabled}));
                 if self.eve_is_enabled {
-                    // A disabled user's credentials are gone.
+                    // A disabled user's credentials have ended.
                     self.bench.new_token_of_eve();
                 }
             }
@@ -159,7 +160,7 @@ impl Model {
         }
     }
 
-    /// The daemon dies, a backup is made, or the last one is restored.
+    /// Kills or restarts the daemon, makes a backup, or restores the last one.
     fn upset(&mut self) {
         let saved = self.backups.as_ref().and_then(|(_, saved)| saved.clone());
         match (self.dice.below(4), saved) {
@@ -184,14 +185,14 @@ impl Model {
         *saved = Some(Saved { file, eve_is_admin, eve_is_enabled, agents });
     }
 
-    /// Of what was so then and what is so now, the lesser is so.
+    /// Restores a backup. Afterwards only what was in force both then and now is in force.
     fn restore(&mut self, saved: &Saved) {
         self.bench.restore(&saved.file);
         for (fixture, (open, bob_owned)) in self.bench.fixtures.iter_mut().zip(&saved.agents) {
             let now = std::mem::take(&mut fixture.open);
             let lesser = |then: &Asked| {
                 let now = now.iter().find(|now| now.id == then.id)?;
-                // What was pending then and has been given since is asked anew.
+                // A request that was pending then and was approved since is pending again.
                 Some(Asked { given: then.given.as_ref().and(now.given.clone()), ..then.clone() })
             };
             fixture.open = open.iter().filter_map(lesser).collect();
@@ -200,24 +201,24 @@ impl Model {
         self.eve_is_admin &= saved.eve_is_admin;
         self.eve_is_enabled &= saved.eve_is_enabled;
         self.end_what_hangs_on_rights();
-        // A token that the backup does not know is dead, and so is one that has died since.
+        // A token that the backup does not know is invalid, and so is one that has ended since.
         if self.eve_is_enabled {
             self.bench.new_token_of_eve();
         }
         (0..self.bench.fixtures.len()).for_each(|nth| self.probe(nth));
     }
 
-    /// The clock moves some times, each by less than what is a jump: what has ended by it has ended for good.
+    /// Moves the clock several times, each time by less than a jump. What ends by such a move has ended for good.
     fn time(&mut self) {
         if self.bench.clock.is_none() {
             return;
         }
         for _ in 0..=self.dice.below(8) {
             self.settle();
-            // Two moves are no jump either, where a busy machine has kept the daemon from its look in between.
+            // Two moves together are no jump either. On a busy machine the daemon may not look at its clock in between.
             let by = if self.dice.below(4) == 0 { -28 } else { 15 + self.dice.below(14) as i64 };
             self.bench.move_clock(by);
-            // At once, before anything is written down: each check looks at the time itself.
+            // At once, before an end is recorded, because each check compares the time itself.
             let (fixtures, first) = (self.bench.fixtures.len(), self.dice.below(AGENTS) as usize);
             (0..fixtures).for_each(|nth| self.probe((first + nth) % fixtures));
             // The daemon looks at its clock every second.
@@ -227,10 +228,10 @@ impl Model {
         self.settle();
     }
 
-    /// Every end that has come is written down before the clock moves on, and what is about to end is taken back.
+    /// Revokes what is about to end, and waits until every end is recorded, before the clock moves on.
     fn settle(&mut self) {
         let is_late = |asked: &Asked, now: f64| asked.given.as_ref().is_some_and(|given| given.is_late(now));
-        // On a busy machine that takes long, and more may end meanwhile.
+        // On a busy machine this takes long, and more may end meanwhile.
         while self.bench.fixtures.iter().flat_map(|fixture| &fixture.open).any(|asked| is_late(asked, self.bench.now()))
         {
             self.settle_once();
@@ -246,7 +247,7 @@ impl Model {
             let reply = self.bench.operator.post(&format!("/api/requests/{}/revoke", asked.id), json!({}));
             assert!([200, 409].contains(&reply.status), "{}", reply.text());
         }
-        // After a commit it writes down what has ended.
+        // After a commit the daemon records what has ended.
         self.bench.operator.post("/api/ui/notify", json!({"title": "t", "body": "b"})).expect(200);
         for asked in all().filter(|asked| is_over(asked)) {
             wait_until("the end is written down", || self.bench.state(&asked.id) != "approved");
@@ -256,7 +257,7 @@ impl Model {
         }
     }
 
-    /// The agent tries everything: what it can do is what is in force. What another was given is nothing to it.
+    /// The agent tries everything: exactly what is in force works, and nothing that another agent was given.
     fn probe(&mut self, nth: usize) {
         let other = (nth + 1 + self.dice.below(AGENTS - 1) as usize) % AGENTS as usize;
         let fixture = &self.bench.fixtures[nth];
@@ -315,7 +316,7 @@ impl Model {
     }
 }
 
-/// How a try of an agent is answered. That replies have their form is seen elsewhere: here it would take half the time.
+/// The status of an agent's try. Other tests check the form of replies; here that would take half the time.
 fn tried(atlas: &Client, path: &str) -> u16 {
     atlas.try_send("GET", path, None).expect("a reply").status
 }

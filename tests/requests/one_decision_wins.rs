@@ -1,4 +1,4 @@
-//! Twenty deciders at once: one outcome, and everybody sees the same.
+//! Twenty people decide at once. There is one outcome, and everybody sees the same.
 
 use std::sync::{Arc, Barrier};
 

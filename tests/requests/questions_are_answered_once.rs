@@ -1,11 +1,11 @@
-//! A question is answered once: by a decision, or by the owner's own reply to the message that puts it.
+//! A question is answered once: by a decision, or by the owner's own reply to the message with the question.
 
 use serde_json::json;
 
 use crate::requests::harness::Harness;
 use crate::support::text;
 
-/// The message that puts the newest question, as ann reads it.
+/// The newest message, with the question, as ann reads it.
 fn message(w: &Harness) -> serde_json::Value {
     let list = w.ann.get("/api/v1/messages?limit=1").expect(200).json();
     list["messages"][0].clone()
@@ -75,7 +75,7 @@ fn only_the_asker_sees_it_as_a_question() {
     w.ann.post("/api/ui/ask", json!({"question": "q?"})).expect_error(403, "agent_required");
     let scope = w.ask_scope(&["agents.logs"]);
     w.atlas.get(&format!("/api/ui/ask/{scope}")).expect_error(404, "question_not_found");
-    // Its owner decides it as a request, and was told.
+    // The owner can decide it as a request, and got a notification.
     let told = w.ann.get("/api/notifications").expect(200).json();
     assert!(
         told.as_array().expect("a list").iter().any(|one| one["action_url"] == format!("/ui/requests/{id}")),

@@ -1,4 +1,4 @@
-//! A thousand agents wait for their owner and hold no thread; each goes on within moments of the decision.
+//! A thousand agents wait for their owner and hold no thread. Each goes on within moments of the decision.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ fn threads(daemon: &Daemon) -> usize {
     line.trim().parse().expect("a number")
 }
 
-/// Sends a request that waits, and leaves its reply to come.
+/// Sends a call that waits, without reading the reply.
 fn begin(daemon: &Daemon, agent: &Client, id: &str) -> TcpStream {
     let mut stream = TcpStream::connect(&daemon.address).expect("a connection");
     let head = format!(
@@ -55,7 +55,7 @@ fn a_thousand_wait_without_a_thread_and_go_on_at_once() {
         .collect();
     let waiting: Vec<_> = asked.into_iter().map(|(agent, id)| (begin(&daemon, &agent, &id), agent, id)).collect();
     std::thread::sleep(Duration::from_millis(500));
-    // One that was busy may have made a worker or two.
+    // A busy daemon may have started a worker or two.
     let during = threads(&daemon);
     assert!(during <= before + 4, "{before} threads before, {during} with {AGENTS} waiting");
     operator.get("/api/auth/whoami").expect(200);

@@ -1,4 +1,4 @@
-//! What was given ends at once with the agent, with the decider, and with the decider's own right; and stays ended.
+//! What was given ends at once with the agent, with the decider, and with the decider's own right. It stays ended.
 
 use serde_json::json;
 
@@ -53,7 +53,7 @@ fn an_owner_no_more_of_the_thing_gives_no_role_on_it() {
     w.daemon.grant("user:bob", &thing, "viewer");
     w.atlas.get("/api/agents/thing").expect(404);
     assert_eq!(w.state(&id), "revoked");
-    // The same where his grant is deleted.
+    // It also ends if his grant is deleted.
     let grant = w.daemon.grant("user:bob", &thing, "owner");
     w.atlas.get("/api/agents/thing").expect(404);
     let id = text(&w.ask(ask), "id");
@@ -96,7 +96,7 @@ fn a_restart_keeps_what_was_given_until_its_end() {
     let atlas = w.daemon.client(w.atlas.token());
     atlas.get(TRIED).expect(200);
     w.daemon.execute("UPDATE requests SET until = 1 WHERE id = ?1", [&id]);
-    // What is changed past the daemon is seen within a quarter of a second.
+    // The daemon sees a change by another process within a quarter of a second.
     std::thread::sleep(std::time::Duration::from_millis(300));
     atlas.get(TRIED).expect(403);
     w.await_recorded_end(&id);

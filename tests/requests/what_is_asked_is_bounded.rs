@@ -1,4 +1,4 @@
-//! Every field has its bounds, and an agent can neither bury its owner in requests nor ask the same again and again.
+//! Every field has its bounds. An agent cannot flood its owner with requests, nor repeat the same request without end.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! What a request gave ends by its time, at the check, for every credential of the agent; and can be taken back before.
+//! What a request gave ends at its time for every credential of the agent, because each check compares the time. It can
+//! be revoked before.
 
 use serde_json::json;
 
@@ -13,7 +14,7 @@ fn jwt(w: &Harness) -> Client {
     w.daemon.client(&text(&issued, "access_token"))
 }
 
-/// Shortens what was granted so that it ends in a moment.
+/// Shortens what was granted, so that it ends in `millis` milliseconds.
 fn shorten(w: &Harness, id: &str, millis: i64) {
     w.daemon
         .execute("UPDATE requests SET until = (unixepoch('subsec') * 1000 + ?2) * 1000 WHERE id = ?1", (id, millis));
@@ -72,7 +73,7 @@ fn what_was_given_for_a_time_cannot_be_passed_on() {
     let child = w.atlas.post("/api/agents", json!({"name": "child", "scope": [TRIED_SCOPE]}));
     child.expect_error(403, "scope_exceeds_issuer");
     w.atlas.post("/api/agents", json!({"name": "child", "scope": ["agents.read"]})).expect(200);
-    // Its own token gets no more either: that would be worth nothing after the end.
+    // Nor may a new token of the agent contain the temporary scope, which would be worth nothing after the end.
     let issue = |scope: &str| w.atlas.post("/api/agents/atlas/token/issue", json!({"scope": [scope]}));
     issue(TRIED_SCOPE).expect_error(403, "scope_exceeds_issuer");
 }
@@ -86,10 +87,10 @@ fn a_request_that_nobody_decides_expires() {
         std::thread::spawn(move || atlas.get(&format!("/api/requests/{id}?wait=20")).expect(200).json())
     };
     w.daemon.execute("UPDATE requests SET expires_at = (unixepoch('subsec') * 1000 + 300) * 1000 WHERE id = ?1", [&id]);
-    // Something is committed, so that the clock of ends looks.
+    // A commit makes the daemon look at what has ended.
     w.daemon.agent("other");
     assert_eq!(waiting.join().expect("the waiting agent")["state"], "expired");
     w.ann.post(&format!("/api/requests/{id}/approve"), json!({})).expect_error(409, "request_decided");
-    // It may ask again at once.
+    // The agent may ask again at once.
     assert_ne!(w.ask_scope(&[TRIED_SCOPE]), id);
 }

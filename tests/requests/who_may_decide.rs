@@ -1,4 +1,4 @@
-//! Who may decide: the agent's owner and the admins, of a role the owners of what it is about; never an agent.
+//! Who may decide: the agent's owner and the admins, and for a role the owners of the resource. An agent never may.
 
 use serde_json::json;
 
@@ -74,7 +74,7 @@ fn a_role_is_given_by_who_owns_the_thing_and_asking_tells_nothing_of_it() {
         request
     };
     assert_eq!(same(&real), same(&none));
-    // Ann sees both and may deny them; what is not hers she cannot give.
+    // Ann sees both and may deny them, but she cannot give a role on what is not hers.
     let (real, none) = (text(&real, "id"), text(&none, "id"));
     for id in [&real, &none] {
         w.ann.post(&format!("/api/requests/{id}/approve"), json!({})).expect_error(404, "agent_not_found");

@@ -1,4 +1,4 @@
-//! SIGHUP with a file that cannot be used: all of it is told, none of it is taken up.
+//! SIGHUP with a file that cannot be used: the log lists every mistake, and no setting changes.
 
 use std::fs;
 

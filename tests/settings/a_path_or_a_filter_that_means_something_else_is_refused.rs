@@ -1,5 +1,5 @@
-//! Settings that would be taken literally and mean something else: a path that only a shell makes whole, a filter that
-//! silences everything.
+//! Settings that the daemon would take literally, against their meaning: a path that only a shell completes, a filter
+//! that silences everything.
 
 use std::fs;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::support::{Daemon, TempDir, ended};
 /// The keys whose value is a path, or a list of them.
 const PATHS: &[&str] =
     &["data_dir", "socket", "time_sync_file", "containers_socket", "lxc_images", "mount_roots", "secret_file"];
-/// Those below which a name is a path and the value is none.
+/// The keys whose example contains a path although their value is none.
 const NO_PATHS: &[&str] = &["url"];
 const BAD: &[&str] = &["~/x", "~", "$HOME/x", "${HOME}/x", "x", "./x", "../x"];
 
@@ -29,7 +29,7 @@ fn line(key: &taosd::config::keys::SettingKey, path: &str) -> String {
 fn every_path_setting_in_every_place_is_whole() {
     let dir = TempDir::new();
     let file = dir.path().join("taosd.toml");
-    // A key whose example is a path belongs into the list above.
+    // A key whose example is a path must be in the list above.
     for key in KEYS.iter().filter(|key| key.example.contains("\"/") && !NO_PATHS.contains(&key.name)) {
         assert!(PATHS.contains(&key.name), "{} is not looked at here", key.name);
     }

@@ -1,4 +1,4 @@
-//! SIGHUP: names, models, frameworks, policies and the webhook are those of the file from then on.
+//! SIGHUP applies the names, models, frameworks, policies and the webhook of the file.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! SIGHUP: a limit in the file acts from the next request on, and what needs a restart is named.
+//! SIGHUP: a limit in the file applies from the next request on, and the log names what needs a restart.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -65,7 +65,7 @@ fn streams_and_connections_are_counted_by_the_new_limits() {
     assert_eq!((held[1].status, open().status), (200, 429));
     harness.reload("max_streams = 2\n");
     assert_eq!(open().status, 503);
-    // The two streams and this are three.
+    // The two streams and this connection are three.
     harness.reload("max_connections_per_peer = 3\n");
     let third = TcpStream::connect(&harness.daemon.address).unwrap();
     let mut fourth = TcpStream::connect(&harness.daemon.address).unwrap();
@@ -102,7 +102,7 @@ fn what_needs_a_restart_is_named_each_time_and_the_rest_is_taken_up() {
 #[test]
 fn the_log_tells_more_or_less_from_then_on_and_the_audit_keeps_what_was_changed() {
     let harness = BoxWithFile::start("log = 'warn'\n");
-    // Where nothing is logged below a warning, the end of a reload cannot be waited for.
+    // With `log = 'warn'` the log does not show the end of a reload, so the test waits for the audit.
     std::fs::write(&harness.file, "log = 'info'\nallowed_hosts = ['box.lan']\n").unwrap();
     let pid = harness.daemon.pid().to_string();
     std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap();

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Daemon, TempDir, ended};
 
-/// What is logged when a reload is over.
+/// The log shows one of these at the end of a reload.
 const ENDS: [&str; 2] = ["reloaded,", "reload refused,"];
 
-/// A daemon and its file.
+/// A daemon and its settings file.
 pub struct BoxWithFile {
     pub daemon: Daemon,
     pub file: PathBuf,
@@ -18,12 +18,12 @@ pub struct BoxWithFile {
 }
 
 impl BoxWithFile {
-    /// A daemon that was started with these settings.
+    /// Starts a daemon with these settings.
     pub fn start(text: &str) -> Self {
         Self::with(text, &[])
     }
 
-    /// One with more variables in its environment.
+    /// Starts a daemon with these settings and more environment variables.
     pub fn with(text: &str, env: &[(&str, &str)]) -> Self {
         let dir = TempDir::new();
         let file = dir.path().join("taosd.toml");
@@ -32,19 +32,19 @@ impl BoxWithFile {
         Self { daemon: Daemon::with(&arguments, env), file, dir }
     }
 
-    /// A path beside the file.
+    /// Returns a path beside the file.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// Writes other settings and has them read; what was logged of that.
+    /// Writes other settings, reloads them, and returns the log of the reload.
     #[track_caller]
     pub fn reload(&self, text: &str) -> String {
         fs::write(&self.file, text).expect("a file");
         self.hang_up()
     }
 
-    /// Has the file read again; what was logged of that.
+    /// Reloads the file and returns the log of the reload.
     #[track_caller]
     pub fn hang_up(&self) -> String {
         let before = self.daemon.log_text().len();
@@ -69,7 +69,7 @@ pub fn taosd(arguments: &[&str], env: &[(&str, &str)]) -> Output {
     ended(&mut command)
 }
 
-/// What it printed, on both.
+/// Returns what a program printed on stdout, then on stderr.
 pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }

@@ -1,4 +1,4 @@
-//! A reload closes nothing: neither a connection at rest, nor a stream, nor a request that is under way.
+//! A reload closes no idle connection, no stream and no connection with a request in progress.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
-//! `taosd config check`, and a start with settings that cannot be used: all mistakes with their places, exit code 2.
+//! `taosd config check`, and a start with settings that cannot be used, report all mistakes with their places, and exit
+//! with code 2.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! A file that is no file, too large, no text or endless nesting is refused quickly, with its name and no more.
+//! A settings file that is not a regular file, is too large, is not UTF-8 or is nested too deeply is refused quickly,
+//! with a short error that names it.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! Settings: what a file, the environment and flags may say, and what a reload makes of it, through the real binary.
+//! Settings through the real binary: what a file, the environment and flags may contain, and what a reload changes.
 
 #[path = "../notify/events.rs"]
 mod events;

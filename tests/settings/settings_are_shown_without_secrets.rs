@@ -1,4 +1,4 @@
-//! `taosd config show`: every value with its place; what may be a secret has a stand-in.
+//! `taosd config show` prints every value with its place, and a placeholder for what may be a secret.
 
 use std::fs;
 

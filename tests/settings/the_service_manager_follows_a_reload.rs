@@ -1,4 +1,5 @@
-//! The protocol of systemd: RELOADING with the time, then READY with a status, whether or not the file was good.
+//! A reload follows the protocol of systemd: RELOADING with the time, then READY with a status, even if the file cannot
+//! be used.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -17,7 +18,7 @@ fn a_reload_is_announced_and_ended() {
         loop {
             let n = manager.recv(&mut bytes).expect("a message");
             let text = String::from_utf8_lossy(&bytes[..n]).into_owned();
-            // A watchdog's signs of life come in between.
+            // Messages of the watchdog come in between.
             if text.trim() != "WATCHDOG=1" {
                 return text;
             }

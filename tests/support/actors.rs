@@ -1,4 +1,4 @@
-//! Who may act in a test: members with a token of their own, agents with theirs.
+//! The actors of a test: members with their own tokens, and agents with theirs.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ impl Daemon {
         self.user_token(username, &["*"])
     }
 
-    /// Another token of a user.
+    /// Issues another token of a user.
     #[track_caller]
     pub fn user_token(&self, username: &str, scopes: &[&str]) -> Client {
         let path = format!("/api/users/{username}/tokens");
@@ -27,19 +27,19 @@ impl Daemon {
         self.client(issued["token"].as_str().expect("a token"))
     }
 
-    /// Makes an agent of the operator's. Its id.
+    /// Makes an agent that the operator owns. Returns its id.
     #[track_caller]
     pub fn agent(&self, name: &str) -> String {
         self.agent_by(&self.operator(), name)
     }
 
-    /// Makes an agent as this caller. Its id.
+    /// Makes an agent as this caller. Returns its id.
     #[track_caller]
     pub fn agent_by(&self, caller: &Client, name: &str) -> String {
         text(&caller.post("/api/agents", json!({"name": name})).expect(200).json(), "id")
     }
 
-    /// Lets an agent have these scopes, issues its token with them and uses it.
+    /// Adds these scopes to an agent's scope, and issues its token with them. Returns a client with that token.
     #[track_caller]
     pub fn agent_token(&self, name: &str, scopes: &[&str]) -> Client {
         let mut scope = self.record(name)["scope"].as_array().expect("a scope").clone();
@@ -70,7 +70,7 @@ impl Daemon {
     }
 }
 
-/// A field of an object that must be a text.
+/// Returns a field of an object. The field must be a text.
 #[track_caller]
 pub fn text(object: &Value, field: &str) -> String {
     object[field].as_str().unwrap_or_else(|| panic!("{field} is no text in {object}")).to_owned()

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::Reply;
 
-/// The dialect's errors.
+/// Checks of error replies in the aX dialect.
 pub trait AxReply {
-    /// Fails unless this is the error `code` in the dialect's envelope; its `detail` otherwise.
+    /// Fails unless this is the error `code` in the dialect's envelope. Returns the `detail`.
     #[track_caller]
     fn expect_ax(self, status: u16, code: &str) -> Value;
 }

@@ -1,7 +1,7 @@
-//! What holds for every reply, whatever was asked: checked by the tests' client on all it ever sees.
+//! Checks that must hold for every reply. The tests' client runs them on every reply that it receives.
 //!
-//! The standard headers; the envelope of errors; a status and a code that the route declares; a body of the shape that
-//! `/openapi.json` promises.
+//! They check the standard headers, the envelope of errors, that the route declares the status and the code, and that
+//! the body has the shape that `/openapi.json` promises.
 
 use std::sync::OnceLock;
 
@@ -15,7 +15,7 @@ use taosd::rest::route::Answer;
 use super::Reply;
 use super::schema;
 
-/// Codes that any route may answer with, so that none declares them: the edge's, and the daemon's own troubles.
+/// Codes that any route may return and that no route declares: those of the edge, and the daemon's own errors.
 pub const GENERAL: &[&Code] = &[
     codes::BAD_REQUEST,
     codes::INVALID_PATH,
@@ -49,7 +49,7 @@ pub const GENERAL: &[&Code] = &[
     codes::AGENT_FROZEN,
 ];
 
-/// Codes that a contract gives a second status.
+/// Codes that a contract sends with a second status.
 const TWICE: &[(&Code, u16)] = &[
     (codes::AUDIENCE_NOT_ALLOWED, 403),
     (codes::FINGERPRINT_MISMATCH, 403),
@@ -57,13 +57,13 @@ const TWICE: &[(&Code, u16)] = &[
     (codes::AGENT_FROZEN, 401),
 ];
 
-/// What a contract words itself, outside the aX dialect: how such a detail begins.
+/// The beginnings of details that a contract words itself, outside the aX dialect.
 const WORDED: &[&str] = &["PATs cannot be used on business routes", "Field required: "];
 
-/// Public keys: the one JSON that may be kept for a while.
+/// The public keys: the only JSON that a client may cache.
 const JWKS: &str = "/.well-known/jwks.json";
 
-/// The route that serves this method on this path (no query), literal segments first.
+/// Returns the route that serves this method on this path (without a query). Literal segments win over parameters.
 pub fn route_of(method: &str, path: &str) -> Option<&'static ApiRoute> {
     let method = if method == "HEAD" { "GET" } else { method };
     let fits = |route: &&ApiRoute| route.method.as_str() == method && matches(route.path, path);
@@ -71,7 +71,7 @@ pub fn route_of(method: &str, path: &str) -> Option<&'static ApiRoute> {
     all.filter(fits).min_by_key(|route| route.path.split('/').map(|s| s.starts_with('{')).collect::<Vec<_>>())
 }
 
-/// True if a path is of this pattern.
+/// Returns true if a path matches this pattern.
 pub fn matches(pattern: &str, path: &str) -> bool {
     let mut given = path.split('/').filter(|s| !s.is_empty());
     for wanted in pattern.split('/').filter(|s| !s.is_empty()) {
@@ -86,19 +86,19 @@ pub fn matches(pattern: &str, path: &str) -> bool {
     given.next().is_none()
 }
 
-/// The whole document, made once.
+/// Returns the document of `/openapi.json`, which is built once.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(|| taosd::api::surface(taosd::api::routes()))
 }
 
-/// Fails unless this reply may be sent.
+/// Fails unless this reply obeys the rules of every reply.
 #[track_caller]
 pub fn check(method: &str, target: &str, reply: &Reply) {
     let path = target.split('?').next().unwrap_or(target);
     let route = route_of(method, path);
     headers(method, path, reply);
-    // A page, for people; and the files it needs.
+    // The pages of the console, with their files, and the other HTML pages are for people.
     if is_console(path)
         || route.is_none() && reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html"))
     {
@@ -115,7 +115,7 @@ pub fn check(method: &str, target: &str, reply: &Reply) {
     }
 }
 
-/// True for the console's own.
+/// Returns true for the paths of the console.
 fn is_console(path: &str) -> bool {
     path == "/ui" || path.starts_with("/ui/") || path == "/favicon.ico"
 }
@@ -139,7 +139,7 @@ fn headers(method: &str, path: &str, reply: &Reply) {
     assert_eq!(names.len(), reply.headers.len(), "a header stands twice: {what}");
     let kind = reply.header("content-type").unwrap_or("");
     if path == "/api" || path.starts_with("/api/") || path != JWKS && kind == "application/json" {
-        // A file says so in the words of the aX contract, section 10.
+        // Downloads have the value of the aX contract, section 10.
         let file = path.starts_with("/api/v1/uploads/files/") && reply.status == 200;
         assert_eq!(reply.header("cache-control"), Some(if file { "private, no-store" } else { "no-store" }), "{what}");
     }
@@ -155,7 +155,7 @@ fn headers(method: &str, path: &str, reply: &Reply) {
     }
 }
 
-/// True for sentences, with a command at the end or without one, and for fields and what is wrong with each.
+/// Returns true for a sentence, with or without a command at the end, and for `field: problem`.
 fn is_plain(told: &str) -> bool {
     let is_field = told.split_once(": ").is_some_and(|(field, _)| !field.contains(' '));
     let is_worded = WORDED.iter().any(|words| told.starts_with(words));
@@ -166,7 +166,7 @@ fn is_plain(told: &str) -> bool {
 #[track_caller]
 fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     let what = format!("{method} {target}: {} {}", reply.status, reply.text());
-    // A page tells a person of a refusal in a page.
+    // A route of a page may send its errors as a page.
     let may_be_page = |route: &ApiRoute| route.answer.1.may_be_page();
     if route.is_some_and(may_be_page) && reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html"))
     {
@@ -177,7 +177,7 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     if path_is_mcp(target) {
         return mcp_error(&what, reply, &body);
     }
-    // The aX dialect keeps the code inside, and says beside it what people should read.
+    // The aX dialect has the code inside `detail`, and the text for people in `error`.
     let ax = body["detail"].is_object();
     let agentex = body.get("message").is_some();
     let (slug, told) = match (ax, agentex) {
@@ -200,7 +200,7 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     assert_eq!(body["fix"], code.fix, "{what}");
     assert_eq!(body["doc_url"], code.doc_url_in(dialect), "{what}");
     assert!(told.as_str().is_some_and(|told| !told.is_empty()), "{what}");
-    // The aX contract, section 2, gives the words of its errors, and OAuth's begin with the parameter.
+    // The aX contract, section 2, words its errors itself. Errors of OAuth begin with the parameter.
     let otherwise = ax || body.get("error_description").is_some();
     assert!(
         otherwise || told.as_str().is_some_and(is_plain),
@@ -209,7 +209,7 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     match reply.status {
         401 => {
             let scheme = reply.header("www-authenticate").unwrap_or_default();
-            // A client that showed its secret in the header is told how that is done.
+            // An OAuth client that used the `Authorization` header gets the scheme `Basic`.
             let is_client = code == codes::INVALID_CLIENT && scheme == "Basic realm=\"taosd\"";
             assert!(scheme == "Bearer" || is_client, "{what}");
         }
@@ -238,7 +238,7 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     }
 }
 
-/// A refusal of an OAuth or aX route stands in the document under the very status that it is sent with.
+/// Fails unless the document names a refusal of an OAuth or aX route under the status that the reply has.
 #[track_caller]
 fn told_as_sent(route: &ApiRoute, reply: &Reply, code: &Code) {
     let told = operation(route)["responses"][reply.status.to_string()]["description"].as_str().unwrap_or_default();
@@ -246,17 +246,17 @@ fn told_as_sent(route: &ApiRoute, reply: &Reply, code: &Code) {
     assert!(is_told, "{} has {} {}, its document says {told:?} there", route.id, reply.status, code.slug);
 }
 
-/// What the document says of a route.
+/// Returns the document's entry for a route.
 fn operation(route: &ApiRoute) -> &'static Value {
     &document()["paths"][route.path.replace("...}", "}")][route.method.as_str().to_lowercase()]
 }
 
-/// The endpoint that speaks JSON-RPC.
+/// Returns true for the MCP endpoint, which speaks JSON-RPC.
 fn path_is_mcp(target: &str) -> bool {
     target.split('?').next().is_some_and(|path| path.trim_end_matches('/') == "/mcp")
 }
 
-/// An error of JSON-RPC; where a code of ours is in it, with the rest of the envelope.
+/// Checks an error of JSON-RPC. If it has a code of taosd, checks the rest of the envelope too.
 #[track_caller]
 fn mcp_error(what: &str, reply: &Reply, body: &Value) {
     let schema = &document()["components"]["schemas"]["McpError"];

@@ -1,4 +1,4 @@
-//! The daemon's own file, opened beside it: to look at what is really stored, and to bring about what no request can.
+//! The daemon's database, opened by the test: to see what is stored, and to make states that no request can make.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,36 +8,36 @@ use rusqlite::{Connection, Params};
 
 use super::Daemon;
 
-/// Every row of every table, as text, by table and primary key.
+/// Every row of every table, as text, by table and first column.
 pub type Rows = BTreeMap<String, String>;
 
 impl Daemon {
-    /// A connection to the database, which the daemon may be using as well.
+    /// Opens a connection to the database. The daemon may use the database at the same time.
     pub fn db(&self) -> Connection {
         let conn = Connection::open(self.database()).expect("the database");
         conn.busy_timeout(Duration::from_secs(10)).expect("a timeout");
         conn
     }
 
-    /// Runs one statement on the database; how many rows it changed.
+    /// Runs one statement on the database. Returns the number of changed rows.
     #[track_caller]
     pub fn execute(&self, sql: &str, params: impl Params) -> usize {
         self.db().execute(sql, params).unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
 
-    /// The number that a statement asks for.
+    /// Returns the number that a query selects.
     #[track_caller]
     pub fn number(&self, sql: &str, params: impl Params) -> i64 {
         self.db().query_row(sql, params, |row| row.get(0)).unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
 
-    /// The text that a statement asks for.
+    /// Returns the text that a query selects.
     #[track_caller]
     pub fn text(&self, sql: &str, params: impl Params) -> String {
         self.db().query_row(sql, params, |row| row.get(0)).unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
 
-    /// Everything that is stored, row by row.
+    /// Returns all stored rows.
     pub fn rows(&self) -> Rows {
         let conn = self.db();
         let mut tables =
@@ -53,7 +53,7 @@ impl Daemon {
             while let Some(row) = rows.next().expect("a row") {
                 let cells: Vec<String> = (0..width).map(|at| cell(row.get(at).expect("a cell"))).collect();
                 number += 1;
-                // Most tables have their key first; idempotency and virtual tables are told apart by their place.
+                // The first column of most tables is the key. In `idempotency` it is not, so its rows are numbered.
                 let key = if name == "idempotency" { number.to_string() } else { cells[0].clone() };
                 all.insert(format!("{name}/{key}"), cells.join(" | "));
             }
@@ -72,7 +72,7 @@ fn cell(value: Value) -> String {
     }
 }
 
-/// True for a row of the audit chain, and for the note of its end.
+/// Returns true for a row of the audit chain, and for the row in `meta` with its head.
 pub fn is_audit(key: &str) -> bool {
     key.starts_with("audit/") || key == "meta/audit_head"
 }

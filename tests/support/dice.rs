@@ -1,4 +1,4 @@
-//! Chance that can be repeated.
+//! Pseudo-random numbers that can be repeated.
 
 /// Pseudo-random numbers, the same for the same seed (xorshift64*).
 pub struct Dice(u64);
@@ -8,7 +8,7 @@ impl Dice {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// A number of steps or a seed that the environment names.
+    /// Reads a number, such as a seed or a count of steps, from an environment variable.
     pub fn told(name: &str) -> Option<u64> {
         std::env::var(name).ok().and_then(|text| text.parse().ok())
     }
@@ -21,12 +21,12 @@ impl Dice {
         usize::try_from(number % most as u64).expect("a small number")
     }
 
-    /// True once in so many times.
+    /// Returns true once in `times` calls, on average.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// One of them, or none of none.
+    /// Returns one element, or none if `all` is empty.
     pub fn of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         if all.is_empty() { None } else { all.get(self.below(all.len())) }
     }

@@ -1,6 +1,6 @@
-//! A real daemon in a temporary directory, and a small HTTP client that hides nothing.
+//! A real daemon in a temporary directory, and a small HTTP client that returns replies unchanged.
 //!
-//! Every test starts its own `taosd` binary on a free port. What the daemon logged is shown when the test fails.
+//! Every test starts its own `taosd` binary on a free port. A failing test prints the end of the daemon's log.
 
 #![allow(dead_code, unused_imports, reason = "each test target uses its own part of this")]
 
@@ -30,11 +30,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A directory that goes when this does.
+/// A directory that is deleted when this value is dropped.
 pub struct TempDir(PathBuf);
 
 impl TempDir {
-    /// A fresh directory; the name is short because Unix socket paths are.
+    /// Creates a fresh directory. Its name is short because the paths of Unix sockets are limited.
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("taosd-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -63,9 +63,9 @@ pub struct Daemon {
     pub token: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
-    /// Where its data is.
+    /// The data directory.
     pub data: PathBuf,
-    /// Where stderr goes.
+    /// The file that stderr is written to.
     pub log: PathBuf,
     dir: TempDir,
 }
@@ -79,7 +79,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The value of a header, its name in any case.
+    /// Returns the value of a header. The case of `name` does not matter.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
@@ -92,14 +92,14 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("not JSON ({e}): {}", self.text()))
     }
 
-    /// Fails unless the status is this one; the reply itself otherwise.
+    /// Fails unless the reply has this status. Returns the reply.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self
     }
 
-    /// Fails unless this is the error `code` in the Agentex dialect, whose envelope the client has checked.
+    /// Fails unless this is the error `code` in the Agentex dialect. The client has checked the envelope already.
     #[track_caller]
     pub fn expect_agentex(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self.json()["error"].as_str().unwrap_or("")), (status, code), "{}", self.text());
@@ -118,11 +118,11 @@ impl Reply {
     }
 }
 
-/// The longest that "at once" may take, however busy the machine is. It only tells an event from a timeout, a poll or a
-/// stall, which last twice as long or more. No test asserts a speed; `benches/` measure how fast things are.
+/// The longest time that "at once" may take, however busy the machine is. It only distinguishes an event from a
+/// timeout, a poll or a stall, which last at least twice as long. No test asserts a speed; `benches/` measure speed.
 pub const SOON: Duration = Duration::from_secs(10);
 
-/// Waits until something is so, for half a minute at the most.
+/// Waits until `is_so` returns true, for at most 30 seconds.
 #[track_caller]
 pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let since = Instant::now();
@@ -132,7 +132,8 @@ pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Runs what has to end by itself, and kills it after a minute: a daemon that starts where it must not would run for ever.
+/// Runs a command that must end by itself, and kills it after a minute. A daemon that starts although it must not would
+/// run forever.
 pub fn ended(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("it starts");
@@ -162,7 +163,7 @@ impl Daemon {
         daemon
     }
 
-    /// A daemon that is not started yet; its data lies in `data`, or in a directory of its own.
+    /// A daemon that is not started yet. Its data directory is `data`, or a temporary one.
     pub fn prepared(data: Option<&Path>, args: &[&str], env: &[(&str, &str)]) -> Self {
         let dir = TempDir::new();
         let mut child = Command::new("true").spawn().expect("a placeholder");
@@ -179,7 +180,7 @@ impl Daemon {
         }
     }
 
-    /// Starts it where the start must fail: its exit code and what it wrote to stderr.
+    /// Starts the daemon, which must fail. Returns the exit code and the text on stderr.
     pub fn refused_start(&self) -> (Option<i32>, String) {
         let output = ended(&mut self.command());
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -187,13 +188,13 @@ impl Daemon {
         (output.status.code(), text)
     }
 
-    /// Runs `taosd check` on its data: what it says, if all is well.
+    /// Runs `taosd check` on the data, which must succeed. Returns its output.
     #[track_caller]
     pub fn check(&self) -> String {
         self.offline("check", &[])
     }
 
-    /// Runs a command of `taosd` on its data, with its environment: what it says, if all is well.
+    /// Runs a command of `taosd` on the data, with the daemon's environment. It must succeed. Returns its output.
     #[track_caller]
     pub fn offline(&self, verb: &str, args: &[&Path]) -> String {
         let output = self.program().arg(verb).arg("--data-dir").arg(&self.data).args(args).output().expect("taosd");
@@ -206,7 +207,7 @@ impl Daemon {
     pub fn command(&self) -> Command {
         let mut command = self.program();
         command.arg("--data-dir").arg(&self.data).args(["--listen", "127.0.0.1:0"]).args(&self.args);
-        // This machine's containers are no business of a test that does not ask for them.
+        // A test must not touch the containers of this machine unless it asks for them.
         if !self.args.iter().any(|arg| arg.starts_with("--containers") || arg == "--config") {
             command.args(["--containers", "none"]);
         }
@@ -217,13 +218,13 @@ impl Daemon {
     fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
         command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET");
-        // What a test is told by the environment is no setting of the daemon.
+        // These variables are for the tests, not for the daemon.
         command.env_remove("TAOSD_MODEL_STEPS").env_remove("TAOSD_MODEL_SEED");
         command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         command
     }
 
-    /// Starts it again on the same data; it must not be running.
+    /// Starts the daemon on the same data. It must not be running.
     pub fn spawn(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).expect("the log file");
         let mut child = self.command().stdout(Stdio::piped()).stderr(log).spawn().expect("taosd starts");
@@ -234,7 +235,7 @@ impl Daemon {
         let address = line.strip_prefix("taosd listening on http://").and_then(|rest| rest.split(' ').next());
         self.address = address.unwrap_or_else(|| panic!("no ready line: {line:?}\n{}", self.log_text())).to_owned();
         self.token = fs::read_to_string(self.data.join("operator.token")).expect("operator.token").trim().to_owned();
-        // What it prints later goes nowhere, but must not block it.
+        // Later output is discarded. It must be read, or the daemon would block.
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
     }
 
@@ -264,19 +265,20 @@ impl Daemon {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // What a false clock shares with its process's children, and removes only at an orderly end.
+        // `faketime` shares these files with the children of a process, and removes them only when the process ends
+        // normally.
         for what in ["faketime_shm", "sem.faketime_sem"] {
             let _ = std::fs::remove_file(format!("/dev/shm/{what}_{}", self.child.id()));
         }
     }
 
-    /// Stops it as systemd does; its exit code.
+    /// Stops the daemon as systemd does. Returns its exit code.
     pub fn stop(&mut self) -> Option<i32> {
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         self.wait(Duration::from_secs(20))
     }
 
-    /// Waits for its end; its exit code.
+    /// Waits until the daemon has ended. Returns its exit code.
     pub fn wait(&mut self, at_most: Duration) -> Option<i32> {
         let end = Instant::now() + at_most;
         while Instant::now() < end {
@@ -299,7 +301,7 @@ impl Daemon {
         self.client(&self.token)
     }
 
-    /// A client with the operator's token, of the daemon at another address.
+    /// A client with the operator's token that sends to another address.
     pub fn at(&self, address: &str) -> Client {
         Client { to: To::Tcp(address.to_owned()), token: Some(self.token.clone()), headers: Vec::new() }
     }
@@ -346,12 +348,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// The token it sends; empty for none.
+    /// The token that the client sends, or an empty text.
     pub fn token(&self) -> &str {
         self.token.as_deref().unwrap_or("")
     }
 
-    /// The same client with another token; with none if that is empty.
+    /// The same client with another token, or without one if `token` is empty.
     #[must_use]
     pub fn bearing(&self, token: &str) -> Self {
         Self { token: (!token.is_empty()).then(|| token.to_owned()), ..self.clone() }
@@ -363,7 +365,7 @@ impl Client {
         Self { to: To::Unix(socket.to_owned()), ..self.clone() }
     }
 
-    /// The same client at another address, which need not be a daemon's.
+    /// The same client, sending to another address, which need not be a daemon's.
     #[must_use]
     pub fn at(&self, address: &str) -> Self {
         Self { to: To::Tcp(address.to_owned()), ..self.clone() }
@@ -402,7 +404,7 @@ impl Client {
         self.send("PATCH", path, Some(body.to_string().as_bytes()))
     }
 
-    /// Sends a request; a body is JSON unless a header says otherwise. What holds for every reply is checked here.
+    /// Sends a request. A body is JSON unless a header says otherwise. Checks what must hold for every reply.
     #[track_caller]
     pub fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Reply {
         let reply = self.try_send(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
@@ -410,13 +412,13 @@ impl Client {
         reply
     }
 
-    /// Sends a request with a JSON body, if there is one.
+    /// Sends a request with an optional JSON body.
     #[track_caller]
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
         self.send(method, path, body.map(|body| body.to_string().into_bytes()).as_deref())
     }
 
-    /// Like [`Client::send`], for a daemon that may die meanwhile.
+    /// Like [`Client::send`], for a daemon that may die during the request. Checks nothing.
     pub fn try_send(&self, method: &str, path: &str, body: Option<&[u8]>) -> std::io::Result<Reply> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
         let named = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
@@ -441,7 +443,7 @@ impl Client {
         self.try_raw(&bytes)
     }
 
-    /// Sends these bytes as they are; the connection must end with the reply.
+    /// Sends these bytes unchanged. The daemon must close the connection after the reply.
     #[track_caller]
     pub fn raw(&self, bytes: &[u8]) -> Reply {
         self.try_raw(bytes).expect("a reply")
@@ -462,7 +464,7 @@ fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> std::io::Result<Vec<
     loop {
         let n = stream.read(&mut chunk)?;
         raw.extend_from_slice(&chunk[..n]);
-        // A stream of events has no end; its head is the reply.
+        // An event stream does not end, so the first bytes are the reply.
         if n == 0 || is_event_stream(&raw) {
             return Ok(raw);
         }
@@ -474,7 +476,7 @@ fn is_event_stream(raw: &[u8]) -> bool {
     String::from_utf8_lossy(&raw[..end]).to_ascii_lowercase().contains("content-type: text/event-stream")
 }
 
-/// Splits a whole reply as it came; chunked bodies are not expected from the daemon.
+/// Parses a whole reply. Does not decode chunked bodies, because the daemon sends none.
 pub fn parse(raw: &[u8]) -> Option<Reply> {
     let end = raw.windows(4).position(|w| w == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&raw[..end]).ok()?;

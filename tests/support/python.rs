@@ -1,23 +1,23 @@
-//! Published Python clients: a virtual environment with exactly the pinned packages, and steps that are driven in it. And
-//! the packages of other languages, installed once.
+//! Runs published Python clients: makes a virtual environment with exactly the pinned packages, and runs steps in it.
+//! Also installs packages of other languages once.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Drives a client by the `drive.py` of a test target's folder; shows what it printed.
+/// Runs the `drive.py` in the folder of a test target. Prints its output.
 pub fn drive(folder: &str, args: &[&str]) {
     run_module(folder, "drive.py", args);
 }
 
-/// The same with steps in a file of another name.
+/// Like [`drive`], with a file of another name.
 pub fn run_module(folder: &str, module: &str, args: &[&str]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut drive = Command::new(python(&folder));
     print!("{}", run(drive.arg(folder.join(module)).args(args)));
 }
 
-/// The interpreter of the environment, which is made once for each list of packages.
+/// Returns the interpreter of the environment. The environment is made once for each list of packages.
 fn python(folder: &Path) -> PathBuf {
     let (list, name) = (folder.join("requirements.txt"), folder.file_name().expect("a folder").to_string_lossy());
     let dir = installed(&name, &list, |dir| {
@@ -29,7 +29,8 @@ fn python(folder: &Path) -> PathBuf {
     dir.join("bin/python")
 }
 
-/// The folder that holds the packages of a list, installed once for each list. Tests that want it at the same time wait.
+/// Returns the folder with the packages of a list. They are installed once for each list. Other tests that want the
+/// same folder wait.
 pub fn installed(name: &str, list: &Path, install: impl FnOnce(&Path)) -> PathBuf {
     let pins = std::fs::read(list).unwrap_or_else(|e| panic!("{}: {e}", list.display()));
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", &blake3::hash(&pins).to_hex()[..16]));

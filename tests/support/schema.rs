@@ -1,10 +1,10 @@
-//! A checker for the part of JSON Schema 2020-12 that `/openapi.json` uses. A keyword it does not know is a problem,
-//! not a thing to be skipped.
+//! A checker for the part of JSON Schema 2020-12 that `/openapi.json` uses. An unknown keyword is a problem; it is not
+//! skipped.
 
 use regex::Regex;
 use serde_json::Value;
 
-/// What is wrong with `value`, each with its place; `$ref` is looked up in `document`.
+/// Returns the problems of `value`, each with its place. Resolves `$ref` in `document`.
 pub fn problems(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     check(document, schema, value, "$", &mut found);

@@ -1,14 +1,14 @@
-//! Checks that are scripts of a shell, run against this build.
+//! Runs shell scripts that check this build.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Runs a script of this repository and shows what it printed; it must go well.
+/// Runs a script of this repository and prints its output. The script must succeed.
 pub fn script(path: &str) {
     script_with(path, &[]);
 }
 
-/// The same with these variables in its environment.
+/// Like [`script`], with these variables in its environment.
 pub fn script_with(path: &str, variables: &[(&str, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let taosd = env!("CARGO_BIN_EXE_taosd");

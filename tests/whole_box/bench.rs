@@ -1,4 +1,4 @@
-//! The box that the model runs beside, and how something is asked of it: as a route of any dialect, or as a tool.
+//! The box beside the model, and how the test calls it: by a route of any dialect, or by a tool.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,14 +12,14 @@ use crate::requests::given::seconds_of;
 use crate::support::{Client, Daemon, Reply, text};
 use crate::whole_box::state::{AGENT_DEFAULT, Agent, Credential, Kind, Person, Space, State, Who};
 
-/// People, each with a space by nature and one more of their making.
+/// The people. Each has a personal space and one more that they create.
 const PEOPLE: [&str; 4] = ["ann", "bob", "cyd", "dan"];
-/// Agents of each.
+/// The number of agents of each person.
 const AGENTS_EACH: usize = 2;
-/// A short-lived token is taken anew after this time.
+/// The age after which a short-lived token is replaced by a new one.
 const FRESH: Duration = Duration::from_secs(200);
 
-/// Something to ask: a row of the route table, what stands in its path, and its query or body.
+/// A call: a row of the route table, the values in its path, and its query or body.
 #[derive(Debug, Clone)]
 pub struct Ask {
     pub route: &'static str,
@@ -31,10 +31,10 @@ pub fn ask(route: &'static str, path: &[&str], fields: Value) -> Ask {
     Ask { route, path: path.iter().map(|&part| part.to_owned()).collect(), fields }
 }
 
-/// What came of it.
+/// The outcome of a call.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Of HTTP; a refusal of a tool is 200.
+    /// The HTTP status, which is 200 if a tool refuses.
     pub status: u16,
     pub is_done: bool,
     pub body: Vec<u8>,
@@ -56,12 +56,12 @@ pub struct Bench {
     pub daemon: Daemon,
     pub operator: Client,
     pub clock: Option<FalseClock>,
-    /// How far the daemon's clock is from the machine's, and how much of that it knew when it last stopped in order.
+    /// The seconds by which the daemon's clock is ahead of the machine's, now and at the last clean stop.
     pub offset: i64,
     pub left: i64,
     rows: HashMap<&'static str, &'static ApiRoute>,
     began: Instant,
-    /// Short-lived tokens, by the credential's place, for the routes and for the tools.
+    /// The short-lived tokens, by the credential's index and whether they are for tools.
     tokens: HashMap<(usize, bool), (String, Instant)>,
     /// The cookies of people's web sessions.
     cookies: HashMap<usize, String>,
@@ -117,7 +117,7 @@ impl Bench {
         }
     }
 
-    /// An agent in this place, with its marker.
+    /// Creates an agent in this place, with its marker.
     pub fn new_agent(&self, by: &Client, place: usize, owner: usize, home: usize, generation: usize) -> Agent {
         let name = format!("robot{place}");
         let made = by.post("/api/v1/agents", json!({"name": name})).expect(201).json();
@@ -138,17 +138,17 @@ impl Bench {
         SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs_f64() + self.offset as f64
     }
 
-    /// Seconds of a clock that nobody moves.
+    /// The seconds since the start, by the monotonic clock, which nobody moves.
     pub fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
 
-    /// How far a time on the wire is ahead of the daemon's clock.
+    /// The seconds by which a time in a reply is ahead of the daemon's clock.
     pub fn seconds_until(&self, time: &Value) -> Option<f64> {
         Some(seconds_of(time.as_str()?) - self.now())
     }
 
-    /// An hour goes by for the bounds of an agent's requests, and what was denied may be asked again.
+    /// Lets an hour pass for the limits on an agent's requests, so that it may also ask again for what was denied.
     pub fn an_hour_passes(&self, agent: &str) {
         self.daemon.execute(
             "UPDATE requests SET created_at = created_at - 3600000000 WHERE state <> 'pending' AND agent_id = ?1",
@@ -166,12 +166,12 @@ impl Bench {
         self.rows[route].action().expect("an action").slug()
     }
 
-    /// True if a route can be asked for as a tool too.
+    /// True if a route is also a tool.
     pub fn is_tool(&self, route: &str) -> bool {
         self.rows[route].tool.is_some()
     }
 
-    /// Every short-lived token is taken anew, and everybody logs in again.
+    /// Drops every short-lived token and web session, so that the next call gets a new one.
     pub fn forget_tokens(&mut self) {
         self.tokens.clear();
         self.cookies.clear();
@@ -190,7 +190,8 @@ impl Bench {
         Outcome { status: reply.status, is_done: reply.status == 200, body: reply.body }
     }
 
-    /// Who sends with this credential: with a short-lived token of a key. Of a key that opens nothing, with the last one.
+    /// A client with this credential, for a key with a short-lived token. For a key that no longer works, with the last
+    /// token it got.
     pub fn client(&mut self, nth: usize, as_tool: bool) -> Client {
         let credential = &self.state.credentials[nth];
         let bare = self.daemon.client("");
@@ -215,7 +216,7 @@ impl Bench {
         }
     }
 
-    /// Asks as a tool, or as its route says.
+    /// Calls the route or its tool.
     pub fn send(&self, client: &Client, ask: &Ask, as_tool: bool) -> Outcome {
         let row = self.rows[ask.route];
         let reply = match (&row.tool, as_tool) {
@@ -260,10 +261,10 @@ fn call_route(client: &Client, row: &ApiRoute, ask: &Ask) -> Reply {
     client.try_send(row.method.as_str(), &target, body.as_deref().map(str::as_bytes)).expect("a reply")
 }
 
-/// The type of a form.
+/// The content type of a form.
 const FORM: &str = "multipart/form-data; boundary=b";
 
-/// The fields as a form; the last is a file.
+/// The fields as a form, of which the last is a file.
 fn form(fields: &Value) -> String {
     let (space, content) = (&fields["space_id"], &fields["file"]);
     let [space, content] = [space, content].map(|value| value.as_str().expect("a text"));

@@ -1,5 +1,5 @@
-//! What changes: members, roles, credentials, requests, scopes, freezes, agents. Whoever tries to change something may, or
-//! may not, as the model says.
+//! Changes to members, roles, credentials, requests, scopes, freezes and agents. The model says whether the caller may
+//! make the change.
 
 use serde_json::{Value, json};
 
@@ -10,17 +10,17 @@ use crate::whole_box::bench::ask;
 use crate::whole_box::state::{AGENT_DEFAULT, Credential, Given, Held, Kind, Lease, Need, Role, State, Who};
 
 const ROLES: [Role; 3] = [Role::Viewer, Role::Editor, Role::Owner];
-/// Scopes of a user's second token.
+/// The scopes of the tokens that a user makes after the first one.
 const SOME_SCOPES: &[&[&str]] = &[
     &["messages.*", "spaces.*", "agents.read", "agents.list"],
     &["tasks.*", "context.*", "agents.token.issue", "agents.read"],
     &["agents.*", "grants.list", "requests.*", "notifications.read"],
 ];
-/// Scopes that an agent asks for, and has by itself only where its owner gives them.
+/// The scopes that an agent asks for, and otherwise has only if its owner gives them.
 const MORE: [&str; 3] = ["agents.export", "agents.token.read", "agents.update"];
-/// Live credentials of one kind that somebody has at most: what is beyond makes room.
+/// The most live credentials of one kind that a principal has. Before another one is made, one is revoked.
 const AT_MOST: usize = 2;
-/// Dead credentials that are tried.
+/// The number of ended credentials that the model keeps to try.
 const DEAD: usize = 40;
 
 impl World {
@@ -66,7 +66,7 @@ impl World {
         }
     }
 
-    /// True if this caller may know of somebody: of an agent only where it has a role on it.
+    /// True if this caller may know of `whom`. It may know of an agent only if it has a role on it.
     fn knows_of(&self, nth: usize, whom: Who) -> bool {
         let state = &self.bench.state;
         match whom {
@@ -75,7 +75,7 @@ impl World {
         }
     }
 
-    /// Somebody lets somebody into a space, by the routes of two dialects.
+    /// Adds a member to a space, by one of two routes.
     fn let_in(&mut self) {
         let (whom, space) = (self.anybody(), self.dice.below(self.bench.state.spaces.len()));
         let nth = self.one_of(self.bench.state.spaces[space].owner);
@@ -117,14 +117,14 @@ impl World {
         }
     }
 
-    /// Somebody puts a member out, or leaves.
+    /// Removes a member from a space, or a member leaves.
     fn put_out(&mut self) {
         let members: Vec<(Who, usize)> = self.bench.state.in_spaces.keys().copied().collect();
         let Some(&(whom, space)) = self.dice.of(&members) else { return };
         let nth = self.one_of(self.bench.state.spaces[space].owner);
         let state = &self.bench.state;
         let now = self.bench.now();
-        // Who is no member any more, or not for certain: not judged.
+        // Skipped if `whom` is no longer a member, or not for certain.
         if state.is_in_doubt(whom, now) || state.space_role(whom, space, now).is_none() {
             return;
         }
@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    /// Somebody gives a role on an agent.
+    /// Gives a role on an agent.
     fn give_a_role(&mut self) {
         let (whom, agent) = (self.anybody(), self.any_agent());
         let nth = self.one_of(self.owner_of(agent));
@@ -214,7 +214,7 @@ impl World {
         let Some(outcome) = self.judge(nth, &asked, Need::Nothing) else { return };
         let Some(id) = outcome.json()["id"].as_str().map(str::to_owned) else { return };
         self.decide(place, (for_space, space, role, word), &id);
-        // Whatever was not decided is taken back.
+        // A request that was not decided is withdrawn.
         let client = self.bench.client(nth, false);
         let back = self.bench.send(&client, &ask("requests_withdraw", &[&id], json!({})), false);
         assert!(back.status < 500, "{}", back.text());
@@ -229,12 +229,12 @@ impl World {
             // An agent never decides.
             (Who::Agent(_), _) => Need::Never,
             (_, true) => Need::Space(space, Role::Owner),
-            // Whose it is, and not who was made an owner too.
+            // Only the agent's owner decides, not a user who was given the owner role.
             (Who::User(user), false) if user == agent.owner => Need::Nothing,
             (_, false) => Need::Never,
         };
         let is_frozen = agent.is_frozen;
-        // Nobody gives what his credential does not hold himself.
+        // A user can give only scopes that the credential in use covers.
         let holds = self.bench.state.covers(&self.bench.state.credentials[nth], word, false, self.bench.now());
         let need = if for_space || holds { need } else { Need::Never };
         let Some(outcome) = self.judge(nth, &ask("requests_approve", &[id], json!({})), need) else { return };
@@ -242,7 +242,7 @@ impl World {
         let until = Some(seconds_of(&text(&outcome.json(), "until")));
         let owner = self.bench.state.spaces[space].owner;
         if for_space && who != Who::User(owner) {
-            // It would end with the role of who gave it: whose space it is takes it back.
+            // It would end with the role of the decider. So the space's owner revokes it.
             self.bench.person(owner).post(&format!("/api/requests/{id}/revoke"), json!({})).expect(200);
         } else if for_space {
             let held: &mut Held = self.bench.state.in_spaces.entry((Who::Agent(place), space)).or_default();
@@ -253,7 +253,7 @@ impl World {
         }
     }
 
-    /// Credentials come and go.
+    /// Makes or revokes a credential.
     fn credentials(&mut self) {
         match self.dice.below(10) {
             0..=3 => self.issue_a_token(),
@@ -265,7 +265,7 @@ impl World {
         }
     }
 
-    /// Somebody issues an agent's token: the one before is dead.
+    /// Issues an agent's token, which ends the one before.
     fn issue_a_token(&mut self) {
         let place = self.any_agent();
         let nth = self.one_of(self.owner_of(place));
@@ -321,7 +321,7 @@ impl World {
                 owner.post("/agent_api_keys", body).expect(200).json()
             }
         };
-        // The one holds what the agent may do now; the other what its maker may, which is everything.
+        // An agent key holds the agent's present scope. An internal key holds its maker's scope, which is everything.
         let mut scopes = if kind == Kind::AgentKey { agent.scope } else { vec!["*"] };
         if scopes.contains(&"agents.list") {
             scopes.push("agents.presence");
@@ -333,7 +333,8 @@ impl World {
     fn adds(&mut self, made: Credential) {
         let all = &mut self.bench.state.credentials;
         all.push(made);
-        // Of the dead the model keeps those that died last. A restore goes by the places in the list.
+        // The model keeps the credentials that ended last. Not between a backup and its restore, which goes by the
+        // positions in the list.
         let dead = all.iter().filter(|one| !one.is_live).count();
         if dead > 2 * DEAD && self.may_replace {
             let mut extra = dead - DEAD;
@@ -346,7 +347,7 @@ impl World {
         }
     }
 
-    /// One of this kind is revoked where there are enough.
+    /// Revokes a credential of this kind if there are [`AT_MOST`].
     fn makes_room(&mut self, who: Who, kind: Kind) {
         let own: Vec<usize> = (0..self.bench.state.credentials.len())
             .filter(|&nth| {
@@ -359,7 +360,7 @@ impl World {
         }
     }
 
-    /// A person's first token stays.
+    /// True for a person's first token, which is never revoked.
     fn is_first(&self, nth: usize) -> bool {
         let all = &self.bench.state.credentials;
         all[nth].kind == Kind::UserToken
@@ -397,7 +398,7 @@ impl World {
         self.bench.state.credentials[nth].is_live = false;
     }
 
-    /// An owner narrows an agent or widens it again: every credential of it follows.
+    /// An owner narrows or widens an agent's scope. Every credential of the agent follows.
     fn set_scope(&mut self) {
         let place = self.any_agent();
         let nth = self.one_of(self.owner_of(place));
@@ -413,14 +414,14 @@ impl World {
         let holds = State::holds(&self.bench.state.credentials[nth], &scope);
         let need = if holds { Need::Agent(place, Role::Owner) } else { Need::Never };
         if self.judge(nth, &one, need).is_some() {
-            // It becomes that of its token too.
+            // The agent's token gets the same scope.
             for token in &mut self.bench.state.credentials {
                 if token.who == Who::Agent(place) && token.kind == Kind::AgentToken {
                     token.scopes.clone_from(&scope);
                 }
             }
             self.bench.state.agents[place].scope = scope;
-            // A short-lived token holds what its key could do when it was taken.
+            // A short-lived token holds what its key could do when the token was issued.
             self.bench.forget_tokens();
         }
     }
@@ -442,7 +443,7 @@ impl World {
         }
     }
 
-    /// What somebody held may be free now.
+    /// The tasks that `who` held may be free now.
     fn leases_are_unknown(&mut self, who: Who) {
         for thing in &mut self.bench.state.things {
             if matches!(thing.lease, Lease::Held { by, .. } if by == who) {
@@ -451,7 +452,7 @@ impl World {
         }
     }
 
-    /// An agent goes for good, and another takes its name: it has nothing of the first.
+    /// Purges an agent, and another one takes its name. The new agent has no access from the first.
     fn replace(&mut self) {
         if !self.may_replace || !self.dice.once_in(3) {
             return;
@@ -475,7 +476,7 @@ impl World {
         self.forget_the_dead();
     }
 
-    /// Of what is dead the model keeps a few.
+    /// Keeps only a few of the purged agents.
     fn forget_the_dead(&mut self) {
         let state = &mut self.bench.state;
         let extra = state.gone.len().saturating_sub(8);

@@ -1,9 +1,9 @@
-//! The whole box beside a model: people, agents, spaces, roles, credentials, requests, freezes, leases and time, changed and
-//! used at random through all dialects at once. Whoever tries something may do exactly what the model says, and no reply of
-//! any kind holds a marker of what its reader may not see.
+//! The whole box beside a model: people, agents, spaces, roles, credentials, requests, freezes, leases and time. The
+//! test changes and uses them at random through all dialects at once. A caller can do exactly what the model says. No
+//! reply of any kind contains a marker of something that its reader may not see.
 //!
-//! `TAOSD_MODEL_STEPS` says how many steps, `TAOSD_MODEL_SEED` which: without it the short runs are the same each time, and
-//! the long one is another. `TMPDIR=/dev/shm` spares the disk.
+//! `TAOSD_MODEL_STEPS` sets the number of steps, `TAOSD_MODEL_SEED` the seed of the random choices. Without a seed the
+//! short runs are the same each time, and the long one differs. `TMPDIR=/dev/shm` spares the disk.
 
 mod bench;
 mod changes;
@@ -19,18 +19,18 @@ use crate::support::Dice;
 use crate::whole_box::bench::Bench;
 use crate::whole_box::upsets::Upsets;
 
-/// What is done so often, of a thousand steps.
+/// How many of a thousand steps are changes.
 const CHANGES: usize = 120;
 
 struct World {
     bench: Bench,
     dice: Dice,
     steps: usize,
-    /// Tries that were refused, and that were not.
+    /// The numbers of tries that were refused and done.
     tried: [usize; 2],
-    /// The same of each route, tool and page.
+    /// The same numbers for each route, tool and page.
     ways: BTreeMap<String, [usize; 2]>,
-    /// An agent may be replaced by another of its name: not between a backup and its restore.
+    /// Whether an agent may be replaced by another of its name. False between a backup and its restore.
     may_replace: bool,
 }
 

@@ -1,8 +1,8 @@
-//! What is so: who may see and do what at a moment. Nothing here asks the daemon.
+//! The model's state: who may see and do what at a moment. Nothing here asks the daemon.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an agent may do if nobody says otherwise (DESIGN D8).
+/// An agent's default scope (DESIGN D8).
 pub const AGENT_DEFAULT: &[&str] = &[
     "agents.read",
     "agents.list",
@@ -21,7 +21,7 @@ pub const AGENT_DEFAULT: &[&str] = &[
     "requests.create",
     "requests.read",
 ];
-/// What a short-lived token of a user covers, with every word of its class (contract ax, section 5).
+/// The actions that a short-lived token of a user covers, with every word of its class (contract ax, section 5).
 const USER_ACCESS: &[&str] = &[
     "messages.*",
     "tasks.*",
@@ -38,7 +38,7 @@ const USER_ACCESS: &[&str] = &[
     "events.read",
     "keys.*",
 ];
-/// What a short-lived token of an agent covers.
+/// The actions that a short-lived token of an agent covers.
 const AGENT_ACCESS: &[&str] = &[
     "messages.*",
     "tasks.*",
@@ -55,9 +55,9 @@ const AGENT_ACCESS: &[&str] = &[
     "requests.create",
     "requests.read",
 ];
-/// What one for the tools covers beside that.
+/// The further actions that a short-lived token for tools covers.
 const TOOLS: &[&str] = &["knowledge.read", "ui.notify"];
-/// Nearer to its end than this nothing is judged.
+/// The seconds around an end in which the model does not check.
 const NEAR: f64 = 2.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,20 +76,20 @@ impl Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
     User(usize),
-    /// By its place: an agent that is replaced leaves its place to another.
+    /// The index of an agent. An agent that replaces another takes over its index.
     Agent(usize),
 }
 
-/// A role, until a time by the daemon's clock.
+/// A role, with its end by the daemon's clock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Given {
     pub role: Role,
     pub until: Option<f64>,
-    /// The grant, or the request that gave it.
+    /// The id of the grant or the request that gave it.
     pub id: String,
 }
 
-/// What somebody holds on a thing: lastingly or as somebody let him in, and what requests gave beside it.
+/// The roles that a principal holds on a space or an agent: its own, which a grant gave, and those from requests.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
     pub own: Option<Given>,
@@ -117,7 +117,7 @@ pub struct Agent {
     pub home: usize,
     pub is_frozen: bool,
     pub scope: Vec<&'static str>,
-    /// Scopes for a time, and the requests that gave them.
+    /// Temporary scopes, and the requests that gave them.
     pub extra: Vec<(&'static str, Given)>,
 }
 
@@ -162,7 +162,7 @@ pub enum Lease {
         fence: i64,
         until: f64,
     },
-    /// What became of it is not told here.
+    /// The model does not know who holds it.
     Unknown,
 }
 
@@ -185,13 +185,13 @@ pub struct State {
     pub things: Vec<Thing>,
     pub in_spaces: BTreeMap<(Who, usize), Held>,
     pub on_agents: BTreeMap<(Who, usize), Held>,
-    /// Users who own or have owned a space: they have been told why agents want to be let in.
+    /// Users, each with a space of which a grant made them owner, now or before. They have seen why agents ask for it.
     pub have_owned: BTreeSet<(usize, usize)>,
     /// Ids of agents that are gone for good.
     pub gone: Vec<String>,
 }
 
-/// What may be so or not, because an end is near.
+/// The model's answer. `InDoubt` if an end is near.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Answer {
     Yes,
@@ -205,16 +205,16 @@ impl From<bool> for Answer {
     }
 }
 
-/// What a try needs beside the action.
+/// What a try needs besides a scope that covers the action.
 #[derive(Debug, Clone, Copy)]
 pub enum Need {
     Nothing,
     Space(usize, Role),
     Agent(usize, Role),
-    /// To be an owner without an end: who is one for a time gives nothing away.
+    /// The lasting role of an owner. A temporary owner cannot give roles.
     ToGiveASpace(usize),
     ToGiveAnAgent(usize),
-    /// Nobody may, or it is not there.
+    /// Nobody may, or the thing does not exist.
     Never,
 }
 
@@ -230,12 +230,12 @@ fn is_near(given: &Given, now: f64) -> bool {
 }
 
 impl State {
-    /// The role that somebody has in a space.
+    /// The role that a principal has in a space.
     pub fn space_role(&self, who: Who, space: usize, now: f64) -> Option<Role> {
         self.natural_space_role(who, space, now).max(role_of(self.in_spaces.get(&(who, space)), now))
     }
 
-    /// The same without what has an end.
+    /// As [`Self::space_role`], without roles that have an end.
     fn lasting_space_role(&self, who: Who, space: usize, now: f64) -> Option<Role> {
         self.natural_space_role(who, space, now).max(lasting(self.in_spaces.get(&(who, space))))
     }
@@ -243,7 +243,7 @@ impl State {
     fn natural_space_role(&self, who: Who, space: usize, now: f64) -> Option<Role> {
         match who {
             Who::User(user) => (self.spaces[space].owner == user).then_some(Role::Owner),
-            // It lives there, and never as more than its owner is.
+            // The agent is an editor in its home space, but never has more than its owner.
             Who::Agent(agent) if self.agents[agent].home == space => {
                 self.space_role(Who::User(self.agents[agent].owner), space, now).map(|role| role.min(Role::Editor))
             }
@@ -251,12 +251,12 @@ impl State {
         }
     }
 
-    /// The role that somebody has on an agent.
+    /// The role that a principal has on an agent.
     pub fn agent_role(&self, who: Who, agent: usize, now: f64) -> Option<Role> {
         self.natural_agent_role(who, agent).max(role_of(self.on_agents.get(&(who, agent)), now))
     }
 
-    /// The same without what has an end.
+    /// As [`Self::agent_role`], without roles that have an end.
     fn lasting_agent_role(&self, who: Who, agent: usize) -> Option<Role> {
         self.natural_agent_role(who, agent).max(lasting(self.on_agents.get(&(who, agent))))
     }
@@ -280,7 +280,7 @@ impl State {
         }
     }
 
-    /// True if something that this principal holds on them is about to end, or has just ended.
+    /// True if a role or a scope of this principal is about to end, or has just ended.
     pub fn is_in_doubt(&self, who: Who, now: f64) -> bool {
         let held = self.in_spaces.iter().chain(&self.on_agents).filter(|((holder, _), _)| *holder == who);
         let extra = match who {
@@ -292,13 +292,13 @@ impl State {
             .any(|given| is_near(given, now))
     }
 
-    /// The principal itself, if its credential opens anything.
+    /// The credential's principal, unless the credential has ended or the agent is frozen.
     pub fn alive(&self, credential: &Credential) -> Option<Who> {
         let frozen = matches!(credential.who, Who::Agent(agent) if self.agents[agent].is_frozen);
         (credential.is_live && !frozen).then_some(credential.who)
     }
 
-    /// True if a credential covers an action; where it is a key, by its short-lived token for the routes or for the tools.
+    /// True if a credential covers an action. A key does so by its short-lived token for routes or for tools.
     pub fn covers(&self, credential: &Credential, action: &str, as_tool: bool, now: f64) -> bool {
         if action == "auth.whoami" {
             return true;
@@ -320,13 +320,13 @@ impl State {
         (by_class && covers(&credential.scopes, action) && covers(&agent.scope, by_scope)) || extra
     }
 
-    /// True if this credential covers all of these scopes, so that its holder may give them.
+    /// True if this credential covers all these scopes, so that its holder may give them.
     pub fn holds(credential: &Credential, scopes: &[&'static str]) -> bool {
         let covered = |scope: &&str| covers(&credential.scopes, scope) || credential.scopes.contains(scope);
         credential.kind == Kind::UserToken && scopes.iter().all(covered)
     }
 
-    /// The first marker in a reply that its reader may not see. `None` reads it: nothing may be in it.
+    /// The first marker in a reply that its reader may not see. A reader of `None` may see no marker.
     pub fn leak(&self, reader: Option<Who>, body: &[u8], now: f64) -> Option<String> {
         let text = String::from_utf8_lossy(body);
         text.match_indices("zz").find_map(|(at, _)| {
@@ -340,7 +340,7 @@ impl State {
                     self.agents[*agent].generation == *generation
                         && may(&|who| self.agent_role(who, *agent, now).is_some())
                 }
-                // Of an agent to its owner.
+                // A notification of an agent to its owner.
                 ("notes", [agent]) => {
                     may(&|who| [Who::Agent(*agent), Who::User(self.agents[*agent].owner)].contains(&who))
                 }
@@ -358,7 +358,7 @@ impl State {
         })
     }
 
-    /// What is left where `then` is brought back to a box that is `now` so: the lesser of both.
+    /// The state after a restore of `then` on a box that is in the state `now`: what is in force in both.
     pub fn lesser(then: &Self, now: &Self) -> Self {
         let mut left = then.clone();
         left.have_owned.extend(&now.have_owned);
@@ -383,7 +383,7 @@ impl State {
         left
     }
 
-    /// Who holds which task is not told any more.
+    /// Makes the holder of every task unknown.
     pub fn forget_leases(&mut self) {
         for thing in &mut self.things {
             thing.lease = Lease::Unknown;

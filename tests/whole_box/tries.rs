@@ -1,4 +1,4 @@
-//! Somebody tries something: what is done and what is refused is what the model says, and no reply tells too much.
+//! Tries: each is done or refused as the model says, and no reply shows too much.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use crate::whole_box::World;
 use crate::whole_box::bench::{Ask, Outcome, ask};
 use crate::whole_box::state::{Answer, Credential, Kind, Lease, Need, Role, Sort, Thing, Who};
 
-/// Things that the model knows of one kind in one space.
+/// The most things of one kind in one space that the model knows.
 const THINGS: usize = 12;
-/// Seconds: nearer to its end than this a lease is not judged.
+/// The seconds around a lease's end in which the model does not check it.
 const LEASE_NEAR: f64 = 8.0;
 
 impl World {
@@ -27,7 +27,7 @@ impl World {
         }
     }
 
-    /// A credential: mostly one that is live.
+    /// A random credential, mostly one that is live.
     pub fn any_credential(&mut self) -> usize {
         let all = &self.bench.state.credentials;
         let any = self.dice.once_in(8);
@@ -43,7 +43,7 @@ impl World {
         self.dice.below(self.bench.state.agents.len())
     }
 
-    /// What the model says.
+    /// Whether the model expects this call to be done.
     pub fn may(&self, nth: usize, ask: &Ask, need: Need, as_tool: bool) -> Answer {
         let (state, now) = (&self.bench.state, self.bench.now());
         let credential = &state.credentials[nth];
@@ -59,7 +59,7 @@ impl World {
             return Answer::No;
         }
         let is_so = match need {
-            // In this dialect an agent has to do with itself alone.
+            // In the Agentex dialect an agent may reach only itself.
             Need::Agent(agent, _) if is_agentex && matches!(who, Who::Agent(own) if own != agent) => false,
             _ => state.has(who, need, now),
         };
@@ -71,10 +71,10 @@ impl World {
         matches!(who, Who::Agent(agent) if state.is_in_doubt(Who::User(state.agents[agent].owner), now))
     }
 
-    /// Tries it, judges what comes of it, and returns that where it is done.
+    /// Makes the call, compares the outcome with the model, and returns it if the call was done.
     #[track_caller]
     pub fn judge(&mut self, nth: usize, ask: &Ask, need: Need) -> Option<Outcome> {
-        // Short-lived tokens and tools are for what bears a token; a key of this dialect knows one header alone.
+        // A tool needs a bearer token. An internal key is sent in its own header only.
         let is_key = self.bench.state.credentials[nth].kind == Kind::InternalKey;
         let as_tool = !is_key && self.bench.is_tool(ask.route) && self.dice.once_in(2);
         let client = self.bench.client(nth, as_tool);
@@ -106,7 +106,7 @@ impl World {
         outcome.is_done.then_some(outcome)
     }
 
-    /// No reply shows what its reader could not see when it asked.
+    /// Checks that a reply shows nothing that its reader could not see at the time of the call.
     #[track_caller]
     fn sees_only_its_own(&self, nth: usize, ask: &Ask, outcome: &Outcome, now: f64) {
         let state = &self.bench.state;
@@ -136,7 +136,7 @@ impl World {
         self.judge(nth, &one, Need::Space(space, Role::Viewer));
     }
 
-    /// A person looks at a page of the console.
+    /// A person opens a page of the console.
     fn try_a_page(&mut self) {
         let (user, place) = (self.dice.below(self.bench.state.people.len()), self.any_agent());
         let (who, space, now) = (Who::User(user), self.any_space(), self.bench.now());
@@ -222,7 +222,7 @@ impl World {
         let told_of = |list: &Value, own: BTreeSet<String>| {
             assert_eq!(ids(list), own, "step {}: {who:?} by {one:?}: {told}", self.steps);
         };
-        // A tool tells a list as items.
+        // A tool returns a list as `items`.
         let list = |name: &str| [&told["items"], &told[name], &told].into_iter().find(|one| one.is_array()).cloned();
         match one.route {
             "agents_list" => told_of(
@@ -304,14 +304,14 @@ impl World {
         self.knows(Thing { space, sort, id, lease: Lease::Free });
     }
 
-    /// An agent tells its owner something.
+    /// An agent notifies its owner.
     fn try_to_tell(&mut self, nth: usize) {
         let Who::Agent(agent) = self.bench.state.credentials[nth].who else { return };
         let marker = format!("zznotes{agent}end");
         self.judge(nth, &ask("ui_notify", &[], json!({"title": marker, "body": marker})), Need::Nothing);
     }
 
-    /// The model knows a few things of each kind in each space.
+    /// Adds a thing to the model, which keeps a few of each kind in each space.
     pub fn knows(&mut self, thing: Thing) {
         let things = &mut self.bench.state.things;
         let same = |one: &Thing| one.space == thing.space && one.sort == thing.sort;
@@ -352,7 +352,7 @@ impl World {
         }
     }
 
-    /// What a step of a lease needs; `None` where nothing is judged.
+    /// What a step of a lease needs. `None` if the model does not check it.
     fn lease_needs(&self, nth: usize, thing: &Thing, route: &str, is_holder: bool) -> Option<Need> {
         let clock = self.bench.seconds();
         let credential: &Credential = &self.bench.state.credentials[nth];
@@ -364,10 +364,10 @@ impl World {
             (Lease::Held { until, .. }, _) if *until < clock => None,
             (Lease::Free, "tasks_claim") => Some(needed),
             (Lease::Free, _) => None,
-            // Its own again: the client has lost the answer.
+            // The holder may claim again, because the reply may have been lost.
             (Lease::Held { .. }, "tasks_claim") => (!is_holder).then_some(Need::Never),
             (Lease::Held { .. }, _) if is_holder => Some(needed),
-            // People go before agents.
+            // A person may override a lease, so the model expects a refusal only for agents.
             (Lease::Held { .. }, _) => matches!(credential.who, Who::Agent(_)).then_some(Need::Never),
         }
     }

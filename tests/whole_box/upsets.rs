@@ -1,4 +1,4 @@
-//! What happens to a box: it ends and begins, is killed, is restored from a backup, and its clock moves.
+//! Events of the whole box: the daemon restarts or is killed, a backup is restored, the clock moves.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::TempDir;
 use crate::whole_box::World;
 use crate::whole_box::state::{Credential, Kind, State};
 
-/// Which of them happen.
+/// The kinds of events in a run.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Upsets {
     None,
@@ -17,11 +17,11 @@ pub enum Upsets {
     All,
 }
 
-/// Seconds that are a jump of the clock.
+/// The seconds from which on a move of the clock is a jump.
 const JUMP: i64 = 60;
 
 impl World {
-    /// Now and then, something.
+    /// Now and then causes one of the events.
     pub fn upset(&mut self, which: Upsets) {
         let one_in = match which {
             Upsets::None => return,
@@ -39,11 +39,12 @@ impl World {
         }
     }
 
-    /// It ends in order, or is killed.
+    /// Stops or kills the daemon, and starts it again.
     fn begin_again(&mut self) {
         let kill = self.dice.once_in(2);
         let bench = &mut self.bench;
-        // Killed, it compares its clock with what it left before: what has gone too far since is a jump (DESIGN D20).
+        // After a kill the daemon compares its clock with the one it saved last. If it moved too far, that is a jump
+        // (DESIGN D20).
         if kill && (bench.offset - bench.left).abs() < JUMP / 2 {
             bench.daemon.kill();
             bench.daemon.spawn();
@@ -52,13 +53,13 @@ impl World {
             bench.left = bench.offset;
         }
         bench.operator = bench.daemon.operator();
-        // What is left of a lease is counted by the clock, which may have moved.
+        // The daemon computes the rest of a lease by its clock, which may have moved.
         if bench.clock.is_some() {
             bench.state.forget_leases();
         }
     }
 
-    /// A backup, some steps, and the box as it was in it: of both, the lesser.
+    /// Makes a backup, does some steps, and restores it. Only what is in force in both states is left.
     fn restore(&mut self) {
         let dir = TempDir::new();
         let file = dir.path().join("backup.db");
@@ -76,7 +77,7 @@ impl World {
         self.bench.operator = self.bench.daemon.operator();
         self.bench.state = State::lesser(&then, &self.bench.state);
         self.bench.forget_tokens();
-        // A key of an agent may have become less than the model knows.
+        // An agent's key may now hold less than the model knows.
         let is_key = |one: &Credential| one.is_live && [Kind::AgentKey, Kind::InternalKey].contains(&one.kind);
         for nth in 0..self.bench.state.credentials.len() {
             if is_key(&self.bench.state.credentials[nth]) {
@@ -85,7 +86,7 @@ impl World {
         }
     }
 
-    /// The clock moves some times, each by less than what is a jump.
+    /// Moves the clock several times, each time by less than a jump.
     fn time_passes(&mut self) {
         if self.bench.clock.is_none() {
             return self.begin_again();
@@ -95,7 +96,7 @@ impl World {
             self.bench.offset += by;
             let offset = format!("{:+}", self.bench.offset);
             self.bench.clock.as_ref().expect("a clock").jump(&offset);
-            // At once, before anything is written down: each check looks at the time itself.
+            // At once, before an end is recorded, because each check compares the time itself.
             (0..20).for_each(|_| self.attempt());
             // The daemon looks at its clock every second.
             std::thread::sleep(Duration::from_millis(1300));

@@ -1,5 +1,5 @@
-//! A frozen agent gets no message, whatever it was waiting with: the receipts stay queued, and say so to the sender. After
-//! the thaw it gets every one of them.
+//! A frozen agent gets no message, by whatever call it waits. The receipts stay queued, and the sender sees that. After
+//! the thaw the agent gets every message.
 
 use serde_json::json;
 
@@ -18,7 +18,7 @@ fn what_it_is_sent_stays_queued_and_arrives_after_the_thaw() {
     let seq = before["seq"].as_i64().unwrap();
     let (waiting, path) = (robot.client.clone(), format!("/api/v1/messages?after_seq={seq}&wait=30"));
     let waiting = std::thread::spawn(move || waiting.get(&path));
-    // It listens: so it is in its wait.
+    // Once it is listed as online, it waits.
     let listens = || ann.client.get(&format!("/api/v1/agents/{}/presence", robot.id)).expect(200).json();
     while listens()["presence"] != json!("online") {
         std::thread::sleep(std::time::Duration::from_millis(10));

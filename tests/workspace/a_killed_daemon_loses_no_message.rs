@@ -1,5 +1,5 @@
-//! A daemon that is killed in the middle of it: every message that was acknowledged is there once, in the space's order
-//! without a hole, and whoever follows gets each of them once.
+//! The daemon is killed while messages are sent. Every acknowledged message is stored once, the space's order has no
+//! gap, and a follower gets each message once.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use crate::workspace::harness::{Actor, agent, member};
 const ROUNDS: usize = 5;
 const WRITERS: usize = 4;
 
-/// Sends under one client id until the daemon dies; what was acknowledged.
+/// Sends messages, each with its own client id, until the daemon dies. Records the acknowledged ones.
 fn write(client: &Client, writer: usize, round: usize, until: &AtomicBool, acknowledged: &Mutex<Vec<String>>) {
     for n in 0.. {
         if until.load(Ordering::Relaxed) {
@@ -49,7 +49,7 @@ fn what_was_acknowledged_is_there_once() {
             until.store(true, Ordering::Relaxed);
         });
         daemon.spawn();
-        // The reader goes on where it was.
+        // The reader goes on after the last message that it got.
         let reader = Actor { client: daemon.client(robot.client.token()), ..robot.clone() };
         loop {
             let after = followed.last().map_or(0, |(seq, _)| *seq);
@@ -68,7 +68,7 @@ fn what_was_acknowledged_is_there_once() {
     for name in &acknowledged {
         let times = followed.iter().filter(|(_, content)| *content == format!("@robot {name}")).count();
         assert_eq!(times, 1, "{name}");
-        // A retry after the crash does not speak twice.
+        // The retry below, after the crash, stores no second message.
     }
     let last = acknowledged.last().unwrap();
     let again = daemon.client(ann.client.token());
@@ -77,7 +77,7 @@ fn what_was_acknowledged_is_there_once() {
     assert_eq!(retried["duplicate"], json!(true));
     let reader = Actor { client: daemon.client(robot.client.token()), ..robot.clone() };
     assert_eq!(reader.list("limit=1")["unread_count"], json!(seqs.len()));
-    // Every message is accounted for: fetched at least, or still queued where the crash came before it was written.
+    // Every message has a receipt: at least fetched, or still queued if the crash came before the receipt was written.
     let known: i64 = daemon.number("SELECT count(*) FROM message_receipts", []);
     assert_eq!(known, seqs.len() as i64);
     assert_eq!(daemon.stop(), Some(0));

@@ -1,4 +1,4 @@
-//! A direct message is its author's and its addressee's: nobody else reads, counts, finds or follows it.
+//! A direct message belongs to its author and its addressee. Nobody else reads, counts, finds or follows it.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ fn nobody_else_learns_of_it() {
     assert_eq!(sent["delivery"]["recipients"].as_array().unwrap().len(), 1);
     let id = text(&message, "id");
     two.client.get(&format!("/api/v1/messages/{id}")).expect(200);
-    // Not even an owner of the space, or the operator.
+    // The owner of the space and the operator do not see it either.
     for other in [&bob, &ann, &crate::workspace::harness::operator(&daemon)] {
         let missing = other.client.get("/api/v1/messages/00000000-0000-7000-8000-000000000000").expect(404);
         for path in ["", "/replies", "/receipts"] {
@@ -42,7 +42,7 @@ fn nobody_else_learns_of_it() {
         let reply = json!({"content": "x", "space_id": ann.space, "parent_id": id});
         other.client.post("/api/v1/messages", reply).expect_ax(404, "message_not_found");
     }
-    // The answer stays between the two as well, though the client names the main channel.
+    // The reply stays between the two as well, although the client names the main channel.
     let answer = two.send(json!({"content": "secret answer", "parent_id": id, "channel": "main"}))["message"].clone();
     assert_eq!(answer["channel"], json!("dm:one"));
     assert_eq!(contents(&one.list("")), ["secret answer", "secret plan for @two and @bob"]);
@@ -59,7 +59,7 @@ fn nobody_else_learns_of_it() {
     let told: Vec<_> =
         std::iter::from_fn(|| events.next()).take_while(|event| !event.data.contains("the end")).collect();
     assert!(told.iter().all(|event| event.event == "connected"), "{told:?}");
-    // The space's order has a place for each message, and no reader sees a place that is not its.
+    // The space numbers every message, but a reader does not see the numbers of messages that it may not read.
     assert_eq!(ann.list("")["messages"][0]["seq"], json!(3));
     one.client
         .post("/api/v1/messages", json!({"content": "x", "channel": "dm:nobody"}))

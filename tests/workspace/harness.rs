@@ -1,10 +1,10 @@
-//! What the tests of the workspace share: people with spaces, agents that live in them.
+//! The fixture that the workspace tests share: people with spaces, and agents that live in them.
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, text};
 
-/// Somebody with a client and a space to work in.
+/// A user or an agent, with a client and a space to work in.
 #[derive(Debug, Clone)]
 pub struct Actor {
     pub client: Client,
@@ -30,7 +30,7 @@ pub fn operator(daemon: &Daemon) -> Actor {
     actor(daemon.operator())
 }
 
-/// An agent of somebody's, in its owner's default space, with the scopes an agent gets.
+/// An agent in its owner's default space, with an agent's default scope.
 pub fn agent(daemon: &Daemon, owner: &Actor, name: &str) -> Actor {
     owner.client.post("/api/v1/agents", json!({"name": name})).expect(201);
     let path = format!("/api/agents/{}/token/issue", name.to_lowercase());
@@ -39,13 +39,13 @@ pub fn agent(daemon: &Daemon, owner: &Actor, name: &str) -> Actor {
 }
 
 impl Actor {
-    /// Sends a message; what came of it.
+    /// Sends a message and returns the reply.
     #[track_caller]
     pub fn send(&self, body: Value) -> Value {
         self.client.post("/api/v1/messages", body).expect(200).json()
     }
 
-    /// Sends a text to a space; the message.
+    /// Sends a text to a space and returns the message.
     #[track_caller]
     pub fn say(&self, space: &str, content: &str) -> Value {
         self.send(json!({"content": content, "space_id": space}))["message"].clone()
@@ -67,7 +67,7 @@ impl Actor {
     }
 }
 
-/// Lets somebody into the space of its owner.
+/// Adds a member to the owner's space.
 #[track_caller]
 pub fn let_in(owner: &Actor, who: Value) {
     let reply = owner.client.post(&format!("/api/v1/spaces/{}/members", owner.space), who);

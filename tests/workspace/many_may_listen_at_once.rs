@@ -1,5 +1,5 @@
-//! Many streams: each gets every message, soon; waiting readers cost no thread; a reader that does not read is cut and
-//! holds up nobody.
+//! Many streams: each gets every message soon. Waiting readers cost no thread. A client that does not read is
+//! disconnected and delays nobody.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -40,7 +40,7 @@ fn two_hundred_streams_hear_a_message_and_cost_no_thread() {
     let sent = Instant::now();
     ann.say(&ann.space, "to all");
     open.iter_mut().for_each(|events| assert_eq!(events.next().unwrap().event, "message"));
-    // How soon is a bench's to say; here, that one does not wait for the other's seconds.
+    // A benchmark measures the delay. This test only checks that no stream waits seconds for another.
     assert!(sent.elapsed() < Duration::from_secs(5), "{:?}", sent.elapsed());
     println!("200 streams heard a message within {:?}", sent.elapsed());
 }
@@ -50,14 +50,14 @@ fn a_thousand_waiting_lists_cost_no_thread_and_are_all_woken() {
     let daemon = daemon("10");
     let ann = member(&daemon, "ann");
     let before = threads(&daemon);
-    // With a place, one that the daemon only gets to after the message hears of it too.
+    // With `after_seq`, a request that the daemon handles only after the message also gets the message.
     let head = format!(
         "GET /api/v1/messages?wait=60&after_seq=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n",
         ann.client.token()
     );
     let mut waiting: Vec<TcpStream> = (0..1000)
         .map(|nth| {
-            // Not more at once than the queue takes, however slow the machine is: that is another test's.
+            // Not more at once than fit into the queue, however slow the machine is. A full queue has its own test.
             if nth % 32 == 0 {
                 ann.list("limit=1");
             }
@@ -67,7 +67,7 @@ fn a_thousand_waiting_lists_cost_no_thread_and_are_all_woken() {
             stream
         })
         .collect();
-    // Others are served meanwhile.
+    // The daemon serves other requests meanwhile.
     (0..20).for_each(|_| {
         ann.list("limit=1");
     });
@@ -104,7 +104,7 @@ fn a_reader_that_does_not_read_is_cut_and_holds_up_nobody() {
         let heard = eager.next().unwrap();
         assert!(heard.id.ends_with(&format!(".{}", n + 1)), "{} {}", heard.id, sent["message"]["seq"]);
     }
-    // It gets what was on its way, and then the end, not everything.
+    // The slow client gets what was already sent, and then the end of the stream, but not everything.
     lazy.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     std::thread::sleep(Duration::from_secs(4));
     let (mut taken, mut chunk) = (0, vec![0; 1 << 16]);

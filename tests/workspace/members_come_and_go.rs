@@ -1,4 +1,4 @@
-//! Members of a space: its owner lets them in with a role and an end, and what they may do follows at once.
+//! Members of a space: its owner adds them with a role and an end, which take effect at once.
 
 use std::time::{Duration, Instant};
 
@@ -58,12 +58,12 @@ fn an_agent_that_lives_in_a_space_goes_home_when_it_is_removed() {
     ann.client.post(&members, json!({"username": "bob", "role": "editor"})).expect(201);
     bob.client.post("/api/v1/agents/robot/placement", json!({"space_id": ann.space})).expect(200);
     robot.client.get(&members).expect(200);
-    // It is there by its owner's right: without that it sees nothing.
+    // The agent is there by its owner's role. Without that it sees nothing.
     ann.client.delete(&format!("{members}/{}", bob.id)).expect(204);
     robot.client.get(&members).expect_ax(404, "space_not_found");
     ann.client.delete(&format!("{members}/{}", robot.id)).expect(204);
     assert_eq!(robot.client.get("/auth/me").json()["space_id"], json!(bob.space));
-    // Who goes takes its spaces along; agents of others that live there go home.
+    // A deleted user's spaces are deleted too. Agents of others that live there return to their own spaces.
     ann.client.post(&members, json!({"username": "bob", "role": "editor"})).expect(201);
     bob.client.post("/api/v1/agents/robot/placement", json!({"space_id": ann.space})).expect(200);
     daemon.operator().delete("/api/users/ann").expect(204);
@@ -104,7 +104,7 @@ fn a_grant_on_a_space_ends_at_its_time() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(bob.client.get("/api/agents").json(), json!([]));
-    // Both leave nothing behind but their lines in the audit.
+    // Both grants leave nothing but their audit rows.
     let ended = |resource: &str| {
         let listed = ann.client.get("/api/grants").expect(200).json();
         let there =
@@ -119,7 +119,7 @@ fn a_grant_on_a_space_ends_at_its_time() {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
-    // What has ended can be given again.
+    // A grant that has ended can be given again.
     let again = json!({"principal": "user:bob", "resource": format!("space:{}", ann.space), "role": "editor"});
     assert_eq!(ann.client.post("/api/grants", again).expect(201).json()["expires_at"], json!(null));
     bob.client.get(&path).expect(200);

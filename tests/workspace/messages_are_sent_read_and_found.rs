@@ -32,7 +32,7 @@ fn a_message_is_what_the_contract_says() {
     let delivery = json!({"recipients": [{"id": ann.id, "name": "ann", "state": "queued", "listening": false}],
         "nobody_listening": true});
     assert_eq!(sent["delivery"], delivery);
-    // Whoever calls is the author, whatever is claimed.
+    // The caller is the author, whatever the request claims.
     let claimed = ann.client.with("X-Agent-Name", "Robot").with("X-Agent-Id", &robot.id);
     let body = json!({"content": "me", "agent_id": robot.id, "author": "Robot", "parent_id": message["id"]});
     let reply = claimed.post("/api/v1/messages", body).expect(200).json()["message"].clone();
@@ -70,7 +70,7 @@ fn lists_are_newest_first_and_unread_is_counted_for_each() {
     assert_eq!(read, json!({"status": "success", "message_id": second}));
     robot.client.post(&format!("/api/v1/messages/{second}/read"), json!({})).expect(200);
     assert_eq!(robot.list("limit=1")["unread_count"], json!(3));
-    // What is deleted is neither read nor unread.
+    // A deleted message counts neither as read nor as unread.
     ann.client.delete(&format!("/api/v1/messages/{second}")).expect(204);
     assert_eq!(robot.list("limit=1")["unread_count"], json!(3));
     let first = text(&robot.list("after_seq=0&limit=1")["messages"][0], "id");
@@ -102,7 +102,7 @@ fn authors_edit_and_authors_and_owners_delete() {
         |query: &str| contents(&ann.client.post("/api/v1/search/messages", json!({"query": query})).expect(200).json());
     assert_eq!(find("second"), ["second words for @ann"]);
     assert_eq!(find("first"), Vec::<String>::new());
-    // A viewer reads and no more, its own message included.
+    // A viewer may only read. He cannot change even a message of his own.
     let_in(&ann, json!({"username": "bob", "role": "viewer"}));
     bob.client.get(&path).expect(200);
     bob.client.patch(&path, json!({"content": "x"})).expect_ax(403, "forbidden");

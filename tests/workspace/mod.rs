@@ -1,4 +1,4 @@
-//! The workspace through the real binary: spaces and their walls, messages, receipts, streams.
+//! The workspace, tested with the real binary: spaces and their walls, messages, receipts, streams.
 
 #[path = "../notify/events.rs"]
 mod events;

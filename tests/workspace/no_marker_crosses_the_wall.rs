@@ -1,5 +1,5 @@
-//! Walls: two spaces full of markers, and every route of the table asked from the other side, by id, by name, by search.
-//! No marker of the one is ever in an answer to the other, and what is refused looks the same as what does not exist.
+//! Walls: two spaces full of markers. Each side calls every route of the table with the other's ids and names, and
+//! searches for its marker. No reply contains a marker of the other side. What is refused looks as if it did not exist.
 
 use serde_json::{Map, Value, json};
 use taosd::api::{ApiRoute, routes};
@@ -9,12 +9,12 @@ use crate::support::{Daemon, text};
 use crate::workspace::events::Events;
 use crate::workspace::harness::{Actor, agent, let_in, member};
 
-/// A space full of what must not be seen from outside, and the ids of all of it.
+/// An owner, whose spaces are full of markers that must not be seen from outside, and the ids of everything there.
 struct Side {
     owner: Actor,
     robot: Actor,
     marker: &'static str,
-    /// What may stand in a path or a body: ids and names.
+    /// The ids and names to put into a path or a body.
     names: Vec<String>,
 }
 
@@ -44,14 +44,14 @@ fn side(daemon: &Daemon, name: &str, marker: &'static str) -> Side {
     Side { owner, robot, marker, names }
 }
 
-/// A field's value that names something of the other side, or at least passes the check.
+/// A field's value that names something of the other side, or at least is valid.
 fn filled(name: &str, foreign: &str) -> Option<Value> {
     Some(match name {
         "space_id" | "parent_id" | "assignee_id" | "agent_id" | "agent" | "message_id" | "after" | "id" => {
             json!(foreign)
         }
         "key" => json!(foreign),
-        // What a caller writes itself must not look like a leak.
+        // A text that the caller writes itself must not look like a leak.
         "content" | "title" | "body" | "value" | "query" | "status" | "emoji" | "artifact_type" | "name" => {
             json!("plain")
         }
@@ -66,7 +66,7 @@ fn filled(name: &str, foreign: &str) -> Option<Value> {
     })
 }
 
-/// Every request of the table that names this thing of the other side, sent by this caller; the answers.
+/// Sends every request of the table with the name of this thing of the other side. Returns the replies.
 fn ask_everything(caller: &Actor, foreign: &str) -> Vec<(String, u16, String)> {
     let mut answers = Vec::new();
     for route in routes().iter().flat_map(|table| table.iter()) {
@@ -108,7 +108,7 @@ fn ask_everything(caller: &Actor, foreign: &str) -> Vec<(String, u16, String)> {
     answers
 }
 
-/// The same request as a tool of the Model Context Protocol, where the route is one.
+/// The same request as a tool of the Model Context Protocol, if the route is a tool.
 fn ask_tool(caller: &Actor, route: &ApiRoute, foreign: &str) -> Option<(String, u16, String)> {
     let tool = route.tool?;
     let mut arguments = Map::new();
@@ -135,7 +135,7 @@ fn nothing_of_one_space_is_in_any_answer_to_another() {
     let stream = |who: &Actor| Events::open(&daemon.address, who.client.token(), "/api/v1/sse/messages", &[]);
     let (mut of_ann, mut of_robot) = (stream(&ann.owner), stream(&ann.robot));
     for caller in [&ann.owner, &ann.robot] {
-        // What a caller names itself comes back to it; so each thing is named alone, and its name is no leak.
+        // A reply may repeat a name that the caller sent. So each request names one thing, and that name is no leak.
         for foreign in &bob.names {
             for (request, status, answer) in ask_everything(caller, foreign) {
                 let leaked = answer.replace(foreign.as_str(), "").contains(bob.marker);

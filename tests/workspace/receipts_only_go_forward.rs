@@ -1,4 +1,4 @@
-//! Receipts: queued, fetched, read, answered, never backwards; and replies that do not come in time are told once.
+//! Receipts go from queued to fetched, read and answered, and never backwards. An overdue reply is reported once.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ fn a_receipt_tells_what_became_of_a_message() {
     let of_robot = |author: &Actor| author.receipts(&message).into_iter().find(|(name, _)| name == "robot").unwrap().1;
     assert_eq!(of_robot(&ann), "fetched", "told at once, though not on disk yet");
     robot.client.get(&format!("{path}/receipts")).expect_ax(403, "forbidden");
-    // A clean stop writes what was only in memory.
+    // A clean stop writes the receipts that were only in memory.
     assert_eq!(daemon.stop(), Some(0));
     let on_disk: String = Connection::open(daemon.database())
         .unwrap()
@@ -42,7 +42,7 @@ fn a_receipt_tells_what_became_of_a_message() {
     assert_eq!(of_robot(&ann), "read", "never backwards");
     robot.send(json!({"content": "done", "parent_id": message["id"]}));
     assert_eq!(of_robot(&ann), "answered");
-    // Marking everything reads it as well.
+    // Marking all as read also changes its receipt.
     bob.client.post("/api/v1/messages/mark-all-read", json!({"space_id": ann.space})).expect(200);
     let mut all = states(&ann, &message);
     all.sort();
@@ -67,7 +67,7 @@ fn a_read_writes_nothing_by_itself_and_is_on_disk_a_moment_later() {
         assert_eq!(states(&ann, &message), ["fetched"], "told before, during and after the write");
     }
     assert_eq!(states(&ann, &message), ["fetched"]);
-    // Once it is written, reading it again has nothing to say.
+    // Once the receipt is written, another read writes nothing.
     let size = || std::fs::metadata(daemon.data.join("taosd.db-wal")).map(|meta| meta.len()).unwrap_or(0);
     let changes = || -> i64 { conn.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap() };
     let before = (size(), changes());
@@ -92,7 +92,7 @@ fn a_reply_that_does_not_come_is_told_once() {
     let answered = asker.send(json!({"content": "@robot a?", "expects_reply_by": 2}))["message"].clone();
     robot.send(json!({"content": "yes", "parent_id": answered["id"]}));
     let waiting = asker.send(json!({"content": "@robot b?", "expects_reply_by": 1}))["message"].clone();
-    // Its own second message is no reply.
+    // The asker's own second message is no reply.
     asker.send(json!({"content": "well?", "parent_id": waiting["id"]}));
     let overdue = std::iter::from_fn(|| events.next()).find(|event| event.event == "message_overdue").unwrap();
     assert!(overdue.data.contains(&text(&waiting, "id")), "{overdue:?}");
@@ -107,7 +107,7 @@ fn a_reply_that_does_not_come_is_told_once() {
     let told: Vec<_> =
         std::iter::from_fn(|| others.next()).take_while(|event| !event.data.contains("\"last\"")).collect();
     assert!(told.iter().all(|event| event.event != "message_overdue"), "it is the sender's alone: {told:?}");
-    // What is due while the daemon is off is told at the next start.
+    // A reply that becomes overdue while the daemon is stopped is reported at the next start.
     asker.send(json!({"content": "@robot c?", "expects_reply_by": 1}));
     assert_eq!(daemon.stop(), Some(0));
     std::thread::sleep(Duration::from_millis(1200));

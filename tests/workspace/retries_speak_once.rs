@@ -1,4 +1,4 @@
-//! A message sent twice under one name is one message, also across a restart.
+//! A message that is sent twice with one client id is one message, also across a restart.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn a_client_id_gives_the_first_message_again() {
     let ann_again = crate::workspace::harness::Actor { client: daemon.client(ann.client.token()), ..ann.clone() };
     assert_eq!(ann_again.send(body.clone())["message"], first["message"]);
     assert_eq!(contents(&ann_again.list("")), ["once"]);
-    // Names are each author's own.
+    // Each author has its own client ids.
     let robot = agent(&daemon, &ann_again, "robot");
     assert_eq!(robot.send(body)["message"]["seq"], json!(2));
     ann_again

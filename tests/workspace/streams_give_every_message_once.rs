@@ -71,7 +71,7 @@ fn more_than_can_be_replayed_is_a_gap() {
     assert_eq!((gap.event.as_str(), data(&gap)), ("gap", json!({"after_seq": 3, "next_seq": 11})));
     let seqs: Vec<Value> = (0..500).map(|_| data(&next(&mut events, "message"))["seq"].clone()).collect();
     assert_eq!((seqs[0].clone(), seqs[499].clone()), (json!(11), json!(510)));
-    // What lies in the gap is listed.
+    // The list has the messages of the gap.
     assert_eq!(contents(&robot.list("after_seq=3&limit=7")).last().unwrap(), "m10");
     let mut events = open(&daemon, &robot, Some(&format!("{}.10", ann.space)));
     assert_eq!(next(&mut events, "message").id, format!("{}.11", ann.space), "exactly 500 are no gap");
@@ -108,7 +108,7 @@ fn hostile_places_are_refused() {
         ann.client.get(&format!("/api/v1/messages?{query}")).expect_ax(422, "invalid_request");
     }
     ann.client.get("/api/v1/messages?after_seq=1&before_seq=2").expect_ax(422, "invalid_request");
-    // A place that is not given yet: what comes is told.
+    // A position beyond the last message: the stream starts after the last message.
     let mut events = open(&daemon, &ann, Some(&format!("{}.1000", ann.space)));
     assert_eq!(data(&events.next().unwrap())["after_seq"], json!(1));
     ann.client.get(&format!("{PATH}?space_id={}", bob.space)).expect_ax(404, "space_not_found");
@@ -129,7 +129,7 @@ fn a_token_in_the_query_opens_this_route_alone_and_is_not_logged() {
     anonymous.get(&format!("{PATH}?token=")).expect_ax(401, "invalid_token");
     anonymous.get(PATH).expect_ax(401, "not_authenticated");
     anonymous.get(&format!("/api/v1/messages?token={jwt}")).expect_ax(401, "not_authenticated");
-    // A header that is there decides.
+    // The token in the header takes precedence.
     daemon.client("taos_user_x").get(&format!("{PATH}?token={jwt}")).expect_ax(401, "invalid_token");
     let mut events = Events::open(&daemon.address, &jwt, PATH, &[]);
     let took = events.until_end();
@@ -170,7 +170,7 @@ fn a_list_waits_for_what_comes() {
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| robot.list("wait=20&addressed=true"));
         let end = Instant::now() + Duration::from_secs(10);
-        // Once it waits it listens, and what is for nobody in it does not end the wait.
+        // An agent that waits counts as listening. The messages are sent until the wait has begun or has ended.
         loop {
             let sent = ann.send(json!({"content": "@robot", "channel": "probe"}));
             if sent["delivery"]["recipients"][0]["listening"] == json!(true) || waiting.is_finished() {

@@ -1,5 +1,5 @@
-//! Bounds: spaces of a user, members of a space, pinned messages, mentions, the agents' daily allowance; and old and
-//! surplus messages go by themselves, pinned ones stay.
+//! Bounds: spaces of a user, members of a space, pinned messages, mentions, the agents' daily allowance. The daemon
+//! deletes old and surplus messages, but not pinned ones.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{AxReply, Daemon, text};
 use crate::workspace::harness::{Actor, agent, contents, member};
 
-/// A list of so many numbers, for statements that fill tables.
+/// SQL for the numbers from 1 to `count`, for statements that fill tables.
 fn numbers(count: u32) -> String {
     format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})")
 }
@@ -43,7 +43,7 @@ fn surplus_messages_go_in_the_background_and_pinned_ones_stay() {
     assert!(ann.client.get("/metrics").expect(200).text().contains("taosd_messages_removed_total 351"));
     robot.client.post("/api/v1/messages/mark-all-read", json!({})).expect(200);
     assert_eq!(robot.list("limit=1")["unread_count"], json!(0));
-    // What is too old goes as well.
+    // Messages that are too old are deleted as well.
     daemon.execute("UPDATE messages SET created_at = created_at - 366 * 86400000000 WHERE seq < 441", []);
     let end = Instant::now() + Duration::from_secs(20);
     while usage()["messages"]["held"] != json!(12) {
@@ -122,7 +122,7 @@ fn an_agent_adds_so_much_a_day() {
     assert!(refused.header("retry-after").is_some());
     let detail = refused.expect_ax(429, "allowance_used");
     assert!(detail["opens_at"].is_string(), "{detail}");
-    // A repeat of what was sent adds nothing, and people are not bounded by it.
+    // A refused message adds nothing. People have no such allowance.
     assert_eq!(ann.list("")["count"], json!(2));
     ann.say(&ann.space, "three");
 }

@@ -1,6 +1,6 @@
-//! The daemon, senders, readers and workers are killed at whatever they are at, round after round: every acknowledged
-//! message ends fetched, read or reported overdue, whoever follows gets each once, every task has one holder or none, and
-//! no fence is accepted twice. `TAOSD_TEST_KILL_ROUNDS=1000` makes it long.
+//! The daemon, senders, readers and workers are killed at any moment, round after round. Every acknowledged message
+//! ends fetched, read or reported overdue, and a follower gets each once. Every task has at most one holder, and no
+//! fence is accepted twice. `TAOSD_TEST_KILL_ROUNDS=1000` makes it long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -17,10 +17,10 @@ use crate::workspace::harness::{Actor, agent, member};
 const ROUNDS: u64 = 50;
 const SENDERS: usize = 2;
 const WORKERS: usize = 2;
-/// Every so many messages, one expects a reply that never comes.
+/// One of this many messages expects a reply that never comes.
 const EXPECTS: usize = 5;
 
-/// Numbers that look like chance, the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -30,30 +30,30 @@ impl Dice {
     }
 }
 
-/// What the clients know for certain, over all of their lives.
+/// What the clients know for certain, over all rounds.
 #[derive(Default)]
 struct Known {
-    /// Acknowledged messages: the client's name for each, and the id that it was given.
+    /// The acknowledged messages: the client id of each, and the id that the daemon gave it.
     sent: Mutex<BTreeMap<String, String>>,
-    /// Those of them that expect a reply.
+    /// The ids of those that expect a reply.
     expecting: Mutex<BTreeSet<String>>,
-    /// Events of the follower, in the order they came.
+    /// The sequence numbers that the follower got, in order.
     followed: Mutex<Vec<i64>>,
-    /// How often each fence of each task was given, and how often it was accepted as done.
+    /// How often each fence of each task was given. `done`: how often it was accepted as done.
     claims: Mutex<BTreeMap<(String, i64), u32>>,
     done: Mutex<BTreeMap<(String, i64), u32>>,
 }
 
-/// What happens to whom in a round.
+/// What is killed in a round.
 #[derive(Clone, Copy)]
 struct Round {
     number: u64,
     kills_daemon: bool,
-    /// After how many requests a client dies with the next one on its way.
+    /// The number of requests after which a client dies while it sends the next one.
     dies_after: u64,
 }
 
-/// Writes a request and goes away without waiting for the reply.
+/// Sends a request and closes the connection without waiting for the reply.
 fn die_with(client: &Client, address: &str, method: &str, path: &str, body: &Value) {
     let body = body.to_string();
     let request = format!(
@@ -93,7 +93,7 @@ fn send(client: &Client, address: &str, sender: usize, round: Round, stop: &Atom
     }
 }
 
-/// Follows the space from where it was, and is cut off in the middle of whatever comes.
+/// Follows the space from the last event on, until `stop` cuts it off at any point.
 fn follow(token: &str, address: &str, space: &str, stop: &AtomicBool, known: &Known) -> std::io::Result<()> {
     let last = known.followed.lock().unwrap().last().copied().unwrap_or(0);
     let mut stream = TcpStream::connect(address)?;
@@ -111,7 +111,7 @@ fn follow(token: &str, address: &str, space: &str, stop: &AtomicBool, known: &Kn
             Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
             Err(error) => return Err(error),
         }
-        // An event counts once all of it has come; its chunk's length stands on a line of its own.
+        // An event counts once it has come completely. The length of its chunk is on a separate line.
         while let Some(end) = raw.find("\n\n") {
             let block: String = raw.drain(..end + 2).collect();
             let id = block.lines().find_map(|line| line.strip_prefix("id: "));
@@ -147,14 +147,14 @@ fn work(client: &Client, address: &str, round: Round, stop: &AtomicBool, known: 
         if client.try_send("PATCH", &path, Some(done.to_string().as_bytes())).is_ok_and(|reply| reply.status == 200) {
             *known.done.lock().unwrap().entry((id.to_owned(), fence)).or_default() += 1;
         }
-        // What one did, nobody does again under the same fence.
+        // The same fence must not be accepted a second time.
         if client.try_send("PATCH", &path, Some(done.to_string().as_bytes())).is_ok_and(|reply| reply.status == 200) {
             *known.done.lock().unwrap().entry((id.to_owned(), fence)).or_default() += 1;
         }
     }
 }
 
-/// Kills the daemon, if this round does, and whoever is a client of it.
+/// Runs one round, in which the clients die and, if the round says so, the daemon is killed.
 fn run(daemon: &mut Daemon, ann: &Actor, robot: &Actor, round: Round, dice: &mut Dice, known: &Known) {
     let (stop, address) = (AtomicBool::new(false), daemon.address.clone());
     let (sender, worker) = (daemon.client(ann.client.token()), daemon.client(robot.client.token()));
@@ -174,7 +174,7 @@ fn run(daemon: &mut Daemon, ann: &Actor, robot: &Actor, round: Round, dice: &mut
             let (worker, address, stop) = (&worker, &address, &stop);
             scope.spawn(move || work(worker, address, round, stop, known));
         }
-        // Cut off and back again, as a reader that crashes.
+        // The follower is cut off and comes back, like a reader that crashes.
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 if follow(robot.client.token(), &address, &ann.space, &stop, known).is_err() {
@@ -189,7 +189,7 @@ fn run(daemon: &mut Daemon, ann: &Actor, robot: &Actor, round: Round, dice: &mut
         stop.store(true, Ordering::Relaxed);
     });
     if round.kills_daemon {
-        // What dead workers held runs out meanwhile.
+        // The leases of dead workers end meanwhile.
         daemon.execute("UPDATE tasks SET lease_until = 1 WHERE holder IS NOT NULL", []);
         daemon.spawn();
     }
@@ -213,7 +213,7 @@ fn every_message_and_every_task_is_accounted_for() {
         let round = Round { number, kills_daemon: dice.below(3) > 0, dies_after: 1 + dice.below(12) };
         run(&mut daemon, &ann, &robot, round, &mut dice, &known);
     }
-    // The last of them come back: the follower to the end, a worker to the last task.
+    // At the end the follower reads all remaining events, and a worker finishes all remaining tasks.
     daemon.kill();
     daemon.execute("UPDATE tasks SET lease_until = 1 WHERE holder IS NOT NULL", []);
     daemon.spawn();
@@ -257,7 +257,7 @@ fn judge_messages(daemon: &Daemon, ann: &Client, known: &Known, last: i64) -> us
     let followed = known.followed.lock().unwrap();
     let of_storm: Vec<i64> = followed.iter().copied().filter(|seq| *seq <= last).collect();
     assert_eq!(of_storm, (1..=last).collect::<Vec<_>>(), "the follower got each once and in order");
-    // What was fetched right before a crash may be told as queued afterwards; once it is read, that is told.
+    // A receipt that became fetched right before a crash may be queued afterwards. But reading the message is kept.
     for id in sent.values() {
         let receipts = ann.get(&format!("/api/v1/messages/{id}/receipts")).expect(200).json();
         assert_eq!(receipts["receipts"][0]["state"], json!("read"), "{id}: {receipts}");

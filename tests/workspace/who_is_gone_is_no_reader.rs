@@ -1,4 +1,4 @@
-//! How far somebody has read is kept as long as there is that somebody: every message that goes is counted out for each
+//! A reader's position is kept only as long as the reader exists, because each deleted message is subtracted for every
 //! reader of its space.
 
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{Daemon, text, wait_until};
 use crate::workspace::harness::{Actor, agent, let_in, member};
 
-/// Rows about what a principal has read.
+/// The number of rows about what a principal has read.
 fn kept(daemon: &Daemon, principal: &str) -> i64 {
     let sql = "SELECT (SELECT count(*) FROM message_readers WHERE principal = ?1)
         + (SELECT count(*) FROM message_read_bits WHERE principal = ?1)";
@@ -28,13 +28,13 @@ fn how_far_agents_and_users_have_read_goes_with_them() {
     let of = |who: &Actor, kind: &str| format!("{kind}:{}", who.id);
     let (gone, left, deleted) = (of(&robot, "agent"), of(&stays, "agent"), of(&bob, "user"));
     [(&robot, &gone), (&stays, &left), (&bob, &deleted)].into_iter().for_each(|(who, principal)| read(who, principal));
-    // What an older release left: far more than one round looks at.
+    // Rows that an older release left, many more than one round of the sweep looks at.
     daemon.execute(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000)
         INSERT INTO message_readers (space_id, principal) SELECT ?1, printf('agent:00000000-0000-7000-8000-%012d', n) FROM n",
         [&ann.space],
     );
-    // An archived agent may come back.
+    // The rows of an archived agent stay, because it may be restored.
     ann.client.delete("/api/agents/robot").expect(200);
     let readers = || daemon.number("SELECT count(*) FROM message_readers", []);
     wait_until("those of the older release go", || readers() == 4);

@@ -1,5 +1,4 @@
-//! A daemon that dies in the middle of an upload removes what is left of it when it starts again, and what was answered
-//! is there.
+//! A daemon that is killed during an upload removes the rest of it at its next start. Acknowledged uploads are kept.
 
 use std::io::Write;
 

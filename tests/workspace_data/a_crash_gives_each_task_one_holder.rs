@@ -1,5 +1,5 @@
-//! The daemon is killed again and again while workers claim, finish and lose tasks: every task has one holder or none, no
-//! fence counts twice, and what was acknowledged is there.
+//! The daemon is killed again and again while workers claim, finish and lose tasks. Every task has at most one holder,
+//! no fence counts twice, and every acknowledged change is kept.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ const ROUNDS: usize = 8;
 const WORKERS: usize = 6;
 const TASKS: usize = 200;
 
-/// Claims and finishes until told to stop; what was acknowledged: claims by task and fence, tasks that are done.
+/// Claims and finishes tasks until `stop`. Records what was acknowledged: claims by task and fence, and finished tasks.
 fn work(client: &Client, stop: &AtomicBool, claims: &Mutex<HashMap<(String, i64), u32>>, done: &Mutex<Vec<String>>) {
     while !stop.load(Ordering::Relaxed) {
         let body = json!({"lease_seconds": 600}).to_string();
@@ -57,7 +57,7 @@ fn whatever_is_killed_no_task_has_two_holders_and_none_is_lost() {
             daemon.kill();
             stop.store(true, Ordering::Relaxed);
         });
-        // What was claimed and not finished runs out meanwhile.
+        // The leases of unfinished tasks end meanwhile.
         daemon.execute("UPDATE tasks SET lease_until = 1 WHERE holder IS NOT NULL", []);
         daemon.spawn();
         for _ in 0..500 {

@@ -1,4 +1,4 @@
-//! A claimed task changes under its holder's fence alone; who comes back late changes nothing.
+//! A claimed task can be changed only with its holder's fence. A holder that comes back too late changes nothing.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn only_the_fence_of_the_living_lease_counts() {
     assert_eq!(claimed["lease"]["holder"], json!({"id": a.id, "type": "agent", "name": "a"}));
     let held = task.post(&b.client, "claim", json!({})).expect_ax(409, "task_claimed");
     assert_eq!((&held["holder"]["name"], &held["until"]), (&json!("a"), &claimed["lease"]["until"]));
-    // A second claim of the holder is none: it would not know which of its fences counts.
+    // The holder cannot claim twice, because it would not know which of its fences counts.
     task.post(&a.client, "claim", json!({})).expect_ax(409, "task_claimed");
     for (client, body) in [
         (&b.client, json!({"status": "done"})),
@@ -46,7 +46,7 @@ fn only_the_fence_of_the_living_lease_counts() {
     task.post(&a.client, "renew", json!({"fence": 2})).expect_ax(409, "lease_lost");
     task.post(&b.client, "release", json!({})).expect_ax(409, "lease_lost");
     task.post(&b.client, "release", json!({"fence": 1})).expect_ax(409, "lease_lost");
-    // A person takes it away.
+    // A person takes the task away.
     let released = task.post(&owner.client, "release", json!({})).expect(200).json();
     assert_eq!((&released["task"]["status"], &released["task"]["lease"]), (&json!("not_started"), &Value::Null));
     let late = task.patch(&a.client, json!({"status": "done", "fence": 1})).expect_ax(409, "lease_lost");

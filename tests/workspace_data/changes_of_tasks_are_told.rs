@@ -19,7 +19,7 @@ fn listen(daemon: &Daemon, client: &Client) -> BufReader<TcpStream> {
     );
     stream.write_all(head.as_bytes()).expect("a request");
     let mut reader = BufReader::new(stream);
-    // It listens once it has said so.
+    // The stream is open once the daemon has sent `connected`.
     while !next_line(&mut reader).starts_with("event: connected") {}
     reader
 }

@@ -1,4 +1,5 @@
-//! Shared context: set, listed by prefix, read under any key, gone at its end, kept once promoted, bounded.
+//! Shared context: values are set, listed by prefix, read under any key, gone at their end, kept once promoted, and
+//! bounded.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ fn set(client: &Client, key: &str, value: &str, more: Value) -> crate::support::
     client.post("/api/v1/context", body)
 }
 
-/// A key as a path segment, every byte of it encoded.
+/// A key as a path segment, with every byte encoded.
 fn encoded(key: &str) -> String {
     key.bytes().map(|b| format!("%{b:02X}")).collect()
 }
@@ -47,7 +48,7 @@ fn a_value_is_there_under_any_key_until_it_ends() {
 fn other_routes_take_no_encoded_separators() {
     let daemon = Daemon::start();
     let owner = member(&daemon, "ann");
-    // A path with an encoded slash is none that there is; dots and backslashes are tricks wherever they stand.
+    // A path with an encoded slash does not exist. Encoded dots and backslashes are refused anywhere.
     for (path, code) in [
         ("/api/v1/tasks/a%2Fb", "not_found"),
         ("/api/v1/context%2Fx", "not_found"),
@@ -81,7 +82,7 @@ fn keys_are_listed_by_prefix_in_pages() {
     assert_eq!(keys(&owner.client.get(next).expect(200)), ["b:3"]);
     owner.client.get("/api/v1/context?cursor=%FF").expect_ax(422, "invalid_request");
     owner.client.get("/api/v1/context?cursor=!").expect_ax(400, "invalid_cursor");
-    // A page ends where its values are too many bytes.
+    // A page ends early if its values have too many bytes.
     let value = "x".repeat(300 * 1024);
     for n in 0..5 {
         set(&owner.client, &format!("large:{n}"), &value, json!({})).expect(200);

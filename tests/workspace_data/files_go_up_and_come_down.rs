@@ -1,4 +1,4 @@
-//! A file comes back as it went up, under a safe name, and the same bytes are kept once in a space.
+//! A downloaded file equals the uploaded one and has a safe name. Equal bytes are stored once in a space.
 
 use serde_json::json;
 
@@ -106,7 +106,7 @@ fn peak(daemon: &Daemon) -> u64 {
 fn a_file_of_25_mib_passes_through_little_memory_in_both_directions() {
     let daemon = Daemon::with(&[], &[("TAOSD_SWEEP_INTERVAL", "1")]);
     let client = operator(&daemon).client;
-    // What is allocated once, SQLite's page caches above all, does not count.
+    // Memory that is allocated only once does not count, above all SQLite's page caches.
     let warm = upload(&client, "warm.txt", "text/plain", &vec![b'w'; 4 * 1024 * 1024]).expect(201).json();
     client.get(&text(&warm, "url")).expect(200);
     let before = peak(&daemon);
@@ -116,7 +116,7 @@ fn a_file_of_25_mib_passes_through_little_memory_in_both_directions() {
     let got = client.get(&text(&made, "url")).expect(200);
     assert!(got.body == content, "it came back changed");
     let down = peak(&daemon);
-    // The kernel counts in batches per processor, so that its peak can be a little lower than it told before.
+    // The kernel counts in batches per processor, so a later peak can be a little lower than an earlier one.
     let grown = up.max(down).saturating_sub(before);
     assert!(grown <= 2 * 1024, "{before} KiB, then {up}, then {down}");
     let more = form(&[file("x.txt", "text/plain", &vec![b'x'; 25 * 1024 * 1024 + 1])]);

@@ -1,4 +1,4 @@
-//! Forms as clients send them.
+//! Multipart forms as clients send them.
 
 use crate::support::{Client, Reply};
 
@@ -18,7 +18,7 @@ pub fn file(filename: &str, content_type: &str, content: &[u8]) -> Vec<u8> {
     [head.as_bytes(), content, b"\r\n"].concat()
 }
 
-/// A whole form of these parts.
+/// A complete form of these parts.
 pub fn form(parts: &[Vec<u8>]) -> Vec<u8> {
     [parts.concat(), b"--the-boundary--\r\n".to_vec()].concat()
 }

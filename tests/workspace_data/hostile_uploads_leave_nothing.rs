@@ -1,10 +1,10 @@
-//! What is not a form, not a file that is taken, or not whole, is refused, and nothing of it stays.
+//! An upload that is no form, has a file type that is not accepted, or is incomplete is refused. Nothing of it stays.
 
 use crate::support::{AxReply, Client, Daemon, wait_until};
 use crate::workspace::harness::operator;
 use crate::workspace_data::form::{field, file, form, post, upload};
 
-/// Waits until nothing of any upload is left: what was written goes in the sweeper's next round.
+/// Waits until nothing of any upload is left. The sweep deletes what was written in its next round.
 fn assert_nothing_is_left(daemon: &Daemon) {
     let left = || {
         daemon.number("SELECT (SELECT count(*) FROM upload_contents) + (SELECT count(*) FROM upload_chunks) + (SELECT count(*) FROM uploads)", [])
@@ -54,7 +54,7 @@ fn files_that_are_not_what_they_say_or_could_be_run_are_refused() {
     ] {
         upload(&client, "x", kind, content).expect_ax(415, "unsupported_media_type");
     }
-    // Where it turns out only after chunks were written.
+    // The wrong type shows only after chunks were written.
     let late = [vec![b'a'; 900_000], b"\xff".to_vec()].concat();
     upload(&client, "x.txt", "text/plain", &late).expect_ax(415, "unsupported_media_type");
     assert_nothing_is_left(&daemon);

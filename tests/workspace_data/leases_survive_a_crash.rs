@@ -1,4 +1,5 @@
-//! Leases outlive the daemon; one that has run out frees its task, and after the last attempt blocks it and tells.
+//! Leases survive a restart of the daemon. The end of a lease frees its task. After the last attempt it blocks the task
+//! and notifies the owner.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{AxReply, Daemon, text};
 use crate::workspace::harness::{agent, member};
 
-/// Waits until a task looks like this.
+/// Waits until `is` is true for a task. Returns the task.
 fn wait_for(daemon: &Daemon, path: &str, token: &str, is: impl Fn(&Value) -> bool) -> Value {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
@@ -36,7 +37,7 @@ fn a_lease_outlives_the_daemon_and_ends_when_its_time_is_up() {
     daemon.client(&owners).post(&format!("{path}/claim"), json!({})).expect_ax(409, "task_claimed");
     for attempt in 1..=2 {
         daemon.kill();
-        // Its time runs out while nobody looks.
+        // The lease ends while the daemon is down.
         daemon.execute("UPDATE tasks SET lease_until = lease_until - 3600000000", []);
         daemon.spawn();
         let task = wait_for(&daemon, &path, &owners, |task| task["attempts"] == attempt);
@@ -54,7 +55,7 @@ fn a_lease_outlives_the_daemon_and_ends_when_its_time_is_up() {
     daemon.client(&workers).post(&format!("{path}/claim"), json!({})).expect_ax(409, "task_not_free");
     let told = daemon.client(&owners).get("/api/notifications").expect(200).json();
     assert_eq!((&told[0]["title"], &told[0]["source"]), (&json!("A task is blocked"), &json!("taosd")), "{told}");
-    // Its owner lets it be tried again, from the start.
+    // The owner allows new attempts, counted from zero.
     let again = daemon.client(&owners).patch(&path, json!({"status": "not_started"})).expect(200).json();
     assert_eq!(again["attempts"], 0);
     let history = daemon.client(&owners).get(&format!("{path}/history")).expect(200).json();

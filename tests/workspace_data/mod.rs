@@ -1,4 +1,4 @@
-//! Tasks, shared context and files through the real binary.
+//! Tasks, shared context and files, tested with the real binary.
 
 mod a_crash_during_an_upload_leaves_nothing;
 mod a_crash_gives_each_task_one_holder;

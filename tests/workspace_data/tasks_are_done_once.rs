@@ -1,4 +1,4 @@
-//! Many workers on one queue: every task is done once, whoever comes first, and who waits is given what comes.
+//! Many workers on one queue. Every task is done once, and a worker that waits gets the next task.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use crate::workspace::harness::{agent, member};
 const TASKS: usize = 320;
 const WORKERS: usize = 64;
 
-/// Works until there is nothing: the ids it did, each with its fence.
+/// Claims and finishes tasks until there are none. Counts how often it finished each id.
 fn work(client: &Client, done: &Mutex<HashMap<String, u32>>) {
     loop {
         let next = client.post("/api/v1/tasks/next", json!({"lease_seconds": 60})).expect(200).json();
@@ -66,7 +66,7 @@ fn who_waits_is_given_what_comes_and_holds_no_thread() {
                 ids.lock().unwrap().push(text(&next["task"], "id"));
             });
         }
-        // With two threads in the pool these are answered while the others wait.
+        // The pool has two threads, but these requests get replies while the others wait.
         for n in 0..24 {
             owner.client.post("/api/v1/tasks", json!({"title": format!("t{n}")})).expect(201);
         }

@@ -1,4 +1,4 @@
-//! Tasks are made on both routes, listed, changed, and every change is in their history.
+//! Tasks are created by both routes, listed and changed. Every change is in their history.
 
 use serde_json::{Value, json};
 

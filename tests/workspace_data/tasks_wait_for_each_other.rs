@@ -1,4 +1,4 @@
-//! A task that depends on others is offered when they are finished, and nothing waits for itself.
+//! A task that depends on others is offered when they are finished. No task can wait for itself.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn a_task_is_offered_when_what_it_waits_for_is_finished() {
     change(&second, json!({"status": "cancelled"})).expect(200);
     assert_eq!(next(), json!(last));
     ann.client.post(&format!("/api/v1/tasks/{last}/release"), json!({})).expect(200);
-    // What is open again is waited for again.
+    // A finished task that is opened again blocks the later task again.
     change(&first, json!({"status": "not_started"})).expect(200);
     assert_eq!(ann.client.get(&format!("/api/v1/tasks/{last}")).expect(200).json()["waiting_on"], 1);
     assert_eq!((next(), next()), (json!(first), Value::Null));

@@ -1,4 +1,4 @@
-//! Quotas of spaces and of the box, and what one agent may add a day.
+//! The quotas of spaces and of the box, and the daily allowance of an agent.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::support::{AxReply, Daemon};
 use crate::workspace::harness::{agent, member};
 use crate::workspace_data::form::upload;
 
-/// What one principal may have on its way at once.
+/// The number of uploads that one principal may have in progress at once.
 const UPLOADS_AT_ONCE: usize = 4;
 
 #[test]
@@ -23,7 +23,7 @@ fn uploads_stop_at_the_quota_of_the_space_and_of_the_box() {
     assert_eq!(used, 1_400_000 + 2 * 512);
 }
 
-/// Each refusal comes after chunks that were written, and the next file has room only without them.
+/// Each refusal comes after chunks were written, and the next file fits only once they are deleted.
 #[test]
 fn a_refused_file_holds_neither_room_nor_place_when_its_sender_knows() {
     let daemon = Daemon::with(&[], &[("TAOSD_WORKSPACE_UPLOAD_BYTES_PER_SPACE", "1000000")]);
@@ -63,7 +63,7 @@ fn one_sender_has_all_its_places_again_with_each_answer() {
     });
 }
 
-/// What is no text at its end only, after chunks that were written.
+/// Bytes that turn out not to be text only at the end, after chunks were written.
 fn not_text() -> Vec<u8> {
     let mut bytes = vec![b'c'; 700_000];
     bytes.push(0xff);
@@ -89,7 +89,7 @@ fn an_agent_that_has_added_its_share_waits_for_the_next_day_and_people_do_not() 
     b.client.post("/api/v1/context", json!({"key": "large", "value": "v".repeat(9000)})).expect(200);
     let detail = b.client.post("/api/v1/context", json!({"key": "more", "value": "v".repeat(2000)}));
     assert_eq!(detail.expect_ax(429, "allowance_used")["setting"], "workspace.agent_bytes_per_day");
-    // Work is no addition.
+    // Claiming work is no addition.
     ann.client.post("/api/v1/tasks", json!({"title": "t"})).expect(201);
     a.client.post("/api/v1/tasks/next", json!({})).expect(200);
     c.client.post("/api/v1/context", json!({"key": "another", "value": "v"})).expect(200);

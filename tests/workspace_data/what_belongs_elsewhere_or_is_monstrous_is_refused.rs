@@ -1,5 +1,5 @@
-//! Cursors of another space, names that lead elsewhere or go on for ever, and lines of 64 KiB: refused clearly or made
-//! harmless, and nothing of another space is told.
+//! Cursors of another space, file names that lead elsewhere or are endless, and lines of 64 KiB are refused clearly or
+//! made harmless. No reply shows anything of another space.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn a_cursor_of_another_space_leads_nowhere_there() {
         let other = if who.name == "ann" { "bob" } else { "ann" };
         assert!(!seen.contains(other), "{} sees {seen}", who.name);
     }
-    // A cursor of one list is none of another's, and one that was tampered with is none at all.
+    // A cursor that was tampered with, or of another list, shows nothing of another space.
     for path in ["/api/v1/context", "/api/v1/tasks", "/api/v1/agents"] {
         let reply = bob.client.get(&format!("{path}?cursor={cursor}A"));
         assert!([200, 400].contains(&reply.status) && !reply.text().contains("ann"), "{path}: {}", reply.text());
@@ -66,7 +66,7 @@ fn a_name_is_one_harmless_line_of_bounded_length() {
         assert!(head.starts_with("attachment; filename=\"") && head.is_ascii() && head.len() < 2000, "{head}");
         assert_eq!((back.header("x-content-type-options"), &*back.body), (Some("nosniff"), name.as_bytes()));
     }
-    // One that ends its line would begin another header.
+    // A name with a line end would begin another header.
     for name in ["a\r\nX-Evil: 1", "a\0b", "a\"; filename=\"b"] {
         let reply = post(&ann.client, &form(&[file(name, "text/plain", b"x")]));
         assert!([201, 422].contains(&reply.status), "{name:?}: {}", reply.text());

@@ -265,10 +265,10 @@ fn archive(w: &Harness, tail: &str) -> Reply {
     reply
 }
 
-/// Takes every name that can be made from a slug.
+/// Uses up every name that can be made from a slug.
 pub fn crowd(w: &Harness, slug: &str) {
     let (first, other) = (w.daemon.agent(slug), w.user());
-    // Another's, for one owner may not have as many.
+    // They have another owner, because one owner may not have so many.
     w.daemon.execute(
         "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
         INSERT INTO agents (id, slug, display_name, origin, owner_user_id, owner_space_id, space_id, created_by, status,
@@ -280,7 +280,7 @@ pub fn crowd(w: &Harness, slug: &str) {
     );
 }
 
-/// A box whose operator owns as many agents as one may.
+/// Starts a daemon whose operator owns as many agents as one user may.
 fn full_of_agents() -> Harness {
     let full = Harness::new();
     let agent = full.agent();

@@ -1,4 +1,4 @@
-//! Channels, as far as nothing is sent; what is, the target `channels` shows.
+//! Channels, without sending anything. The target `channels` tests sending.
 
 use serde_json::json;
 

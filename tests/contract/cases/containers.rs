@@ -1,4 +1,4 @@
-//! Lifecycle, deployments and operations, as far as they go without a container that runs.
+//! Lifecycle, deployments and operations that need no running container.
 
 use serde_json::{Value, json};
 
@@ -144,7 +144,7 @@ fn pause(w: &Harness, verb: &str, told: &str, paused: bool) -> Reply {
     reply
 }
 
-/// A member's own agents alone are started, and those without a container say so.
+/// A bulk operation includes only agents that the member may edit. The result reports those without a container.
 fn bulk(w: &Harness, verb: &str) -> Reply {
     let (mine, seen) = (w.agent(), w.agent());
     let member = w.member_on(&mine, "editor");

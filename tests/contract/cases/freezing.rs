@@ -76,7 +76,7 @@ fn by_agent(harness: &Harness, path: &str) -> Reply {
     agent.post(path, json!({"reason": "r"}))
 }
 
-/// An agent's name and the id of its tripwire.
+/// Makes an agent with a tripwire. Returns the agent's name and the tripwire's id.
 fn wire(harness: &Harness) -> (String, String) {
     let name = harness.agent();
     let id = format!("wire-{name}");

@@ -1,4 +1,4 @@
-//! Answers that every route of a kind gives for the same reason.
+//! Replies that all routes of a kind give for the same reason.
 
 use serde_json::json;
 use taosd::api::ApiRoute;
@@ -8,7 +8,7 @@ use crate::support::Reply;
 
 type Run = fn(&Harness, &'static ApiRoute) -> Reply;
 
-/// The way to a code that is the same for all routes that declare it.
+/// Returns how to provoke a code, if that is the same for all routes that declare it.
 pub fn way(code: &str) -> Option<Run> {
     Some(match code {
         "auth_required" => |w, r| w.request(r).by(&w.daemon.anonymous()),
@@ -18,7 +18,8 @@ pub fn way(code: &str) -> Option<Run> {
         "validation_error" => |w, r| {
             let request = w.request(r);
             if r.action().is_none() && r.query.is_empty() {
-                // What monitors and caches add to the query is ignored there; a body with fields is not.
+                // These routes ignore unknown parameters, because monitors and caches add some. An unknown field in the
+                // body is an error.
                 return w.operator().send(&request.method, &request.path, Some(br#"{"no_such_field":1}"#));
             }
             request.at(format!("{}?no_such_parameter=1", request.path)).by(&w.operator())
@@ -72,7 +73,7 @@ pub fn way(code: &str) -> Option<Run> {
     })
 }
 
-/// Something slow, waited for, on an agent with a container that cannot be reached.
+/// Starts slow work, and waits for it, on an agent whose container cannot be reached.
 fn with_container(harness: &Harness, route: &'static ApiRoute) -> Reply {
     let request = harness.request(route);
     harness.give_container(&request);
@@ -81,7 +82,7 @@ fn with_container(harness: &Harness, route: &'static ApiRoute) -> Reply {
     request.at(path).by(&harness.operator())
 }
 
-/// A credential that has used up its minute. The limit is a daemon's, so this is one of its own.
+/// Uses a credential whose rate is used up. The limit is a setting, so this starts its own daemon.
 fn rate_limited(harness: &Harness, route: &'static ApiRoute) -> Reply {
     let request = harness.request(route);
     let limited = Harness::with(&[("TAOSD_REQUESTS_PER_MINUTE", "1")]);
@@ -89,7 +90,7 @@ fn rate_limited(harness: &Harness, route: &'static ApiRoute) -> Reply {
     request.by(&limited.operator())
 }
 
-/// An admin's route called by a member, or a change of an agent by who may only read it.
+/// A member calls an admin's route, or a viewer changes an agent.
 fn forbidden(harness: &Harness, route: &'static ApiRoute) -> Reply {
     let request = harness.request(route);
     if route.action().is_some_and(|action| action.is_admin()) {
@@ -99,17 +100,17 @@ fn forbidden(harness: &Harness, route: &'static ApiRoute) -> Reply {
     request.by(&harness.member_on(&agent, "viewer"))
 }
 
-/// The same key with another body: a blank more is another body.
+/// Sends the same key with another body: one more space makes another body.
 fn reused(harness: &Harness, route: &'static ApiRoute) -> Reply {
     let request = harness.request(route);
     let client = harness.operator().with("Idempotency-Key", &harness.name());
-    // A refusal is kept as well.
+    // A refusal is stored too.
     assert!([200, 201, 202, 409].contains(&request.by(&client).status));
     let other = format!("{} ", request.body.unwrap_or_else(|| json!({})));
     client.send(&request.method, &request.path, Some(other.as_bytes()))
 }
 
-/// A reservation whose owner never comes back.
+/// Uses a key that is reserved by a request that never ends.
 fn in_flight(harness: &Harness, route: &'static ApiRoute) -> Reply {
     let request = harness.request(route);
     let key = harness.name();

@@ -1,5 +1,5 @@
-//! For every route one case of success, and one for every code it declares. What is the same for many routes is
-//! written once, in `generic`; what is particular to one stands with its noun.
+//! For every route, one case of success and one for every code that it declares. Cases that are the same for many
+//! routes are in `generic`. The others are in the module of their noun.
 
 mod agents;
 mod channels;
@@ -17,7 +17,7 @@ use taosd::api::ApiRoute;
 use crate::harness::Harness;
 use crate::support::Reply;
 
-/// One way to get one answer.
+/// A way to get one reply of one route.
 pub struct Case {
     /// The route's id.
     pub route: &'static str,
@@ -30,16 +30,16 @@ const fn case(route: &'static str, code: &'static str, run: fn(&Harness) -> Repl
     Case { route, code, run }
 }
 
-/// What makes a route answer with a code (empty: succeed).
+/// The way to make a route reply with a code (empty: success).
 pub enum Way {
-    /// A case of its own.
+    /// A case for this route only.
     Own(fn(&Harness) -> Reply),
-    /// The way that is the same for all routes with this code.
+    /// A way that is the same for all routes with this code.
     Generic(fn(&Harness, &'static ApiRoute) -> Reply),
 }
 
 impl Way {
-    /// Goes it.
+    /// Sends the request. Returns the reply.
     pub fn run(&self, harness: &Harness, route: &'static ApiRoute) -> Reply {
         match self {
             Self::Own(run) => run(harness),
@@ -48,7 +48,7 @@ impl Way {
     }
 }
 
-/// Every case that is particular to a route.
+/// Returns every case that is for one route only.
 pub fn own() -> impl Iterator<Item = &'static Case> {
     let agents = agents::CASES.iter().chain(containers::CASES).chain(freezing::CASES).chain(channels::CASES);
     agents
@@ -59,7 +59,7 @@ pub fn own() -> impl Iterator<Item = &'static Case> {
         .chain(rest::CASES)
 }
 
-/// The way to this answer; `None` if nobody wrote one.
+/// Returns the way to this reply, or `None` if no case exists.
 pub fn way(route: &'static ApiRoute, code: &str) -> Option<Way> {
     let own = own().find(|case| case.route == route.id && case.code == code);
     own.map(|case| Way::Own(case.run)).or_else(|| generic::way(code).map(Way::Generic))

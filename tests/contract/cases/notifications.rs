@@ -10,7 +10,7 @@ fn notify(client: &Client, title: &str) -> Reply {
     client.post("/api/ui/notify", json!({"title": title, "body": "b"}))
 }
 
-/// What an agent answers who would alter the notification that it sent.
+/// Returns the reply to an agent that tries to change a notification that it sent.
 fn alter_as_sender(w: &Harness, method: &str, rest: &str) -> Reply {
     let agent = w.daemon.agent_token(&w.agent(), &["*"]);
     let id = text(&notify(&agent, "mine").expect(200).json(), "notification_id");

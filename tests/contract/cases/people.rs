@@ -75,7 +75,7 @@ pub const CASES: &[Case] = &[
         w.operator().delete(&format!("/api/users/{name}"))
     }),
     case("users_delete", "last_admin", |w| {
-        // The caller loses its role after it was let in and before its turn to write has come.
+        // The caller loses its role after the check of its role and before its write begins.
         let (caller, victim) = (w.name(), w.user());
         let admin = w.daemon.admin(&caller);
         let mut db = w.daemon.db();
@@ -130,7 +130,7 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("users_token_revoke", "forbidden", |w| {
-        // What lives by a token does not free itself from it.
+        // A token may not free itself from the token that issued it.
         let name = w.user();
         let issue = |by: &Client| {
             let path = format!("/api/users/{name}/tokens");

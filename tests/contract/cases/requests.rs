@@ -14,14 +14,14 @@ fn question(n: usize) -> Value {
     json!({"question": format!("{n}?")})
 }
 
-/// The same key with another body, by an agent.
+/// An agent sends the same key with another body.
 fn reused(w: &Harness, id: &str, body: &Value) -> Reply {
     let (agent, path) = (w.asker().with("Idempotency-Key", "k"), route(id).path);
     assert!([200, 201].contains(&agent.post(path, body.clone()).status));
     agent.send("POST", path, Some(format!("{body} ").as_bytes()))
 }
 
-/// A reservation of an agent's whose owner never comes back.
+/// An agent uses a key that is reserved by a request that never ends.
 fn in_flight(w: &Harness, id: &str, body: &Value) -> Reply {
     let (agent, path) = (w.asker(), route(id).path);
     let key = format!("agent:{}", text(&agent.get("/api/auth/whoami").expect(200).json(), "agent_id"));
@@ -32,7 +32,8 @@ fn in_flight(w: &Harness, id: &str, body: &Value) -> Reply {
     agent.with("Idempotency-Key", "k").post(path, body.clone())
 }
 
-/// A member who may only read an agent that a request is about.
+/// Makes a member with only this role on an agent, and a request of the member's own agent for a role on it. Returns
+/// the member's client and the path to approve the request.
 fn without_right(w: &Harness, role: Option<&str>) -> (Client, String) {
     let (thing, member) = (w.agent(), w.name());
     let client = w.daemon.member(&member, &["*"]);
@@ -71,7 +72,7 @@ fn nothing(w: &Harness, what: &str) -> Reply {
     w.operator().post(&format!("/api/requests/nothing/{what}"), json!({}))
 }
 
-/// Where a join under this name is approved.
+/// Makes a join under this name. Returns the path to approve it.
 fn joining(w: &Harness, name: &str) -> String {
     let body = json!({"name": name, "reason": "r"});
     let id = text(&w.daemon.anonymous().post("/api/joins", body).expect(201).json(), "id");
@@ -284,7 +285,7 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-/// A request for a role in a space of others'.
+/// Makes a request for a role in somebody else's space. Returns the path to approve it.
 fn asked_grant_elsewhere(w: &Harness, space: &str) -> String {
     let (name, own) = (w.name(), w.name());
     let client = w.daemon.member(&name, &["*"]);

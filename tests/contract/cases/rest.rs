@@ -1,4 +1,4 @@
-//! What is about the daemon itself: who one is, the audit, health, the surface and the documentation.
+//! Routes about the daemon itself: the caller's identity, the audit, health, the surface and the documentation.
 
 use serde_json::json;
 
@@ -64,7 +64,7 @@ pub const CASES: &[Case] = &[
     }),
     case("backups_download", "backup_not_found", |w| w.operator().get("/api/backups/taosd.db.covers")),
     case("box_status", "", |w| {
-        // What is written stands in the log first.
+        // A write is in the write-ahead log first.
         let on_disk = |file: &str| std::fs::metadata(w.daemon.data.join(file)).map_or(0, |file| file.len());
         w.operator().post("/api/v1/context", json!({"key": "long", "value": "x".repeat(300_000)}));
         let (reply, size) = std::iter::repeat_with(|| {

@@ -1,22 +1,22 @@
-//! What happens on a day of a busy box.
+//! The events of a day on a busy box.
 
 use serde_json::{Value, json};
 
 use super::Year;
 use crate::support::{Client, text};
 
-/// Days of an agent's life at which it is archived, restored, archived again and purged.
+/// The ages of an agent, in days, at which it is archived, restored, archived again and purged.
 const AGES: [u64; 4] = [3, 5, 7, 14];
-/// Days that a user's token is good where nothing else is said.
+/// The days that a user's token is valid by default.
 const TOKEN_DAYS: u64 = 90;
-/// Keys that Ann keeps.
+/// The number of keys that Ann keeps.
 const KEYS: usize = 10;
-/// Days that a guest stays.
+/// The days that a guest stays.
 const VISIT: u64 = 14;
-/// A scope that agents ask for, and what it is tried with below the agent.
+/// A scope that agents request, and the path below the agent that needs it.
 const ASKED: (&str, &str) = ("agents.export", "export");
 
-/// An agent that comes and goes.
+/// An agent that is made and later purged.
 pub struct Baby {
     born: u64,
     name: String,
@@ -24,21 +24,21 @@ pub struct Baby {
     token: String,
 }
 
-/// A user that comes and goes.
+/// A user that is made and later deleted.
 pub struct Guest {
     came: u64,
     name: String,
     token: String,
 }
 
-/// An agent that stays; its token is rotated.
+/// An agent that stays. Its token is rotated.
 pub struct Keeper {
     pub name: String,
     pub token: String,
 }
 
 impl Year {
-    /// The same number of everything each day, and of some each week.
+    /// Does the same each day, and some things once a week or less often.
     pub(super) fn live_a_day(&mut self) {
         self.rotate();
         self.be_born();
@@ -58,7 +58,7 @@ impl Year {
         }
     }
 
-    /// One keeper's token is rotated; the old one works for another hour.
+    /// Rotates one keeper's token. The old token works for another hour.
     fn rotate(&mut self) {
         let nth = self.day as usize % self.keepers.len();
         let name = self.keepers[nth].name.clone();
@@ -87,7 +87,7 @@ impl Year {
         self.babies.push(baby);
     }
 
-    /// It says something to all and to one, and reads.
+    /// Lets a new agent send messages to all and to one, and read messages.
     fn talk(&self, baby: &Baby) {
         let agent = self.daemon.client(&baby.token);
         let heard = self.say(&self.ann(), json!({"content": format!("welcome @{}", baby.name)}));
@@ -101,7 +101,7 @@ impl Year {
         agent.post(&format!("/api/v1/messages/{heard}/reactions"), json!({"emoji": "👍"})).expect(201);
     }
 
-    /// It asks for a scope for an hour and gets it; what it asks then nobody decides.
+    /// Lets a new agent request a scope for an hour, which Ann approves. Nobody decides its other requests.
     fn ask(&self, baby: &Baby) {
         let agent = self.daemon.client(&baby.token);
         let (scope, tail) = ASKED;
@@ -123,7 +123,7 @@ impl Year {
         }
     }
 
-    /// Agents are archived, restored, archived again and purged.
+    /// Archives, restores, archives again and purges agents at their ages.
     fn grow_old(&mut self) {
         let ann = self.ann();
         for nth in 0..self.babies.len() {
@@ -145,7 +145,7 @@ impl Year {
         self.babies.retain(|baby| day - baby.born < AGES[3]);
     }
 
-    /// A key of Ann's and one of an agent are made, exchanged, rotated and revoked, and a session is opened.
+    /// Makes, exchanges, rotates and revokes keys of Ann and of an agent, and opens a session.
     fn use_keys(&mut self) {
         let ann = self.ann();
         let key = ann.post("/api/v1/keys", json!({"name": format!("k{}", self.day)})).expect(201).json();
@@ -155,7 +155,7 @@ impl Year {
         assert_eq!((self.exchange(&key, &json!({})), self.whoami(&before)), (None, 401));
         let token = self.exchange(&next, &json!({})).expect("a token");
         assert_eq!(self.whoami(&token), 200);
-        // Tomorrow it is dead, because it lives for minutes; its key lives on until it is revoked.
+        // The token lives for minutes, so it is invalid tomorrow. Its key is valid until it is revoked.
         self.mortal.push(token);
         let keeper = &self.keepers[0].name;
         let pat = ann.post("/credentials/agent-pat", json!({"agent_id": keeper})).expect(201).json();
@@ -173,14 +173,14 @@ impl Year {
         ann.bearing("").post("/api/sessions", json!({"token": self.ann})).expect(200);
     }
 
-    /// The short-lived token that a key is exchanged for; `None`: the key is dead.
+    /// Exchanges a key. Returns the short-lived token, or `None` if the key is not valid.
     fn exchange(&self, key: &Value, body: &Value) -> Option<String> {
         let reply = self.daemon.client(&text(key, "token")).post("/auth/exchange", body.clone());
         assert!([200, 401].contains(&reply.status), "{}", reply.text());
         (reply.status == 200).then(|| text(&reply.json(), "access_token"))
     }
 
-    /// A task is made, claimed and done, and something is sent with a key for repeats.
+    /// Makes, claims and ends a task, and sends a request twice with an idempotency key.
     fn work(&self) {
         let (ann, keeper) = (self.ann(), self.daemon.client(&self.keepers[0].token));
         let task = ann.post("/api/v1/tasks", json!({"title": format!("of day {}", self.day)})).expect(201).json();
@@ -194,7 +194,7 @@ impl Year {
         assert_eq!(keyed.post("/api/ui/notify", body).expect(200).header("idempotent-replayed"), Some("true"));
     }
 
-    /// A user comes, sees an agent and reads in the space.
+    /// Makes a user, who reads an agent's record and the messages of the space.
     fn receive(&mut self) {
         let name = format!("g{}", self.day);
         let guest: Client = self.daemon.member(&name, &["*"]);
@@ -209,7 +209,7 @@ impl Year {
         self.guests.push(Guest { came: self.day, name, token: guest.token().to_owned() });
     }
 
-    /// A user's token ends by itself: Ann takes the next in time.
+    /// Issues Ann's next token before her current one expires.
     fn replace_anns_token(&mut self) {
         let next = self.daemon.user_token("ann", &["*"]).token().to_owned();
         self.replaced.push((self.day + TOKEN_DAYS, std::mem::replace(&mut self.ann, next)));
@@ -226,7 +226,7 @@ impl Year {
         }
     }
 
-    /// What is not meant to go: a file, a value, a message that is pinned, a task that is open, a document.
+    /// Makes lasting things: a file, a context value, a pinned message, an open task and a document.
     fn keep(&mut self) {
         let (ann, day) = (self.ann(), self.day);
         let mark = format!("kept since day {day}.");

@@ -1,4 +1,4 @@
-//! What there is at the end of a day, and the bounds of it.
+//! Measures the box at the end of a day, and checks its bounds.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,17 +17,17 @@ use crate::support::wait_until;
 const MIB: u64 = 1024 * 1024;
 /// The write-ahead log is written back from 4 MiB on and cut to 8 (`src/store/open.rs`).
 const WAL: u64 = 12 * MIB;
-/// What the daemon holds in memory at the most (`tests/load/hostile_agents_stay_within_the_security_page.rs`).
+/// The most memory that the daemon may use (`tests/load/hostile_agents_stay_within_the_security_page.rs`).
 const RSS_KIB: u64 = 96 * 1024;
-/// How much more it may hold at the end of a run of half a year than at its beginning.
+/// How much more memory it may use at the end of a run of half a year than at its beginning.
 const RSS_GROWTH_KIB: u64 = 6 * 1024;
-/// Connections of the test that are not closed yet.
+/// The connections of the test that are not closed yet.
 const DESCRIPTORS: usize = 6;
-/// A dead credential's row stays so long.
+/// The time for which the row of an ended credential is kept.
 const DEAD: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Changes that are kept for streams (`schema.sql`).
+/// The number of changes that are kept for streams (`schema.sql`).
 const CHANGES: i64 = 10_000;
-/// Rows a week of what is meant to stay, by table. Finished tasks stay for a year.
+/// The lasting rows that each week adds, by table. Finished tasks stay for a year.
 const KEPT: &[(&str, i64)] = &[
     ("uploads", 1),
     ("upload_contents", 1),
@@ -40,14 +40,14 @@ const KEPT: &[(&str, i64)] = &[
     ("tasks", 8),
     ("task_history", 40),
 ];
-/// Bytes a week that those take.
+/// The bytes that those rows take each week.
 const KEPT_BYTES: u64 = 96 * 1024;
 
-/// What there is at the end of a day.
+/// The measurements at the end of a day.
 #[derive(Debug, Clone)]
 pub struct Mark {
     pub day: u64,
-    /// Bytes of the database, and of those the ones in use.
+    /// The bytes of the database file. `used` is the part in use.
     pub database: u64,
     pub used: u64,
     pub wal: u64,
@@ -62,7 +62,7 @@ fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |meta| meta.len())
 }
 
-/// Files below a folder, and their bytes. A copy that is being made is none yet.
+/// Returns the number of files below a folder, and their bytes. Ignores a copy that is not finished yet.
 fn files(dir: &Path) -> (usize, u64) {
     let mut all = (0, 0);
     let is_made = |entry: &fs::DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
@@ -74,7 +74,7 @@ fn files(dir: &Path) -> (usize, u64) {
 }
 
 impl Year {
-    /// Notes what there is, and fails where it is more than may be.
+    /// Measures the box, and fails if a bound is exceeded.
     pub(super) fn mark(&mut self) {
         self.nothing_is_older_than_it_may_be();
         let mark = self.look();
@@ -114,7 +114,7 @@ impl Year {
         }
     }
 
-    /// How many rows each table has; of an index of words, how many texts.
+    /// Returns the number of rows of each table. For a full-text index this is the number of texts.
     fn rows(&self) -> BTreeMap<String, i64> {
         let conn = self.daemon.db();
         let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
@@ -130,11 +130,11 @@ impl Year {
         names.into_iter().map(count).collect()
     }
 
-    /// The bounds that hold on every day.
+    /// Checks the bounds that hold on every day.
     fn is_bounded(&self, mark: &Mark) {
         let at = format!("day {}: {mark:?}", mark.day);
         let largest = self.marks.iter().map(|mark| mark.database).max().unwrap_or(0).max(mark.database);
-        // As many as are kept, and the daemon's own.
+        // The backups that are kept, and the daemon's own copy.
         assert!(mark.backups <= (BACKUPS_KEPT as u64 + 1) * largest, "{at}");
         assert!(mark.wal <= WAL, "{at}");
         assert!(mark.rss_kib <= RSS_KIB, "{at}");
@@ -145,7 +145,7 @@ impl Year {
         assert!(taosd::store::audit::bytes(&conn).expect("its bytes") <= audit, "{at}");
     }
 
-    /// Of everything that goes for its age, nothing is there that is older; a day is a second, and the sweeper may need one.
+    /// Fails if rows stay longer than their age allows. A day is a second, and the sweep may need one.
     fn nothing_is_older_than_it_may_be(&self) {
         for table in Swept::ALL {
             let (column, of, life) = self.life(*table);
@@ -160,7 +160,8 @@ impl Year {
         let strangers = "SELECT count(*) FROM message_readers WHERE principal NOT IN
             (SELECT 'agent:' || id FROM agents UNION ALL SELECT 'user:' || id FROM users)";
         wait_until("who is gone is no reader", || self.daemon.number(strangers, []) == 0);
-        // What is counted for a while is written down later, and no row is dated otherwise.
+        // Rows that count events for a while are written later than their date. No other row may have an earlier date
+        // than a row before it.
         let misdated = "SELECT count(*) FROM (SELECT at, max(at) OVER (ORDER BY seq) AS latest FROM audit
             WHERE outcome <> 'checkpoint') WHERE at < latest - 3 * 86400000000";
         assert_eq!(self.daemon.number(misdated, []), 0, "day {}", self.day);
@@ -173,11 +174,11 @@ impl Year {
         wait_until("what was given for a time has ended", || self.daemon.number(ended, [yesterday]) == 0);
     }
 
-    /// The column that tells a row's age, which rows go, and when.
+    /// Returns the column with a row's age, the condition for rows that go, and their life.
     fn life(&self, table: Swept) -> (&'static str, &'static str, Duration) {
         let kept = Duration::from_secs(self.plan.kept_days * 24 * 3600);
         match table {
-            // It is cut from its beginning, whatever time later rows claim.
+            // The sweep cuts the audit from its beginning, whatever date later rows have.
             Swept::Audit => ("at", "seq = (SELECT min(seq) FROM audit WHERE outcome <> 'checkpoint')", kept),
             Swept::Notifications => ("created_at", "1", NOTIFICATION_LIFE),
             Swept::Idempotency => ("created_at", "1", IDEMPOTENCY_LIFE),
@@ -192,20 +193,20 @@ impl Year {
         }
     }
 
-    /// Fails where there is more at the later of two marks than the bounds allow.
+    /// Fails if the later of two marks has more than the bounds allow.
     pub fn has_not_grown(&self, early: u64, late: u64) {
         let at = |day: u64| self.marks.iter().find(|mark| mark.day == day).expect("a mark");
         let (early, late) = (at(early), at(late));
         let weeks = (late.day - early.day).div_ceil(7);
         let mut wrong = Vec::new();
         for (table, after) in &late.rows {
-            // Its bound is not its age.
+            // The bound of this table is not an age.
             if table == "changes" {
                 continue;
             }
             let before = early.rows[table];
             let more = KEPT.iter().find(|(name, _)| name == table).map_or(0, |(_, a_week)| a_week * weeks as i64);
-            // A day more or less, and what happens weekly.
+            // Allows for a day more or less, and for weekly events.
             if *after > before + more + before / 20 + 10 {
                 wrong.push(format!("{table}: {before} rows on day {}, {after} on day {}", early.day, late.day));
             }
@@ -223,7 +224,7 @@ impl Year {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
-    /// Fails where the daemon, which was not started again in between, holds more memory than at the earlier mark.
+    /// Fails if the daemon uses more memory than at the earlier mark. It must not have been restarted in between.
     pub fn holds_no_more_memory(&self, early: u64, late: u64) {
         let at = |day: u64| self.marks.iter().find(|mark| mark.day == day).expect("a mark").rss_kib;
         assert!(at(late) <= at(early) + RSS_GROWTH_KIB, "{} KiB, then {}", at(early), at(late));

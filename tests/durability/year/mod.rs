@@ -1,9 +1,9 @@
-//! A box that lives through a year of days that are a second long: the clock on the wall goes a day forward at a time, and
-//! a time server confirms it each time.
+//! A box that lives through a year in which a day lasts a second. The wall clock jumps a day forward at a time, and a
+//! time server confirms each jump.
 //!
-//! A clock that runs faster would not do. The deadlines of requests, the rates and the pauses go by the time since boot,
-//! and libfaketime does not change how long the kernel lets a thread wait: with a faster time since boot each request would
-//! be cut, and the sweeper would sleep for ever.
+//! A faster clock would not work. Deadlines of requests, rates and pauses use the time since boot, and libfaketime does
+//! not change how long the kernel lets a thread wait. With a faster time since boot the daemon would cut each request,
+//! and the sweep would sleep forever.
 
 mod life;
 mod marks;
@@ -21,19 +21,19 @@ use life::{Baby, Guest, Keeper};
 pub use marks::Mark;
 use promises::Promise;
 
-/// How long a day takes at the least: the sweeper looks every second.
+/// The least duration of a day. The sweep runs every second.
 const DAY: Duration = Duration::from_millis(1300);
 
-/// How many days the box lives, and on which of them its daemon stops or is killed.
+/// The number of days, and the days on which the daemon stops or is killed.
 pub struct Plan {
     pub days: u64,
-    /// Days that the audit and messages are kept.
+    /// The days for which the audit and messages are kept.
     pub kept_days: u64,
-    /// Days at whose end it is noted what there is.
+    /// The days at whose end the box is measured.
     pub marks: Vec<u64>,
-    /// Nights in which the daemon is off.
+    /// The nights during which the daemon is off.
     pub nights: Vec<u64>,
-    /// Days on which the daemon is killed.
+    /// The days on which the daemon is killed.
     pub kills: Vec<u64>,
 }
 
@@ -42,30 +42,30 @@ pub struct Year {
     pub plan: Plan,
     pub daemon: Daemon,
     pub day: u64,
-    /// What there was at each mark.
+    /// The measurements so far.
     pub marks: Vec<Mark>,
     clock: FalseClock,
     synced: PathBuf,
-    /// The token of the member who owns all that happens here, and her space.
+    /// The token of the member Ann, who owns everything in this test. `space` is her space.
     ann: String,
     space: String,
     babies: Vec<Baby>,
     guests: Vec<Guest>,
     keepers: Vec<Keeper>,
-    /// Keys of Ann's by id, the oldest first.
+    /// The ids of Ann's keys, oldest first.
     keys: VecDeque<String>,
-    /// What was acknowledged and is meant to last.
+    /// The acknowledged things that must last.
     promises: Vec<Promise>,
-    /// Tokens that are dead from now on, whatever the day.
+    /// Tokens that must be refused from now on.
     dead: Vec<String>,
-    /// Those that are good today and not tomorrow.
+    /// Tokens that are valid today and must be refused tomorrow.
     mortal: Vec<String>,
-    /// Those of Ann's that were replaced, each with the last day on which it is good.
+    /// Ann's replaced tokens, each with the last day on which it is valid.
     replaced: Vec<(u64, String)>,
 }
 
 impl Year {
-    /// A box on its first day.
+    /// Makes a box on its first day.
     pub fn begin(plan: Plan) -> Self {
         let clock = FalseClock::find();
         let synced = clock.file_beside("synchronized");
@@ -76,7 +76,7 @@ impl Year {
             ("TAOSD_BACKUP_INTERVAL", "2"),
             ("TAOSD_AUDIT_RETENTION_DAYS", &kept),
             ("TAOSD_WORKSPACE_MESSAGE_DAYS", &kept),
-            // Many that are dead are tried.
+            // The test tries many invalid tokens.
             ("TAOSD_FAILED_LOGINS_PER_MINUTE", "0"),
             ("TAOSD_LOG", "warn"),
             // As the unit of systemd sets it.
@@ -109,7 +109,7 @@ impl Year {
         year
     }
 
-    /// Lives the days of the plan.
+    /// Runs the days of the plan.
     pub fn live(&mut self) {
         for day in 1..=self.plan.days {
             let dawn = Instant::now();
@@ -126,7 +126,7 @@ impl Year {
         }
     }
 
-    /// It is the next day, and what was good until yesterday is dead.
+    /// Moves to the next day. Tokens that were valid until yesterday must be refused.
     fn next_day(&mut self, day: u64) {
         let is_off = self.plan.nights.contains(&day);
         if is_off {
@@ -147,7 +147,7 @@ impl Year {
         self.replaced.retain(|(last, _)| *last >= day);
     }
 
-    /// Tells the operator's socket, which has no allowance.
+    /// A client on the operator's socket, which has no allowance.
     fn operator(&self) -> Client {
         self.daemon.on_socket()
     }
@@ -160,17 +160,17 @@ impl Year {
         self.daemon.client(token).try_send("GET", "/api/auth/whoami", None).expect("a reply").status
     }
 
-    /// A new token of an agent of Ann's.
+    /// Issues a new token of one of Ann's agents.
     fn issue(&self, agent: &str, body: Value) -> String {
         text(&self.ann().post(&format!("/api/agents/{agent}/token/issue"), body).expect(200).json(), "token")
     }
 
-    /// A message of somebody's to Ann's space; its id.
+    /// Sends a message to Ann's space. Returns its id.
     fn say(&self, who: &Client, body: Value) -> String {
         text(&who.post("/api/v1/messages", body).expect(200).json()["message"], "id")
     }
 
-    /// What stands for as long as the box does, and what is dead for as long.
+    /// Makes the things that last as long as the box, and the tokens that stay refused.
     fn furnish(&mut self) {
         for name in ["keeper-0", "keeper-1", "keeper-2"] {
             self.daemon.agent_by(&self.ann(), name);

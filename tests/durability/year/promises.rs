@@ -1,10 +1,10 @@
-//! What must hold on every later day: things that were acknowledged, and tokens that are dead.
+//! What must hold on every later day: acknowledged things are there, and ended tokens are refused.
 
 use super::Year;
 
-/// A request that is answered with this text, whatever the day.
+/// A request whose reply must contain this text on every later day.
 pub struct Promise {
-    /// `None` for Ann's, whichever she has then.
+    /// `None` means Ann's current token.
     token: Option<String>,
     path: String,
     holds: String,
@@ -12,14 +12,14 @@ pub struct Promise {
 }
 
 impl Year {
-    /// From now on this token's bearer, or Ann, reads this text there.
+    /// Promises that a request to `path` with this token, or with Ann's, finds this text from now on.
     pub(super) fn promise(&mut self, token: Option<&str>, path: &str, holds: &str) {
         let token = token.map(str::to_owned);
         let promise = Promise { token, path: path.into(), holds: holds.into(), since: self.day };
         self.promises.push(promise);
     }
 
-    /// Fails unless everything that was promised is there, and everything that died is dead.
+    /// Fails unless every promise holds and every ended token is refused.
     pub fn hold(&self) {
         for promise in &self.promises {
             let reply =
@@ -34,7 +34,7 @@ impl Year {
         self.one_token_an_agent();
     }
 
-    /// Fails unless everything that died is dead.
+    /// Fails unless every ended token is refused.
     pub fn dead_stay_dead(&self) {
         for (nth, token) in self.dead.iter().enumerate() {
             assert_eq!(self.whoami(token), 401, "day {}: the dead token number {nth} works", self.day);

@@ -1,4 +1,4 @@
-//! A small application: a public route, an authenticated one, and one for each kind of trouble.
+//! A small application: a public route, an authenticated one, and one for each kind of failure.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use taosd::rest::reply::{Body, Reply};
 use taosd::rest::service::{Outcome, Service};
 use taosd::rest::stream::{Signal, StreamSender, stream};
 
-/// The token of nearly all scenarios, and one of another principal.
+/// The token of nearly all scenarios, and the token of another principal.
 pub const TOKEN: &str = "good";
 pub const OTHER: &str = "other";
 
@@ -36,19 +36,19 @@ pub enum Route {
     BadHeader,
 }
 
-/// The application and what the scenarios look at.
+/// The application, with the state that the scenarios look at.
 pub struct App {
     max_body: u64,
     max_upload: u64,
-    /// Handlers that have started.
+    /// The number of handlers that have started.
     pub started: AtomicU64,
-    /// Access checks made.
+    /// The number of access checks.
     pub admitted: AtomicU64,
-    /// Streams that are open, for a scenario to feed.
+    /// The open streams, to which a scenario can send.
     pub streams: Mutex<Vec<StreamSender>>,
     /// Wakes `/api/later`.
     pub signal: Signal,
-    /// What the log was told: path, status, bytes.
+    /// The logged requests: path, status, bytes.
     pub log: Mutex<Vec<(String, u16, u64)>>,
     keep_log: bool,
 }
@@ -98,7 +98,7 @@ fn route(head: &Head) -> Option<(Route, &'static [Method])> {
 
 impl Service for App {
     type Plan = Route;
-    /// Who was verified.
+    /// The token that was verified, if any.
     type Admitted = Option<&'static str>;
 
     fn plan(&self, head: &Head) -> Result<(Route, u64), Reply> {

@@ -1,6 +1,6 @@
-//! A server in a process of its own, for what a process has only once: memory, descriptors, signals to its log.
+//! A server in its own process, for what exists once per process: memory, descriptors, the log.
 //!
-//! The process is this test binary again, running the one test below with its settings in the environment.
+//! The process is this test binary, which runs only the test below with its settings in the environment.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use super::{App, Client, Reply, Target, get_private};
 
 const SETTINGS: &str = "EDGE_TEST_SERVER";
 
-/// A server process; ended on drop.
+/// A server process. It is killed on drop.
 pub struct Process {
     child: Child,
     log: Option<JoinHandle<String>>,
@@ -24,8 +24,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one; `settings` are limits as `key=value`, `nofile=N` (descriptors before the start) or
-    /// `spare=N` (descriptors left once it runs), separated by commas.
+    /// Starts a process. `settings` are separated by commas: limits as `key=value`, `nofile=N` (descriptors before the
+    /// start) or `spare=N` (descriptors left once it runs).
     pub fn start(settings: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "support::child::a_server_process", "--nocapture"])
@@ -36,7 +36,7 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Read all the time: a full pipe would stop the server.
+        // Read continuously, because a full pipe would stop the server.
         let mut stderr = child.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
             let mut log = String::new();
@@ -71,7 +71,7 @@ impl Process {
         std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
     }
 
-    /// KiB now (`VmRSS`) or at most so far (`VmHWM`).
+    /// Returns the memory in KiB: now (`VmRSS`) or the peak so far (`VmHWM`).
     pub fn memory(&self, what: &str) -> u64 {
         let status = self.proc("status");
         let line = status.lines().find(|l| l.starts_with(what)).unwrap();
@@ -82,7 +82,7 @@ impl Process {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    /// Seconds of processor time so far.
+    /// Returns the processor time so far, in seconds.
     pub fn cpu(&self) -> f64 {
         let stat = self.proc("stat");
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
@@ -104,7 +104,7 @@ impl Drop for Process {
     }
 }
 
-/// The server process itself; does nothing where it is not asked to be one.
+/// The server process itself. Does nothing in a normal run of the tests.
 #[test]
 fn a_server_process() {
     let Ok(settings) = std::env::var(SETTINGS) else { return };
@@ -131,7 +131,7 @@ fn a_server_process() {
         setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum: Some(limit) }).unwrap();
     }
     println!("listening on {address}");
-    // Until the parent lets go.
+    // Runs until the parent closes stdin.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     running.handle().cut();
     running.join();

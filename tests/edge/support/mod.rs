@@ -1,6 +1,6 @@
-//! What the scenarios share: a small application behind a real edge, and raw sockets to talk to it.
+//! A small application behind a real edge, and raw sockets to use it. The scenarios share these.
 //!
-//! A scenario names paths through [`Target`] only, so that it can be pointed at another server with the same routes.
+//! A scenario names paths only through [`Target`], so that it can test another server with the same routes.
 
 pub mod app;
 pub mod child;
@@ -17,18 +17,18 @@ pub use app::{App, OTHER, TOKEN};
 pub use child::Process;
 pub use raw::{Client, Reply};
 
-/// The longest that "at once" may take, however busy the machine is. It only tells an event from a timeout, a poll or a
-/// stall, which last twice as long or more. No test asserts a speed; `benches/` measure how fast things are.
+/// The longest time that "at once" may take, however busy the machine is. It only distinguishes an event from a
+/// timeout, a poll or a stall, which last at least twice as long. No test asserts a speed; `benches/` measure speed.
 pub const SOON: Duration = Duration::from_secs(10);
 
-/// A served address and the paths the scenarios use.
+/// A served address, and the paths that the scenarios use.
 pub struct Target {
     pub address: SocketAddr,
-    /// Answers 200 to anyone.
+    /// Replies 200 to anyone.
     pub public: &'static str,
-    /// Answers 200 with the token, 401 without.
+    /// Replies 200 with the token, and 401 without it.
     pub private: &'static str,
-    /// Takes a JSON body with the token.
+    /// Accepts a JSON body with the token.
     pub post: &'static str,
 }
 
@@ -38,7 +38,7 @@ impl Target {
     }
 }
 
-/// An edge in this process; stopped on drop.
+/// An edge in this process. It is stopped on drop.
 pub struct Server {
     pub target: Target,
     pub edge: Handle,
@@ -55,7 +55,7 @@ impl Server {
         Self::on(change, Listeners::default())
     }
 
-    /// Listens on a port of loopback beside what `listeners` has.
+    /// Listens on a loopback port in addition to `listeners`.
     pub fn on(change: impl FnOnce(&mut Limits), mut listeners: Listeners) -> Self {
         let mut limits = Limits { stop_timeout: 5, ..Limits::default() };
         change(&mut limits);
@@ -72,7 +72,7 @@ impl Server {
         Client::connect(self.target.address)
     }
 
-    /// One request on a connection of its own.
+    /// Sends one request on its own connection.
     pub fn once(&self, request: impl AsRef<[u8]>) -> Reply {
         let mut client = self.connect();
         client.send(request);
@@ -100,22 +100,22 @@ impl Drop for Server {
     }
 }
 
-/// The authenticated GET, as bytes.
+/// Returns the authenticated GET as bytes.
 pub fn get_private(target: &Target) -> String {
     get(target.private, &format!("Authorization: Bearer {TOKEN}\r\n"))
 }
 
-/// A GET with further header lines.
+/// Returns a GET with more header lines.
 pub fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
 }
 
-/// A POST with the token, further header lines and a body as given.
+/// Returns a POST with the token, more header lines and this body.
 pub fn post(path: &str, headers: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n{headers}\r\n{body}")
 }
 
-/// Waits until `true`, at most `patience`.
+/// Waits until `check` returns true, for at most `patience`.
 pub fn eventually(patience: Duration, what: &str, mut check: impl FnMut() -> bool) {
     let end = std::time::Instant::now() + patience;
     while !check() {

@@ -1,11 +1,11 @@
-//! A client that sends exactly the bytes it is told to and reads replies by the letter.
+//! A client that sends exactly the given bytes and reads replies strictly.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// Longest wait for any reply.
+/// The longest wait for a reply.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A parsed reply.
@@ -30,7 +30,7 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
-    /// The error's slug; asserts that the whole envelope and the request id are there.
+    /// Returns the error's slug. Asserts that the whole envelope and the request id are there.
     pub fn error(&self) -> String {
         let body = self.json();
         for key in ["error", "detail", "fix", "doc_url"] {
@@ -77,10 +77,10 @@ impl Client {
         Self::over(Box::new(socket))
     }
 
-    /// Connects from an address of one's own choice.
+    /// Connects from the address `from`.
     pub fn connect_from(from: SocketAddr, to: SocketAddr) -> Self {
         use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
-        // Not for the server processes that other scenarios start meanwhile.
+        // `CLOEXEC`, so that server processes of other scenarios do not inherit the socket.
         let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
         bind(&socket, &from).unwrap();
         connect(&socket, &to).unwrap();
@@ -98,12 +98,12 @@ impl Client {
         Self { socket, buffer: Vec::new() }
     }
 
-    /// Sends; a server that has closed already is no failure here, its reply decides.
+    /// Sends bytes. A server that has closed already is no failure here: its reply decides.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.socket.write_all(bytes.as_ref()).is_ok()
     }
 
-    /// Ends this side.
+    /// Closes the sending side.
     pub fn end(&mut self) {
         self.socket.end();
     }
@@ -133,17 +133,17 @@ impl Client {
         }
     }
 
-    /// The next reply; `None` if the server closes instead.
+    /// Returns the next reply, or `None` if the server closes instead.
     pub fn try_reply(&mut self) -> Option<Reply> {
         self.reply_to(false)
     }
 
-    /// The next reply.
+    /// Returns the next reply.
     pub fn reply(&mut self) -> Reply {
         self.try_reply().expect("the server closed without a reply")
     }
 
-    /// The reply to a HEAD request.
+    /// Returns the reply to a HEAD request.
     pub fn reply_to_head(&mut self) -> Reply {
         self.reply_to(true).expect("the server closed without a reply")
     }
@@ -181,7 +181,7 @@ impl Client {
         self.buffer.drain(..length).collect()
     }
 
-    /// The next chunk of a chunked body; `None` at its end.
+    /// Returns the next chunk of a chunked body, or `None` at its end.
     pub fn chunk(&mut self) -> Option<Vec<u8>> {
         let line = loop {
             if let Some(end) = self.buffer.windows(2).position(|w| w == b"\r\n") {
@@ -200,7 +200,7 @@ impl Client {
         (size > 0).then_some(chunk)
     }
 
-    /// A head without its body, as of a stream.
+    /// Returns a head without its body, such as a stream's.
     pub fn stream_head(&mut self) -> String {
         self.head().expect("the server closed without a reply")
     }
@@ -221,7 +221,7 @@ impl Client {
         assert_eq!(reply.status, 200, "{reply:?}");
     }
 
-    /// Reads nothing for a while; true if nothing was there to be read.
+    /// Returns true if nothing arrives in this time.
     pub fn is_silent_for(&mut self, time: Duration) -> bool {
         self.socket.patience(time);
         let mut byte = [0];
