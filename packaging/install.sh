@@ -97,7 +97,7 @@ install_all() {
     done
     install_pages
     install -d -m 0755 /etc/taosd
-    [ -e /etc/taosd/taosd.toml ] || install -m 0644 "$here/packaging/taosd.toml" /etc/taosd/taosd.toml
+    [ -e /etc/taosd/taosd.toml ] || install -m 0640 -g taosd "$here/packaging/taosd.toml" /etc/taosd/taosd.toml
     before=$([ -e "$unit/taosd.service" ] && echo yes || echo no)
     sed 's|/usr/bin/taosd|/usr/local/bin/taosd|' "$here/systemd/taosd.service" >"$unit/taosd.service"
     install -m 0644 "$here/systemd/taosd.socket" "$unit/taosd.socket"

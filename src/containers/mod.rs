@@ -118,6 +118,9 @@ pub trait Driver: Send + Sync {
         None
     }
 
+    /// The memory, processors and load of the runtime's machine.
+    fn capacity(&self, deadline: Instant) -> Result<node::Capacity, Error>;
+
     /// Asks the runtime for its version, which proves that it answers.
     fn info(&self, deadline: Instant) -> Result<Info, Error>;
 

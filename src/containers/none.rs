@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::node::Capacity;
 use super::{
     Away, ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
     FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName, Until,
@@ -23,6 +24,10 @@ impl Driver for NoRuntime {
 
     fn info(&self, _: Instant) -> Result<Info, Error> {
         Ok(Info { runtime: Runtime::None, version: String::new() })
+    }
+
+    fn capacity(&self, _: Instant) -> Result<Capacity, Error> {
+        unavailable()
     }
 
     fn list(&self, _: Detail, _: Instant) -> Result<Vec<ContainerState>, Error> {

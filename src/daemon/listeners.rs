@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -98,12 +98,20 @@ fn keep_from_children(listener: &impl AsFd) -> io::Result<()> {
     Ok(fcntl_setfd(listener, FdFlags::CLOEXEC)?)
 }
 
+/// Removes the socket of a daemon that was killed, and nothing else: the system refuses a connection to any file.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(io::Error::new(ErrorKind::AlreadyExists, "a file that is no socket is there"));
+    }
+    fs::remove_file(path)
+}
+
 /// Binds the operator's socket with mode 0660 and group `taosd`, if that group exists. Replaces the file of a daemon
 /// that was killed. Fails if another process answers on it.
 fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     match UnixStream::connect(path) {
         Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "another process answers there")),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => remove_stale(path)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }

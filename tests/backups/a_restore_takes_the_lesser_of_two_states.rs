@@ -203,7 +203,7 @@ fn an_agent_whose_owner_came_later_goes_to_an_admin_who_still_is_one() {
     daemon.execute("UPDATE users SET role = 'member' WHERE username = 'operator'", []);
     assert_eq!(daemon.stop(), Some(0));
     let said = good(&daemon, "restore", &[&backup]);
-    assert!(said.contains("agent moved: owner and space: operator in private -> ann in private"), "{said}");
+    assert!(said.contains("agent moved: owner and space: operator in operator -> ann in operator"), "{said}");
     daemon.spawn();
     assert_eq!(daemon.on_socket().get("/api/agents/moved").expect(200).json()["owner"], "ann");
 }

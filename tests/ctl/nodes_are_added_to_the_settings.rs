@@ -47,6 +47,7 @@ fn one_is_added_by_its_token_checked_and_removed_again() {
     let text = fs::read_to_string(file).unwrap();
     assert_eq!(text, format!("{MINE}\n[nodes.shed]\nurl = \"https://127.0.0.1:9\"\ntoken = \"{}\"\n", token()));
     assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(!run.stderr.contains("chmod"), "{run:?}");
     daemon.signal("HUP");
     wait_until("the daemon knows it", || ctl.json(&["nodes", "list"])[0]["name"] == "shed");
     // Nobody listens there.
@@ -96,4 +97,13 @@ fn what_cannot_be_used_is_refused_before_anything_is_written() {
     assert_eq!(fs::read_to_string(file).unwrap(), text);
     let printed = ctl.ok(&["nodes", "add", "b", "https://b.lan", "--certificate", SHA256, "--print"]);
     assert_eq!(printed, format!("[nodes.b]\nurl = \"https://b.lan\"\ncertificate = \"{SHA256}\"\n"));
+}
+
+#[test]
+fn a_token_in_a_file_that_everybody_can_read_is_pointed_out() {
+    let Site { ctl, file, .. } = &site();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    let run =
+        ctl.run_with_stdin(&["nodes", "add", "shed", "--join-token-file", "-", "--file", file], &token()).expect(0);
+    assert!(run.stderr.contains(&format!("chmod 640 {file}")), "{run:?}");
 }

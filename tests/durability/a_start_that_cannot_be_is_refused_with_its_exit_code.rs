@@ -204,3 +204,14 @@ fn a_setting_that_cannot_be_used_ends_with_2_and_names_the_setting() {
         assert!(said.contains(names), "{said}");
     }
 }
+
+#[test]
+fn a_file_in_the_place_of_the_socket_is_kept() {
+    let folder = crate::support::TempDir::new();
+    let place = folder.path().join("taosd.toml");
+    fs::write(&place, "mine").unwrap();
+    let (code, said) = Daemon::prepared(None, &["--socket", place.to_str().unwrap()], &[]).refused_start();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no socket"), "{said}");
+    assert_eq!(fs::read_to_string(&place).unwrap(), "mine");
+}

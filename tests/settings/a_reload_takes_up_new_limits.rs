@@ -76,6 +76,31 @@ fn streams_and_connections_are_counted_by_the_new_limits() {
 }
 
 #[test]
+fn connections_that_are_open_do_not_lower_how_many_fit() {
+    let harness = BoxWithFile::start("");
+    let pid = rustix::process::Pid::from_raw(harness.daemon.pid().try_into().unwrap());
+    let few = rustix::process::Rlimit { current: Some(128), maximum: Some(128) };
+    rustix::process::prlimit(pid, rustix::process::Resource::Nofile, few).unwrap();
+    let fit = || -> u64 {
+        let log = harness.reload("");
+        let told = log.rsplit_once("max_connections is ").expect("128 are too few for all").1;
+        told.split(' ').next().unwrap().parse().unwrap()
+    };
+    let before = fit();
+    let held: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut open = TcpStream::connect(&harness.daemon.address).unwrap();
+            open.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            assert!(open.read(&mut [0; 1024]).unwrap() > 0);
+            open
+        })
+        .collect();
+    let with_them = fit();
+    drop(held);
+    assert!(with_them.abs_diff(before) <= 4, "{before} before, {with_them} beside 40 connections");
+}
+
+#[test]
 fn the_disk_space_that_must_be_free_is_looked_at_anew() {
     let harness = BoxWithFile::start("");
     harness.daemon.anonymous().get("/readyz").expect(200);

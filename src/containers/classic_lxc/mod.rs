@@ -1,6 +1,7 @@
 //! The driver for classic LXC. LXC's tools start and stop containers, and configuration files hold the rest. A
 //! container is a folder below one path, and a folder without a configuration is no container.
 
+mod capacity;
 pub(crate) mod config;
 mod disk;
 pub(crate) mod inside;
@@ -27,6 +28,7 @@ use self::proxy::Proxies;
 use self::tools::ToolOutput;
 use super::address::pick_address;
 use super::locks::Locks;
+use super::node::Capacity;
 use super::values::host_path;
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
@@ -253,6 +255,10 @@ impl Driver for ClassicLxc {
 
     fn images(&self, _: Instant) -> Result<Vec<String>, Error> {
         Ok(self.known_images())
+    }
+
+    fn capacity(&self, _: Instant) -> Result<Capacity, Error> {
+        Ok(capacity::of_this_box())
     }
 
     fn info(&self, deadline: Instant) -> Result<Info, Error> {

@@ -74,21 +74,6 @@ impl IncusLxd {
         }
     }
 
-    /// Returns the machine's resources.
-    ///
-    /// # Errors
-    /// Any [`Error`] of the request.
-    pub fn capacity(&self, deadline: Instant) -> Result<Capacity, Error> {
-        let all = self.rest.get("/1.0/resources", deadline)?.metadata;
-        let number = |value: &Value| value.as_u64().unwrap_or_default();
-        Ok(Capacity {
-            memory: number(&all["memory"]["total"]),
-            memory_used: number(&all["memory"]["used"]),
-            cores: number(&all["cpu"]["total"]),
-            load: all["load"]["Average1Min"].as_f64(),
-        })
-    }
-
     /// Gets the stored facts of an instance. Its inner state would take an inspection of the container and twenty times
     /// as long.
     fn instance(&self, name: &ContainerName, deadline: Instant) -> Result<Instance, Error> {
@@ -192,6 +177,17 @@ impl Driver for IncusLxd {
 
     fn images(&self, deadline: Instant) -> Result<Vec<String>, Error> {
         self.known_images(deadline)
+    }
+
+    fn capacity(&self, deadline: Instant) -> Result<Capacity, Error> {
+        let all = self.rest.get("/1.0/resources", deadline)?.metadata;
+        let number = |value: &Value| value.as_u64().unwrap_or_default();
+        Ok(Capacity {
+            memory: number(&all["memory"]["total"]),
+            memory_used: number(&all["memory"]["used"]),
+            cores: number(&all["cpu"]["total"]),
+            load: all["load"]["Average1Min"].as_f64(),
+        })
     }
 
     fn info(&self, deadline: Instant) -> Result<Info, Error> {

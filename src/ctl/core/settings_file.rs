@@ -62,6 +62,11 @@ impl SettingsFile {
         })
     }
 
+    /// True if every user of the box may read the file.
+    pub fn is_open_to_all(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|meta| meta.mode() & 0o004 != 0)
+    }
+
     fn write(&self, beside: &Path, text: &str) -> io::Result<()> {
         let meta = fs::metadata(&self.path)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;

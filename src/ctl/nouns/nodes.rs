@@ -108,8 +108,17 @@ fn add(_: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let file = SettingsFile::read(given(matches, "file").unwrap_or(PLACE))?;
     let text = edit::with_table(file.text(), TABLE, name.as_str(), &entries).map_err(|why| cannot(&file, &why))?;
     file.replace(&text)?;
-    let done = format!("{}: added [{TABLE}.{name}]", file.path().display());
-    Ok(Output::text(done).with_note(&format!("next: systemctl reload taosd && taosctl nodes check {name}")))
+    let place = file.path().display();
+    let mut note = format!("next: systemctl reload taosd && taosctl nodes check {name}");
+    if token.is_some() && file.is_open_to_all() {
+        note.insert_str(
+            0,
+            &format!(
+                "every user of this box can read the token in {place}: chgrp taosd {place} && chmod 640 {place}\n"
+            ),
+        );
+    }
+    Ok(Output::text(format!("{place}: added [{TABLE}.{name}]")).with_note(&note))
 }
 
 fn cannot(file: &SettingsFile, why: &str) -> Failure {

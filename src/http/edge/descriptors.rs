@@ -8,9 +8,11 @@ const RESERVE: u64 = 16;
 const FEWEST: u64 = 8;
 
 /// Raises the soft limit to the hard one. Returns how many of the `wanted` connections fit beside the open descriptors.
-pub(super) fn connections_that_fit(wanted: u64) -> u64 {
+/// `open` of those are connections, which count among the `wanted` ones.
+pub(super) fn connections_that_fit(wanted: u64, open: u64) -> u64 {
     let limit = raise();
-    let fit = limit.saturating_sub(in_use() + RESERVE).max(FEWEST).min(wanted);
+    let others = in_use().saturating_sub(open);
+    let fit = limit.saturating_sub(others + RESERVE).max(FEWEST).min(wanted);
     if fit < wanted {
         log::warn!(
             "max_connections is {fit} instead of {wanted}: {limit} file descriptors are allowed (RLIMIT_NOFILE)"

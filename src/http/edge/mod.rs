@@ -58,7 +58,7 @@ pub struct Handle {
 /// # Errors
 /// An I/O error if the system refuses a thread or the event loop, or if a listener cannot be used.
 pub fn start<S: Service>(service: Arc<S>, mut limits: Limits, listeners: Listeners) -> Result<Running> {
-    limits.max_connections = descriptors::connections_that_fit(limits.max_connections);
+    limits.max_connections = descriptors::connections_that_fit(limits.max_connections, 0);
     let queue = usize::try_from(limits.queue_length).unwrap_or(usize::MAX);
     let pool = Arc::new(Pool::start(limits.worker_count(), queue)?);
     let meters = Arc::new(Meters::default());
@@ -98,7 +98,8 @@ impl Handle {
     /// Sets other limits and other additional names for this box. Open connections keep their timeouts and the limit of
     /// their heads. The number of workers does not change.
     pub fn set(&self, mut limits: Limits, allowed_hosts: Vec<String>) {
-        limits.max_connections = descriptors::connections_that_fit(limits.max_connections);
+        let open = self.metrics().connections;
+        limits.max_connections = descriptors::connections_that_fit(limits.max_connections, open);
         let _ = self.commands.send(Control::Settings(Box::new(limits), allowed_hosts));
     }
 
