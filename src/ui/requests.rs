@@ -85,10 +85,9 @@ impl RequestView {
         list.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
-    /// The options of a question; yes and no if it has none.
-    pub fn choices(&self) -> Vec<String> {
-        let given = self.options.clone().filter(|options| !options.is_empty());
-        given.unwrap_or_else(|| vec!["Yes".to_owned(), "No".to_owned()])
+    /// The options of a question; none if only a free text answers it.
+    pub fn choices(&self) -> &[String] {
+        self.options.as_deref().unwrap_or_default()
     }
 
     /// True if the question accepts an answer in free text.
@@ -107,7 +106,8 @@ impl RequestView {
         let text = answer["text"].as_str().unwrap_or_default();
         let option = answer["option"].as_u64().and_then(|at| self.choices().get(usize::try_from(at).ok()?).cloned());
         match (option, text) {
-            (Some(option), "") => option,
+            // A chosen option comes with its words as the text.
+            (Some(option), text) if text.is_empty() || text == option => option,
             (Some(option), text) => format!("{option}: {text}"),
             (None, text) => text.to_owned(),
         }

@@ -12,6 +12,7 @@ mod hostile_texts_stay_texts;
 mod now_says_what_needs_its_reader;
 mod only_a_session_opens_a_page;
 mod people_see_what_stands_for_them;
+mod requests_are_decided_by_their_forms;
 mod site;
 mod the_assets_are_those_of_the_table;
 mod the_database_is_checked_from_its_page;

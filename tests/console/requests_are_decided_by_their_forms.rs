@@ -1,0 +1,70 @@
+//! The forms of a request, as a browser sends them: a question takes the answer that was typed or chosen, a right is given
+//! as far as its boxes are ticked.
+
+use serde_json::{Value, json};
+
+use crate::site::{Site, fields_of};
+use crate::support::{Client, Daemon, text};
+
+/// An agent that asks, and the operator at the console.
+fn asked(daemon: &Daemon) -> (Client, Site) {
+    daemon.agent("atlas");
+    (daemon.agent_token("atlas", &["requests.create", "requests.read"]), Site::operator(daemon))
+}
+
+fn set(fields: &mut [(String, String)], name: &str, value: &str) {
+    let field = fields.iter_mut().find(|(own, _)| own == name);
+    value.clone_into(&mut field.unwrap_or_else(|| panic!("no field {name}")).1);
+}
+
+#[test]
+fn a_typed_answer_is_the_answer_and_an_option_is_one() {
+    let daemon = Daemon::start();
+    let (agent, site) = asked(&daemon);
+    let ask = |body: Value| text(&agent.post("/api/requests", body).expect(201).json(), "id");
+    let page = |id: &str| site.get(&format!("/ui/requests/{id}")).expect(200).text();
+    let answer = |id: &str, pressed: Option<&str>, typed: Option<&str>| {
+        let mut fields = fields_of(&page(id), &format!("f-{id}"), pressed);
+        if let Some(typed) = typed {
+            set(&mut fields, "text", typed);
+        }
+        site.submit(&fields).expect(303);
+        agent.get(&format!("/api/requests/{id}")).expect(200).json()["answer"].clone()
+    };
+    // The API itself makes questions without options.
+    let free = agent.post("/api/ui/ask", json!({"question": "What is it called?"})).expect(200).json();
+    let free = text(&free, "question_id");
+    assert!(!page(&free).contains("name=\"option\""), "{}", page(&free));
+    assert_eq!(answer(&free, None, Some("Aurora")), json!({"option": null, "text": "Aurora"}));
+
+    let both = json!({"kind": "confirm", "question": "Which?", "options": ["red", "blue"], "free_text": true, "reason": "r"});
+    let typed = ask(both.clone());
+    assert!(page(&typed).contains("name=\"text\" maxlength=\"2000\" required"), "an empty answer is sent by nothing");
+    assert_eq!(answer(&typed, None, Some("neither")), json!({"option": null, "text": "neither"}));
+    assert!(page(&typed).contains("Answer: <b>neither</b>"), "{}", page(&typed));
+    let chosen = ask(both);
+    assert_eq!(answer(&chosen, Some("blue"), None), json!({"option": 1, "text": "blue"}));
+    assert!(page(&chosen).contains("Answer: <b>blue</b>"), "{}", page(&chosen));
+
+    let plain = ask(json!({"kind": "confirm", "question": "Shall I?", "reason": "r"}));
+    assert_eq!(answer(&plain, Some("no"), None), json!({"option": 1, "text": "no"}));
+}
+
+#[test]
+fn boxes_that_are_not_ticked_give_nothing() {
+    let daemon = Daemon::start();
+    let (agent, site) = asked(&daemon);
+    let body = json!({"kind": "scope", "scope": ["agents.logs", "users.list"], "reason": "r", "duration_seconds": 600});
+    let id = text(&agent.post("/api/requests", body).expect(201).json(), "id");
+    let page = site.get(&format!("/ui/requests/{id}")).expect(200).text();
+    let ticked = fields_of(&page, &format!("f-{id}"), Some("Approve"));
+    let mut none = ticked.clone();
+    none.retain(|(name, value)| name != "scope" || value.is_empty());
+    let told = site.submit(&none).expect(422).text();
+    assert!(told.contains("must name at least one scope; deny the request to give none"), "{told}");
+    let mut one = ticked;
+    one.retain(|(name, value)| name != "scope" || value != "users.list");
+    site.submit(&one).expect(303);
+    let decided = agent.get(&format!("/api/requests/{id}")).expect(200).json();
+    assert_eq!((&decided["state"], &decided["granted"]["scope"]), (&json!("approved"), &json!(["agents.logs"])));
+}
