@@ -15,6 +15,9 @@ use crate::access::Action;
 const TABS: &[(&str, &str)] =
     &[("", "Overview"), ("access", "Access"), ("settings", "Settings"), ("activity", "Activity"), ("logs", "Logs")];
 
+/// The most notifications of an agent on its page.
+const NEWS: usize = 20;
+
 #[derive(Template)]
 #[template(path = "agent.html")]
 struct AgentPage<'a> {
@@ -191,9 +194,10 @@ impl AgentPage<'_> {
         self.deployments = view.rows(&format!("/agents/{}/deployments?limit=20", encoded(&self.agent.id)));
         let own = format!("/api/v1/tasks?assignee_id={}&limit=10", encoded(&self.agent.id));
         self.tasks = view.find::<AgentTasksView>(&own).map_or_else(Vec::new, |found| found.tasks);
-        self.news = view.rows("/api/notifications?limit=100");
-        self.news.retain(|one| one.agent() == Some(&self.agent.name));
-        self.news.truncate(20);
+        let own = |one: &NotificationView| one.agent() == Some(&self.agent.name);
+        let news = view.list_where("/api/notifications?limit=100", None, NEWS, own);
+        self.news = news.map_or_else(|_| Vec::new(), |news| news.rows);
+        self.news.truncate(NEWS);
     }
 
     fn read_logs(&mut self, view: &View<'_>, slug: &str) {

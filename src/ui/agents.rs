@@ -16,7 +16,7 @@ use super::requests;
 use crate::access::Action;
 
 /// The rows of one page.
-const ROWS: u32 = 50;
+const ROWS: usize = 50;
 
 #[derive(Template)]
 #[template(path = "agents.html")]
@@ -65,19 +65,18 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
         }
         "new" | "deploy" => page.choices = view.find("/api/agents/deploy/choices").unwrap_or_default(),
         _ => {
-            let mut target = format!("/api/agents?limit={ROWS}{cursor}");
+            let mut target = format!("/api/agents?limit={ROWS}");
             if !q.is_empty() {
                 target += &format!("&q={}", encoded(q));
             }
-            // Other statuses filter only the rows of this page.
+            // The route does not know the other statuses.
             if STATUSES.contains(&status) {
                 target += &format!("&status={status}");
             }
-            let list = view.list(&target)?;
+            let is_shown =
+                |agent: &AgentView| !matches!(status, "paused" | "frozen" | "sleeping") || agent.state() == status;
+            let list = view.list_where(&target, view.query(&query::CURSOR), ROWS, is_shown)?;
             (page.agents, page.next) = (list.rows, list.next);
-            if matches!(status, "paused" | "frozen" | "sleeping") {
-                page.agents.retain(|agent| agent.state() == status);
-            }
             match page.sort {
                 "name" => page.agents.sort_by_key(|agent| agent.display_name.to_lowercase()),
                 "seen" => page.agents.sort_by(|a, b| b.last_used_at.cmp(&a.last_used_at)),

@@ -5,10 +5,12 @@ use askama::Template;
 use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
-use super::core::text::encoded;
 use super::core::view::{PageResult, View};
 use super::records::NotificationView;
 use crate::access::Action;
+
+/// The rows of one page.
+const ROWS: usize = 50;
 
 #[derive(Template)]
 #[template(path = "inbox.html")]
@@ -25,14 +27,9 @@ struct InboxPage<'a> {
 pub(super) fn show(view: &View<'_>) -> PageResult {
     let unread = view.query(&query::TAB) == Some("unread");
     let agent = view.query(&query::AGENT).unwrap_or("");
-    let mut target = format!("/api/notifications?limit=50&unread_only={unread}");
-    if let Some(cursor) = view.query(&query::CURSOR) {
-        target += &format!("&cursor={}", encoded(cursor));
-    }
-    let mut list = view.list::<NotificationView>(&target)?;
-    if !agent.is_empty() {
-        list.rows.retain(|one| one.agent() == Some(agent));
-    }
+    let target = format!("/api/notifications?limit={ROWS}&unread_only={unread}");
+    let is_shown = |one: &NotificationView| agent.is_empty() || one.agent() == Some(agent);
+    let list = view.list_where(&target, view.query(&query::CURSOR), ROWS, is_shown)?;
     view.page(&InboxPage {
         frame: view.frame("Inbox", "/ui/inbox"),
         unread,

@@ -150,18 +150,20 @@ pub(super) fn selectable(requests: &[RequestView]) -> usize {
     requests.iter().filter(asks).count()
 }
 
+/// Rows of a page of the list.
+const ROWS: usize = 50;
+
 pub(super) fn show(view: &View<'_>) -> PageResult {
     let tab = view.query(&query::TAB).unwrap_or("");
+    let cursor = view.query(&query::CURSOR);
     let state = match tab {
         "" => "&state=pending",
         "force" => "&state=approved",
         _ => "",
     };
-    let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
-    let mut list = view.list::<RequestView>(&format!("/api/requests?limit=50{state}{cursor}"))?;
-    if tab == "force" {
-        list.rows.retain(RequestView::in_force);
-    }
+    let target = format!("/api/requests?limit={ROWS}{state}");
+    // An answered question is approved too.
+    let list = view.list_where(&target, cursor, ROWS, |one: &RequestView| tab != "force" || one.in_force())?;
     let frame = view.frame("Requests", "/ui/requests");
     view.page(&RequestsPage { frame, tab, requests: list.rows, next: list.next })
 }

@@ -1,5 +1,5 @@
 //! The forms of a request, as a browser sends them: a question takes the answer that was typed or chosen, a right is given
-//! as far as its boxes are ticked.
+//! as far as its boxes are ticked, and the list of what is in force leaves out what was only answered.
 
 use serde_json::{Value, json};
 
@@ -67,4 +67,26 @@ fn boxes_that_are_not_ticked_give_nothing() {
     site.submit(&one).expect(303);
     let decided = agent.get(&format!("/api/requests/{id}")).expect(200).json();
     assert_eq!((&decided["state"], &decided["granted"]["scope"]), (&json!("approved"), &json!(["agents.logs"])));
+}
+
+#[test]
+fn what_is_in_force_is_found_behind_many_answers() {
+    let daemon = Daemon::start();
+    let (agent, site) = asked(&daemon);
+    let operator = daemon.operator();
+    let approve = |body: Value| {
+        let id = text(&agent.post("/api/requests", body).expect(201).json(), "id");
+        operator.post(&format!("/api/requests/{id}/approve"), json!({})).expect(200);
+        id
+    };
+    let right = approve(json!({"kind": "scope", "scope": ["users.list"], "reason": "r", "duration_seconds": 600}));
+    let answered = approve(json!({"kind": "confirm", "question": "Shall I?", "reason": "r"}));
+    // An agent may ask only so often, so the other answers are copies of this one.
+    let columns = "kind, state, agent_id, created_at, expires_at, decided_at, decided_by, same, reason, asked, answer";
+    for nth in 0..60 {
+        let copy = format!("INSERT INTO requests (id, {columns}) SELECT ?1, {columns} FROM requests WHERE id = ?2");
+        daemon.execute(&copy, (format!("ffffffff-0000-7000-8000-0000000000{nth:02}"), &answered));
+    }
+    let page = site.get("/ui/requests?tab=force").expect(200).text();
+    assert!(page.contains(&format!("id=\"{right}\"")) && !page.contains("Shall I?"), "{page}");
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::assets::packed;
 use super::form::Form;
 use super::frame::Frame;
+use super::text::encoded;
 use crate::access::{Action, Caller};
 use crate::api::App;
 use crate::api::engine::subrequest::Subrequest;
@@ -21,6 +22,9 @@ use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::{Body, Reply};
 use crate::rest::service::Outcome;
+
+/// The most pages of a route's list that are read for one page of the console.
+const PAGES: usize = 20;
 
 /// A page, or the error of the route that the page cannot do without.
 pub(crate) type PageResult = Result<Reply, ApiError>;
@@ -114,6 +118,31 @@ impl View<'_> {
             let next = link.and_then(|link| link.split("cursor=").nth(1)?.split(['&', '>']).next().map(str::to_owned));
             Ok(Listed { rows: parsed(reply)?, next })
         })
+    }
+
+    /// About `rows` rows of a list that `keep` accepts, for what the route itself cannot filter by. It reads page after
+    /// page, because one page may have few such rows, or none.
+    ///
+    /// # Errors
+    /// Any error of the route.
+    pub fn list_where<T: DeserializeOwned>(
+        &self,
+        target: &str,
+        cursor: Option<&str>,
+        rows: usize,
+        keep: impl Fn(&T) -> bool,
+    ) -> Result<Listed<T>, ApiError> {
+        let mut found = Listed { rows: Vec::new(), next: cursor.map(str::to_owned) };
+        for _ in 0..PAGES {
+            let cursor = found.next.map_or(String::new(), |cursor| format!("&cursor={}", encoded(&cursor)));
+            let list = self.list::<T>(&format!("{target}{cursor}"))?;
+            found.rows.extend(list.rows.into_iter().filter(&keep));
+            found.next = list.next;
+            if found.next.is_none() || found.rows.len() >= rows {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// The rows of a list. Empty if the reader may not read it.
