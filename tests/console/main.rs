@@ -7,6 +7,7 @@ mod support;
 mod a_file_is_sent_by_a_form;
 mod a_form_does_what_its_route_does;
 mod a_secret_is_shown_once;
+mod commands_on_the_pages_exist;
 mod every_page_is_its_readers_alone;
 mod hostile_texts_stay_texts;
 mod now_says_what_needs_its_reader;
