@@ -48,17 +48,32 @@ pub fn without_table(text: &str, outer: &str, name: &str) -> Result<String, Stri
     let start = line_of_table(text, outer, name).ok_or_else(by_hand)?;
     let (before, from) = text.split_at(start);
     let header = from.find('\n').map_or(from.len(), |at| at + 1);
-    let mut end = header;
-    for line in from.get(header..).unwrap_or_default().split_inclusive('\n') {
-        if line.trim_start().starts_with('[') {
+    let after = from.get(header + lines_of_keys(&from[header..])..).unwrap_or_default();
+    if after.trim_end().is_empty() {
+        let before = before.trim_end_matches('\n');
+        return checked(if before.is_empty() { String::new() } else { format!("{before}\n") }, &wanted);
+    }
+    // The blank lines before and after the table become those before it.
+    let is_parted = before.is_empty() || before.ends_with("\n\n");
+    let after = if is_parted { after.trim_start_matches('\n') } else { after };
+    checked(format!("{before}{after}"), &wanted)
+}
+
+/// The bytes from the start to the end of the last key before the next table. Comments and blank lines behind that key
+/// do not belong to the table: they may describe what follows, such as a setting that is commented out.
+fn lines_of_keys(text: &str) -> usize {
+    let (mut at, mut end) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        let start = line.trim_start();
+        if start.starts_with('[') {
             break;
         }
-        end += line.len();
+        at += line.len();
+        if !start.is_empty() && !start.starts_with('#') {
+            end = at;
+        }
     }
-    let after = from.get(end..).unwrap_or_default();
-    let before = if after.is_empty() { before.trim_end_matches('\n') } else { before };
-    let close = if after.is_empty() && !before.is_empty() { "\n" } else { "" };
-    checked(format!("{before}{close}{after}"), &wanted)
+    end
 }
 
 fn by_hand() -> String {
@@ -111,6 +126,22 @@ mod tests {
     }
 
     #[test]
+    fn comments_behind_the_last_key_stay() {
+        let packaged = include_str!("../../packaging/taosd.toml");
+        let table = "[nodes.shed]\nurl = \"x\"\n# its token\ntoken = \"t\"\n";
+        // Before each of its settings, which are commented out.
+        let places = packaged.match_indices("\n\n").map(|(at, _)| at + 2);
+        for at in places.filter(|at| !packaged[*at..].trim().is_empty()) {
+            let (before, after) = packaged.split_at(at);
+            assert_eq!(without_table(&format!("{before}{table}\n{after}"), "nodes", "shed").unwrap(), packaged);
+        }
+        let text = "[nodes.a]\nurl = \"x\" # y\n# about b\n[nodes.b]\nurl = \"z\"\n";
+        assert_eq!(without_table(text, "nodes", "a").unwrap(), "# about b\n[nodes.b]\nurl = \"z\"\n");
+        let text = "a = 1\n[nodes.a]\nurl = \"\"\"x\n# y\n\n\"\"\"\n#b = 2\n";
+        assert_eq!(without_table(text, "nodes", "a").unwrap(), "a = 1\n#b = 2\n");
+    }
+
+    #[test]
     fn what_cannot_be_changed_line_by_line_is_left_to_a_person() {
         for text in ["nodes = {shed = {url = \"x\"}}\n", "nodes.shed.url = \"x\"\n", "[nodes]\nshed = {url = \"x\"}\n"]
         {
@@ -126,6 +157,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn only_the_lines_of_the_table_go(
+            before in "(# [a-z]{0,5}\n|\n){0,4}",
+            comments in "(# [a-z]{0,5}\n|\n){0,3}",
+            after in "(# [a-z]{0,5}\n|\n){0,4}(\\[t\\]\na = 1\n)?(#b = 2\n){0,2}",
+        ) {
+            let text = format!("{before}[nodes.n]\n{comments}url = \"x\"\n{after}");
+            let left = without_table(&text, "nodes", "n").unwrap();
+            let lines = |text: &str| text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+            prop_assert_eq!(lines(&left), lines(&format!("{before}{after}")));
+        }
+
         #[test]
         fn what_was_added_is_read_back_and_goes_again(
             text in "(# [a-z]{0,5}\n|[a-c] = [0-9]\n|\n|\\[t[a-c]\\]\n){0,6}",
