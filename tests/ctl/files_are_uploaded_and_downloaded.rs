@@ -1,7 +1,7 @@
 //! Files are uploaded from disk and stdin, and downloaded into one directory, whatever names a server gives them.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 
 use crate::fake::{Act, Fake};
 use crate::run::Ctl;
@@ -78,6 +78,7 @@ fn a_file_of_any_size_is_written_as_it_comes() {
     let told = ctl.json(&["download-backup", "taosd.db", "--dir", dir.to_str().unwrap(), "--save-as", "copy.db"]);
     assert_eq!(told["bytes"], BYTES);
     assert_eq!(fs::metadata(dir.join("copy.db")).unwrap().len(), BYTES as u64);
+    assert_eq!(fs::metadata(dir.join("copy.db")).unwrap().mode() & 0o777, 0o600, "it holds everything");
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing is left beside it");
 }
 

@@ -35,5 +35,6 @@ fn command(name: &'static str) -> Command {
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let file = matches.get_one::<String>("file").map_or("", String::as_str);
-    download::fetch(context, matches, "backups_download", file)
+    // A backup holds everything that the box knows.
+    download::fetch(context, matches, "backups_download", file, 0o600)
 }

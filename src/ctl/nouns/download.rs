@@ -50,18 +50,25 @@ pub(super) fn place_args() -> [Arg; 3] {
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let id = matches.get_one::<String>("id").and_then(|id| id.rsplit('/').next()).unwrap_or("");
-    fetch(context, matches, "uploads_read", id)
+    fetch(context, matches, "uploads_read", id, 0o644)
 }
 
-/// Downloads the file of this id, whatever its size, to the place that the flags name.
-pub(super) fn fetch(context: &Context, matches: &ArgMatches, route: &str, id: &str) -> Result<Output, Failure> {
+/// Downloads the file of this id, whatever its size, to the place that the flags name. A new file has this mode, less
+/// what the umask takes.
+pub(super) fn fetch(
+    context: &Context,
+    matches: &ArgMatches,
+    route: &str,
+    id: &str,
+    mode: u32,
+) -> Result<Output, Failure> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let (route, session) = (path::route(route), context.session()?);
     let ids = names::resolve(&session, route.path, &[id])?;
     let id = ids.first().map_or(id, String::as_str);
     let dir = Path::new(text("dir").unwrap_or("."));
     let to_stdout = text("save-as") == Some("-");
-    let part = Arc::new(Mutex::new(if to_stdout { PartialFile::stdout() } else { PartialFile::create(dir)? }));
+    let part = Arc::new(Mutex::new(if to_stdout { PartialFile::stdout() } else { PartialFile::create(dir, mode)? }));
     let reply = session.send_dressed(route, &path::target(route, &[id], &Map::new()), &|request| {
         lock(&part).again();
         let request = request.with_sink(part.clone(), context.timeout);
@@ -113,11 +120,11 @@ impl PartialFile {
     }
 
     /// Creates a temporary file in the directory, to be renamed when it is complete.
-    fn create(dir: &Path) -> Result<Self, Failure> {
+    fn create(dir: &Path, mode: u32) -> Result<Self, Failure> {
         let path = dir.join(format!(".taosctl-{}.part", std::process::id()));
         // A killed process with the same id may have left it.
         let _ = fs::remove_file(&path);
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path);
+        let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
         let file = made.map_err(|error| cannot(&path, &error))?;
         Ok(Self { out: Out::File { file, path }, written: 0 })
     }
