@@ -87,3 +87,22 @@ fn an_enrollment_becomes_the_key_of_the_agent_it_makes() {
     assert_eq!(new.json(&["auth", "whoami"])["resolved_agent"], "newcomer");
     new.run(&["credentials", "list"]).expect_error(1, "admin_required");
 }
+
+#[test]
+fn no_advice_changes_a_place_that_is_not_taosctls() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    let shared = ctl.home().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", ctl.home().join("link")).unwrap();
+    for place in ["shared/key", "link"] {
+        let place = ctl.home().join(place);
+        let run = ctl.run(&["keys", "create", "x", "--save-to", place.to_str().unwrap()]).expect_error(2, "login");
+        assert!(run.stderr.contains("fix: Name a file in a directory that only you can write.\n"), "{run:?}");
+    }
+    assert_eq!(active(&daemon), 0);
+    let args = ["profile", "add", "x", "--url", "http://127.0.0.1:1", "--agent-name", "x", "--token-file", "/dev/null"];
+    let run = ctl.run(&args).expect_error(2, "login");
+    assert!(run.stderr.contains("fix: Name a file of yours"), "{run:?}");
+}

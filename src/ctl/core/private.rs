@@ -15,6 +15,8 @@ use super::failure::Failure;
 
 /// The most bytes that are read of such a file; taosctl never writes a longer one.
 const MAX: u64 = 64 * 1024;
+/// The fix if a secret cannot be written to the file that the caller has named.
+const OTHER_FILE: &str = "Name a file in a directory that only you can write.";
 
 /// Reads a file. Returns `None` if there is none. The caller checks the directory.
 ///
@@ -56,17 +58,43 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     replace(path, bytes).map_err(|error| cannot(path, &error))
 }
 
-/// Checks whether [`write`] would succeed, before there is a secret to lose.
+/// Like [`write`], at a place that the caller has named. Nothing there is taosctl's, so the fix is another place.
+///
+/// # Errors
+/// The same as for [`write`].
+pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write(path, bytes).map_err(|failure| elsewhere(failure, OTHER_FILE))
+}
+
+/// Checks whether [`write_named`] would succeed, before there is a secret to lose.
 ///
 /// # Errors
 /// The same as for [`write`].
 pub fn probe(path: &Path) -> Result<(), Failure> {
-    may_write(path)?;
-    let probed = beside(path).and_then(|(name, file)| {
-        drop(file);
-        fs::remove_file(name)
+    let probed = may_write(path).and_then(|()| {
+        let made = beside(path).and_then(|(name, file)| {
+            drop(file);
+            fs::remove_file(name)
+        });
+        made.map_err(|error| cannot(path, &error))
     });
-    probed.map_err(|error| cannot(path, &error))
+    probed.map_err(|failure| elsewhere(failure, OTHER_FILE))
+}
+
+/// Like [`read`], for a file that the caller has named.
+///
+/// # Errors
+/// The same as for [`read`].
+pub fn read_named(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    read(path).map_err(|failure| elsewhere(failure, "Name a file of yours that only you can read: chmod 600 FILE."))
+}
+
+/// The failure with a fix that changes nothing at the place.
+fn elsewhere(failure: Failure, fix: &str) -> Failure {
+    match failure {
+        Failure::Login { detail, .. } => Failure::login(detail, fix),
+        other => other,
+    }
 }
 
 /// Makes a directory with mode 0700, and the missing ones above it.

@@ -152,7 +152,7 @@ fn save(
     let line = format!("{}\n", token.reveal());
     let (file, note) = match place {
         KeyPlace::File(path) => {
-            private::write(path, line.as_bytes())?;
+            private::write_named(path, line.as_bytes())?;
             (path.clone(), None)
         }
         KeyPlace::Profile(home) if is_name(&name) => {

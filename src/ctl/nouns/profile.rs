@@ -84,7 +84,7 @@ fn add(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     // A symbolic link is not resolved, because its target could change.
     let path = std::path::absolute(Path::new(file)).map_err(unreadable)?;
     let missing = || Failure::login(format!("{file} does not exist."), "Name a file that contains only the token.");
-    let token = checked(&String::from_utf8_lossy(&private::read(&path)?.ok_or_else(missing)?))?;
+    let token = checked(&String::from_utf8_lossy(&private::read_named(&path)?.ok_or_else(missing)?))?;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let new = SavedProfile {
         name: name(matches).to_owned(),

@@ -52,7 +52,7 @@ impl SecretDestination {
         let token = reply.as_object_mut().and_then(|object| object.shift_remove("token"));
         let token = token.as_ref().and_then(Value::as_str).ok_or_else(wrong)?.to_owned();
         if let Some(file) = &self.file {
-            if let Err(failure) = private::write(file, format!("{token}\n").as_bytes()) {
+            if let Err(failure) = private::write_named(file, format!("{token}\n").as_bytes()) {
                 revoke(session, &reply["credential_id"]);
                 return Err(failure);
             }
