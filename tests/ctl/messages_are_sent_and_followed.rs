@@ -131,3 +131,41 @@ fn a_follower_outlives_the_daemon_and_shows_every_message_once() {
         assert!(run.stdout.contains("wake up"), "{run:?}");
     });
 }
+
+#[test]
+fn what_lies_between_the_first_page_and_the_newest_message_is_followed_too() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    for n in 1..=60 {
+        ctl.ok(&["send", &format!("number {n}")]);
+    }
+    let list = ctl.json(&["messages", "list", "--limit", "60"]);
+    let fifth = list["messages"].as_array().unwrap().iter().find(|one| one["content"] == "number 5").unwrap();
+    let (seq, id) = (fifth["seq"].to_string(), fifth["id"].as_str().unwrap());
+    for place in [["--after-seq", &seq], ["--after", id]] {
+        let args = [&["--json", "messages", "list", "--follow", "--limit", "10"][..], &place].concat();
+        let mut child = ctl.command(&args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for n in 6..=60 {
+            let message: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            assert_eq!(message["content"], format!("number {n}"), "{place:?}");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_mention_of_a_longer_name_is_none_of_the_shorter_one() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    for (text, wanted) in [
+        ("@annabel is here", "@ann @annabel is here"),
+        ("@ann-2 too", "@ann @ann-2 too"),
+        ("@Ann, hello", "@Ann, hello"),
+        ("  @ann", "  @ann"),
+        ("hello", "@ann hello"),
+    ] {
+        assert_eq!(ctl.json(&["send", text, "--to", "ann"])["message"]["content"], wanted);
+    }
+}

@@ -71,7 +71,7 @@ fn body(session: &Session<'_>, matches: &ArgMatches) -> Result<Value, Failure> {
     };
     if let Some(name) = given("to") {
         let mention = format!("@{}", name.trim_start_matches('@'));
-        if !content.trim_start().to_lowercase().starts_with(&mention.to_lowercase()) {
+        if !begins_with(&content, &mention) {
             content = format!("{mention} {content}");
         }
     }
@@ -99,6 +99,14 @@ fn body(session: &Session<'_>, matches: &ArgMatches) -> Result<Value, Failure> {
         body.insert("metadata".to_owned(), Value::Object(object));
     }
     Ok(Value::Object(body))
+}
+
+/// True if a text begins with a mention, and not with that of a longer name.
+fn begins_with(content: &str, mention: &str) -> bool {
+    let content = content.trim_start();
+    let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    content.get(..mention.len()).is_some_and(|start| start.eq_ignore_ascii_case(mention))
+        && !content[mention.len()..].starts_with(is_of_a_name)
 }
 
 /// Uploads a file, and returns it as an attachment of a message.
