@@ -12,8 +12,8 @@ use clap::Command;
 use serde_json::{Value, json};
 
 use crate::fake::{Act, Fake};
-use crate::run::Ctl;
-use crate::support::Daemon;
+use crate::run::{Ctl, Run};
+use crate::support::{Daemon, wait_until};
 
 /// The arguments that a command needs besides the flag to follow.
 const PLACES: &[(&str, &str)] = &[
@@ -190,4 +190,40 @@ fn logs_and_operations_are_waited_for_as_well() {
     let fake = Fake::playing([&[operation("running")][..], &cut, &[operation("succeeded")]].concat());
     let run = Ctl::bare().env("TAOS_URL", &fake.url).run(&["operations", "wait", "op1"]).expect(0);
     assert!(run.stderr.contains(". Waiting until the daemon answers again.\n"), "{run:?}");
+}
+
+#[test]
+fn a_question_outlives_the_daemon_and_its_id_is_told_if_it_is_lost() {
+    let (mut daemon, ctl) = daemon();
+    daemon.agent("Atlas");
+    let token = daemon.agent_token("atlas", &["requests.*"]);
+    let atlas = |args: &[&str]| {
+        let mut command = ctl.command(args);
+        command.env("TAOS_TOKEN", token.token()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let open = || ctl.json(&["requests", "list", "--state", "pending"]).as_array().unwrap().clone();
+    let asked = |count: usize| {
+        wait_until("it is asked", || open().len() == count);
+        let newest = open().into_iter().max_by_key(|one| one["id"].to_string()).unwrap();
+        newest["id"].as_str().unwrap().to_owned()
+    };
+    let asking = atlas(&["ask", "Which branch?", "--wait", "2m"]);
+    let question = asked(1);
+    let wanting = atlas(&["request", "scope", "agents.logs", "--for", "1h", "--reason", "r", "--wait"]);
+    let right = asked(2);
+    daemon.kill();
+    // Longer than one request is repeated by itself.
+    std::thread::sleep(Duration::from_secs(8));
+    daemon.spawn();
+    ctl.ok(&["requests", "approve", &question, "--text", "main"]);
+    ctl.ok(&["requests", "approve", &right]);
+    let run = Run::of(asking.wait_with_output().unwrap()).expect(0);
+    assert_eq!(run.stdout, "main\n");
+    Run::of(wanting.wait_with_output().unwrap()).expect(0);
+
+    let asking = atlas(&["--timeout", "2", "ask", "And which tag?", "--wait", "4s"]);
+    let question = asked(1);
+    daemon.kill();
+    let run = Run::of(asking.wait_with_output().unwrap()).expect(3);
+    assert!(run.stderr.contains(&format!("taosctl request answer {question}\n")), "{run:?}");
 }

@@ -14,8 +14,10 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::{self, Session};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::names;
+use crate::ctl::verbs::patience::patiently;
 use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
+use crate::say::complain;
 
 /// The most seconds that one request waits.
 const WAIT: u64 = 60;
@@ -100,7 +102,10 @@ fn request(context: &Context, matches: &ArgMatches, mut body: Value) -> Result<O
     let mut request = session.send_for_json(route, route.path, Some(&body))?;
     if matches.get_flag("wait") && request["state"] == "pending" {
         let id = request["id"].as_str().unwrap_or("").to_owned();
-        request = wait(&session, "requests_get", &id, LONG, &|request| request["state"] != "pending")?;
+        request =
+            wait(&session, "requests_get", &id, LONG, &|request| request["state"] != "pending").inspect_err(|_| {
+                complain(&format!("note: the request waits on: taosctl requests show {}\n", text::clean(&id)))
+            })?;
     }
     let has_it = request["state"] == "approved" || request["state"] == "not_needed";
     let output = if context.json { show::one_line(&request) } else { show::record(&request)? };
@@ -108,7 +113,8 @@ fn request(context: &Context, matches: &ArgMatches, mut body: Value) -> Result<O
     Ok(if has_it || (waits && !matches.get_flag("wait")) { output } else { output.failing() })
 }
 
-/// Waits until `done` accepts the reply of a route, at most so many seconds. Returns the last reply.
+/// Waits until `done` accepts the reply of a route, at most so many seconds, and outlasts restarts of the daemon. Returns
+/// the last reply.
 fn wait(
     session: &Session<'_>,
     route: &str,
@@ -119,14 +125,16 @@ fn wait(
     let route = path::route(route);
     let end = Instant::now() + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let turn = WAIT.min(left.as_secs() + u64::from(left.subsec_millis() > 0));
-        let query = Map::from_iter([("wait".to_owned(), json!(turn))]);
-        let target = path::target(route, &[id], &query);
-        let patience = session.context.timeout + Duration::from_secs(turn);
-        let reply =
-            session.send_dressed(route, &target, &|request| request.with_deadline(Instant::now() + patience))?;
-        let reply = session::json(&reply)?;
+        let reply = patiently(Some(end), || {
+            let left = end.saturating_duration_since(Instant::now());
+            let turn = WAIT.min(left.as_secs() + u64::from(left.subsec_millis() > 0));
+            let query = Map::from_iter([("wait".to_owned(), json!(turn))]);
+            let target = path::target(route, &[id], &query);
+            let patience = session.context.timeout + Duration::from_secs(turn);
+            let reply =
+                session.send_dressed(route, &target, &|request| request.with_deadline(Instant::now() + patience))?;
+            session::json(&reply)
+        })?;
         if done(&reply) || Instant::now() >= end {
             return Ok(reply);
         }
@@ -176,7 +184,9 @@ fn ask(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         return Ok(if context.json { show::one_line(&asked) } else { Output::text(text::clean(&id)) });
     }
     let seconds = matches.get_one::<i64>("wait").copied().unwrap_or(LONG);
-    let told = wait(&session, "ui_answer", &id, seconds, &|told| told["status"] != "waiting")?;
+    let told = wait(&session, "ui_answer", &id, seconds, &|told| told["status"] != "waiting").inspect_err(|_| {
+        complain(&format!("note: the question waits on; its answer: taosctl request answer {}\n", text::clean(&id)));
+    })?;
     if context.json {
         let output = show::one_line(&told);
         return Ok(if told["status"] == "answered" { output } else { output.failing() });
