@@ -46,6 +46,7 @@ mod pipes_may_close_at_any_time;
 mod profiles_are_verified;
 mod questions_need_a_terminal;
 mod requests_are_decided_on_a_terminal;
+mod several_are_done_though_one_is_refused;
 mod shells_offer_the_names_there_are;
 mod slow_work_is_followed;
 mod slow_work_shows_a_bar_on_a_terminal;

@@ -9,6 +9,7 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
+use crate::ctl::verbs::each::each;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::slow;
 
@@ -74,7 +75,9 @@ fn thaw(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 fn run(context: &Context, matches: &ArgMatches, one: &str, all: &str) -> Result<Output, Failure> {
     let session = context.session()?;
     let mut body = json!({"reason": matches.get_one::<String>("reason")});
-    let mut replies = Vec::new();
+    let (mut replies, mut all_well) = (Vec::new(), true);
+    let names: Vec<&String> = matches.get_many("agent").into_iter().flatten().collect();
+    let is_list = names.len() > 1;
     if matches.get_flag("all") {
         let route = path::route(all);
         if let Ok(Some(time)) = matches.try_get_one::<String>("frozen-at") {
@@ -83,33 +86,31 @@ fn run(context: &Context, matches: &ArgMatches, one: &str, all: &str) -> Result<
         replies.push(session.send_for_json(route, route.path, Some(&body))?);
     } else {
         let route = path::route(one);
-        for name in matches.get_many::<String>("agent").into_iter().flatten() {
-            let target = path::target(route, &[name], &Map::new());
-            replies.push(session.send_for_json(route, &target, Some(&body))?);
-        }
+        (replies, all_well) =
+            each(names, |name| session.send_for_json(route, &path::target(route, &[name], &Map::new()), Some(&body)))?;
     }
     if !matches.get_flag("no-wait") {
-        for reply in &mut replies {
-            wait(&session, reply)?;
-        }
+        let (ended, well) = each(replies, |reply| wait(&session, reply))?;
+        (replies, all_well) = (ended, all_well && well);
     }
     let done = if one == "agents_freeze" { "frozen" } else { "thawed" };
-    Ok(show(context.json, done, &replies))
+    let output = if context.json { show_json(is_list, replies) } else { show(done, &replies) };
+    Ok(if all_well { output } else { output.failing() })
 }
 
-/// Waits for the operation on the containers.
-fn wait(session: &Session<'_>, reply: &mut Value) -> Result<(), Failure> {
-    let Some(id) = reply["operation_id"].as_str().map(str::to_owned) else { return Ok(()) };
-    let operation = slow::follow(session, &id)?;
-    *reply = operation["result"].clone();
-    Ok(())
+/// Waits for the operation on the containers. Returns its result.
+fn wait(session: &Session<'_>, reply: Value) -> Result<Value, Failure> {
+    let Some(id) = reply["operation_id"].as_str() else { return Ok(reply) };
+    Ok(slow::follow(session, id)?["result"].take())
 }
 
-fn show(as_json: bool, done: &str, replies: &[Value]) -> Output {
-    if as_json {
-        let all = if let [one] = replies { one.clone() } else { json!(replies) };
-        return Output::text(text::json_line(&all));
-    }
+/// A list if several agents were named, whatever became of each.
+fn show_json(is_list: bool, mut replies: Vec<Value>) -> Output {
+    let one = if is_list { None } else { replies.pop() };
+    Output::text(text::json_line(&one.unwrap_or_else(|| json!(replies))))
+}
+
+fn show(done: &str, replies: &[Value]) -> Output {
     let (mut lines, mut notes) = (String::new(), Vec::new());
     for reply in replies {
         let what = match (reply["name"].as_str(), reply["agents"].as_u64()) {

@@ -13,12 +13,12 @@ use crate::ctl::core::{ask, path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::Column;
+use crate::ctl::verbs::each::each;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::{complete, paging, watch};
 use crate::rest::field::Field;
 use crate::rest::route::BodyKind;
-use crate::say::complain;
 
 const COLUMNS: &[Column] = &[
     Column("TOKEN", "called"),
@@ -226,24 +226,32 @@ fn revoke(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let user = matches.get_one::<String>("user").map(String::as_str);
     let known = all(&session, user)?;
-    let mut output = Output::default();
-    for one in wanted {
-        match revoke_one(&session, &known, one) {
-            Ok(done) => output = output.and(done),
-            Err(failure @ Failure::Refused(_)) => {
-                complain(&failure.told());
-                output = output.failing();
-            }
-            Err(failure) => return Err(failure),
-        }
+    let (outputs, all_well) = each(wanted, |one| revoke_one(&session, &known, one))?;
+    let output = outputs.into_iter().fold(Output::default(), Output::and);
+    Ok(if all_well { output } else { output.failing() })
+}
+
+/// Refuses an agent without a token. The daemon itself would report that the token is revoked.
+fn has_a_token(session: &Session<'_>, name: &str) -> Result<(), Failure> {
+    let route = path::route("agents_get");
+    let agent = session.send_for_json(route, &path::target(route, &[name], &Map::new()), None)?;
+    if agent["has_token"] == true {
+        return Ok(());
     }
-    Ok(output)
+    let fix = format!("Its keys and other credentials: taosctl tokens ls {name}");
+    Err(Failure::usage(format!("The agent {name} has no token."), fix))
 }
 
 fn revoke_one(session: &Session<'_>, known: &[Value], wanted: &str) -> Result<Output, Failure> {
-    let wanted = wanted.strip_prefix("agent:").unwrap_or(wanted);
-    let by_id = known.iter().find(|row| row["token"] == wanted);
-    let mut by_label = known.iter().filter(|row| row["label"] == wanted);
+    let agent = wanted.strip_prefix("agent:");
+    let wanted = agent.unwrap_or(wanted);
+    let is_wanted = |row: &&Value| row["token"] == wanted && (agent.is_none() || row["kind"] == "agent_token");
+    let by_id = known.iter().find(is_wanted);
+    // Only the token itself is meant by `agent:NAME`, not what else has that name as its label.
+    let mut by_label = known.iter().filter(|row| agent.is_none() && row["label"] == wanted);
+    if let Some(name) = agent.filter(|_| by_id.is_none()) {
+        has_a_token(session, name)?;
+    }
     let row = match (by_id, by_label.next(), by_label.next()) {
         (Some(row), ..) | (None, Some(row), None) => row.clone(),
         (None, Some(_), Some(_)) => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod absent;
 pub(crate) mod complete;
+pub(crate) mod each;
 pub(crate) mod entry;
 pub(crate) mod follow;
 pub(crate) mod keep;

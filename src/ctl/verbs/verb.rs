@@ -7,6 +7,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 use super::absent::{Absent, Gather};
+use super::each::each;
 use super::keep::{self, SecretDestination};
 use super::names;
 use super::paging::{self, Reach};
@@ -25,7 +26,6 @@ use crate::ctl::login::session::{self, Session};
 use crate::ctl::show::table::Column;
 use crate::rest::field::Field;
 use crate::rest::route::BodyKind;
-use crate::say::complain;
 
 /// The source of the request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,22 +280,10 @@ impl Verb {
         if let Some(question) = self.ask.filter(|_| !matches.get_flag("yes")) {
             ask::confirm(&question.replace("{}", &several.join(", ")))?;
         }
-        if let [only] = several.as_slice() {
-            return self.once(context, matches, &[first.as_slice(), &[only]].concat());
-        }
-        let mut all = Output::default();
-        for one in several {
-            match self.once(context, matches, &[first.as_slice(), &[one]].concat()) {
-                Ok(output) => all = all.and(output),
-                // The other names are processed all the same.
-                Err(failure @ Failure::Refused(_)) => {
-                    complain(&failure.told());
-                    all = all.failing();
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(all)
+        let (outputs, all_well) =
+            each(several, |one| self.once(context, matches, &[first.as_slice(), &[one]].concat()))?;
+        let output = outputs.into_iter().fold(Output::default(), Output::and);
+        Ok(if all_well { output } else { output.failing() })
     }
 
     /// Runs the verb for the object that these parameters name.
