@@ -53,6 +53,7 @@ mod slow_work_shows_a_bar_on_a_terminal;
 mod texts_are_taken_as_they_are;
 mod the_first_start_says_what_to_do_next;
 mod the_page_of_an_error_can_be_opened;
+mod the_space_of_a_login_holds_for_every_command;
 mod the_state_of_the_box_is_one_screen;
 mod the_transcripts_are_what_is_printed;
 mod tokens_are_printed_bare;

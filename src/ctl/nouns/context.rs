@@ -67,8 +67,8 @@ fn set(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         body["ttl"] = json!(ttl);
     }
     let (route, session) = (path::route("context_set"), context.session()?);
-    if let Some(space) = text(matches, "space") {
-        body["space_id"] = json!(names::space(&session, space)?);
+    if let Some(space) = names::space_or_own(&session, text(matches, "space"))? {
+        body["space_id"] = json!(space);
     }
     let reply = session.send_for_json(route, route.path, Some(&body))?;
     show::reply(&session, &ShowAs::Record, &[], &reply)
@@ -91,8 +91,8 @@ fn promote_command(name: &'static str) -> Command {
 
 fn promote(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
-    let space = match text(matches, "space") {
-        Some(space) => names::space(&session, space)?,
+    let space = match names::space_or_own(&session, text(matches, "space"))? {
+        Some(space) => space,
         None => {
             let me = path::route("auth_me");
             let me: Value = session.send_for_json(me, me.path, None)?;

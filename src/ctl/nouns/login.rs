@@ -38,7 +38,11 @@ fn command(name: &'static str) -> Command {
              the server accepts it, for its owner's eyes alone. A user's key is exchanged from then on by itself; an \
              agent's key is no login: make a profile of it.",
         )
-        .arg(space.help("The space to work in: id, slug or name; the default space if absent"))
+        .arg(
+            space.help(
+                "The space of your messages, tasks, context and files: id, slug or name; the default one if absent",
+            ),
+        )
 }
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {

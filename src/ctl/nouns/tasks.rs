@@ -16,7 +16,7 @@ use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
-use crate::ctl::verbs::{paging, watch};
+use crate::ctl::verbs::{names, paging, watch};
 use crate::limits::{PAGE_MAX, TASK_WAIT};
 use crate::rest::route::BodyKind;
 use crate::store::tasks::Priority;
@@ -64,6 +64,7 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 fn look(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let (route, session) = (path::route("tasks_list"), context.session()?);
     let mut query = flags::read(route.query, &[], matches)?;
+    names::complete_fields(&session, route, route.query, &mut query)?;
     let wanted = paging::rows_wanted(matches).unwrap_or(usize::MAX);
     let mut tasks: Vec<Value> = Vec::new();
     loop {
@@ -115,6 +116,7 @@ fn next_fields() -> &'static [crate::rest::field::Field] {
 fn next(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let (route, session) = (path::route("tasks_next"), context.session()?);
     let mut body = flags::read(next_fields(), &[], matches)?;
+    names::complete_fields(&session, route, next_fields(), &mut body)?;
     let mut filter = Map::new();
     for name in ["status", "priority"] {
         if let Some(word) = matches.get_one::<String>(name) {

@@ -72,7 +72,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let name = text("name").or(own).unwrap_or("stdin.txt");
     let kind = text("type").unwrap_or_else(|| kind_of(name));
     let session = context.session()?;
-    let space = text("space").map(|space| names::space(&session, space)).transpose()?;
+    let space = names::space_or_own(&session, text("space"))?;
     let reply = put(&session, file, space.as_deref(), name, kind)?;
     show::reply(&session, &ShowAs::Record, &[], &reply)
 }

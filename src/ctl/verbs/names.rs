@@ -4,12 +4,17 @@
 use serde_json::{Map, Value};
 
 use super::paging;
+use crate::api::ApiRoute;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::path;
 use crate::ctl::core::text;
 use crate::ctl::login::session::Session;
 use crate::limits::PAGE_MAX;
+use crate::rest::field::Field;
 use crate::store::is_id;
+
+/// The field that names a space.
+const SPACE: &str = "space_id";
 
 /// How to find the last parameter of a path by name.
 struct Names {
@@ -119,7 +124,7 @@ fn find(session: &Session<'_>, names: &Names, newest: bool, above: &[String], gi
 ///
 /// # Errors
 /// Several rows have the name, or the server does not reply.
-pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) -> Result<(), Failure> {
+fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) -> Result<(), Failure> {
     for (name, value) in fields.iter_mut() {
         if let ("allowed_agent_ids", Value::Array(given)) = (name.as_str(), &mut *value) {
             for one in given.iter_mut() {
@@ -130,7 +135,7 @@ pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) ->
         }
         let Some(given) = value.as_str().filter(|given| !given.is_empty() && !is_id(given)) else { continue };
         let resolved = match name.as_str() {
-            "space_id" => space(session, given)?,
+            SPACE => space(session, given)?,
             "assignee_id" | "bound_agent_id" => agent(session, given)?,
             "actor" if given != "system" && !given.contains(':') => format!("user:{given}"),
             "actor" => match given.split_once(':') {
@@ -153,6 +158,31 @@ pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) ->
     Ok(())
 }
 
+/// The beginnings of the paths whose routes use the caller's default space if none is named.
+const IN_A_SPACE: &[&str] =
+    &["/api/v1/context", "/api/v1/messages", "/api/v1/search", "/api/v1/tasks", "/api/v1/uploads"];
+
+/// Adds the space of the login to the fields of a body or a query, if the route works in a space and none is given. Then
+/// replaces names by ids.
+///
+/// # Errors
+/// The same as for [`resolve_fields`].
+pub fn complete_fields(
+    session: &Session<'_>,
+    route: &ApiRoute,
+    known: &[Field],
+    fields: &mut Map<String, Value>,
+) -> Result<(), Failure> {
+    if let Some(own) = &session.connection.space_id
+        && IN_A_SPACE.iter().any(|path| route.path.starts_with(path))
+        && known.iter().any(|field| field.name == SPACE)
+        && !fields.contains_key(SPACE)
+    {
+        fields.insert(SPACE.to_owned(), Value::from(own.as_str()));
+    }
+    resolve_fields(session, fields)
+}
+
 /// The name of the user who runs the command.
 ///
 /// # Errors
@@ -167,7 +197,7 @@ pub fn own(session: &Session<'_>) -> Result<String, Failure> {
 /// The id of the space to use: the given one (by id, slug or name), otherwise the one of the login.
 ///
 /// # Errors
-/// The same as for [`resolve_fields`].
+/// The same as for [`complete_fields`].
 pub fn space_or_own(session: &Session<'_>, given: Option<&str>) -> Result<Option<String>, Failure> {
     let meant = given.or(session.connection.space_id.as_deref());
     meant.map(|meant| space(session, meant)).transpose()
@@ -176,7 +206,7 @@ pub fn space_or_own(session: &Session<'_>, given: Option<&str>) -> Result<Option
 /// The id of a space given by id, slug or name.
 ///
 /// # Errors
-/// The same as for [`resolve_fields`].
+/// The same as for [`complete_fields`].
 pub fn space(session: &Session<'_>, given: &str) -> Result<String, Failure> {
     let ids = resolve(session, "/api/v1/spaces/{space}", &[given])?;
     Ok(ids.into_iter().next().unwrap_or_else(|| given.to_owned()))
@@ -195,11 +225,14 @@ fn agent(session: &Session<'_>, given: &str) -> Result<String, Failure> {
 fn rows(session: &Session<'_>, names: &Names, above: &[String]) -> Result<Vec<Value>, Failure> {
     let route = path::route(names.list);
     let above: Vec<&str> = above.iter().map(String::as_str).collect();
+    let mut query = Map::new();
+    complete_fields(session, route, route.query, &mut query)?;
     if names.rows.is_empty() {
-        return paging::rows(session, route, &above, Map::new(), None);
+        return paging::rows(session, route, &above, query, None);
     }
-    let takes_limit = route.query.iter().any(|field| field.name == "limit");
-    let query = takes_limit.then(|| ("limit".to_owned(), Value::from(PAGE_MAX))).into_iter().collect();
+    if route.query.iter().any(|field| field.name == "limit") {
+        query.insert("limit".to_owned(), Value::from(PAGE_MAX));
+    }
     match session.send_for_json(route, &path::target(route, &above, &query), None)?[names.rows].take() {
         Value::Array(rows) => Ok(rows),
         _ => Err(Failure::Unexpected("The answer is not a list.".to_owned())),

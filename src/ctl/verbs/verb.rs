@@ -317,9 +317,9 @@ impl Verb {
         }
         let resolved = names::resolve(&session, route.path, parameters)?;
         let ids: Vec<&str> = resolved.iter().map(String::as_str).collect();
-        names::resolve_fields(&session, &mut query)?;
+        names::complete_fields(&session, route, route.query, &mut query)?;
         if let Some(Value::Object(fields)) = &mut body {
-            names::resolve_fields(&session, fields)?;
+            names::complete_fields(&session, route, self.body_fields(), fields)?;
         }
         if self.is_slow() {
             query.extend(slow::query(&session, matches));
@@ -368,7 +368,7 @@ impl Verb {
         let resolved = names::resolve(session, route.path, &parameters)?;
         let parameters: Vec<&str> = resolved.iter().map(String::as_str).collect();
         let mut query = flags::read(route.query, &self.departures(), matches)?;
-        names::resolve_fields(session, &mut query)?;
+        names::complete_fields(session, route, route.query, &mut query)?;
         let reach = Reach { limit, period: Period::asked(matches)?, known };
         let mut rows = paging::rows_of(session, route, &parameters, query, reach)?;
         if let Some(dress) = self.dress.filter(|_| !session.context.json && Format::chosen() != Format::Name) {
