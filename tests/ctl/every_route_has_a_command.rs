@@ -83,7 +83,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("channels_list", "channels list operator", 0),
     ("channels_update", "channels update operator nobody --min-level low", 1),
     ("channels_test", "channels test operator nobody", 1),
-    ("channels_delete", "channels delete operator nobody", 1),
+    ("channels_delete", "channels delete operator nobody --yes", 1),
     ("nodes_list", "nodes list", 0),
     ("nodes_check", "nodes check shed", 1),
     ("tripwires_plant", "tripwires plant atlas --path /root/.config/x", 1),

@@ -41,7 +41,7 @@ fn without_a_terminal_deleting_needs_yes() {
     let ctl = Ctl::operator(&daemon);
     ctl.ok(&["agents", "create", "--name", "Atlas"]);
     ctl.ok(&["users", "create", "--username", "ann"]);
-    for line in ["agents delete atlas", "agents purge x", "users delete ann", "grants delete x"] {
+    for line in ["agents delete atlas", "agents purge x", "users delete ann", "grants delete x", "channels rm ann x"] {
         let args: Vec<&str> = line.split(' ').collect();
         let run = ctl.run_with_stdin(&args, "y\n").expect_error(2, "usage");
         assert!(run.stderr.contains("--yes"), "{run:?}");

@@ -28,7 +28,10 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
         ),
         CommandEntry::Verb(Verb::new("create", "channels_create", ShowAs::Record).flags(TO).own()),
         CommandEntry::Verb(Verb::new("update", "channels_update", ShowAs::Record).flags(TO)),
-        CommandEntry::Verb(Verb::new("delete", "channels_delete", ShowAs::Done("deleted", None))),
+        CommandEntry::Verb(
+            Verb::new("delete", "channels_delete", ShowAs::Done("deleted", None))
+                .ask("Delete channel {}? Nothing is sent there any more."),
+        ),
         CommandEntry::Verb(Verb::new("test", "channels_test", ShowAs::Record)),
     ],
 };
