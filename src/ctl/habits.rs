@@ -189,7 +189,9 @@ fn phrases(args: &mut Vec<OsString>, first: usize) {
 
 /// Rewrites `agent/atlas` to `atlas`, if it can only be an agent.
 fn slashes(args: &mut [OsString], first: usize) {
-    if !ABOUT_AGENTS.contains(&text(args, first)) {
+    // The argument of `import` is a file.
+    let imports = word_after(args, first + 1).is_some_and(|second| text(args, second) == "import");
+    if !ABOUT_AGENTS.contains(&text(args, first)) || imports {
         return;
     }
     for at in first + 1..args.len() {
@@ -289,6 +291,8 @@ mod tests {
             ("get all", "status"),
             ("rollout restart agent/atlas", "agents restart atlas"),
             ("--url http://a:1 browse", "--url http://a:1 open"),
+            ("agents import agents/atlas.json", "agents import agents/atlas.json"),
+            ("apply -f agents/atlas.json", "agents import agents/atlas.json"),
             ("start agent/atlas agent/hermes", "start atlas hermes"),
             ("agents create x --display-name agent/x", "agents create x --display-name agent/x"),
             ("launch deb12 web", "agents deploy web --image deb12"),

@@ -110,3 +110,16 @@ fn version_tells_both_and_docs_need_no_server() {
     let part = alone.ok(&["docs", "http://box:6969/docs/agents/errors#agent_not_found"]);
     assert!(part.contains("agent_not_found") && part.lines().count() < 20, "{part}");
 }
+
+#[test]
+fn status_says_nothing_of_backups_to_whom_they_are_not_shown() {
+    let daemon = Daemon::with(&["--containers", "none"], &[]);
+    let ctl = Ctl::operator(&daemon);
+    assert!(ctl.ok(&["status"]).contains("none asked for yet: taosctl backup"));
+    ctl.ok(&["backup"]);
+    let ann = Ctl::with_token(&daemon, daemon.member("ann", &["*"]).token());
+    let status = ann.ok(&["status"]);
+    assert!(status.contains("health") && !status.contains("backup"), "{status}");
+    assert!(ann.json(&["status"]).get("backup").is_none());
+    assert!(ctl.json(&["status"])["backup"]["file"].is_string());
+}

@@ -71,7 +71,7 @@ fn gather(session: &Session<'_>) -> Result<Value, Failure> {
     }
     let backup = backups(session, Map::new());
     let automatic = backups(session, Map::from_iter([("kind".to_owned(), json!("automatic"))]));
-    Ok(json!({
+    let mut status = json!({
         "server": session.connection.server.to_string(),
         "version": version,
         "login": session.connection.source,
@@ -82,9 +82,11 @@ fn gather(session: &Session<'_>) -> Result<Value, Failure> {
         "trouble": trouble,
         "agents": agents.as_ref().map(|_| by_state),
         "needs_you": needs(session, agents.as_deref().unwrap_or_default(), &me),
-        "backup": backup,
-        "automatic_backup": automatic,
-    }))
+    });
+    if let (Some(backup), Some(automatic)) = (backup, automatic) {
+        (status["backup"], status["automatic_backup"]) = (backup, automatic);
+    }
+    Ok(status)
 }
 
 fn list(session: &Session<'_>, route: &str, most: Option<usize>) -> Result<Vec<Value>, Failure> {
@@ -106,10 +108,10 @@ fn health(session: &Session<'_>) -> (&'static str, Vec<String>) {
     }
 }
 
-/// The newest backup. The automatic backup counts too.
-fn backups(session: &Session<'_>, query: Map<String, Value>) -> Value {
+/// The newest backup, null if there is none. `None` if the caller may not list them.
+fn backups(session: &Session<'_>, query: Map<String, Value>) -> Option<Value> {
     let rows = paging::rows(session, path::route("backups_list"), &[], query, None);
-    rows.map_or(Value::Null, |rows| newest(&rows))
+    rows.ok().map(|rows| newest(&rows))
 }
 
 fn newest(rows: &[Value]) -> Value {
@@ -190,7 +192,9 @@ fn screen(status: &Value, look: &Look) -> String {
         let next = "none yet; create one: taosctl agents create NAME";
         line("agents", &if all == 0 { next.to_owned() } else { format!("{all}: {}", each.join(", ")) });
     }
-    if !status["backup"].is_null() {
+    if status.get("backup").is_none() {
+        // The reader may not list backups, so nothing is known of them.
+    } else if !status["backup"].is_null() {
         let (at, bytes) = (when::of(&status["backup"]["created_at"]), status["backup"]["bytes"].as_u64().unwrap_or(0));
         line(
             "backup",
