@@ -37,7 +37,8 @@ fn a_typed_answer_is_the_answer_and_an_option_is_one() {
     assert!(!page(&free).contains("name=\"option\""), "{}", page(&free));
     assert_eq!(answer(&free, None, Some("Aurora")), json!({"option": null, "text": "Aurora"}));
 
-    let both = json!({"kind": "confirm", "question": "Which?", "options": ["red", "blue"], "free_text": true, "reason": "r"});
+    let both =
+        json!({"kind": "confirm", "question": "Which?", "options": ["red", "blue"], "free_text": true, "reason": "r"});
     let typed = ask(both.clone());
     assert!(page(&typed).contains("name=\"text\" maxlength=\"2000\" required"), "an empty answer is sent by nothing");
     assert_eq!(answer(&typed, None, Some("neither")), json!({"option": null, "text": "neither"}));
