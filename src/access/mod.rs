@@ -62,7 +62,7 @@ pub use lookup::operator::{Operators, group_id};
 pub use presence::{HOURS, Presence};
 pub use record::CallWatch;
 pub use refusal::{dead, frozen, nobody, unsigned};
-pub use role::{AgentRole, may_create, require, role_on};
+pub use role::{AgentRole, may_create, require, role_on, still_edits};
 pub use scopes::scope::{InvalidScope, Scope, Scopes};
 pub use space::{SpaceRole, default_space, require_lasting, require_space, resolve_space, space_role_on};
 pub use throttle::Throttle;

@@ -7,7 +7,8 @@ use super::hint;
 use crate::closed_set::{UnknownWord, closed_set};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store::grants::{GrantRole, On};
+use crate::store::grants::{GrantRole, Grantee, On};
+use crate::store::users::{self, Role};
 use crate::store::{self, StoreError, grants};
 use crate::time::Micros;
 
@@ -25,7 +26,7 @@ impl AgentRole {
     ///
     /// # Errors
     /// [`StoreError::Other`] for a role that agents do not have.
-    pub(super) fn granted(role: Option<GrantRole>) -> store::Result<Option<Self>> {
+    fn granted(role: Option<GrantRole>) -> store::Result<Option<Self>> {
         let other = |unknown: UnknownWord| StoreError::Other(format!("the role of a grant: {unknown}"));
         role.map(|role| role.slug().parse()).transpose().map_err(other)
     }
@@ -45,6 +46,16 @@ pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Res
     let granted = grants::role_of(conn, &caller.grantee(), &On::agent(agent_id), Micros::now())?;
     let own = (caller.agent_id() == Some(agent_id)).then_some(AgentRole::Editor);
     Ok(AgentRole::granted(granted)?.max(own))
+}
+
+/// True while a user is enabled and at least an editor of the agent: what it gave others to the agent works so long.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn still_edits(conn: &Connection, user_id: &str, agent_id: &str) -> store::Result<bool> {
+    let Some(user) = users::by_id(conn, user_id)?.filter(|user| !user.disabled) else { return Ok(false) };
+    let role = grants::role_of(conn, &Grantee::User(user.id), &On::agent(agent_id), Micros::now())?;
+    Ok(user.role == Role::Admin || AgentRole::granted(role)? >= Some(AgentRole::Editor))
 }
 
 /// Checks that the caller has at least the role `needed` on the agent.

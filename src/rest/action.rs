@@ -80,8 +80,8 @@ actions! {
     SessionsLink "sessions.link" "Make a link that logs you in once.";
     OauthConsent "oauth.consent" "Answer a program that asks to log in, on the web page; always allowed.";
     OauthToken "oauth.token" "Get tokens at the token endpoint; allowed to every program with a grant.";
-    OauthGrantsList "oauth.grants.list" "List what you have granted to programs.";
-    OauthGrantsRevoke "oauth.grants.revoke" "End what you have granted to a program.";
+    OauthGrantsList "oauth.grants.list" "List what was granted to programs, by you or on your agents.";
+    OauthGrantsRevoke "oauth.grants.revoke" "End what was granted to a program, by you or on your agents.";
     OauthIntrospect "oauth.introspect" "Ask what a token is good for, of those that the caller may know of.";
     OauthClientsList "oauth.clients.list" (admin) "List the programs that were registered by hand.";
     OauthClientsCreate "oauth.clients.create" (admin) "Register a program.";

@@ -130,7 +130,6 @@ fn small_lists(conn: &Connection) {
         sessions::of_user(conn, "u", Micros(1), &page, &mut |_| true).unwrap();
         oauth_clients::list(conn, &page, &mut |_| true).unwrap();
         oauth_grants::list(conn, None, Micros(1), &page, &mut |_| true).unwrap();
-        oauth_grants::list(conn, Some("u"), Micros(1), &page, &mut |_| true).unwrap();
         joins::list(conn, None, &page, &mut |_| true).unwrap();
         joins::list(conn, Some("u"), &page, &mut |_| true).unwrap();
         users::list(conn, &page, &mut |_| true).unwrap();
@@ -206,6 +205,7 @@ fn grants_and_keys(conn: &Connection, user: &Grantee, agent: &Grantee) {
 fn keys_of(conn: &Connection) {
     for page in pages() {
         keys::of_user(conn, "u", &page, &mut |_| true).unwrap();
+        oauth_grants::list(conn, Some("u"), Micros(1), &page, &mut |_| true).unwrap();
         credentials::user_tokens(conn, "u", &page, &mut |_| true).unwrap();
     }
 }

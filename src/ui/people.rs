@@ -121,7 +121,9 @@ pub(super) fn one(view: &View<'_>) -> PageResult {
     let mut keys: Vec<KeyView> = if me { view.rows("/api/v1/keys") } else { Vec::new() };
     keys.retain(|key| key.lifecycle_state == "active");
     let mut programs: Vec<ProgramView> = view.rows("/api/oauth/grants?limit=500");
-    programs.retain(|program| program.username == user.username);
+    // Members see the programs on their agents too, whoever let them in; admins see those on each person's page.
+    let all_mine = me && !view.caller.is_admin();
+    programs.retain(|program| all_mine || program.username == user.username);
     let page = Person {
         frame: view.frame(user.display_name.clone(), "/ui/people"),
         me,

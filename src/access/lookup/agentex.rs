@@ -5,16 +5,13 @@ use hyper::header::AUTHORIZATION;
 use rusqlite::Connection;
 
 use super::bearer::{self, Presented, secret_of};
-use crate::access::role::AgentRole;
+use crate::access::role::still_edits;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, X_AGENT_API_KEY};
 use crate::secret::{AgentKey, Kind, SecretHash};
 use crate::store;
 use crate::store::credentials::Holder;
-use crate::store::grants::{self, Grantee, On};
-use crate::store::users::{self, Role};
-use crate::time::Micros;
 
 /// True if the request carries more than one credential, because it would be a guess which one counts.
 fn are_two(head: &Head) -> bool {
@@ -62,10 +59,8 @@ fn key(head: &Head) -> Option<Option<SecretHash>> {
 /// it.
 pub(super) fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<bool> {
     let (Some(maker), Some(agent)) = (&holder.issuer_id, &holder.agent) else { return Ok(true) };
-    let Some(id) = maker.strip_prefix("user:") else { return Ok(false) };
-    let Some(user) = users::by_id(conn, id)?.filter(|user| !user.disabled) else { return Ok(false) };
-    let role = grants::role_of(conn, &Grantee::User(user.id), &On::agent(&agent.id), Micros::now())?;
-    Ok(user.role == Role::Admin || AgentRole::granted(role)? >= Some(AgentRole::Editor))
+    let Some(user_id) = maker.strip_prefix("user:") else { return Ok(false) };
+    still_edits(conn, user_id, &agent.id)
 }
 
 #[cfg(test)]

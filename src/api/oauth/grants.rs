@@ -1,9 +1,11 @@
-//! The grants that people have given to programs: list and end them (OAuth contract, section 7).
+//! The grants that people have given to programs: list and end them (OAuth contract, section 7). Whoever may change an
+//! agent may see and end what acts as it, as with the agent's keys.
 
 use hyper::http::Method;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::access::{Action, Caller, Principal};
+use crate::access::{self, Action, AgentRole, Caller, Principal};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
@@ -13,6 +15,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
+use crate::store;
 use crate::store::credentials::{self, CredentialState};
 use crate::store::oauth_grants::{self, OauthGrant};
 use crate::time::Micros;
@@ -25,7 +28,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "oauth_grants_list",
             "List what was granted to programs",
-            "The active grants that the caller has given, oldest first; an admin sees those of all users.",
+            "The active grants that the caller has given, and those that act as an agent of which it is editor, oldest \
+                first; an admin sees those of all users.",
             DOC,
         )
         .asking(&[LIMIT, CURSOR])
@@ -77,8 +81,8 @@ fn show(grant: &OauthGrant) -> Value {
     })
 }
 
-/// Returns the user whose grants the caller sees. The outer `None` means no grants; the inner `None` means the grants
-/// of all users.
+/// Returns the user whose grants are listed, with those that act as the user's agents. The outer `None` means no grants;
+/// the inner `None` means the grants of all users.
 fn whose(caller: &Caller) -> Option<Option<&str>> {
     match caller.principal() {
         Principal::User(_) if caller.is_admin() => Some(None),
@@ -87,11 +91,26 @@ fn whose(caller: &Caller) -> Option<Option<&str>> {
     }
 }
 
+/// True if the caller may see and end the grant: a user who gave it, or who is editor of the agent that it acts as.
+fn may_end(conn: &Connection, caller: &Caller, grant: &OauthGrant) -> store::Result<bool> {
+    let Some(user) = whose(caller) else { return Ok(false) };
+    if user.is_none_or(|id| id == grant.user_id) {
+        return Ok(true);
+    }
+    let Some(agent) = &grant.agent_id else { return Ok(false) };
+    Ok(access::role_on(conn, caller, agent)? >= Some(AgentRole::Editor))
+}
+
 fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "oauth_grants")?;
     let page = list.page();
     if let Some(whose) = whose(&call.caller) {
-        let mut take = |grant: OauthGrant| list.push((grant.created_at, grant.id.clone()), &show(&grant));
+        let mut take = |grant: OauthGrant| {
+            let is_own = whose.is_none_or(|user| user == grant.user_id);
+            let hidden = !is_own && grant.agent_id.as_deref().is_some_and(|id| !call.caller.may_touch(id));
+            let place = (grant.created_at, grant.id.clone());
+            if hidden { list.pass(place) } else { list.push(place, &show(&grant)) }
+        };
         app.store.lookup(|conn| oauth_grants::list(conn, whose, Micros::now(), &page, &mut take))?;
     }
     Ok(list.reply(&call.input).into())
@@ -102,8 +121,7 @@ fn revoke(app: &App, call: Call) -> Handled {
         let id = tx.input.param(0);
         let grant = oauth_grants::by_id(tx.conn, id)?.filter(|grant| grant.state == CredentialState::Active);
         let grant = grant.ok_or(codes::GRANT_NOT_FOUND)?;
-        let is_theirs = whose(tx.caller).is_some_and(|whose| whose.is_none_or(|user| user == grant.user_id));
-        if !is_theirs {
+        if !may_end(tx.conn, tx.caller, &grant)? {
             return Err(codes::GRANT_NOT_FOUND.into());
         }
         credentials::revoke(tx.conn, &grant.id, tx.now)?;

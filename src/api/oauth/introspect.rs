@@ -12,6 +12,7 @@ use super::endpoint::{issuer, public};
 use super::fields;
 use super::form;
 use super::form::posted;
+use super::token_grant::is_still_given;
 use crate::access::scopes::ax_scopes;
 use crate::access::tokens::jwt::{Audience, ISSUER};
 use crate::access::{self, Action, AgentRole, Caller, Principal, Standing};
@@ -151,8 +152,10 @@ fn standing(app: &App, input: &Input, token: &str) -> Result<Option<Standing>, A
     let grant = app.store.lookup(|conn| oauth_grants::by_handle(conn, &shown.handle))?;
     let grant = grant.filter(|grant| grant.state == CredentialState::Active);
     match grant.filter(|grant| grant.current == shown.whole.as_bytes()) {
-        Some(grant) => app.gate.standing_of_grant(&input.head, &grant.id),
-        None => Ok(None),
+        Some(grant) if app.store.lookup(|conn| is_still_given(conn, &grant))? => {
+            app.gate.standing_of_grant(&input.head, &grant.id)
+        }
+        _ => Ok(None),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::endpoint::{NEED, issuer};
 use super::form::OauthForm;
 use super::target::{TokenTarget, audience};
-use super::token_grant::{TokenGrant, invalid_grant, issue};
+use super::token_grant::{TokenGrant, invalid_grant, is_still_given, issue};
 use super::{client, fields};
 use crate::access::{self, Action, Principal};
 use crate::api::engine::app::App;
@@ -44,7 +44,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
     let Some(caller) = app.gate.behind(&input.head, &NEED, &grant.id, Kind::OauthGrant)? else {
         return Err(refused(&input));
     };
-    let reuse = invalid_grant_later(app, &input);
+    let refuse = invalid_grant_later(app, &input);
     let next = RefreshToken::successor(text).map_err(|_| codes::INVALID_GRANT)?;
     let (config, gate) = (app.config.now(), Arc::clone(&app.gate));
     Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
@@ -59,9 +59,12 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
                 credentials::revoke(tx.conn, &grant.id, tx.now)?;
                 tx.audit_as("oauth.refresh_reuse", format!("credential:{}", grant.id))?;
                 // The transaction commits although the reply is a refusal.
-                return Ok(reuse().reply(tx.input.dialect));
+                return Ok(refuse("The refresh token was replaced; its grant has ended.").reply(tx.input.dialect));
             }
         };
+        if !is_still_given(tx.conn, &grant)? {
+            return Err(refuse("The user who let the program in may no longer change its agent."));
+        }
         let expires_at = until(&config, &grant, tx.now);
         oauth_grants::rotate(tx.conn, &grant.id, &next, previous.as_deref(), tx.now, expires_at)?;
         tx.audit_as("oauth.grant.refresh", format!("credential:{}", grant.id))?;
@@ -70,14 +73,10 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
     })
 }
 
-/// Returns a function that refuses a replaced token. Only its call counts as a failed login.
-fn invalid_grant_later(app: &App, input: &Input) -> impl FnOnce() -> ApiError + Send + 'static {
+/// Returns a function that refuses the token with a detail. Only its call counts as a failed login.
+fn invalid_grant_later(app: &App, input: &Input) -> impl FnOnce(&str) -> ApiError + Send + 'static {
     let (gate, head) = (Arc::clone(&app.gate), Arc::clone(&input.head));
-    move || {
-        let refusal =
-            ApiError::new(codes::INVALID_GRANT).detail("The refresh token was replaced; its grant has ended.");
-        gate.failed(&head, &NEED, refusal)
-    }
+    move |detail| gate.failed(&head, &NEED, ApiError::new(codes::INVALID_GRANT).detail(detail))
 }
 
 /// The relation of a refresh token to its grant.

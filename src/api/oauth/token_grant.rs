@@ -1,5 +1,6 @@
 //! Grants to programs: how a person's consent becomes a grant, and how tokens are issued from it.
 
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::endpoint::NEED;
@@ -20,7 +21,8 @@ use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::secret::{Issued, RefreshToken};
 use crate::store::agents::{self, Agent};
-use crate::store::{self, oauth_grants};
+use crate::store;
+use crate::store::oauth_grants::{self, OauthGrant};
 use crate::time::Micros;
 
 /// Returns `invalid_grant`, and counts it as a failed login of the peer.
@@ -44,6 +46,11 @@ pub(super) struct TokenGrant {
     pub expires_at: Micros,
     /// The refresh token.
     pub refresh: Issued,
+}
+
+/// True while the user who consented may let programs act as the grant's agent.
+pub(super) fn is_still_given(conn: &Connection, grant: &OauthGrant) -> store::Result<bool> {
+    grant.agent_id.as_deref().map_or(Ok(true), |agent| access::still_edits(conn, &grant.user_id, agent))
 }
 
 /// Creates the grant that a code stands for.
