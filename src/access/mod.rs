@@ -57,7 +57,7 @@ pub use gate::{Exchanger, Gate, Sender};
 pub use hint::as_named;
 pub use last_used::LastUsed;
 pub use lookup::bearer::{Presented, presented, text as bearer_text};
-pub use lookup::credential_lookup::{Standing, found_again};
+pub use lookup::credential_lookup::{Standing, found_again, require_still_good};
 pub use lookup::operator::{Operators, group_id};
 pub use presence::{HOURS, Presence};
 pub use record::CallWatch;

@@ -3,6 +3,7 @@
 mod a_crash_during_an_upload_leaves_nothing;
 mod a_crash_gives_each_task_one_holder;
 mod a_fence_that_is_over_changes_nothing;
+mod an_upload_ends_with_the_right_to_it;
 mod changes_of_tasks_are_told;
 mod context_ends_when_it_says;
 mod files_go_up_and_come_down;

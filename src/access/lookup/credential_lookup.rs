@@ -13,7 +13,7 @@ use super::cookie;
 use super::credential_cache::{CredentialCache, VerifiedTokens};
 use super::operator::Operators;
 use crate::access::caller::{Caller, Who};
-use crate::access::refusal::{Bad, key_refused, nobody, unauthenticated};
+use crate::access::refusal::{Bad, frozen, key_refused, nobody, unauthenticated};
 use crate::access::tokens::jwt::{Audience, Claims, Refused};
 use crate::access::tokens::signing_keys::SigningKeys;
 use crate::rest::class::Class;
@@ -23,7 +23,7 @@ use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
 use crate::store::credentials::{Holder, Holding, KeyType};
-use crate::store::{self, Store, StoreError, audit, credentials, requests, users};
+use crate::store::{self, Store, StoreError, agents, audit, credentials, requests, users};
 use crate::time::{Clock, Micros};
 
 /// Finds the principal behind a credential.
@@ -442,6 +442,20 @@ pub fn found_again(conn: &Connection, caller: &Caller) -> store::Result<Option<C
             let user = users::operator(conn)?.filter(|user| user.id == caller.user().id);
             Ok(user.map(|user| Caller::operator(user, String::new())))
         }
+    }
+}
+
+/// Refuses a caller that was admitted earlier and would not be now; for work that outlasts its request's admission.
+///
+/// # Errors
+/// 401 `agent_frozen` or `invalid_token`, or a [`StoreError`].
+pub fn require_still_good(conn: &Connection, caller: &Caller) -> Result<(), ApiError> {
+    if found_again(conn, caller)?.is_some() {
+        return Ok(());
+    }
+    match caller.agent_id() {
+        Some(id) if agents::is_frozen(conn, id)? => Err(frozen()),
+        _ => Err(codes::INVALID_TOKEN.into()),
     }
 }
 

@@ -278,6 +278,7 @@ impl MessageListing {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         let store = Arc::clone(&self.store);
         let work = move |conn: &Connection| -> Result<Value, ApiError> {
+            access::require_still_good(conn, &self.call.caller)?;
             access::require_space(conn, &self.call.caller, &self.space_id, SpaceRole::Viewer)?;
             let before = conn.total_changes();
             let found = self.find(conn)?;

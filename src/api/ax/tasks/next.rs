@@ -10,7 +10,7 @@ use super::create::{bad, priority, status};
 use super::fields::{FILTER_FIELD, WAIT};
 use super::lease::{given, seconds};
 use super::show::{TaskNews, actor, shown, topic};
-use crate::access::{Action, Gate, SpaceRole, require_space, resolve_space};
+use crate::access::{Action, Gate, SpaceRole, require_space, require_still_good, resolve_space};
 use crate::api::ax::context::SPACE;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
@@ -137,7 +137,8 @@ impl Search {
         let store = Arc::clone(&self.store);
         let work = move |conn: &Connection| -> Result<_, ApiError> {
             let before = conn.total_changes();
-            // The membership may have ended during the wait.
+            // The credential or the membership may have ended during the wait.
+            require_still_good(conn, &caller)?;
             require_space(conn, &caller, &wanted.space_id, SpaceRole::Editor)?;
             let Some(free) = wanted.best(conn)? else { return Ok(None) };
             let Some(task) = tasks::claim(conn, &free, &actor(&caller), seconds, Micros::now())? else {

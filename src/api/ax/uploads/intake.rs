@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::{FileKind, Looker, safe_name};
-use crate::access::{Caller, SpaceRole, require_space, resolve_space};
+use crate::access::{Caller, SpaceRole, require_space, require_still_good, resolve_space};
 use crate::api::ax::{ID_CHARS, allowance};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
@@ -286,10 +286,15 @@ impl Adding {
         }
     }
 
+    /// Checks that the caller may still write: its credential or its membership may have ended during the upload.
+    fn check(&self, conn: &Connection) -> Result<(), ApiError> {
+        require_still_good(conn, &self.caller)?;
+        require_space(conn, &self.caller, &self.space_id, SpaceRole::Editor)
+    }
+
     /// Writes a chunk, and returns the id of the content.
     fn add(&self, conn: &Connection, bytes: &[u8], now: Micros) -> Result<i64, ApiError> {
-        // The membership may have ended during the upload.
-        require_space(conn, &self.caller, &self.space_id, SpaceRole::Editor)?;
+        self.check(conn)?;
         if !uploads::has_room(conn, &self.space_id, bytes.len() as u64 + NAME_COUNTS, self.quota)? {
             return Err(full(self.quota));
         }
@@ -378,7 +383,7 @@ fn publish(job: UploadJob, mut file: IncomingFile) -> Outcome {
     let work = move |conn: &Connection| -> Result<(Reply, u64), ApiError> {
         let (now, before) = (Micros::now(), conn.total_changes());
         if rest.is_empty() {
-            require_space(conn, &adding.caller, &adding.space_id, SpaceRole::Editor)?;
+            adding.check(conn)?;
         } else {
             upload.content_id = Some(adding.add(conn, &rest, now)?);
         }
