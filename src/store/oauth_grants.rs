@@ -1,7 +1,7 @@
 //! OAuth grants: access that a person gave a program. Each is a credential with the hash of the refresh token, and a
 //! row with the facts that the token endpoint checks (OAuth contract, section 7).
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::Result;
 use super::credentials::{self, CredentialState, Maker, NewCredential};
@@ -35,6 +35,10 @@ const LAST_AGENT: &str = "SELECT a.id FROM (SELECT credential_id FROM oauth_gran
     JOIN credentials c ON c.id = g.credential_id JOIN agents a ON a.id = c.agent_id AND a.archived_at IS NULL";
 const USES_CLIENT: &str = "SELECT EXISTS (SELECT 1 FROM oauth_grants g JOIN credentials c ON c.id = g.credential_id
     WHERE g.client_hash = ?1 AND g.live = 1 AND c.expires_at > ?2)";
+const GIVEN_BY: &str = "SELECT credential_id FROM oauth_grants WHERE user_id = ?1 AND live = 1";
+const ORPHANED: &str = "SELECT id FROM credentials k WHERE expires_at > ?1 AND state = 'active'
+        AND kind = 'oauth_grant' AND NOT EXISTS (SELECT 1 FROM oauth_grants g WHERE g.credential_id = k.id)
+    ORDER BY expires_at, id LIMIT ?2";
 const OF_CLIENT: &str = "SELECT credential_id FROM oauth_grants WHERE client_hash = ?1 AND live = 1";
 
 /// A grant to be stored.
@@ -199,7 +203,8 @@ pub fn list(
     let (at, id) = page.oldest_first();
     match user_id {
         Some(user) => {
-            let mut statement = conn.prepare_cached(&of_user(are_more_than(conn, &Grantee::User(user.into()), FEW)?))?;
+            let mut statement =
+                conn.prepare_cached(&of_user(are_more_than(conn, &Grantee::User(user.into()), FEW)?))?;
             each(&mut statement, params![user, now, at, id, page.fetch()], OauthGrant::read, take)
         }
         None => {
@@ -265,8 +270,29 @@ pub fn uses_client(conn: &Connection, client_hash: &SecretHash, now: Micros) -> 
 /// # Errors
 /// Any `StoreError`.
 pub fn of_client(conn: &Connection, client_hash: &SecretHash) -> Result<Vec<String>> {
-    let mut statement = conn.prepare_cached(OF_CLIENT)?;
-    let rows = statement.query_map([client_hash.as_bytes().as_slice()], |row| row.get(0))?;
+    ids(conn, OF_CLIENT, [client_hash.as_bytes().as_slice()])
+}
+
+/// Returns the ids of the live grants that a user has given.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn given_by(conn: &Connection, user_id: &str) -> Result<Vec<String>> {
+    ids(conn, GIVEN_BY, [user_id])
+}
+
+/// Returns the ids of at most `most` live credentials of grants whose rows went with the user who gave them. Older
+/// releases left such: they act as an agent, and nobody can list them.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn orphaned(conn: &Connection, now: Micros, most: u64) -> Result<Vec<String>> {
+    ids(conn, ORPHANED, params![now, most])
+}
+
+fn ids(conn: &Connection, sql: &str, values: impl Params) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map(values, |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -289,14 +315,16 @@ mod tests {
             last_agent(conn, "u", "c").unwrap();
             uses_client(conn, &hash, now).unwrap();
             of_client(conn, &hash).unwrap();
+            given_by(conn, "u").unwrap();
+            orphaned(conn, now, 10).unwrap();
         });
-        assert!(all.len() >= 9);
+        assert!(all.len() >= 11);
         for (sql, plan) in all {
             let bad = |line: &String| {
                 // What a user's list starts from is little, so that list may sort.
                 let is_small = sql.contains(") v CROSS JOIN ");
-                let is_bounded = ["CONSTANT", "SCAN g"].iter().any(|whole| line.contains(whole))
-                    || (is_small && line == "SCAN v");
+                let is_bounded =
+                    ["CONSTANT", "SCAN g"].iter().any(|whole| line.contains(whole)) || (is_small && line == "SCAN v");
                 (line.starts_with("SCAN") && !is_bounded) || (line.contains("TEMP B-TREE") && !is_small)
             };
             assert!(!plan.iter().any(bad), "{sql}\n{plan:#?}");

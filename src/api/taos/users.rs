@@ -18,7 +18,7 @@ use crate::rest::field::Field;
 use crate::rest::reply::{Decided, Reply};
 use crate::rest::route::Answer;
 use crate::store::users::{self, Role, User};
-use crate::store::{self, spaces};
+use crate::store::{self, credentials, oauth_grants, spaces};
 
 const DOC: &str = "recipes/users-and-tokens#users";
 const USERNAME: Field =
@@ -203,6 +203,12 @@ fn delete(app: &App, call: Call) -> Handled {
         spare_last_admin(tx, &user)?;
         if users::owns_agents(tx.conn, &user.id)? {
             return Err(codes::USER_OWNS_AGENTS.into());
+        }
+        // A grant that acts as an agent is the agent's credential, which stays: nobody could list or end it any more.
+        for grant in oauth_grants::given_by(tx.conn, &user.id)? {
+            if credentials::revoke(tx.conn, &grant, tx.now)? {
+                tx.audit_as("oauth.grant.revoke", format!("credential:{grant}"))?;
+            }
         }
         users::delete(tx.conn, &user.id)?;
         tx.audit(format!("user:{}", user.id))?;

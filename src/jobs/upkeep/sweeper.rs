@@ -14,8 +14,10 @@ use crate::limits::{
     FINISHED_OPERATION_LIFE, FINISHED_TASK_LIFE, IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH,
     UNFINISHED_UPLOAD_LIFE, seconds,
 };
+use crate::store::audit::AuditEntry;
 use crate::store::{
-    self, Store, StoreError, Swept, audit, context, credentials, idempotency, notifications, operations, tasks, uploads,
+    self, Store, StoreError, Swept, audit, context, credentials, idempotency, notifications, oauth_grants, operations,
+    tasks, uploads,
 };
 use crate::threads::Periodic;
 use crate::time::{Clock, Micros};
@@ -42,6 +44,7 @@ pub fn start(
 ) -> std::io::Result<Periodic> {
     let mut alarms = Alarms::default();
     Periodic::start("sweeper", move |pause| {
+        end_orphaned_grants(&store, clock.judging());
         // It begins with what expired while the daemon was off, so that no jump of the clock revives a credential.
         loop {
             let limits = config.now().limits.clone();
@@ -115,6 +118,29 @@ fn sweep(store: &Store, now: Micros) {
             Ok(0) => return,
             Ok(count) => log::debug!("swept {count} rows"),
             Err(error) => return log::warn!("old rows could not be deleted: {error}"),
+        }
+    }
+}
+
+/// Ends the grants to programs that an older release left behind when it deleted the user who gave them: nobody could
+/// list or end them. A reader finds them, and there are none after the first start.
+fn end_orphaned_grants(store: &Store, now: Micros) {
+    loop {
+        let orphans = match store.lookup(|conn| oauth_grants::orphaned(conn, now, SWEEP_BATCH)) {
+            Ok(none) if none.is_empty() => return,
+            Ok(orphans) => orphans,
+            Err(error) => return log::warn!("grants whose giver was deleted could not be found: {error}"),
+        };
+        let ended = store.write(move |conn: &Connection| -> store::Result<()> {
+            for id in orphans {
+                credentials::revoke(conn, &id, now)?;
+                let resource = format!("credential:{id}");
+                audit::append(conn, &AuditEntry::new("system", "oauth.grant.revoke", resource, "-").at(now))?;
+            }
+            Ok(())
+        });
+        if let Err(error) = ended {
+            return log::warn!("grants whose giver was deleted could not be ended: {error}");
         }
     }
 }
