@@ -21,3 +21,4 @@ mod programs_are_registered_by_hand;
 mod the_pages_work_without_scripts;
 mod the_programs_of_a_deleted_user_end;
 mod tokens_for_another_service;
+mod what_ends_a_grant_needs_no_allowance;

@@ -177,6 +177,12 @@ impl Call {
         Self { caller, input, action, growth: Growth::Adds, reservation: Slot::default(), watch }
     }
 
+    /// Returns the call as one that only frees space, for a handler that made it itself.
+    #[must_use]
+    pub fn that_frees(self) -> Self {
+        Self { growth: Growth::Frees, ..self }
+    }
+
     /// Checks whether the principal may write more. A call that only frees space always passes.
     ///
     /// # Errors

@@ -47,7 +47,11 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
     let refuse = invalid_grant_later(app, &input);
     let next = RefreshToken::successor(text).map_err(|_| codes::INVALID_GRANT)?;
     let (config, gate) = (app.config.now(), Arc::clone(&app.gate));
-    Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
+    // The end of a stolen grant needs no allowance, only its refresh does.
+    let is_stolen = judged(&grant, &shown, Micros::now()) == Judged::Reused;
+    let call = Call::of(app, caller, input, Action::OauthToken);
+    let call = if is_stolen { call.that_frees() } else { call };
+    call.write(app, move |tx| {
         // Read again on the writer thread: of two requests at once, only the first replaces the token.
         let grant = oauth_grants::by_handle(tx.conn, &shown.handle)?
             .filter(|grant| grant.state == CredentialState::Active)

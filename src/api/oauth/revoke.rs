@@ -62,7 +62,7 @@ fn revoke(app: &App, input: Input) -> Handled {
         return Err(codes::UNAUTHORIZED_CLIENT.into());
     }
     let Some(caller) = app.gate.behind(&input.head, &NEED, &id, Kind::OauthGrant)? else { return done() };
-    Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
+    Call::of(app, caller, input, Action::OauthToken).that_frees().write(app, move |tx| {
         if credentials::revoke(tx.conn, &id, tx.now)? {
             tx.audit_as("oauth.grant.revoke", format!("credential:{id}"))?;
         }

@@ -170,7 +170,7 @@ fn replayed(app: &App, input: Input, grant: &str, session: &str) -> Handled {
     };
     let Some(caller) = caller else { return Err(refusal) };
     let id = grant.to_owned();
-    Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
+    Call::of(app, caller, input, Action::OauthToken).that_frees().write(app, move |tx| {
         if credentials::revoke(tx.conn, &id, tx.now)? {
             tx.audit_as("oauth.code_reuse", format!("credential:{id}"))?;
         }
