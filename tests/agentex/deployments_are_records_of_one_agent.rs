@@ -114,3 +114,22 @@ fn each_new_commit_is_one_item_of_history() {
     ann.delete("/agents/name/mailer").expect(200);
     ann.get(&path).expect_agentex(404, "deployment_not_found");
 }
+
+#[test]
+fn an_address_that_a_user_gave_stays_the_users_if_the_agents_own_registration_repeats_it() {
+    let daemon = Daemon::start();
+    let ann = creator(&daemon, "ann");
+    let made = ann.post("/agents/register", of_deployment("v1")).expect(200).json();
+    let agent = with_key(&daemon, &text(&made, "agent_api_key"));
+    let by_user = || daemon.number("SELECT by_user FROM deployments WHERE id = 'v1'", []);
+    agent.post("/agents/register", of_deployment("v1")).expect(200);
+    assert_eq!(by_user(), 1, "the same address");
+    let mut moved = of_deployment("v1");
+    moved["acp_url"] = json!("http://localhost:2");
+    agent.post("/agents/register", moved.clone()).expect(200);
+    assert_eq!(by_user(), 0, "an address of its own");
+    agent.post("/agents/register", of_deployment("v1")).expect(200);
+    assert_eq!(by_user(), 0, "what it once was does not count");
+    ann.post("/agents/register", moved).expect(200);
+    assert_eq!(by_user(), 1);
+}

@@ -167,16 +167,18 @@ pub fn deployed(
     said: Option<&Map<String, Value>>,
     acp: Option<&(String, AcpType)>,
 ) -> Result<(), ApiError> {
+    let (metadata, url) = (metadata::merged(None, said)?, acp.map_or("", |(url, _)| url.as_str()));
+    let mut by_user = tx.caller.agent_id().is_none();
     match deployments::by_id(tx.conn, agent_id, id)? {
         Some(known) if known.expires_at.is_some() => return Err(no_deployment(id)),
-        Some(_) => {}
+        // An address that a user gave stays the user's if the agent repeats it.
+        Some(known) => by_user |= known.by_user && known.acp_url.as_deref() == Some(url),
         None => {
             let image = said.and_then(|said| metadata::text(said, "docker_image")).unwrap_or("unknown");
             add(tx, &pending(agent_id, id.to_owned(), image, tx.now))?;
         }
     }
-    let (said, url) = (metadata::merged(None, said)?, acp.map_or("", |(url, _)| url.as_str()));
-    deployments::register(tx.conn, agent_id, id, said.as_deref(), url, tx.caller.agent_id().is_none())?;
+    deployments::register(tx.conn, agent_id, id, metadata.as_deref(), url, by_user)?;
     Ok(())
 }
 
