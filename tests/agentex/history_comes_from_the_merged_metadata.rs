@@ -51,3 +51,13 @@ fn a_registration_of_a_deployment_lies_over_what_is_known() {
     register(&ann, json!({"other": 1}));
     assert_eq!(history(&ann), [pair("c1", "main")]);
 }
+
+#[test]
+fn a_deployment_and_its_agent_may_each_have_as_much_metadata_as_is_allowed() {
+    let daemon = Daemon::start();
+    let ann = creator(&daemon, "ann");
+    let much = "x".repeat(40 * 1024);
+    register(&ann, json!({"branch_name": "main", "notes": much}));
+    register(&ann, json!({"deployment_id": "d1", "agent_commit": "c1", "log": much}));
+    assert_eq!(history(&ann), [pair("c1", "main")]);
+}

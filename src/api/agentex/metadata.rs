@@ -11,15 +11,20 @@ use crate::time::Micros;
 /// The name of the field.
 pub const FIELD: &str = "registration_metadata";
 
+/// Returns `old` with the top-level keys of `new`, to read values from; it may be larger than what may be stored.
+pub fn both(old: Option<&String>, new: Option<&Map<String, Value>>) -> Map<String, Value> {
+    let mut all: Map<String, Value> = old.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    all.extend(new.cloned().unwrap_or_default());
+    all
+}
+
 /// Merges `new` into `old` by top-level key, within the bounds.
 ///
 /// # Errors
 /// `validation_error` if it is too large or too deep.
 pub fn merged(old: Option<&String>, new: Option<&Map<String, Value>>) -> Result<Option<String>, ApiError> {
     let Some(new) = new else { return Ok(old.cloned()) };
-    let mut all: Map<String, Value> = old.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    all.extend(new.clone());
-    let all = Value::Object(all);
+    let all = Value::Object(both(old, Some(new)));
     let text = all.to_string();
     if text.len() > METADATA_BYTES {
         return Err(ApiError::field(FIELD, "must be at most 64 KiB as JSON"));

@@ -232,11 +232,9 @@ fn update(tx: &Tx<'_>, wanted: &RegistrationRequest, entry: RegisteredAgent) -> 
 /// Adds an item to the agent's history if the metadata after this registration has a new commit.
 fn note_commit(tx: &Tx<'_>, entry: &RegisteredAgent, wanted: &RegistrationRequest) -> Result<(), ApiError> {
     use crate::store::{history, new_id};
-    // A deployment's metadata is not in the agent's own row, so it is merged here.
+    // A deployment's metadata is not in the agent's own row, so both are read here.
     let said = wanted.metadata.as_ref().filter(|_| wanted.deployment.is_some());
-    let merged = metadata::merged(entry.registration.metadata.as_ref(), said)?;
-    let merged: Map<String, Value> = merged.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let said = &merged;
+    let said = &metadata::both(entry.registration.metadata.as_ref(), said);
     let agent_id = entry.id.as_str();
     let (Some(commit), Some(branch)) = (metadata::text(said, "agent_commit"), metadata::text(said, "branch_name"))
     else {
