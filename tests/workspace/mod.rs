@@ -12,6 +12,7 @@ mod members_come_and_go;
 mod messages_are_sent_read_and_found;
 mod no_marker_crosses_the_wall;
 mod receipts_only_go_forward;
+mod replies_reach_members_only;
 mod retries_speak_once;
 mod streams_give_every_message_once;
 mod what_a_space_may_hold_is_bounded;

@@ -1,4 +1,4 @@
-//! Finds the members of a space by name, for the mentions and addressees of messages.
+//! Finds the members of a space, for the mentions and recipients of messages.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -6,11 +6,12 @@ use crate::store::Result;
 use crate::time::Micros;
 
 const USER: &str = "SELECT u.id, u.username FROM users u
-    WHERE u.username = ?1 AND u.disabled = 0
+    WHERE NAMED AND u.disabled = 0
         AND (EXISTS (SELECT 1 FROM spaces s WHERE s.id = ?2 AND s.owner_user_id = u.id)
             OR EXISTS (SELECT 1 FROM grants g WHERE g.principal_user_id = u.id
                 AND coalesce(g.agent_id, 'space:' || g.space_id, '*') = 'space:' || ?2
                 AND (g.expires_at IS NULL OR g.expires_at > ?3)))";
+const IS_ADMIN: &str = "SELECT 1 FROM users WHERE id = ?1 AND role = 'admin' AND disabled = 0";
 /// An agent is in the space it lives in if its owner is in it or is an admin, and in every space that it was let into.
 const AGENT: &str = "SELECT a.id, coalesce(a.given_name, a.slug) FROM agents a
     JOIN users o ON o.id = a.owner_user_id AND o.disabled = 0
@@ -51,9 +52,23 @@ pub fn named(conn: &Connection, space_id: &str, name: &str, now: Micros) -> Resu
         found.extend(row.optional()?);
         Ok(())
     };
-    look(USER, "user")?;
+    look(&USER.replace("NAMED", "u.username = ?1"), "user")?;
     for condition in NAMED {
         look(&AGENT.replace("NAMED", condition), "agent")?;
     }
     Ok(found)
+}
+
+/// True if a principal, `user:ID` or `agent:ID`, may still read what is in a space: a member, or an admin.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn is_member(conn: &Connection, space_id: &str, principal: &str, now: Micros) -> Result<bool> {
+    let (sql, id) = match principal.split_once(':') {
+        Some(("agent", id)) => (AGENT.replace("NAMED", "a.id = ?1"), id),
+        Some(("user", id)) if conn.prepare_cached(IS_ADMIN)?.exists([id])? => return Ok(true),
+        Some(("user", id)) => (USER.replace("NAMED", "u.id = ?1"), id),
+        _ => return Ok(false),
+    };
+    Ok(conn.prepare_cached(&sql)?.exists(params![id, space_id, now])?)
 }

@@ -160,6 +160,9 @@ fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
     }
     // The reply to a direct message stays between the two, whatever channel the request names.
     if let Some(other) = parent.as_ref().and_then(|parent| other_of(parent, me)) {
+        if !members::is_member(tx.conn, space_id, &other.principal, tx.now)? {
+            return Err(bad("parent_id", "is a direct message with somebody who is no member of the space any more"));
+        }
         return Ok(Aim { channel: format!("{DIRECT}{}", other.name), addressee: Some(other), parent });
     }
     let named = body.text(&CHANNEL).filter(|text| !text.is_empty());
@@ -254,7 +257,12 @@ fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiErr
     };
     let stored = rows::insert(tx.conn, &new)?;
     let at = At { place: stored.place, space_id: &space_id, seq: stored.seq };
-    let of_parent = parent.as_ref().map(|parent| (parent.author.as_str(), parent.author_name.as_str()));
+    let of_parent = match &parent {
+        Some(parent) if members::is_member(tx.conn, &space_id, &parent.author, tx.now)? => {
+            Some((parent.author.as_str(), parent.author_name.as_str()))
+        }
+        _ => None,
+    };
     let mentioned = mentions.iter().chain(&addressee).map(|named| (named.principal.as_str(), named.name.as_str()));
     let recipients = mentioned.chain(of_parent).filter(|(principal, _)| *principal != me);
     let (begun, news_for) = begin_receipts(tx, tools, at, recipients)?;
