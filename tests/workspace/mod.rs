@@ -5,6 +5,7 @@ mod events;
 
 mod a_frozen_agent_is_told_nothing_until_it_is_thawed;
 mod a_killed_daemon_loses_no_message;
+mod an_edit_tells_whom_it_mentions;
 mod direct_messages_stay_between_two;
 pub mod harness;
 mod many_may_listen_at_once;

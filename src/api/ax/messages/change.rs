@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::fields::{CONTENT, PINNED};
-use super::send::{SendTools, bad, mentioned_in};
+use super::send::{SendTools, bad, begin_receipts, mentioned_in};
 use super::show::{mentioned, owns_space, require, show, visible};
 use crate::access::SpaceRole;
 use crate::api::ax::allowance;
@@ -16,7 +16,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store::messages::receipts::{self, At};
+use crate::store::messages::receipts::At;
 use crate::store::messages::{self as rows, Message, find};
 
 /// Restricts an event about a message to those who may read the message.
@@ -39,9 +39,10 @@ pub(super) fn edit(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let message = visible(tx.conn, tx.caller, tx.input.param(0))?;
         require(tx.conn, tx.caller, &message, SpaceRole::Editor)?;
-        if let Some(content) = tx.input.body.text(&CONTENT) {
-            rewrite(tx, &tools, &message, content)?;
-        }
+        let news_for = match tx.input.body.text(&CONTENT) {
+            Some(content) => rewrite(tx, &tools, &message, content)?,
+            None => Vec::new(),
+        };
         if let Some(pinned) = tx.input.body.flag(&PINNED) {
             pin(tx, &message, pinned)?;
         }
@@ -51,14 +52,18 @@ pub(super) fn edit(app: &App, call: Call) -> Handled {
             (streams::space(&message.space_id), between(&message, Event::new("message_edited", &shown)));
         let tell: After = Box::new(move |reply, _| {
             tools.streams.tell(&topic, event);
+            if !news_for.is_empty() {
+                tools.sleeper.news(news_for);
+            }
             Outcome::Done(reply)
         });
         Ok(Written::Then(Reply::ok(&shown), tell))
     })
 }
 
-/// Changes the text, which only the author may do. A member who is newly mentioned gets a receipt.
-fn rewrite(tx: &Tx<'_>, tools: &SendTools, message: &Message, content: &str) -> Result<(), ApiError> {
+/// Changes the text, which only the author may do. A member who is newly mentioned gets a receipt. Returns the agents for
+/// which there is news.
+fn rewrite(tx: &Tx<'_>, tools: &SendTools, message: &Message, content: &str) -> Result<Vec<String>, ApiError> {
     let me = tx.caller.principal_key();
     if message.author != me {
         return Err(ApiError::new(codes::FORBIDDEN).detail("Only its author can change a message's text."));
@@ -69,10 +74,10 @@ fn rewrite(tx: &Tx<'_>, tools: &SendTools, message: &Message, content: &str) -> 
     rows::edit(tx.conn, message, content, &json!(mentions).to_string(), tx.now)?;
     let before = mentioned(message);
     let at = At { place: message.place, space_id: &message.space_id, seq: message.seq };
-    for named in mentions.iter().filter(|named| named.principal != me && !before.contains(named)) {
-        receipts::add(tx.conn, at, &named.principal, &named.name, tx.now)?;
-    }
-    Ok(())
+    let added = mentions.iter().filter(|named| named.principal != me && !before.contains(named));
+    let (_, news_for) =
+        begin_receipts(tx, tools, at, added.map(|named| (named.principal.as_str(), named.name.as_str())))?;
+    Ok(news_for)
 }
 
 fn pin(tx: &Tx<'_>, message: &Message, pinned: bool) -> Result<(), ApiError> {

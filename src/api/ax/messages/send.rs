@@ -281,7 +281,7 @@ fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiErr
 }
 
 /// Adds a receipt for each recipient. Returns whether there is one, and the agents for which there is news.
-fn begin_receipts<'a>(
+pub(super) fn begin_receipts<'a>(
     tx: &Tx<'_>,
     tools: &SendTools,
     at: At<'_>,
