@@ -25,6 +25,14 @@ struct EventCount {
     events: u64,
 }
 
+impl EventCount {
+    /// Returns the seconds until the window ends, at least 1; `None` if it has ended.
+    fn left(self, window: Duration, now: Instant) -> Option<u64> {
+        let age = now.saturating_duration_since(self.since);
+        (age < window).then(|| window.saturating_sub(age).as_secs().max(1))
+    }
+}
+
 impl Throttle {
     /// A throttle of `per_minute` events for each key; 0 switches it off.
     pub fn new(per_minute: impl Into<Watched<u64>>) -> Self {
@@ -34,6 +42,18 @@ impl Throttle {
     /// A throttle of `per_hour` events for each key; 0 switches it off.
     pub fn hourly(per_hour: impl Into<Watched<u64>>) -> Self {
         Self { per_window: per_hour.into(), window: HOUR, counts: Mutex::default() }
+    }
+
+    /// Checks that `key` has something left of its share, and counts nothing.
+    ///
+    /// # Errors
+    /// The seconds until the window ends, at least 1, if the share is used up.
+    pub fn check(&self, key: &str, now: Instant) -> Result<(), u64> {
+        let most = self.per_window.now();
+        match lock(&self.counts).get(key) {
+            Some(count) if most > 0 && count.events >= most => count.left(self.window, now).map_or(Ok(()), Err),
+            _ => Ok(()),
+        }
     }
 
     /// Counts one event of `key`.
@@ -47,14 +67,11 @@ impl Throttle {
         }
         let mut counts = lock(&self.counts);
         match counts.get_mut(key) {
-            Some(count) if now.saturating_duration_since(count.since) < window => {
-                if count.events >= most {
-                    let left = window.saturating_sub(now.saturating_duration_since(count.since));
-                    return Err(left.as_secs().max(1));
-                }
-                count.events += 1;
-            }
-            Some(count) => *count = EventCount { since: now, events: 1 },
+            Some(count) => match count.left(window, now) {
+                Some(seconds) if count.events >= most => return Err(seconds),
+                Some(_) => count.events += 1,
+                None => *count = EventCount { since: now, events: 1 },
+            },
             None => {
                 if counts.len() >= THROTTLE_ENTRIES {
                     make_room(&mut counts, now, window);
@@ -85,8 +102,11 @@ mod tests {
         let throttle = Throttle::new(2);
         let start = Instant::now();
         assert_eq!(throttle.take("a", start), Ok(()));
+        assert!((0..9).all(|_| throttle.check("a", start) == Ok(())), "a look is not counted");
         assert_eq!(throttle.take("a", start), Ok(()));
         assert_eq!(throttle.take("a", start + Duration::from_secs(20)), Err(40));
+        assert_eq!(throttle.check("a", start + Duration::from_secs(20)), Err(40));
+        assert_eq!(throttle.check("a", start + MINUTE), Ok(()));
         assert_eq!(throttle.take("b", start), Ok(()));
         assert_eq!(throttle.take("a", start + MINUTE), Ok(()));
     }

@@ -104,13 +104,20 @@ fn codes_are_bound_to_their_client_and_guesses_are_few() {
         poll(&thief, &json!({"device_code": "taos_device_x"})).expect_error(400, "expired_token");
     }
     poll(&thief, &json!({"device_code": "taos_device_x"})).expect_error(429, "rate_limited");
+    let body = json!({"user_code": of(&begun, "user_code")});
     for n in 0..6 {
+        // A right code is no guess, until there were too many: then it tells a guesser nothing either.
+        if n < 5 {
+            typed(&person, &of(&begun, "user_code"));
+        } else {
+            person.post("/oauth/device", body.clone()).expect_error(429, "rate_limited");
+        }
         let guess = person.post("/oauth/device", json!({"user_code": format!("BBBB-BB{n}B")}));
         guess.expect_error(if n < 5 { 404 } else { 429 }, if n < 5 { "user_code_not_found" } else { "rate_limited" });
     }
-    // A right code is not counted as a guess. Only a session may type it, no other credential.
-    typed(&person, &of(&begun, "user_code"));
-    let body = json!({"user_code": of(&begun, "user_code")});
+    let ann = browser(&daemon, daemon.member("ann", &["*"]).token());
+    typed(&ann, &of(&begun, "user_code"));
+    // No credential but a session may type it.
     daemon.operator().post("/oauth/device", body.clone()).expect_error(404, "user_code_not_found");
     daemon.anonymous().post("/oauth/device", body.clone()).expect_error(401, "auth_required");
     person.with("Origin", "https://evil.example").post("/oauth/device", body).expect_error(403, "csrf_refused");

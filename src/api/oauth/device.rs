@@ -90,7 +90,8 @@ const fn typed_row() -> ApiRoute {
     row.described(
         "oauth_device",
         "Type the code of a program",
-        "Leads to the consent page of the program that shows the code. Five wrong codes a minute.",
+        "Leads to the consent page of the program that shows the code. After five wrong codes in a minute, every code is \
+            refused until the minute is over.",
         DOC,
     )
     .taking(&[fields::USER_CODE], r#"{"user_code": "BCDF-GHJK"}"#)
@@ -174,14 +175,15 @@ fn typed(app: &App, call: Call) -> Handled {
         return Err(codes::USER_CODE_NOT_FOUND.into());
     }
     let now = Instant::now();
+    let guesses = &app.logins.user_codes;
+    let too_many = |seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds);
+    // After too many wrong codes a right one is refused as well, or the guesses would go on.
+    guesses.check(call.caller.account(), now).map_err(too_many)?;
     let code = call.input.body.text(&fields::USER_CODE).and_then(UserCode::read);
     let hash = code.as_deref().and_then(|code| UserCode::parse(code).ok());
     let waits = |device: &DeviceLogin| device.decision.is_none() && Some(device.user_code) == hash;
     let Some((device, found, _)) = app.logins.devices.list(now, waits).into_iter().next() else {
-        app.logins
-            .user_codes
-            .take(call.caller.account(), now)
-            .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))?;
+        guesses.take(call.caller.account(), now).map_err(too_many)?;
         return Err(codes::USER_CODE_NOT_FOUND.into());
     };
     let answer = AnswerTarget::Device { code: device, peer: found.peer, user_code: code.unwrap_or_default() };
