@@ -314,7 +314,7 @@ codes! {
     INVALID_GRANT 400 "invalid_grant" "The code, refresh token or other proof is unknown, used, expired or revoked, or belongs to another client."
         "Start the login again and let the person consent once more." in "recipes/letting-programs-log-in#get-tokens" ;
     UNAUTHORIZED_CLIENT 400 "unauthorized_client" "The client may not do this."
-        "Use the client that the token was issued to." in "recipes/letting-programs-log-in#get-tokens" ;
+        "Use the client that the token was issued to, and only grant types that it has registered." in "recipes/letting-programs-log-in#get-tokens" ;
     UNSUPPORTED_GRANT_TYPE 400 "unsupported_grant_type" "The token endpoint does not know this grant_type."
         "Use one of the grant_types_supported of /.well-known/oauth-authorization-server." in "recipes/letting-programs-log-in#get-tokens" ;
     INVALID_TARGET 400 "invalid_target" "The resource is not on this box and not in its settings."

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::program::{Program, browser, claims, of, post_form};
+use crate::program::{DEVICE_CODE, Program, browser, claims, of, post_form};
 use crate::support::{Client, Daemon, Reply};
-
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// The program requests its device code and user code.
 #[track_caller]
@@ -19,7 +17,11 @@ fn begin(program: &Program<'_>, more: &[(&str, &str)]) -> Value {
 }
 
 fn poll(program: &Program<'_>, begun: &Value) -> Reply {
-    program.token(&[("grant_type", GRANT), ("device_code", &of(begun, "device_code")), ("client_id", &program.id)])
+    program.token(&[
+        ("grant_type", DEVICE_CODE),
+        ("device_code", &of(begun, "device_code")),
+        ("client_id", &program.id),
+    ])
 }
 
 /// A person types a code. Returns the path of the consent page.
@@ -34,7 +36,7 @@ fn a_person_types_the_code_and_the_program_gets_its_tokens_once() {
     let (program, person) = (Program::named(&daemon, "printer"), browser(&daemon, &daemon.token));
     let metadata = daemon.anonymous().get("/.well-known/oauth-authorization-server").expect(200).json();
     assert_eq!(metadata["device_authorization_endpoint"], "http://localhost/oauth/device_authorization");
-    assert!(metadata["grant_types_supported"].as_array().unwrap().contains(&json!(GRANT)));
+    assert!(metadata["grant_types_supported"].as_array().unwrap().contains(&json!(DEVICE_CODE)));
     let begun = begin(&program, &[("scope", "tasks messages"), ("resource", "http://localhost/mcp")]);
     let code = of(&begun, "user_code");
     assert_eq!((&begun["expires_in"], &begun["interval"]), (&json!(600), &json!(5)));

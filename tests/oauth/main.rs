@@ -18,6 +18,7 @@ mod no_secret_of_a_login_is_kept;
 mod no_token_outlives_or_outreaches_what_it_came_from;
 mod program;
 mod programs_are_registered_by_hand;
+mod programs_use_only_what_they_registered;
 mod the_pages_work_without_scripts;
 mod the_programs_of_a_deleted_user_end;
 mod tokens_for_another_service;

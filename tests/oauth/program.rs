@@ -11,6 +11,9 @@ pub const CALLBACK: &str = "http://127.0.0.1:4711/callback";
 /// The PKCE code verifier of the program.
 pub const VERIFIER: &str = "a-verifier-of-the-right-length-0123456789-abcdef";
 
+/// The grant type of a program without a browser.
+pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// A text, percent-encoded for a query.
 pub fn encoded(text: &str) -> String {
     text.bytes()
@@ -64,8 +67,13 @@ impl<'a> Program<'a> {
     }
 
     pub fn with(daemon: &'a Daemon, name: &str, redirects: &[&str]) -> Self {
+        Self::using(daemon, name, redirects, &["authorization_code", "refresh_token", DEVICE_CODE])
+    }
+
+    /// A program that registers these grant types.
+    pub fn using(daemon: &'a Daemon, name: &str, redirects: &[&str], grant_types: &[&str]) -> Self {
         let body = json!({"client_name": name, "redirect_uris": redirects, "token_endpoint_auth_method": "none",
-            "application_type": "native", "grant_types": ["authorization_code", "refresh_token"]});
+            "application_type": "native", "grant_types": grant_types});
         let told = daemon.anonymous().post("/oauth/register", body).expect(201).json();
         Self { daemon, id: text(&told, "client_id") }
     }

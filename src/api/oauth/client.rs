@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::redirect::Redirect;
 use crate::api::engine::app::App;
 use crate::api::engine::logins::{LoginClient, Logins};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::secret::SecretHash;
 use crate::store::oauth_clients::Client as Row;
 use crate::store::{self, oauth_clients, oauth_grants};
@@ -21,9 +23,14 @@ const MAC: usize = 16;
 /// How long an id is valid if no grant uses it, in microseconds.
 const LIFE: i64 = 30 * Micros::DAY;
 
-/// The grant types that a client may use at the token endpoint.
-pub(super) const GRANT_TYPES: [&str; 3] =
-    ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
+/// The grant type of a code from the consent page.
+pub const CODE: &str = "authorization_code";
+/// The grant type of a refresh token.
+pub const REFRESH: &str = "refresh_token";
+/// The grant type of the device grant.
+pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// The grant types that a client may register and use at the token endpoint.
+pub(super) const GRANT_TYPES: [&str; 3] = [CODE, REFRESH, DEVICE_CODE];
 
 /// The data that a client registered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +128,23 @@ impl From<Row> for KnownClient {
 }
 
 impl KnownClient {
+    /// Whether it registered this grant type.
+    pub fn uses(&self, grant_type: &str) -> bool {
+        self.registered.grant_types.iter().any(|known| known == grant_type)
+    }
+
+    /// Checks that it registered this grant type.
+    ///
+    /// # Errors
+    /// `unauthorized_client`.
+    pub fn must_use(&self, grant_type: &str) -> Result<(), ApiError> {
+        if self.uses(grant_type) {
+            return Ok(());
+        }
+        Err(ApiError::new(codes::UNAUTHORIZED_CLIENT)
+            .detail(format!("The program registered without the grant type {grant_type}.")))
+    }
+
     /// Whether it authenticates with a secret.
     pub fn has_secret(&self) -> bool {
         self.row.as_ref().is_some_and(|row| row.secret.is_some())
@@ -162,7 +186,7 @@ mod tests {
             name: name.into(),
             redirect_uris: vec!["http://localhost/cb".into()],
             uri: None,
-            grant_types: vec!["authorization_code".into()],
+            grant_types: vec![CODE.into()],
         }
     }
 

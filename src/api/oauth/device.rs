@@ -30,8 +30,6 @@ use crate::rest::route::{self, Access};
 use crate::secret::{ConsentId, DeviceCode, Kind, UserCode};
 
 const DOC: &str = "recipes/letting-programs-log-in#without-a-browser";
-/// The grant type of the device grant.
-pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The path that the browser opens after the person has allowed the program.
 pub const ALLOWED: &str = "/oauth/device?done=allowed";
 /// The path that the browser opens after the person has denied the program.
@@ -66,6 +64,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[
             codes::INVALID_REQUEST,
             codes::INVALID_CLIENT,
+            codes::UNAUTHORIZED_CLIENT,
             codes::INVALID_SCOPE,
             codes::INVALID_TARGET,
             codes::CSRF_REFUSED,
@@ -118,6 +117,7 @@ fn ask(app: &App, input: Input) -> Handled {
         .take(&format!("device:{}", input.head.peer.key()), now)
         .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))?;
     let known = shown.proved(app, &input)?;
+    known.must_use(client::DEVICE_CODE)?;
     let target = audience(&app.config.now(), &issuer, form.get(&fields::RESOURCE))?;
     let words = target::words(form.get(&fields::SCOPE), &target).ok_or_else(target::none_left)?;
     let (device, user) = (DeviceCode::generate(), UserCode::generate());
@@ -214,7 +214,8 @@ enum DeviceReply {
 pub(super) fn poll(app: &App, input: Input, form: &OauthForm) -> Handled {
     let presented = form.required(&fields::DEVICE_CODE)?;
     let shown = client_auth::needed(&input, form)?;
-    shown.proved(app, &input)?;
+    let known = shown.proved(app, &input)?;
+    known.must_use(client::DEVICE_CODE)?;
     let over = |input: &Input| Err(app.gate.failed(&input.head, &NEED, codes::EXPIRED_TOKEN.into()));
     let Ok(hash) = DeviceCode::parse(presented) else { return over(&input) };
     let now = Instant::now();
@@ -230,7 +231,7 @@ pub(super) fn poll(app: &App, input: Input, form: &OauthForm) -> Handled {
             .with("interval", seconds)),
         DeviceReply::Denied => Err(codes::ACCESS_DENIED.into()),
         DeviceReply::Over => over(&input),
-        DeviceReply::Allowed(code) => grant(app, input, *code, shown.id),
+        DeviceReply::Allowed(code) => grant(app, input, *code, shown.id, known.uses(client::REFRESH)),
     }
 }
 
@@ -257,13 +258,13 @@ fn told(device: &mut DeviceLogin, now: Instant) -> DeviceReply {
     }
 }
 
-fn grant(app: &App, input: Input, code: CodeGrant, id: String) -> Handled {
+fn grant(app: &App, input: Input, code: CodeGrant, id: String, refreshes: bool) -> Handled {
     let Some(caller) = app.gate.behind(&input.head, &NEED, &code.session_id, Kind::Session)? else {
         return Err(ApiError::new(codes::ACCESS_DENIED).detail("The session that allowed it has ended."));
     };
     let (config, gate) = (app.config.now(), Arc::clone(&app.gate));
     Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
-        let given = give(tx, &config, &code)?;
+        let given = give(tx, &config, &code, refreshes)?;
         issue(tx, &gate, &config, &given, &id, &code.words)
     })
 }

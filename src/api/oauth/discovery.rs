@@ -5,7 +5,7 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::endpoint::{issuer, public};
-use super::{device, exchange};
+use super::{client, exchange};
 use crate::access::scopes::ax_scopes;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -108,10 +108,10 @@ fn server(app: &App, input: Input) -> Handled {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": [
-            "authorization_code",
-            "refresh_token",
+            client::CODE,
+            client::REFRESH,
             "client_credentials",
-            device::DEVICE_CODE,
+            client::DEVICE_CODE,
             exchange::TOKEN_EXCHANGE,
         ],
         "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],

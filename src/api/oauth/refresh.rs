@@ -72,7 +72,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
         let expires_at = until(&config, &grant, tx.now);
         oauth_grants::rotate(tx.conn, &grant.id, &next, previous.as_deref(), tx.now, expires_at)?;
         tx.audit_as("oauth.grant.refresh", format!("credential:{}", grant.id))?;
-        let given = TokenGrant { refresh: next, ..given(tx, &grant, expires_at)? };
+        let given = TokenGrant { refresh: Some(next), ..given(tx, &grant, expires_at)? };
         issue(tx, &gate, &config, &given, &id, &words)
     })
 }
@@ -135,7 +135,7 @@ fn given(tx: &Tx<'_>, grant: &OauthGrant, expires_at: Micros) -> Result<TokenGra
         agent,
         space_id,
         expires_at,
-        refresh: RefreshToken::generate().0,
+        refresh: None,
     })
 }
 

@@ -36,7 +36,10 @@ const METADATA: &[Field] = &[
         .required(),
     Field::unbounded("client_name", "What the client calls itself; 64 characters of it count."),
     Field::unbounded("client_uri", "The program's page, for the person who is asked."),
-    Field::unbounded_texts("grant_types", "What it will use at the token endpoint."),
+    Field::unbounded_texts(
+        "grant_types",
+        "What it may use at the token endpoint; all that are offered to such programs if absent.",
+    ),
     Field::unbounded_texts("response_types", "Only code is offered."),
 ];
 
@@ -120,8 +123,10 @@ fn read(said: &Value, schemes: &[String]) -> Result<ClientRegistration, ApiError
             ApiError::new(codes::INVALID_REDIRECT_URI).detail(format!("The redirect URI {shown} is not allowed."))
         );
     }
+    // A program that names none may use all that are offered.
     let grant_types = texts(said, "grant_types")?
-        .unwrap_or_else(|| vec!["authorization_code".to_owned(), "refresh_token".to_owned()]);
+        .filter(|all| !all.is_empty())
+        .unwrap_or_else(|| GRANT_TYPES.map(str::to_owned).to_vec());
     if let Some(other) = grant_types.iter().find(|kind| !GRANT_TYPES.contains(&kind.as_str())) {
         return Err(wrong(format!(
             "grant_types: {} is not offered to programs that register themselves.",

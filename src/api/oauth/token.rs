@@ -96,16 +96,18 @@ fn token(app: &App, input: Input) -> Handled {
     issuer(app, &input)?;
     let form = posted(&input)?;
     match form.get(&fields::GRANT_TYPE) {
-        Some("authorization_code") => {
+        Some(client::CODE) => {
             let client = client_auth::needed(&input, &form)?;
-            client.proved(app, &input)?;
-            code(app, input, &form, client.id)
+            let known = client.proved(app, &input)?;
+            known.must_use(client::CODE)?;
+            code(app, input, &form, client.id, known.uses(client::REFRESH))
         }
-        Some("refresh_token") => {
+        Some(client::REFRESH) => {
             let client = client_auth::needed(&input, &form)?;
             // The id of a self-registered client may have expired; then the grant itself identifies the client.
             if let Some(known) = client::find(app, &client.id)? {
                 client.check(app, &input, &known)?;
+                known.must_use(client::REFRESH)?;
             }
             refresh::refresh(app, input, &form, client.id)
         }
@@ -113,14 +115,14 @@ fn token(app: &App, input: Input) -> Handled {
             let client = client_auth::needed(&input, &form)?;
             exchange::client_credentials(app, input, &form, &client)
         }
-        Some(device::DEVICE_CODE) => device::poll(app, input, &form),
+        Some(client::DEVICE_CODE) => device::poll(app, input, &form),
         Some(exchange::TOKEN_EXCHANGE) => exchange::token_exchange(app, input, &form),
         Some(_) => Err(codes::UNSUPPORTED_GRANT_TYPE.into()),
         None => Err(bad("grant_type is missing.")),
     }
 }
 
-fn code(app: &App, input: Input, form: &OauthForm, id: String) -> Handled {
+fn code(app: &App, input: Input, form: &OauthForm, id: String, refreshes: bool) -> Handled {
     let presented = form.required(&fields::CODE)?;
     let refused = |input: &Input| invalid_grant(app, input, "The code is unknown, used or too old.");
     let Ok(hash) = AuthorizationCode::parse(presented) else { return Err(refused(&input)) };
@@ -144,7 +146,7 @@ fn code(app: &App, input: Input, form: &OauthForm, id: String) -> Handled {
     };
     let (config, gate, logins) = (app.config.now(), Arc::clone(&app.gate), Arc::clone(&app.logins));
     Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
-        let given = give(tx, &config, &found)?;
+        let given = give(tx, &config, &found, refreshes)?;
         let reply = issue(tx, &gate, &config, &given, &id, &found.words)?;
         let was_replayed = logins.codes.change(&hash, Instant::now(), |code| {
             code.used = Some(Used::Gave(given.id.clone()));

@@ -20,8 +20,8 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::secret::{Issued, RefreshToken};
-use crate::store::agents::{self, Agent};
 use crate::store;
+use crate::store::agents::{self, Agent};
 use crate::store::oauth_grants::{self, OauthGrant};
 use crate::time::Micros;
 
@@ -44,8 +44,8 @@ pub(super) struct TokenGrant {
     pub space_id: String,
     /// The end of the grant if it is not refreshed.
     pub expires_at: Micros,
-    /// The refresh token.
-    pub refresh: Issued,
+    /// The refresh token; `None` for a program that registered without the grant type.
+    pub refresh: Option<Issued>,
 }
 
 /// True while the user who consented may let programs act as the grant's agent.
@@ -53,8 +53,8 @@ pub(super) fn is_still_given(conn: &Connection, grant: &OauthGrant) -> store::Re
     grant.agent_id.as_deref().map_or(Ok(true), |agent| access::still_edits(conn, &grant.user_id, agent))
 }
 
-/// Creates the grant that a code stands for.
-pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<TokenGrant, ApiError> {
+/// Creates the grant that a code stands for. One that its program may not refresh ends with the access token.
+pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant, refreshes: bool) -> Result<TokenGrant, ApiError> {
     let user = tx.caller.user();
     if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
         return Err(ApiError::new(codes::INVALID_GRANT).detail("The user has given the maximum number of grants."));
@@ -71,11 +71,10 @@ pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<Tok
     let (issued, handle) = RefreshToken::generate();
     let id = store::new_id();
     let maker = descent::maker(tx, true)?;
-    let days = |n: u64| i64::try_from(n).unwrap_or(1) * Micros::DAY;
-    let (idle, days) = (days(config.oauth.refresh_idle_days), days(config.oauth.refresh_days));
+    let (idle, longest) = lives(config, refreshes);
     // A grant as the user depends on the credential that made it; an agent's credentials depend on their agent.
     let bound = |wished| if agent.is_none() { descent::end(tx, &maker, wished) } else { Ok(wished) };
-    let ends_at = bound(tx.now.plus(days))?;
+    let ends_at = bound(tx.now.plus(longest))?;
     let expires_at = tx.now.plus(idle).min(ends_at);
     let redirect_host = redirect_host(config, code);
     oauth_grants::insert(
@@ -106,7 +105,23 @@ pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant) -> Result<Tok
         None => access::default_space(tx.conn, tx.caller)?,
     };
     let audience = code.audience.clone();
-    Ok(TokenGrant { id, audience, user_id: owner, agent, space_id, expires_at, refresh: issued })
+    let refresh = refreshes.then_some(issued);
+    Ok(TokenGrant { id, audience, user_id: owner, agent, space_id, expires_at, refresh })
+}
+
+/// Returns how long an unused grant lives, and how long one lives at most, in microseconds.
+fn lives(config: &Config, refreshes: bool) -> (i64, i64) {
+    if !refreshes {
+        let life = access_ttl(config) * Micros::SECOND;
+        return (life, life);
+    }
+    let days = |n: u64| i64::try_from(n).unwrap_or(1) * Micros::DAY;
+    (days(config.oauth.refresh_idle_days), days(config.oauth.refresh_days))
+}
+
+/// Returns the seconds that an access token lives.
+fn access_ttl(config: &Config) -> i64 {
+    i64::try_from(config.oauth.access_ttl).unwrap_or(900)
 }
 
 /// Returns the agent, if the program may still act as it.
@@ -141,8 +156,7 @@ pub(super) fn issue(
     words: &str,
 ) -> Result<Reply, ApiError> {
     let iat = tx.now.0 / Micros::SECOND;
-    let ttl = i64::try_from(config.oauth.access_ttl).unwrap_or(900);
-    let exp = (iat + ttl).min(given.expires_at.0 / Micros::SECOND).max(iat + 1);
+    let exp = (iat + access_ttl(config)).min(given.expires_at.0 / Micros::SECOND).max(iat + 1);
     let target = TokenTarget::named(config, &given.audience)?;
     let words = target.words(words)?;
     let issuer = config.public_url.as_ref().map_or_else(|| ISSUER.to_owned(), ToString::to_string);
@@ -160,11 +174,14 @@ pub(super) fn issue(
         agent: given.agent.clone(),
         program: Some(ProgramClaims { issuer, client_id: client_id.to_owned() }),
     };
-    Ok(Reply::ok(&json!({
+    let mut told = json!({
         "access_token": gate.keys.sign(&claims).map_err(access::unsigned)?,
         "token_type": "Bearer",
         "expires_in": exp - iat,
         "scope": words,
-        "refresh_token": given.refresh.plaintext.reveal(),
-    })))
+    });
+    if let Some(refresh) = &given.refresh {
+        told["refresh_token"] = json!(refresh.plaintext.reveal());
+    }
+    Ok(Reply::ok(&told))
 }
