@@ -184,6 +184,9 @@ fn connect(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     conn.busy_timeout(BUSY)?;
     // Otherwise SQLite compiles a cached statement anew at every use if a parameter may decide on a partial index.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // A word in double quotes is a name and never a text, as in standard SQL.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
     conn.set_prepared_statement_cache_capacity(96);
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;

@@ -52,6 +52,54 @@ fn hostile() -> Vec<(&'static str, String, &'static str)> {
     ]
 }
 
+/// Changes of the schema's own table, which no statement could make: they would hide from a comparison by the name, or
+/// from one that reads SQL in another way than SQLite.
+fn disguised() -> Vec<(&'static str, String, &'static str)> {
+    let rename = "BEGIN UPDATE users SET display_name = 'mallory'; END";
+    let schema = |sql: String| format!("PRAGMA writable_schema = ON; {sql}");
+    let insert = |kind: &str, name: &str, body: &str| {
+        let row = format!("'{kind}', '{name}', 'audit', 0, 'CREATE TRIGGER {name} AFTER INSERT ON audit {body}'");
+        schema(format!("INSERT INTO sqlite_schema VALUES ({})", row.replace("'mallory'", "''mallory''")))
+    };
+    let update = |name: &str, was: &str, is: &str| {
+        schema(format!("UPDATE sqlite_schema SET sql = replace(sql, '{was}', {is}) WHERE name = '{name}'"))
+    };
+    let changed = "the trigger tasks_count_up is not as taosd makes it";
+    let when = "WHEN new.finished_at IS NULL";
+    vec![
+        (
+            "a trigger with the name of a table of statistics",
+            insert("trigger", "sqlite_stat1", rename),
+            "the trigger sqlite_stat1 is not taosd's",
+        ),
+        ("the other such name", insert("trigger", "sqlite_stat4", rename), "the trigger sqlite_stat4 is not taosd's"),
+        (
+            "a text that looks like a name",
+            update("tasks_count_up", when, "'WHEN new.finished_at IS \"NULL\"'"),
+            changed,
+        ),
+        (
+            "a condition that is a comment to SQLite",
+            update("tasks_count_up", when, &format!("'/*/ {when} /* */'")),
+            changed,
+        ),
+        (
+            "a statement that is a comment to others",
+            update(
+                "tasks_count_up",
+                "BEGIN",
+                "'BEGIN /*/ -- */ UPDATE users SET display_name = ''mallory'';' || char(10)",
+            ),
+            changed,
+        ),
+        (
+            "a statement behind a zero byte",
+            update("users", " STRICT", "' /* ' || char(0) || ' */ STRICT'"),
+            "the SQL of the table users has a zero byte",
+        ),
+    ]
+}
+
 fn stopped(dir: &TempDir) -> (Daemon, PathBuf) {
     let mut daemon = Daemon::start();
     daemon.operator().post("/api/users", json!({"username": "ann"})).expect(201);
@@ -66,7 +114,7 @@ fn it_is_refused_and_named_in_time() {
     let dir = TempDir::new();
     let (daemon, backup) = stopped(&dir);
     let database = fs::read(daemon.database()).expect("the database");
-    for (what, sql, why) in hostile() {
+    for (what, sql, why) in hostile().into_iter().chain(disguised()) {
         let file = dir.path().join("hostile.db");
         fs::copy(&backup, &file).expect("a copy");
         Connection::open(&file).expect("a database").execute_batch(&sql).unwrap_or_else(|e| panic!("{what}: {e}"));
