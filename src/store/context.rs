@@ -23,6 +23,9 @@ const DELETE: &str =
     "DELETE FROM context WHERE space_id = ?1 AND key = ?2 RETURNING expires_at IS NULL OR expires_at > ?3";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM context WHERE expires_at <= ?1)";
 const SWEEP: &str = "DELETE FROM context WHERE rowid IN (SELECT rowid FROM context WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+/// The sum with nothing keeps to the index by expiry: that of a space would read all of its values.
+const SWEEP_SPACE: &str = "DELETE FROM context WHERE rowid IN
+    (SELECT rowid FROM context WHERE expires_at <= ?1 AND +space_id = ?3 ORDER BY expires_at LIMIT ?2)";
 const KEYS: &str =
     "SELECT key FROM context WHERE space_id = ?1 AND key > ?2 AND (expires_at IS NULL OR expires_at > ?3)
     ORDER BY key LIMIT ?4";
@@ -73,7 +76,7 @@ pub fn bytes_of(key: &str, value: &str) -> u64 {
 }
 
 /// Sets the value of a key and returns when it expires. Returns `None` and sets nothing if the space would hold more
-/// than `most_keys` or `most_bytes`.
+/// than `most_keys` or `most_bytes`. Entries that have expired by `judged`, a time that is not in doubt, make room.
 ///
 /// # Errors
 /// Any `StoreError`.
@@ -83,10 +86,12 @@ pub fn set(
     most_keys: u64,
     most_bytes: u64,
     now: Micros,
+    judged: Micros,
 ) -> Result<Option<Micros>> {
     if !fits(conn, entry, most_keys, most_bytes)? {
-        // Expired entries make room before a value is refused.
-        sweep(conn, now, crate::limits::SWEEP_BATCH)?;
+        // Expired entries of the space make room before a value is refused.
+        let most = crate::limits::SWEEP_BATCH;
+        conn.prepare_cached(SWEEP_SPACE)?.execute(params![judged, most, entry.space_id])?;
         if !fits(conn, entry, most_keys, most_bytes)? {
             return Ok(None);
         }
@@ -219,7 +224,27 @@ pub fn sweep(conn: &Connection, now: Micros, most: u64) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::plans;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_has_expired_makes_room_in_its_own_space_and_only_by_a_time_that_is_sure() {
+        plans::of(|conn| {
+            let other = "INSERT INTO spaces (id, slug, name, visibility, owner_user_id, created_at)
+                VALUES ('t', 't', 't', 'private', 'u', 0)";
+            conn.execute(other, []).unwrap();
+            let put = |space_id, key, now, judged| {
+                let entry = NewEntry { space_id, key, value: "v", ttl: 1, created_by: "a" };
+                set(conn, &entry, 1, 100, Micros(now), Micros(judged)).unwrap().is_some()
+            };
+            assert!(put("s", "a", 0, 0) && put("t", "a", 0, 0));
+            let later = 10 * Micros::SECOND;
+            assert!(!put("s", "b", later, i64::MIN), "the clock is in doubt");
+            assert!(put("s", "b", later, later));
+            let sql = "SELECT group_concat(space_id || key) FROM (SELECT * FROM context ORDER BY space_id)";
+            assert_eq!(conn.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap(), "sb,ta");
+        });
+    }
 
     proptest! {
         #[test]

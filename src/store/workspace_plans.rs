@@ -51,8 +51,8 @@ fn with_tasks(conn: &Connection, now: Micros) {
 
 fn with_context(conn: &Connection, now: Micros) {
     let entry = context::NewEntry { space_id: "s", key: "k", value: "v", ttl: 60, created_by: "a" };
-    context::set(conn, &entry, 10, 1000, now).unwrap();
-    context::set(conn, &entry, 0, 0, now).unwrap();
+    context::set(conn, &entry, 10, 1000, now, now).unwrap();
+    context::set(conn, &entry, 0, 0, now, now).unwrap();
     context::get(conn, "s", "k", now).unwrap();
     for (prefix, after) in [("", None), ("k", None), ("k", Some("k")), ("", Some("k"))] {
         context::list(conn, "s", context::ContextRange { prefix, after }, now, &mut |_| true).unwrap();

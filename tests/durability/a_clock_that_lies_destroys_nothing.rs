@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use taosd::store::Swept;
 
 use crate::false_clock::FalseClock;
-use crate::support::{Daemon, TempDir, text};
+use crate::support::{AxReply, Daemon, TempDir, text};
 
 const SWEPT: (&str, &str) = ("TAOSD_SWEEP_INTERVAL", "1");
 
@@ -171,6 +171,19 @@ fn of_every_table_that_is_swept_nothing_goes_until_a_time_server_confirms_the_ju
         let left = |rows| all(&daemon).into_iter().any(|(one, left)| one == table && left < rows);
         eventually(&format!("what is old of {table} goes"), || left(rows));
     }
+}
+
+#[test]
+#[ignore = "needs libfaketime: apt install faketime"]
+fn a_write_makes_no_room_by_a_clock_in_doubt() {
+    let clock = FalseClock::find();
+    let mut daemon = clock.daemon(&[("TAOSD_TIME_SYNC_FILE", "/nonexistent"), ("TAOSD_WORKSPACE_CONTEXT_KEYS", "1")]);
+    daemon.spawn();
+    let set = |key: &str| daemon.operator().post("/api/v1/context", json!({"key": key, "value": "v", "ttl": 60}));
+    set("first").expect(200);
+    clock.jump("+70y");
+    set("second").expect_ax(413, "quota_exceeded");
+    assert_eq!(count(&daemon, "SELECT count(*) FROM context WHERE key = 'first'"), 1);
 }
 
 #[test]

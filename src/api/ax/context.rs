@@ -195,6 +195,7 @@ fn set(app: &App, call: Call) -> Handled {
         );
     }
     let (settings, streams) = (app.config.read(|now| now.workspace), Arc::clone(&app.streams));
+    let clock = Arc::clone(&app.clock);
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let space_id = resolve_space(tx.conn, tx.caller, body.text(&SPACE), SpaceRole::Editor)?;
@@ -202,8 +203,9 @@ fn set(app: &App, call: Call) -> Handled {
         let ttl = body.integer(&TTL).unwrap_or(CONTEXT_TTL.1);
         let entry = NewEntry { space_id: &space_id, key, value, ttl, created_by: tx.caller.name() };
         allowance::spend(tx, &settings, context::bytes_of(key, value), 1)?;
-        let expires_at = context::set(tx.conn, &entry, settings.context_keys, settings.context_bytes, tx.now)?
-            .ok_or_else(|| full(settings.context_keys, settings.context_bytes))?;
+        let (keys, bytes) = (settings.context_keys, settings.context_bytes);
+        let expires_at =
+            context::set(tx.conn, &entry, keys, bytes, tx.now, clock.judging())?.ok_or_else(|| full(keys, bytes))?;
         let reply = Reply::ok(
             &json!({"ok": true, "key": key, "space_id": space_id, "ttl": ttl, "expires_at": expires_at.micros()}),
         );
