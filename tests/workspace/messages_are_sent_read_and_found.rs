@@ -162,3 +162,29 @@ fn a_search_takes_any_text_and_finds_every_word() {
         assert_eq!(find(&own), Vec::<String>::new(), "what the index keeps words under is none of the text");
     }
 }
+
+#[test]
+fn what_is_unread_is_found_behind_ones_own_messages_and_behind_the_bytes_of_a_page() {
+    let daemon = Daemon::start();
+    let ann = member(&daemon, "ann");
+    let (one, two) = (agent(&daemon, &ann, "one"), agent(&daemon, &ann, "two"));
+    let first = one.say(&ann.space, "please do it");
+    let report = "r".repeat(60_000);
+    let reports: Vec<Value> = (0..20).map(|_| two.say(&ann.space, &report)).collect();
+    let found = two.list("unread_only=true");
+    assert_eq!((contents(&found), &found["more"]), (vec!["please do it".to_owned()], &json!(false)));
+    // The other has more unread than a page holds, and goes on from the last one.
+    let page = one.list("unread_only=true&after_seq=0");
+    let last = page["messages"].as_array().expect("messages").last().expect("a message")["seq"].clone();
+    let rest = one.list(&format!("unread_only=true&after_seq={last}"));
+    let count = |list: &Value| list["count"].as_u64().expect("a number");
+    assert_eq!((&page["more"], &rest["more"]), (&json!(true), &json!(false)), "{last}");
+    assert_eq!(count(&page) + count(&rest), reports.len() as u64);
+    // Replies are cut in the same way.
+    for _ in 0..20 {
+        two.send(json!({"content": report, "space_id": ann.space, "parent_id": first["id"]}));
+    }
+    let id = text(&first, "id");
+    let replies = ann.client.get(&format!("/api/v1/messages/{id}/replies")).expect(200).json();
+    assert_eq!((count(&replies) < 20, &replies["more"]), (true, &json!(true)));
+}

@@ -9,6 +9,7 @@ use crate::store::Result;
 /// The rows that are looked at in one step to find unread messages, and the most steps.
 const CHUNK: u64 = 500;
 const CHUNKS: usize = 64;
+const IS_BY: &str = "SELECT author = ?2 FROM messages WHERE place = ?1";
 
 /// Returns the message with this id, whoever may read it.
 ///
@@ -89,32 +90,41 @@ pub struct MessagePage {
 /// Any `StoreError`.
 pub fn list(conn: &Connection, wanted: &MessageFilter<'_>, span: MessageSpan) -> Result<MessagePage> {
     let Some(read) = wanted.unread else {
-        let mut places = places(conn, wanted, span, wanted.limit + 1)?;
-        let more = places.len() as u64 > wanted.limit;
-        places.truncate(usize::try_from(wanted.limit).unwrap_or(usize::MAX));
-        let all = places.len();
-        let messages = by_places(conn, places.into_iter().map(|(place, _)| Ok(place)), wanted.max_bytes)?;
-        return Ok(MessagePage { more: more || messages.len() < all, messages });
+        let places = places(conn, wanted, span, wanted.limit + 1)?;
+        return page(conn, places.into_iter().map(|(place, _)| place).collect(), wanted.limit, wanted.max_bytes, false);
     };
     let (mut found, mut span) = (Vec::new(), span);
-    let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
     let mut more = true;
     for _ in 0..CHUNKS {
         let chunk = places(conn, wanted, span, CHUNK)?;
         more = chunk.len() as u64 == CHUNK;
-        found.extend(chunk.iter().filter(|(_, seq)| !read.contains(*seq)));
+        for (place, _) in chunk.iter().filter(|(_, seq)| !read.contains(*seq)) {
+            // The reader's own messages are not news to it.
+            if !is_by(conn, *place, wanted.reader)? {
+                found.push(*place);
+            }
+        }
         match chunk.last() {
-            Some((_, seq)) if more && found.len() < limit => span = span.from(*seq),
+            Some((_, seq)) if more && (found.len() as u64) < wanted.limit => span = span.from(*seq),
             _ => break,
         }
     }
-    more |= found.len() > limit;
-    // The reader's own messages are not news to it. They are seldom many, so they are left out only here.
-    let mut messages = by_places(conn, found.into_iter().map(|(place, _)| Ok(place)), wanted.max_bytes)?;
-    messages.retain(|message| message.author != wanted.reader);
-    more |= messages.len() > limit;
-    messages.truncate(limit);
-    Ok(MessagePage { messages, more })
+    page(conn, found, wanted.limit, wanted.max_bytes, more)
+}
+
+/// Returns the first of these messages: at most `limit`, and of `max_bytes` together. `more` says whether there may be
+/// others than these.
+fn page(conn: &Connection, mut places: Vec<i64>, limit: u64, max_bytes: usize, more: bool) -> Result<MessagePage> {
+    let all = places.len();
+    places.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let messages = by_places(conn, places.into_iter().map(Ok), max_bytes)?;
+    Ok(MessagePage { more: more || messages.len() < all, messages })
+}
+
+fn is_by(conn: &Connection, place: i64, author: &str) -> Result<bool> {
+    let found = conn.prepare_cached(IS_BY)?.query_row(params![place, author], |row| row.get(0));
+    // A message that is gone is left out as well.
+    Ok(found.optional()?.unwrap_or(true))
 }
 
 impl MessageSpan {
@@ -229,8 +239,5 @@ pub fn replies(
         AND (addressee IS NULL OR addressee = ?3 OR author = ?3) ORDER BY place LIMIT ?4";
     let mut statement = conn.prepare_cached(sql)?;
     let places = statement.query_map(params![parent_id, after_place, reader, limit + 1], |row| row.get(0))?;
-    let mut messages = by_places(conn, places, max_bytes)?;
-    let more = messages.len() as u64 > limit;
-    messages.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(MessagePage { messages, more })
+    page(conn, places.collect::<rusqlite::Result<_>>()?, limit, max_bytes, false)
 }
