@@ -91,6 +91,42 @@ fn all_admins_are_told_once_and_a_users_channel_of_that_user_alone() {
 }
 
 #[test]
+fn what_the_daemon_tells_every_admin_is_told_there_once() {
+    let (dir, authority) = (TempDir::new(), Authority::new());
+    let (phone, file) = (Phone::start(&authority), dir.path().join("taosd.toml"));
+    let ca = authority.file(dir.path());
+    let channel = format!(
+        "[[channel]]\nkind = 'ntfy'\nurl = 'https://localhost:{}/topic'\nca_file = '{}'\n",
+        phone.port,
+        ca.display()
+    );
+    fs::write(&file, channel).expect("the file");
+    let env = [("TAOSD_BACKUP_INTERVAL", "1"), ("TAOSD_SWEEP_INTERVAL", "1")];
+    let daemon = Daemon::with(&["--config", file.to_str().expect("UTF-8"), "--containers", "none"], &env);
+    daemon.admin("eve");
+    daemon.admin("zoe");
+    // No copy can be made where a file is in the way.
+    let place = daemon.data.join("backup");
+    let _ = fs::rename(&place, daemon.data.join("backup-away"));
+    fs::write(&place, "").expect("a file in the way");
+    daemon.agent("atlas");
+    assert_eq!(phone.next().body["title"], json!("The automatic backup failed"));
+    assert!(phone.is_quiet(Duration::from_secs(2)), "it is told once for three admins");
+    assert_eq!(daemon.number("SELECT count(*) FROM notifications", []), 3);
+    // Two different things with one title are two.
+    for label in ["one", "two"] {
+        daemon.operator().post("/api/users/operator/tokens", json!({"label": label})).expect(201);
+    }
+    daemon.execute(
+        "UPDATE credentials SET issued_at = 1, expires_at = (unixepoch() + 50 * 3600) * 1000000
+            WHERE label IN ('one', 'two')",
+        [],
+    );
+    let told = [phone.next(), phone.next()].map(|told| told.body["message"].to_string());
+    assert!(["one", "two"].iter().all(|label| told.iter().any(|message| message.contains(label))), "{told:?}");
+}
+
+#[test]
 fn what_cannot_be_used_is_told_with_its_place() {
     let dir = TempDir::new();
     let (file, not_a_ca) = (dir.path().join("taosd.toml"), dir.path().join("ca.pem"));

@@ -1,6 +1,7 @@
 //! Notifications from the daemon itself; their source is `taosd`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -16,7 +17,7 @@ use crate::time::Micros;
 const SOURCE: &str = "taosd";
 
 /// The content of a notification from the daemon.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Notice {
     /// How urgent it is.
     pub level: Level,
@@ -87,8 +88,8 @@ impl Notifier {
         let to_webhook = self.to_webhook.now();
         let told = self.store.write(move |conn| {
             let notices = choose(conn)?;
-            for (user_id, notice) in &notices {
-                write(conn, user_id, notice, to_webhook, Micros::now())?;
+            for (user_id, notice, at) in dated(&notices, Micros::now()) {
+                write(conn, user_id, notice, to_webhook, at)?;
             }
             store::Result::Ok(notices)
         })?;
@@ -111,6 +112,16 @@ impl Notifier {
             self.webhook.nudge();
         }
     }
+}
+
+/// Gives each notice its time: the same to all users of the same notice, because a channel of all admins gets what has
+/// one time and title once; another one to each other notice.
+fn dated(notices: &[(String, Notice)], now: Micros) -> impl Iterator<Item = (&str, &Notice, Micros)> {
+    let mut seen: HashMap<&Notice, i64> = HashMap::new();
+    notices.iter().map(move |(user_id, notice)| {
+        let nth = seen.len() as i64;
+        (user_id.as_str(), notice, now.plus(*seen.entry(notice).or_insert(nth)))
+    })
 }
 
 /// A notification that is in no table.
