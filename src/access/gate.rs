@@ -102,8 +102,8 @@ impl Gate {
         }
     }
 
-    /// Sets the function that is called when a decoy is used.
-    pub fn on_touch(&self, told: OnTouch) {
+    /// Sets who reports the uses of decoys.
+    pub fn on_touch(&self, told: Arc<dyn OnTouch>) {
         self.tripwires.tell(told);
     }
 
@@ -380,9 +380,11 @@ impl Gate {
         CallWatch::new(Arc::clone(&self.record), Arc::clone(&self.allowance), caller, action, head)
     }
 
-    /// Writes what is due: uses of credentials and counts of denials. `all`: also of the minutes that still run.
+    /// Writes what is due: uses of credentials and of decoys, and counts of denials. `all`: also of the minutes that
+    /// still run.
     pub fn flush(&self, all: bool) {
         self.record.flush(all);
+        self.tripwires.flush(all);
     }
 
     fn check_channel(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {

@@ -23,13 +23,19 @@ pub struct Touch {
     pub request_id: String,
 }
 
-/// The function that is called with each use of a decoy. It must be quick: the refusal waits for it.
-pub type OnTouch = Box<dyn Fn(Touch) + Send + Sync>;
+/// Reports the uses of decoys.
+pub trait OnTouch: Send + Sync {
+    /// Called with each use. It must be quick: the refusal waits for it.
+    fn touched(self: Arc<Self>, touch: Touch);
+
+    /// Writes the uses that were only counted until now. `all`: also those of the minutes that still run.
+    fn flush(self: Arc<Self>, all: bool);
+}
 
 /// Looks for decoys in refused requests.
 pub(super) struct Tripwires {
     store: Arc<Store>,
-    told: OnceLock<OnTouch>,
+    told: OnceLock<Arc<dyn OnTouch>>,
 }
 
 impl Tripwires {
@@ -37,8 +43,14 @@ impl Tripwires {
         Self { store, told: OnceLock::new() }
     }
 
-    pub(super) fn tell(&self, told: OnTouch) {
+    pub(super) fn tell(&self, told: Arc<dyn OnTouch>) {
         let _ = self.told.set(told);
+    }
+
+    pub(super) fn flush(&self, all: bool) {
+        if let Some(told) = self.told.get() {
+            Arc::clone(told).flush(all);
+        }
     }
 
     /// Checks every secret in a request's headers, whether its route would accept it or not.
@@ -59,7 +71,12 @@ impl Tripwires {
         let found = self.store.lookup(|conn| tripwires::by_hash(conn, hash));
         match (found, self.told.get()) {
             (Ok(Some(wire)), Some(told)) => {
-                told(Touch { wire, peer: head.peer.key(), action, request_id: head.request_id.clone() });
+                Arc::clone(told).touched(Touch {
+                    wire,
+                    peer: head.peer.key(),
+                    action,
+                    request_id: head.request_id.clone(),
+                });
             }
             (Ok(_), _) => {}
             (Err(error), _) => log::warn!("the tripwires could not be looked at: {error}"),

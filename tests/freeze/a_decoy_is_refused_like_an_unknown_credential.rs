@@ -100,6 +100,29 @@ fn at_once_the_owner_knows_and_the_agent_is_frozen() {
 }
 
 #[test]
+fn every_use_is_counted_at_the_latest_when_the_daemon_stops_and_each_address_is_told() {
+    let mut daemon = Daemon::start();
+    let id = daemon.agent("atlas");
+    let bait = UserToken::generate();
+    let wire = decoy(&daemon, &id, "user_token", false, &bait);
+    let client = daemon.client(bait.plaintext.reveal());
+    for _ in 0..4 {
+        client.get(WHOAMI).expect(401);
+    }
+    client.over(&daemon.socket()).get(WHOAMI).expect(401);
+    let of = |address: &str| {
+        let sent = "SELECT count(*) FROM notifications WHERE app_origin = 'tripwire' AND message LIKE '%' || ?1 || '%'";
+        daemon.number(sent, [address])
+    };
+    eventually(|| of("from 127.0.0.1") == 1 && of("from uid:") == 1);
+    assert_eq!(daemon.stop(), Some(0));
+    assert_eq!(daemon.number("SELECT touches FROM tripwires", []), 5);
+    let counted =
+        "SELECT group_concat(count) FROM (SELECT count FROM audit WHERE resource = 'tripwire:' || ?1 ORDER BY seq)";
+    assert_eq!(daemon.text(counted, [&wire]), "1,1,3");
+}
+
+#[test]
 fn only_the_owner_sees_them_and_an_agent_without_a_container_has_none() {
     let daemon = Daemon::start();
     let id = daemon.agent("atlas");
