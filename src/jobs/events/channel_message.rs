@@ -12,8 +12,13 @@ use crate::store::channels::ChannelKind;
 use crate::store::notifications::{Level, Notification};
 use crate::time::Micros;
 
-/// The most characters of a text that are sent; receivers accept some thousand bytes.
-const TEXT: usize = 3000;
+/// The most that is sent of a text: in characters to Gotify, in bytes to ntfy, which takes 4096 of them, and in UTF-16
+/// units to Telegram, which takes 4096 of them with the title. Both refuse a longer message for good.
+const GOTIFY_TEXT: usize = 3000;
+const NTFY_TEXT: usize = 3500;
+const TELEGRAM_TEXT: usize = 3500;
+/// The end of a text that was cut.
+const CUT: &str = "...";
 /// The most bytes of a reply that are read.
 const ANSWER_BYTES: usize = 64 * 1024;
 /// The label of a button.
@@ -34,13 +39,17 @@ impl ChannelMessage<'_> {
         redacted(&self.record.title).into_owned()
     }
 
-    /// The text, followed by the path if there is no link to follow.
-    fn text(&self) -> String {
-        let text: String = redacted(&self.record.message).chars().take(TEXT).collect();
-        match (&self.record.action_url, self.link()) {
-            (Some(path), None) => format!("{text}\n\n{path}"),
-            _ => text,
+    /// The text, followed by the path if there is no link to follow; together at most `most`, as `size` counts.
+    fn text(&self, most: usize, size: fn(char) -> usize) -> String {
+        let mut end = match (&self.record.action_url, self.link()) {
+            (Some(path), None) => format!("\n\n{path}"),
+            _ => String::new(),
+        };
+        if size_of(&end, size) > most {
+            end.clear();
         }
+        let text = cut(&redacted(&self.record.message), most - size_of(&end, size), size);
+        format!("{text}{end}")
     }
 
     /// The link as a whole URL.
@@ -92,7 +101,8 @@ impl ChannelMessage<'_> {
             Level::Normal => 3,
             Level::High => 5,
         };
-        let mut body = json!({"topic": topic, "title": self.title(), "message": self.text(), "priority": priority});
+        let mut body = json!({"topic": topic, "title": self.title(), "message": self.text(NTFY_TEXT, char::len_utf8),
+            "priority": priority});
         if let Some(link) = self.link() {
             body["click"] = json!(link);
             body["actions"] = json!([{"action": "view", "label": OPEN, "url": link}]);
@@ -106,7 +116,8 @@ impl ChannelMessage<'_> {
             Level::Normal => 5,
             Level::High => 8,
         };
-        let mut body = json!({"title": self.title(), "message": self.text(), "priority": priority});
+        let text = self.text(GOTIFY_TEXT, |_| 1);
+        let mut body = json!({"title": self.title(), "message": text, "priority": priority});
         if let Some(link) = self.link() {
             body["extras"] = json!({"client::notification": {"click": {"url": link}}});
         }
@@ -117,13 +128,32 @@ impl ChannelMessage<'_> {
         let query = to.path.split_once('?').map_or("", |(_, query)| query);
         let chat = query.split('&').find_map(|pair| pair.strip_prefix("chat_id=")).filter(|chat| !chat.is_empty());
         let chat = chat.ok_or("the url of a telegram channel names its chat: https://api.telegram.org/?chat_id=ID")?;
-        let mut body = json!({"chat_id": chat, "text": format!("{}\n\n{}", self.title(), self.text())});
+        let text = self.text(TELEGRAM_TEXT, char::len_utf16);
+        let mut body = json!({"chat_id": chat, "text": format!("{}\n\n{text}", self.title())});
         if let Some(link) = self.link() {
             body["reply_markup"] = json!({"inline_keyboard": [[{"text": OPEN, "url": link}]]});
         }
         body["disable_notification"] = json!(self.record.level == Level::Low);
         Ok((format!("{}/bot{}/sendMessage", folder(&to.path), to.secret.reveal()), body))
     }
+}
+
+fn size_of(text: &str, size: fn(char) -> usize) -> usize {
+    text.chars().map(size).sum()
+}
+
+/// Returns a text of at most `most`, as `size` counts its characters.
+fn cut(text: &str, most: usize, size: fn(char) -> usize) -> String {
+    if size_of(text, size) <= most {
+        return text.to_owned();
+    }
+    let mut left = most.saturating_sub(size_of(CUT, size));
+    let fits = |c: &char| {
+        let room = left.checked_sub(size(*c));
+        left = room.unwrap_or(0);
+        room.is_some()
+    };
+    text.chars().take_while(fits).chain(CUT.chars()).collect()
 }
 
 /// A path without its query and without slashes at its end.
@@ -150,6 +180,39 @@ mod tests {
             read: false,
             created_at: Micros(0),
         }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_to_what_each_receiver_takes() {
+        for (text, path) in [("a", "/ui/requests/7"), ("ж", "/п"), ("🚨", "/ui"), ("字x🚨", &"/п".repeat(1024))]
+        {
+            let record = Notification {
+                title: text.repeat(120),
+                message: text.repeat(64 * 1024),
+                action_url: Some(path.to_owned()),
+                ..record(Level::Low)
+            };
+            let message = ChannelMessage { record: &record, shown: &json!({}), public_url: None };
+            for (kind, url, field) in [
+                (ChannelKind::Ntfy, "https://ntfy.sh/my-topic", "message"),
+                (ChannelKind::Gotify, "https://a/gotify/", "message"),
+                (ChannelKind::Telegram, "https://api.telegram.org/?chat_id=-42", "text"),
+            ] {
+                let to = Endpoint::parse(url, Plaintext::new("1:abc".into())).unwrap();
+                let request = message.request(kind, &to, Instant::now()).unwrap();
+                let body: Value = serde_json::from_slice(request.body()).unwrap();
+                let sent = body[field].as_str().unwrap();
+                let size = match kind {
+                    ChannelKind::Ntfy => sent.len(),
+                    ChannelKind::Telegram => sent.encode_utf16().count(),
+                    _ => sent.chars().count(),
+                };
+                assert!((2900..=4096).contains(&size), "{kind:?} {size}");
+                assert!(sent.contains(CUT), "{kind:?} {sent}");
+            }
+        }
+        assert_eq!(cut("short", 5, char::len_utf8), "short");
+        assert_eq!(cut("жжжж", 7, char::len_utf8), "жж...");
     }
 
     #[test]
