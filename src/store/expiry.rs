@@ -119,6 +119,11 @@ pub fn is_due(conn: &Connection, now: Micros) -> Result<bool> {
     Ok(false)
 }
 
+/// Returns the number of warnings that do not apply to a credential that ends after `life`, counted as given.
+pub fn passed_over(life: i64) -> u64 {
+    DAYS.iter().filter(|days| **days * Micros::DAY >= life).count() as u64
+}
+
 /// Returns at most [`BATCH`] due warnings and marks them as given: call it in the transaction that passes them on. If a
 /// credential has passed several thresholds without a warning, only the nearest one counts.
 ///

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::Result;
 use super::credentials::{self, CredentialState, Maker, NewCredential};
+use super::expiry;
 use super::grants::{Grantee, are_more_than};
 use super::page::{Page, Take, each};
 use super::row::record;
@@ -15,7 +16,9 @@ const INSERT: &str = "INSERT INTO oauth_grants (credential_id, handle_hash, refr
         client_name, redirect_host, audience, words, created_at, ends_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?3, ?10)";
 const ROTATE: &str = "UPDATE oauth_grants SET previous_hash = ?2, refreshed_at = ?3 WHERE credential_id = ?1";
-const NEW_HASH: &str = "UPDATE credentials SET secret_hash = ?2, expires_at = ?3 WHERE id = ?1 AND state = 'active'";
+/// A later end is warned of anew.
+const NEW_HASH: &str = "UPDATE credentials SET secret_hash = ?2, expires_at = ?3,
+    notices = iif(expires_at < ?3, ?4, notices) WHERE id = ?1 AND state = 'active'";
 const BY_HANDLE: &str = "WHERE g.handle_hash = ?1";
 const BY_ID: &str = "WHERE g.credential_id = ?1";
 /// The most roles of one user that a list starts from; with more, it walks all live grants by age.
@@ -167,7 +170,8 @@ pub fn rotate(
     now: Micros,
     expires_at: Micros,
 ) -> Result<()> {
-    conn.prepare_cached(NEW_HASH)?.execute(params![id, issued.hash.as_bytes(), expires_at])?;
+    let given = expiry::passed_over(expires_at.0 - now.0);
+    conn.prepare_cached(NEW_HASH)?.execute(params![id, issued.hash.as_bytes(), expires_at, given])?;
     conn.prepare_cached(ROTATE)?.execute(params![id, previous, now])?;
     Ok(())
 }

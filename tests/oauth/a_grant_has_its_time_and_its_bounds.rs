@@ -1,5 +1,8 @@
 //! A grant ends 30 days after its last use, and 90 days after it began. A person has at most 50 grants, an agent 10.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
@@ -63,6 +66,37 @@ fn a_grant_ends_a_month_after_its_last_use_and_after_three_in_all() {
     assert_eq!(seconds(&last, "expires_at"), seconds(&last, "ends_at"));
     daemon.execute("UPDATE credentials SET expires_at = issued_at + 1 WHERE kind = 'oauth_grant'", []);
     program.refresh(&of(&told, "refresh_token")).expect_error(400, "invalid_grant");
+}
+
+#[test]
+fn the_end_of_a_program_is_told_with_what_helps_and_again_after_each_use() {
+    let (daemon, person) = setting(&[("TAOSD_SWEEP_INTERVAL", "1")]);
+    let program = Program::named(&daemon, "editor");
+    let mut told = program.log_in(&person, me(), &["tasks"]);
+    for nth in 1..=2 {
+        let near = "UPDATE credentials SET issued_at = (unixepoch() - 40 * 86400) * 1000000,
+            expires_at = (unixepoch() + 50 * 3600) * 1000000 WHERE kind = 'oauth_grant'";
+        daemon.execute(near, []);
+        let notices = || daemon.operator().get("/api/notifications").expect(200).json();
+        let end = Instant::now() + Duration::from_secs(20);
+        while notices().as_array().map(Vec::len) != Some(nth) {
+            assert!(Instant::now() < end, "{}", notices());
+            thread::sleep(Duration::from_millis(50));
+        }
+        let notice = notices()[0].clone();
+        assert_eq!(notice["title"], "A program's access expires within 3 days");
+        let message = of(&notice, "message");
+        assert!(message.contains("\"editor\"") && message.contains("allowed again"), "{message}");
+        assert!(!message.contains("taosctl keys"), "{message}");
+        told = program.refresh(&of(&told, "refresh_token")).expect(200).json();
+    }
+    // Of an end that no use moves there is one warning.
+    daemon.execute("UPDATE oauth_grants SET ends_at = (unixepoch() + 50 * 3600) * 1000000", []);
+    for _ in 0..2 {
+        told = program.refresh(&of(&told, "refresh_token")).expect(200).json();
+        thread::sleep(Duration::from_millis(1500));
+    }
+    assert_eq!(daemon.number("SELECT count(*) FROM notifications", []), 3);
 }
 
 #[test]

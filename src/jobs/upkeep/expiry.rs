@@ -46,7 +46,11 @@ fn due(conn: &Connection, now: Micros) -> store::Result<Vec<(String, notifier::N
 }
 
 fn title(notice: &ExpiryNotice) -> String {
-    let what = if matches!(notice.kind, Kind::AgentToken | Kind::UserToken) { "token" } else { "key" };
+    let what = match notice.kind {
+        Kind::AgentToken | Kind::UserToken => "token",
+        Kind::OauthGrant => "program's access",
+        _ => "key",
+    };
     let whose = notice.agent.as_deref().map_or_else(|| "A".to_owned(), |agent| format!("{agent}: a"));
     match notice.days {
         1 => format!("{whose} {what} expires within a day"),
@@ -63,6 +67,11 @@ fn message(notice: &ExpiryNotice) -> String {
             "Have an admin issue a new one with taosctl users token issue, change over, and revoke this one".into()
         }
         (Kind::AgentKey, _) => "Make a new one, change over, and delete this one".into(),
+        (Kind::OauthGrant, _) => {
+            return format!(
+                "The access of the program{label} is valid until {end}. The program must be used or be allowed again."
+            );
+        }
         _ => format!("Replace it: taosctl keys rotate {}", notice.credential_id),
     };
     format!("The credential {}{label} is valid until {end}. {replace}.", notice.credential_id)
