@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::Result;
-use super::credentials::{KeyType, Maker, Of, forget_dead};
+use super::credentials::{KeyType, Maker, Of, end_of_successor, forget_dead};
 use super::page::{Numbered, Take, each};
 use super::row::record;
 use crate::secret::{Issued, Kind};
@@ -11,8 +11,8 @@ use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO credentials
     (id, kind, key_id, secret_hash, agent_id, scopes, label, key_type, state, issued_by, issued_at,
-        issuer_id, made_by)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10, ?11, ?12)";
+        issuer_id, made_by, expires_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10, ?11, ?12, ?13)";
 const IS_LIVE: &str = "WHERE kind = 'agent_key' AND state = 'active'";
 const COUNT: &str = "SELECT count(*) FROM credentials WHERE agent_id = ?1 AND kind = 'agent_key' AND state = 'active'";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
@@ -55,7 +55,7 @@ record! {
     }
 }
 
-/// Stores a key. Deletes old dead keys of the agent if there are too many.
+/// Stores a key, without an end unless its maker was told to end. Deletes old dead keys of the agent if there are too many.
 ///
 /// # Errors
 /// `StoreError::Exists` if the agent has a live key of this name and type.
@@ -72,7 +72,8 @@ pub fn insert(conn: &Connection, new: &NewAgentKey<'_>) -> Result<()> {
         new.maker.actor,
         new.issued_at,
         new.maker.id,
-        new.maker.credential
+        new.maker.credential,
+        end_of_successor(conn, new.maker, new.agent_id, None)?
     ])?;
     forget_dead(conn, Of::Agent(new.agent_id), Kind::AgentKey)
 }

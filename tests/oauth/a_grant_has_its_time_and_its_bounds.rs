@@ -100,6 +100,21 @@ fn the_end_of_a_program_is_told_with_what_helps_and_again_after_each_use() {
 }
 
 #[test]
+fn a_grant_of_an_agent_that_came_back_ends_with_its_other_old_credentials() {
+    let (daemon, person) = setting(&[]);
+    let agent = json!({"agent_id": daemon.agent("atlas")});
+    let program = Program::named(&daemon, "editor");
+    let told = program.log_in(&person, agent, &["tasks"]);
+    let join = daemon.anonymous().post("/api/joins", json!({"name": "atlas", "reason": "r"})).expect(201).json();
+    let body = json!({"as": "same", "keep_old_hours": 1});
+    daemon.operator().post(&format!("/api/requests/{}/approve", of(&join, "id")), body).expect(200);
+    let end = of(&grant(&daemon), "expires_at");
+    program.refresh(&of(&told, "refresh_token")).expect(200);
+    let last = grant(&daemon);
+    assert_eq!((of(&last, "expires_at"), of(&last, "ends_at")), (end.clone(), end));
+}
+
+#[test]
 fn a_person_has_fifty_grants_and_an_agent_ten() {
     let (daemon, person) = setting(&[]);
     let agent = json!({"agent_id": daemon.agent("atlas")});

@@ -115,6 +115,35 @@ fn the_old_credentials_may_live_on_for_some_hours() {
 }
 
 #[test]
+fn what_an_old_credential_makes_for_its_agent_ends_with_it() {
+    let w = Harness::new();
+    let path = |rest: &str| format!("/api/agents/atlas{rest}");
+    w.ann.put(&path("/permissions"), json!({"scope": ["*"]})).expect(200);
+    let old = w.ann.post(&path("/token/issue"), json!({"scope": ["*"]})).expect(200).json();
+    let old = w.daemon.client(&text(&old, "token"));
+    let stranger = Stranger::asks(&w.daemon, "atlas");
+    w.ann
+        .post(&format!("/api/requests/{}/approve", stranger.id()), json!({"as": "same", "keep_old_hours": 2}))
+        .expect(200);
+    let end = w.ann.get(&path("/token")).expect(200).json()["expires_at"].clone();
+    let issue = |with: &Client, body: Value| with.post(&path("/token/issue"), body).expect(200).json();
+    let first = issue(&old, json!({"grace_seconds": 60}));
+    assert_eq!(first["expires_at"], end, "it lives no longer than the old one");
+    // What was made with a successor ends too, whatever was asked for.
+    let first = w.daemon.client(&text(&first, "token"));
+    let second = issue(&first, json!({"expires_in_days": 30, "grace_seconds": 60}));
+    assert_eq!(second["expires_at"], end, "nor does the next");
+    let key = json!({"agent_name": "atlas", "name": "k", "api_key_type": "external"});
+    w.daemon.client(&text(&second, "token")).post("/agent_api_keys", key).expect(200);
+    let count = "SELECT count(*) FROM credentials WHERE kind = 'agent_key' AND expires_at IS NOT NULL";
+    assert_eq!(w.daemon.number(count, []), 1, "nor does a key");
+    // The new key and the owner are not bound by it.
+    let atlas = exchanged(&w.daemon, &stranger.fetch(&w.daemon).expect(200).json());
+    assert_eq!(issue(&w.ann, json!({}))["expires_at"], Value::Null);
+    atlas.get(&path("")).expect(200);
+}
+
+#[test]
 fn a_denied_join_is_told_why_and_another_name_may_be_given() {
     let w = Harness::new();
     let (no, yes) = (Stranger::asks(&w.daemon, "mole"), Stranger::asks(&w.daemon, "atlas"));

@@ -207,7 +207,8 @@ fn shown(delivered: &Delivered) -> Reply {
 /// Revokes the old token, or gives it its grace, and stores the new one: one transaction, one commit.
 fn replace(tx: &Tx<'_>, agent: &Agent, wanted: IssueRequest) -> Result<Reply, ApiError> {
     let scopes = scopes(tx.caller, agent, wanted.scopes)?;
-    let expires_at = wanted.lifetime.map(|lifetime| tx.now.plus(lifetime));
+    let wished = wanted.lifetime.map(|lifetime| tx.now.plus(lifetime));
+    let expires_at = credentials::end_of_successor(tx.conn, &tx.caller.maker(), &agent.id, wished)?;
     credentials::delete_pending(tx.conn, &agent.id)?;
     let previous_valid_until = credentials::retire_agent_token(tx.conn, &agent.id, wanted.grace, tx.now)?;
     let issued = AgentToken::generate();

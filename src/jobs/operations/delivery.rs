@@ -165,7 +165,8 @@ where
             return Err(OperationError::Frozen.into());
         }
         let (scopes, issued_at, issued) = (scopes(&agent)?, Micros::now(), AgentToken::generate());
-        let expires_at = lifetime.map(|lifetime| issued_at.plus(lifetime));
+        let wished = lifetime.map(|lifetime| issued_at.plus(lifetime));
+        let expires_at = credentials::end_of_successor(conn, &maker, &agent.id, wished)?;
         let prepared = Prepared { agent, id: store::new_id(), issued_at, expires_at, issued };
         credentials::delete_pending(conn, &prepared.agent.id)?;
         let new = NewCredential {

@@ -13,6 +13,8 @@ const REVOKE_ALL_OF_AGENT: &str = "UPDATE credentials SET state = 'revoked', rev
     WHERE agent_id = ?1 AND state NOT IN ('revoked', 'expired')";
 const END_ALL_OF_AGENT: &str = "UPDATE credentials SET expires_at = min(coalesce(expires_at, ?2), ?2)
     WHERE agent_id = ?1 AND state NOT IN ('revoked', 'expired')";
+const END_GRANTS_OF_AGENT: &str = "UPDATE oauth_grants SET ends_at = min(ends_at, ?2) WHERE credential_id IN
+    (SELECT id FROM credentials WHERE agent_id = ?1 AND kind = 'oauth_grant' AND state NOT IN ('revoked', 'expired'))";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2 WHERE id = ?1";
 const GIVE_GRACE: &str = "UPDATE credentials SET state = 'grace', expires_at = ?2 WHERE id = ?1";
 const SELECT_PENDING: &str =
@@ -57,11 +59,13 @@ pub fn revoke_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Re
     Ok(conn.prepare_cached(REVOKE_ALL_OF_AGENT)?.execute(params![agent_id, now])?)
 }
 
-/// Makes every credential of an agent, of any kind, end at `until` at the latest. Returns how many there are.
+/// Makes every credential of an agent, of any kind, end at `until` at the latest: no use of an OAuth grant makes it
+/// longer again. Returns how many there are.
 ///
 /// # Errors
 /// Any `StoreError`.
 pub fn end_all_of_agent(conn: &Connection, agent_id: &str, until: Micros) -> Result<usize> {
+    conn.prepare_cached(END_GRANTS_OF_AGENT)?.execute(params![agent_id, until])?;
     Ok(conn.prepare_cached(END_ALL_OF_AGENT)?.execute(params![agent_id, until])?)
 }
 

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::KeyAudience;
+use super::{KeyAudience, Maker};
 use crate::secret::Kind;
 use crate::store::Result;
 use crate::store::row::record;
@@ -23,6 +23,16 @@ const ABOVE: &str = "WITH RECURSIVE above (id) AS (
         SELECT made_by FROM credentials WHERE id = ?1
         UNION SELECT c.made_by FROM credentials c JOIN above ON c.id = above.id WHERE c.made_by IS NOT NULL)
     SELECT EXISTS (SELECT 1 FROM above WHERE id = ?2)";
+/// The end of what a credential makes for its agent, if it or one that it was made with was told to end, because the
+/// agent came back with a new one (a join as the same agent). A rotation may have ended that one sooner.
+const TOLD_TO_END: &str = "WITH RECURSIVE above (id) AS (
+        VALUES (?1)
+        UNION SELECT c.made_by FROM credentials c JOIN above ON c.id = above.id WHERE c.made_by IS NOT NULL)
+    SELECT iif(count(*) > 0,
+            coalesce((SELECT expires_at FROM credentials WHERE id = ?1 AND agent_id = ?2), max(c.expires_at)), NULL)
+        FROM above JOIN credentials c ON c.id = above.id
+    WHERE c.agent_id = ?2 AND EXISTS (SELECT 1 FROM joins j
+        WHERE j.agent_id = ?2 AND j.is_same = 1 AND j.decided_at >= c.issued_at)";
 /// A credential and all that end with it, at any depth.
 const BELOW: &str = "WITH RECURSIVE below (id) AS (
         VALUES (?1)
@@ -85,6 +95,22 @@ pub fn made_by(conn: &Connection, id: &str) -> Result<Option<String>> {
 /// Any `StoreError`.
 pub fn is_below(conn: &Connection, id: &str, other: &str) -> Result<bool> {
     Ok(conn.prepare_cached(ABOVE)?.query_row([id, other], |row| row.get(0))?)
+}
+
+/// Returns when a new credential of an agent ends: as wished, but not after the agent's old credential that it was made
+/// with, if that was told to end when the agent came back.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn end_of_successor(
+    conn: &Connection,
+    maker: &Maker,
+    agent_id: &str,
+    wished: Option<Micros>,
+) -> Result<Option<Micros>> {
+    let Some(id) = &maker.credential else { return Ok(wished) };
+    let told: Option<Micros> = conn.prepare_cached(TOLD_TO_END)?.query_row([id, agent_id], |row| row.get(0))?;
+    Ok(wished.into_iter().chain(told).min())
 }
 
 /// Lists the credentials that are to end with a credential, at any depth.
