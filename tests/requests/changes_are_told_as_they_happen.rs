@@ -55,6 +55,21 @@ fn a_request_is_told_at_every_change_to_those_who_may_see_it() {
     assert_eq!(next(&mut stranger, &["request", "agent"]).0, "agent");
 }
 
+#[test]
+fn a_store_that_fails_is_asked_again_seldom_and_logged_once() {
+    let w = Harness::new();
+    let mut ann = Events::open(&w.daemon.address, w.ann.token(), "/api/events?types=request", &[]);
+    assert_eq!(ann.status, 200);
+    // The triggers follow the table to its new name; those who read it do not.
+    w.daemon.execute("ALTER TABLE changes RENAME TO changes_elsewhere", []);
+    let id = w.ask_scope(&[TRIED_SCOPE]);
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    let told = w.daemon.log_text().matches("events could not be sent to a stream").count();
+    assert_eq!(told, 1, "{}", w.daemon.log_text());
+    w.daemon.execute("ALTER TABLE changes_elsewhere RENAME TO changes", []);
+    assert_eq!(next(&mut ann, &["request"]).2["id"], json!(id), "it goes on where it was");
+}
+
 fn bob_creator(w: &Harness, bob: &crate::support::Client) -> crate::support::Client {
     w.daemon.grant("user:bob", "*", "creator");
     bob.clone()

@@ -13,7 +13,7 @@ use super::stream_quota::StreamPlace;
 use crate::access::{Action, Caller, Gate};
 use crate::limits::STREAM_HEARTBEAT;
 use crate::rest::stream::StreamSender;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::time::Micros;
 
 /// The most bytes of one chunk.
@@ -24,6 +24,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(3);
 pub(super) const TURN: Duration = Duration::from_secs(1);
 /// The pause while a client has to make room.
 const BLOCKED_TURN: Duration = Duration::from_millis(20);
+/// The pauses of a stream whose events cannot be read: the first, and the longest, to which they grow.
+const RETRY_FIRST: Duration = TURN;
+const RETRY_MOST: Duration = Duration::from_secs(60);
 /// The most events of one stream in one turn, so that a stream that catches up does not delay the others.
 const EVENTS_A_TURN: usize = 64;
 /// The most transient events that may wait for one stream; a client that reads more slowly is disconnected.
@@ -58,8 +61,25 @@ pub(super) struct Stream {
     rest: Bytes,
     beat_at: Instant,
     look_at: Instant,
+    /// Set while the events cannot be read.
+    retry: Option<Retry>,
     _place: StreamPlace,
     _ear: Option<Ear>,
+}
+
+/// When a stream whose events could not be read tries again, and the pause before that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Retry {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Retry {
+    /// The try after this one, which failed: each pause is twice as long as the one before.
+    fn after(last: Option<Self>, now: Instant) -> Self {
+        let pause = last.map_or(RETRY_FIRST, |last| (last.pause * 2).min(RETRY_MOST));
+        Self { at: now + pause, pause }
+    }
 }
 
 /// The state of a stream after its turn.
@@ -69,7 +89,7 @@ enum StreamTurn {
     Rests,
     /// It has more to send, and room for it.
     More,
-    /// It has more to send, but the client must read first, or the store must work again.
+    /// It has more to send, but the client must read first.
     Blocked,
     /// It has ended.
     Ended,
@@ -142,7 +162,7 @@ impl Hub {
         let (store, gate) = (&self.store, &self.gate);
         self.open.retain_mut(|stream| {
             let turn = stream.turn(store, gate, now);
-            if let Some(due) = stream.feed.due() {
+            if let Some(due) = stream.due() {
                 patience = patience.min(due.saturating_duration_since(now).max(BLOCKED_TURN));
             }
             match turn {
@@ -181,6 +201,7 @@ impl Stream {
             waiting: VecDeque::new(),
             beat_at: now + STREAM_HEARTBEAT,
             look_at: now + LOOK_AGAIN,
+            retry: None,
             _place: place,
             _ear: ear,
         }
@@ -215,7 +236,7 @@ impl Stream {
                 self.rest = event;
                 continue;
             }
-            if !self.awake {
+            if !self.awake || self.retry.is_some_and(|retry| now < retry.at) {
                 return self.beat(now);
             }
             let next = store.lookup(|conn| self.feed.next(conn));
@@ -223,15 +244,34 @@ impl Stream {
                 self.topics = topics;
             }
             match next {
-                Ok(Some(event)) => self.rest = event.into(),
-                Ok(None) => self.awake = false,
-                Err(error) => {
-                    log::warn!("events could not be sent to a stream, trying again: {error}");
-                    return StreamTurn::Blocked;
+                Ok(event) => {
+                    self.retry = None;
+                    self.awake = event.is_some();
+                    self.rest = event.unwrap_or_default().into();
                 }
+                Err(error) => return self.failed(&error),
             }
         }
         StreamTurn::More
+    }
+
+    /// Ends the stream, or lets it try again after a pause. Only the first failure is logged: there may be hundreds of
+    /// streams, and they fail together.
+    fn failed(&mut self, error: &StoreError) -> StreamTurn {
+        if matches!(error, StoreError::Damaged(_) | StoreError::Gone(_)) {
+            log::warn!("a stream ends because its events cannot be read: {error}");
+            return StreamTurn::Ended;
+        }
+        if self.retry.is_none() {
+            log::warn!("events could not be sent to a stream, trying again: {error}");
+        }
+        self.retry = Some(Retry::after(self.retry, Instant::now()));
+        StreamTurn::Rests
+    }
+
+    /// Returns when the stream has something to do next, if that is known.
+    fn due(&self) -> Option<Instant> {
+        self.retry.map(|retry| retry.at).or_else(|| self.feed.due())
     }
 
     /// Queues a transient event if it is for this caller. One event more than may wait ends the stream.
@@ -286,5 +326,21 @@ impl Stream {
             return self.send_rest(now).unwrap_or(StreamTurn::Rests);
         }
         StreamTurn::Rests
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pauses_of_a_stream_that_fails_grow_to_a_minute() {
+        let (now, mut last, mut pauses) = (Instant::now(), None, Vec::new());
+        for _ in 0..8 {
+            let retry = Retry::after(last, now);
+            pauses.push((retry.at - now).as_secs());
+            last = Some(retry);
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
     }
 }
