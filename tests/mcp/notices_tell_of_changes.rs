@@ -34,6 +34,21 @@ fn space(client: &Client) -> String {
 }
 
 #[test]
+fn who_listens_is_awake_as_with_every_other_stream() {
+    let daemon = Daemon::start();
+    let robot = agent(&daemon, "robot");
+    let ann = daemon.operator();
+    let expected = || {
+        let state = ann.get("/api/v1/agents/robot/state").expect(200).json();
+        state["agent_state"]["expected_response"].clone()
+    };
+    assert_eq!(expected(), "unknown");
+    let mut stream = listen(&daemon, &robot, json!({"resourcesListChanged": true}));
+    next(&mut stream);
+    assert_eq!(expected(), "immediate");
+}
+
+#[test]
 fn changes_of_what_the_caller_may_read_are_told_and_nothing_else() {
     let daemon = Daemon::start();
     let robot = agent(&daemon, "robot");

@@ -64,7 +64,7 @@ pub(super) struct Stream {
     /// Set while the events cannot be read.
     retry: Option<Retry>,
     _place: StreamPlace,
-    _ear: Option<Ear>,
+    _ears: Vec<Ear>,
 }
 
 /// When a stream whose events could not be read tries again, and the pause before that.
@@ -180,9 +180,9 @@ impl Hub {
 }
 
 impl Stream {
-    /// A stream for a caller, open while it may do all of `actions`. The place and the ear end with the stream.
+    /// A stream for a caller, open while it may do all of `actions`. The place and the ears end with the stream.
     pub(super) fn new(
-        (sender, place, ear): (StreamSender, StreamPlace, Option<Ear>),
+        (sender, place, ears): (StreamSender, StreamPlace, Vec<Ear>),
         caller: &Caller,
         actions: Vec<Action>,
         topics: Vec<String>,
@@ -203,7 +203,7 @@ impl Stream {
             look_at: now + LOOK_AGAIN,
             retry: None,
             _place: place,
-            _ear: ear,
+            _ears: ears,
         }
     }
 

@@ -32,6 +32,10 @@ pub fn notifications_of(user_id: &str) -> String {
     format!("notifications:{user_id}")
 }
 
+/// Where those count as listening who follow several topics: to nothing in particular, so that no message is said to
+/// reach them at once.
+const SEVERAL: &str = "several";
+
 /// The topic of all commits.
 pub const CHANGES: &str = "changes";
 
@@ -82,11 +86,11 @@ impl Streams {
     /// `too_many_streams`.
     pub fn open(&self, caller: &Caller, action: Action, topic: String, feed: Box<dyn Feed>) -> Result<Reply, ApiError> {
         let ear = self.listening.start(&caller.principal_key(), &topic);
-        self.open_to(caller, vec![action], vec![topic], feed, Some(ear))
+        self.open_to(caller, vec![action], vec![topic], feed, vec![ear])
     }
 
-    /// Opens a stream on several topics, for as long as the caller may do all of `actions`. The caller is not recorded
-    /// as listening.
+    /// Opens a stream on several topics, for as long as the caller may do all of `actions`. The caller is recorded as
+    /// listening, but to none of these topics.
     ///
     /// # Errors
     /// `too_many_streams`.
@@ -97,10 +101,10 @@ impl Streams {
         topics: Vec<String>,
         feed: Box<dyn Feed>,
     ) -> Result<Reply, ApiError> {
-        // Commits are announced only while somebody follows them. This listener has no name, so the caller is not shown
-        // as a listener.
-        let ear = topics.iter().any(|topic| topic == CHANGES).then(|| self.listening.start("", CHANGES));
-        self.open_to(caller, actions, topics, feed, ear)
+        let mut ears = vec![self.listening.start(&caller.principal_key(), SEVERAL)];
+        // Commits are announced only while somebody follows them. This listener has no name.
+        ears.extend(topics.iter().any(|topic| topic == CHANGES).then(|| self.listening.start("", CHANGES)));
+        self.open_to(caller, actions, topics, feed, ears)
     }
 
     fn open_to(
@@ -109,11 +113,11 @@ impl Streams {
         actions: Vec<Action>,
         topics: Vec<String>,
         feed: Box<dyn Feed>,
-        ear: Option<Ear>,
+        ears: Vec<Ear>,
     ) -> Result<Reply, ApiError> {
         let place = self.quota.take(caller.principal_key())?;
         let (sender, body) = stream::stream(CHUNKS);
-        let stream = Stream::new((sender, place, ear), caller, actions, topics, feed);
+        let stream = Stream::new((sender, place, ears), caller, actions, topics, feed);
         self.order(StreamOrder::Open(Box::new(stream)));
         let mut reply = Reply::typed(StatusCode::OK, "text/event-stream; charset=utf-8", Bytes::new());
         reply.body = Body::Stream(body);
