@@ -7,7 +7,7 @@ use super::Result;
 use super::page::{Page, Take, each};
 use super::requests::RequestState;
 use super::row::record;
-use crate::limits::{JOINS_KEPT, REQUEST_DECIDERS};
+use crate::limits::{JOIN_LIFE, JOINS_KEPT, REQUEST_DECIDERS};
 use crate::secret::SecretHash;
 use crate::time::Micros;
 
@@ -21,6 +21,11 @@ const FORGET: &str = "DELETE FROM joins WHERE id IN (SELECT id FROM joins
 /// Works once: for a second caller the key is already fetched.
 const FETCH: &str = "UPDATE joins SET fetched_at = ?2
     WHERE id = ?1 AND state = 'approved' AND fetched_at IS NULL AND expires_at > ?2";
+const END_OF_AGENT: &str = "UPDATE joins SET fetched_at = ?2
+    WHERE agent_id = ?1 AND state = 'approved' AND fetched_at IS NULL";
+/// A key is fetched within minutes, so only the newest joins are looked at.
+const HANG_ON: &str = "UPDATE joins SET made_by = ?2
+    WHERE made_by = ?1 AND created_at > ?3 AND state = 'approved' AND fetched_at IS NULL";
 const END_ALL: &str = "UPDATE joins SET fetched_at = ?1 WHERE state = 'approved' AND fetched_at IS NULL";
 /// The users who may make agents: the admins, and those with a grant of the role `creator`.
 const CREATORS: &str = "SELECT u.id, u.username FROM users u WHERE u.role = 'admin' AND u.disabled = 0
@@ -127,6 +132,25 @@ pub fn by_device(conn: &Connection, device: &SecretHash) -> Result<Option<Join>>
 /// Any `StoreError`.
 pub fn fetch(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(FETCH)?.execute(params![id, now])? > 0)
+}
+
+/// Ends the approved joins of an agent whose key was not fetched, with the agent's credentials.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn end_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(END_OF_AGENT)?.execute(params![agent_id, now])?;
+    Ok(())
+}
+
+/// Replaces a credential as the maker of keys that were not fetched: by its successor, or by its own maker.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn hang_on(conn: &Connection, from: &str, to: Option<&str>, now: Micros) -> Result<()> {
+    let life = i64::try_from(JOIN_LIFE.as_micros()).unwrap_or(i64::MAX);
+    conn.prepare_cached(HANG_ON)?.execute(params![from, to, now.plus(-life)])?;
+    Ok(())
 }
 
 /// Ends the approved joins whose key was not fetched. Returns their number.

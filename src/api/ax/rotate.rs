@@ -38,7 +38,7 @@ pub(super) fn rotate(app: &App, call: Call) -> Handled {
         };
         let made = issue::make(tx, &key.owner_user_id, &wanted)?;
         // The credentials that the old key made now depend on its successor.
-        credentials::reparent(tx.conn, &old, made["credential_id"].as_str())?;
+        credentials::reparent(tx.conn, &old, made["credential_id"].as_str(), tx.now)?;
         Ok(Reply::ok(&made))
     })
 }

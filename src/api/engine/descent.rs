@@ -90,7 +90,7 @@ pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<EndedWith, ApiError> {
     }
     if cascade == Cascade::None {
         ended.living.extend(credentials::living_below(tx.conn, id, tx.now)?);
-        credentials::reparent(tx.conn, id, credentials::made_by(tx.conn, id)?.as_deref())?;
+        credentials::reparent(tx.conn, id, credentials::made_by(tx.conn, id)?.as_deref(), tx.now)?;
     } else {
         // `living_below` returns a limited list, so repeat until it is empty.
         loop {

@@ -298,6 +298,8 @@ fn revoke(app: &App, call: Call) -> Handled {
                 credentials::revoke(tx.conn, &other.id, tx.now)?;
                 tx.audit(format!("credential:{}", other.id))?;
             }
+            // A key that is approved and not fetched yet is one of them.
+            store::joins::end_of_agent(tx.conn, &agent.id, tx.now)?;
         }
         let reply = if all || others.is_empty() {
             Reply::no_content()

@@ -19,7 +19,7 @@ use crate::limits::PURGE_BATCH;
 use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::grants::{self, GrantRole, Grantee, On};
 use crate::store::operations::{Operation, OperationStatus};
-use crate::store::{self, Store, credentials, deployments, tasks};
+use crate::store::{self, Store, credentials, deployments, joins, tasks};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -152,7 +152,8 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> OperationRes
     Ok(ended)
 }
 
-/// Archives the record: ends every credential, grant and deployment, and frees the tasks that it held.
+/// Archives the record: ends every credential, also one that a join was approved for, every grant and deployment, and
+/// frees the tasks that it held.
 ///
 /// # Errors
 /// Any `StoreError`.
@@ -161,6 +162,7 @@ pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Resu
     tasks::free_all_of_agent(conn, agent_id, now)?;
     deployments::expire_all(conn, agent_id)?;
     credentials::revoke_all_of_agent(conn, agent_id, now)?;
+    joins::end_of_agent(conn, agent_id, now)?;
     grants::delete_of_agent(conn, agent_id)
 }
 

@@ -140,7 +140,7 @@ fn new_token(data_dir: &Path, conn: &Connection) -> Result<NewToken> {
     for id in old {
         credentials::revoke(conn, &id, now)?;
         // Credentials that were made with the old token belong to its successor from now on.
-        credentials::reparent(conn, &id, Some(&new))?;
+        credentials::reparent(conn, &id, Some(&new), now)?;
     }
     Ok(NewToken { next, place })
 }

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{KeyAudience, Maker};
 use crate::secret::Kind;
-use crate::store::Result;
 use crate::store::row::record;
+use crate::store::{Result, joins};
 use crate::time::Micros;
 
 /// The most credentials in one list: more than a principal can have.
@@ -145,11 +145,12 @@ pub fn revoke(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(REVOKE)?.execute(params![id, now])? > 0)
 }
 
-/// Replaces a credential as the maker of others: by its successor, or by the one that it was made with itself.
+/// Replaces a credential as the maker of others, and of the keys of joins that were not fetched: by its successor, or by
+/// the one that it was made with itself.
 ///
 /// # Errors
 /// Any `StoreError`.
-pub fn reparent(conn: &Connection, from: &str, to: Option<&str>) -> Result<()> {
+pub fn reparent(conn: &Connection, from: &str, to: Option<&str>, now: Micros) -> Result<()> {
     conn.prepare_cached(REPARENT)?.execute(params![from, to])?;
-    Ok(())
+    joins::hang_on(conn, from, to, now)
 }

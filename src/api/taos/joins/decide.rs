@@ -391,8 +391,9 @@ fn within(tx: &Tx<'_>, action: Action) -> Result<(), ApiError> {
         .with("scope", action.slug()))
 }
 
-/// Ends the credentials of an agent, now or after this many hours.
+/// Ends the credentials of an agent, now or after this many hours. A key that was not fetched yet is given no more.
 fn end_old(tx: &Tx<'_>, agent: &Agent, hours: i64) -> Result<(), ApiError> {
+    rows::end_of_agent(tx.conn, &agent.id, tx.now)?;
     if hours > 0 {
         credentials::end_all_of_agent(tx.conn, &agent.id, tx.now.plus(hours * HOUR))?;
         return Ok(tx.audit_as("credentials.end", format!("agent:{} in {hours} h", agent.id))?);

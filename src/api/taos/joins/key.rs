@@ -10,7 +10,7 @@ use crate::rest::error::ApiError;
 use crate::secret::{AgentPat, Kind, SecretHash, token_mark};
 use crate::store::agents::{self, Agent};
 use crate::store::audit::{self, Actor, AuditEntry};
-use crate::store::credentials::{KeyAudience, Maker};
+use crate::store::credentials::{self, KeyAudience, Maker};
 use crate::store::joins::{self as rows, Join};
 use crate::store::keys::{self, NewPat};
 use crate::store::requests::RequestState;
@@ -51,7 +51,7 @@ pub fn fetch(
     }
     let (Some(agent_id), Some(scopes)) = (&join.agent_id, &join.scopes) else { return Err(codes::INTERNAL.into()) };
     let agent = agents::by_id(conn, agent_id)?.ok_or(codes::ACCESS_DENIED)?.agent;
-    still_good(conn, &join, &agent)?;
+    still_good(conn, &join, &agent, now)?;
     frozen::refuse(&agent)?;
     if !rows::fetch(conn, &join.id, now)? {
         return Err(codes::EXPIRED_TOKEN.into());
@@ -96,8 +96,14 @@ fn denied(note: Option<String>) -> ApiError {
     ApiError::new(codes::ACCESS_DENIED).with("note", note)
 }
 
-/// Checks that the decider could still decide: an approval counts only as long as that.
-fn still_good(conn: &rusqlite::Connection, join: &Join, agent: &Agent) -> Result<(), ApiError> {
+/// Checks that the decider could still decide, with the credential of the decision: an approval counts only as long as
+/// that.
+fn still_good(conn: &rusqlite::Connection, join: &Join, agent: &Agent, now: Micros) -> Result<(), ApiError> {
+    if let Some(made_by) = &join.made_by
+        && credentials::terms_of(conn, made_by, now)?.is_none()
+    {
+        return Err(codes::ACCESS_DENIED.into());
+    }
     let user = users::by_id(conn, &join.decider_id)?.filter(|user| !user.disabled);
     match user {
         Some(user) if user.id == agent.owner_user_id || user.role == users::Role::Admin => Ok(()),
