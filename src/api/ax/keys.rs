@@ -164,6 +164,8 @@ pub const ROUTES: &[ApiRoute] = &[
                     "The credentials that the key made and that are still valid.",
                 )
                 .required(),
+                Field::flag("truncated", "True if there are more of them than the 200 that each list has at most.")
+                    .required(),
             ]),
         )
         .failing(&[codes::CREDENTIAL_NOT_FOUND, codes::FORBIDDEN]),
@@ -401,6 +403,7 @@ fn revoke_credential(app: &App, call: Call) -> Handled {
             "credential_id": key.id,
             "revoked_with_it": descent::show(&ended.with_it),
             "still_live": descent::show(&ended.living),
+            "truncated": ended.truncated,
         })))
     })
 }

@@ -58,13 +58,16 @@ pub fn end(tx: &Tx<'_>, maker: &Maker, wished: Micros) -> Result<Micros, ApiErro
     Ok(terms.expires_at.map_or(wished, |end| end.min(wished)))
 }
 
-/// The credentials that were revoked together with one, and those made with it that still live.
+/// The credentials that were revoked together with one, and those made with it that still live: at most
+/// [`credentials::LISTED`] of each.
 #[derive(Debug, Default)]
 pub struct EndedWith {
     /// The ones that were revoked.
     pub with_it: Vec<MadeCredential>,
     /// The ones that still live.
     pub living: Vec<MadeCredential>,
+    /// True if there are more than these.
+    pub truncated: bool,
 }
 
 /// Revokes a credential and those that the request's `cascade` includes, each with its audit row. One that has already
@@ -84,12 +87,11 @@ pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<EndedWith, ApiError> {
             .detail("This credential made the caller's own credential, so the caller may not use cascade=none."));
     }
     let mut ended = EndedWith::default();
-    for made in credentials::kept_below(tx.conn, id, tx.now)? {
-        let goes = cascade == Cascade::All && may_end(tx, &made)?;
-        place(tx, &mut ended, made, goes)?;
-    }
+    end_of_agents(tx, id, cascade, &mut ended)?;
     if cascade == Cascade::None {
-        ended.living.extend(credentials::living_below(tx.conn, id, tx.now)?);
+        for made in credentials::living_below(tx.conn, id, tx.now)? {
+            place(tx, &mut ended, made, false)?;
+        }
         credentials::reparent(tx.conn, id, credentials::made_by(tx.conn, id)?.as_deref(), tx.now)?;
     } else {
         // `living_below` returns a limited list, so repeat until it is empty.
@@ -107,12 +109,33 @@ pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<EndedWith, ApiError> {
     Ok(ended)
 }
 
+/// Looks at the agents' credentials that were made with a credential, and with `all` revokes every one that the caller
+/// may. Without it they only are listed, so the first list is enough.
+fn end_of_agents(tx: &Tx<'_>, id: &str, cascade: Cascade, ended: &mut EndedWith) -> Result<(), ApiError> {
+    let mut last: Option<MadeCredential> = None;
+    loop {
+        let made = credentials::kept_below(tx.conn, id, last.as_ref(), tx.now)?;
+        let Some(newest) = made.last() else { return Ok(()) };
+        last = Some(newest.clone());
+        for made in made {
+            let goes = cascade == Cascade::All && may_end(tx, &made)?;
+            place(tx, ended, made, goes)?;
+        }
+        if cascade != Cascade::All && ended.truncated {
+            return Ok(());
+        }
+    }
+}
+
 fn place(tx: &Tx<'_>, ended: &mut EndedWith, made: MadeCredential, goes: bool) -> Result<(), ApiError> {
     if goes {
         revoke(tx, &made.id)?;
-        ended.with_it.push(made);
+    }
+    let list = if goes { &mut ended.with_it } else { &mut ended.living };
+    if list.len() < credentials::LISTED {
+        list.push(made);
     } else {
-        ended.living.push(made);
+        ended.truncated = true;
     }
     Ok(())
 }

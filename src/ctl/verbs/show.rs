@@ -148,7 +148,8 @@ fn still_live(output: Output, reply: &Value) -> Output {
         let of = |field: &str| made[field].as_str().unwrap_or("").to_owned();
         text::clean(&format!("{} {} ({})", of("kind"), of("credential_id"), of("name")))
     };
-    let names = living.iter().map(one).collect::<Vec<_>>().join(", ");
+    let more = if reply["truncated"] == true { " and more" } else { "" };
+    let names = living.iter().map(one).collect::<Vec<_>>().join(", ") + more;
     output.with_note(&format!("note: these still work: {names}; --all or --cascade all, where offered, ends them too"))
 }
 

@@ -11,8 +11,8 @@ use crate::store::row::record;
 use crate::store::{Result, joins};
 use crate::time::Micros;
 
-/// The most credentials in one list: more than a principal can have.
-const LISTED: usize = 200;
+/// The most credentials that one call lists.
+pub const LISTED: usize = 200;
 const TERMS: &str = "WHERE id = ?1 AND state = 'active' AND (expires_at IS NULL OR expires_at > ?2)";
 const SCOPES: &str = "SELECT scopes FROM credentials WHERE id = ?1";
 const MADE_BY: &str = "SELECT made_by FROM credentials WHERE id = ?1";
@@ -52,6 +52,8 @@ record! {
         pub label: String = "c.label",
         /// The id of the agent that it stands for, if any.
         pub agent_id: Option<String> = "c.agent_id",
+        /// When it was made.
+        pub issued_at: Micros = "c.issued_at",
     }
 }
 
@@ -113,27 +115,42 @@ pub fn end_of_successor(
     Ok(wished.into_iter().chain(told).min())
 }
 
-/// Lists the credentials that are to end with a credential, at any depth.
+/// Lists the credentials that are to end with a credential, at any depth: the oldest [`LISTED`].
 ///
 /// # Errors
 /// Any `StoreError`.
 pub fn living_below(conn: &Connection, id: &str, now: Micros) -> Result<Vec<MadeCredential>> {
-    list(conn, "c.user_id IS NOT NULL", id, now)
+    list(conn, "c.user_id IS NOT NULL", id, None, now)
 }
 
-/// Lists the agents' credentials that were made with a credential, or with one that ends with it. They live on.
+/// Lists the agents' credentials that were made with a credential, or with one that ends with it. They live on. The list
+/// has the oldest [`LISTED`] after the one given as `after`.
 ///
 /// # Errors
 /// Any `StoreError`.
-pub fn kept_below(conn: &Connection, id: &str, now: Micros) -> Result<Vec<MadeCredential>> {
-    list(conn, "c.user_id IS NULL", id, now)
+pub fn kept_below(
+    conn: &Connection,
+    id: &str,
+    after: Option<&MadeCredential>,
+    now: Micros,
+) -> Result<Vec<MadeCredential>> {
+    list(conn, "c.user_id IS NULL", id, after, now)
 }
 
-fn list(conn: &Connection, which: &str, id: &str, now: Micros) -> Result<Vec<MadeCredential>> {
-    let sql =
-        format!("{BELOW} {} {MADE} AND {which} ORDER BY c.issued_at, c.id LIMIT {LISTED}", MadeCredential::SELECT);
+fn list(
+    conn: &Connection,
+    which: &str,
+    id: &str,
+    after: Option<&MadeCredential>,
+    now: Micros,
+) -> Result<Vec<MadeCredential>> {
+    let sql = format!(
+        "{BELOW} {} {MADE} AND {which} AND (c.issued_at, c.id) > (?3, ?4) ORDER BY c.issued_at, c.id LIMIT {LISTED}",
+        MadeCredential::SELECT
+    );
+    let (at, last) = after.map_or((Micros(i64::MIN), ""), |after| (after.issued_at, after.id.as_str()));
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![id, now], MadeCredential::read)?;
+    let rows = statement.query_map(params![id, now, at, last], MadeCredential::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
