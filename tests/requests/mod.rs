@@ -7,6 +7,7 @@ mod a_refusal_tells_what_to_ask_for;
 mod a_restore_gives_nothing_back;
 mod a_role_for_a_time_leaves_no_trace;
 mod an_agent_joins_and_comes_back;
+mod asking_for_what_is_hidden_tells_nothing;
 mod changes_are_told_as_they_happen;
 mod ends_are_told_within_a_second;
 #[path = "../notify/events.rs"]

@@ -95,7 +95,16 @@ pub fn changed(conn: &Connection, request: &Request, now: Micros) -> store::Resu
 }
 
 fn deciders_of(conn: &Connection, request: &Request, now: Micros) -> store::Result<Vec<(String, String)>> {
-    let on = (request.target_agent_id.as_deref(), request.target_space_id.as_deref());
+    deciders_on(conn, request, (request.target_agent_id.as_deref(), request.target_space_id.as_deref()), now)
+}
+
+/// Returns who may decide a request about this agent or space, each once.
+fn deciders_on(
+    conn: &Connection,
+    request: &Request,
+    on: (Option<&str>, Option<&str>),
+    now: Micros,
+) -> store::Result<Vec<(String, String)>> {
     let mut deciders: Vec<(String, String)> = Vec::new();
     for one in rows::deciders(conn, &request.owner_id, on, now, REQUEST_DECIDERS)? {
         if !deciders.contains(&one) {
@@ -162,14 +171,20 @@ pub fn people(
 pub(super) fn deciders(tx: &Tx<'_>, request: &Request, to_webhook: bool) -> store::Result<RequestNews> {
     let mut told = changed(tx.conn, request, tx.now)?;
     let (title, message) = (title(request), message(request));
-    for (user_id, _) in deciders_of(tx.conn, request, tx.now)? {
+    // The agent reads the notifications that it has sent. One to the owner of what it asks for would tell it that this
+    // exists, so that one is not the agent's own.
+    let usual = deciders_on(tx.conn, request, (None, None), tx.now)?;
+    let others = deciders_of(tx.conn, request, tx.now)?.into_iter().filter(|one| !usual.contains(one));
+    let sender = Some(request.agent_id.as_str());
+    let others: Vec<_> = others.map(|(user_id, _)| (user_id, None)).collect();
+    for (user_id, agent_id) in usual.into_iter().map(|(user_id, _)| (user_id, sender)).chain(others) {
         let id = store::new_id();
         notifications::insert(
             tx.conn,
             &NewNotification {
                 id: &id,
                 user_id: &user_id,
-                agent_id: Some(&request.agent_id),
+                agent_id,
                 source: &tx.caller.source(),
                 app_origin: None,
                 level: Level::High,
