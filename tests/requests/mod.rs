@@ -1,5 +1,6 @@
 //! Requests: an agent asks, its owner decides, for a limited time.
 
+mod a_grant_is_listed_once;
 mod a_join_ends_with_what_approved_it;
 mod a_join_gives_strangers_nothing;
 mod a_kill_leaves_it_pending_or_decided;

@@ -79,18 +79,19 @@ fn is_owned(clauses: &mut Clauses, owner: &Grantee, now: Micros) {
 /// own grants and spaces, however many others there are.
 fn owned(clauses: &mut Clauses, owner: &Grantee, now: Micros) -> String {
     let (id, at) = (clauses.bind(owner.id().to_owned()), clauses.bind(now.0));
-    let (column, spaces) = match owner {
+    // An agent may hold a grant for a time beside the lasting one. What a user owns the UNION makes distinct.
+    let (column, distinct, spaces) = match owner {
         Grantee::User(_) => {
-            ("o.principal_user_id", format!(" UNION SELECT NULL, s.id FROM spaces s WHERE s.owner_user_id = {id}"))
+            ("o.principal_user_id", "", format!(" UNION SELECT NULL, s.id FROM spaces s WHERE s.owner_user_id = {id}"))
         }
-        Grantee::Agent(_) => ("o.principal_agent_id", String::new()),
+        Grantee::Agent(_) => ("o.principal_agent_id", "DISTINCT ", String::new()),
     };
     clauses.and(
         "g.id IN (SELECT x.id FROM grants x WHERE x.agent_id = v.agent_id
             UNION ALL SELECT x.id FROM grants x WHERE x.space_id = v.space_id)",
     );
     format!(
-        "(SELECT o.agent_id, o.space_id FROM grants o
+        "(SELECT {distinct}o.agent_id, o.space_id FROM grants o
             WHERE {column} = {id} AND o.role = 'owner' AND (o.expires_at IS NULL OR o.expires_at > {at}){spaces}) v
         CROSS JOIN "
     )
