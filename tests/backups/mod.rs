@@ -18,6 +18,7 @@ mod a_restore_refuses_what_is_no_sound_backup;
 mod a_restore_takes_the_lesser_of_two_states;
 mod a_restore_that_is_killed_is_done_or_not_begun;
 mod a_stop_gives_a_running_backup_up;
+mod an_admin_who_must_come_back_brings_no_credential;
 mod backups_asked_for_at_once_all_succeed;
 mod backups_that_are_asked_for_have_a_rate;
 mod every_copy_made_in_a_storm_is_whole;

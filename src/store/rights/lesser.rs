@@ -47,17 +47,44 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// If no enabled admin is left, the backup's first admin stays admin.
-    pub(super) fn last_admin(&mut self) -> Result<()> {
+    /// If no enabled admin is left, one of the backup's admins stays admin: the first who is only no admin any more, else
+    /// the first. Returns that user's id if it has to be enabled again.
+    pub(super) fn last_admin(&mut self) -> Result<Option<String>> {
         if users::operator(self.conn)?.is_some() {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(user) = self.backup.users.iter().find(|user| user.role == "admin" && !user.disabled) else {
-            return Ok(());
+        let is_enabled = |id: &str| self.now.users.iter().any(|now| now.id == id && !now.disabled);
+        let mut admins = self.backup.users.iter().filter(|user| user.role == "admin" && !user.disabled);
+        let first = admins.clone().next();
+        let Some(user) = admins.find(|user| is_enabled(&user.id)).or(first) else { return Ok(None) };
+        let again = !is_enabled(&user.id);
+        let (right, role) = (format!("user {}", user.name), format!("user {}: role", user.name));
+        self.taken.retain(|taken| taken.right != right && taken.right != role);
+        let how = if again {
+            "admin still, and enabled again: there would be none"
+        } else {
+            "admin still: there would be none"
         };
-        self.taken.retain(|taken| !taken.right.starts_with(&format!("user {}", user.name)));
-        self.note(format!("user {}", user.name), "admin", "admin still: there would be none");
+        self.note(right, "admin", how);
         self.conn.execute("UPDATE users SET role = 'admin', disabled = 0 WHERE id = ?1", [&user.id])?;
+        Ok(again.then(|| user.id.clone()))
+    }
+
+    /// Revokes the credentials of a user who had to be enabled again, and those of the user's agents: none of them works
+    /// now. The next start then makes a new token for the operator.
+    pub(super) fn credentials_of(&mut self, user_id: &str) -> Result<()> {
+        const OF_USER: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+            WHERE user_id = ?1 AND state <> 'revoked' AND state <> 'expired'";
+        const OF_AGENT: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+            WHERE agent_id = ?1 AND state <> 'revoked' AND state <> 'expired'";
+        let mut revoked = self.conn.execute(OF_USER, params![user_id, self.at])?;
+        for agent in self.now.agents.iter().filter(|agent| agent.owner == user_id) {
+            revoked += self.conn.execute(OF_AGENT, params![agent.id, self.at])?;
+        }
+        if revoked > 0 {
+            let whose = self.named(&format!("user {user_id}"));
+            self.note(format!("credentials of {whose} and its agents"), "live", "revoked: the user was disabled");
+        }
         Ok(())
     }
 
@@ -107,14 +134,20 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    /// Freezes an agent that is frozen now, and keeps who froze it: a restore does not thaw.
+    /// Freezes an agent that is frozen now, and keeps who froze it: a restore does not thaw. One that the backup has
+    /// archived cannot be frozen, and none of its credentials works.
     fn freeze(&mut self, agent: &AgentRights, now: &AgentRights) -> Result<()> {
+        if agent.archived_at.is_some() {
+            let told = "archived and no more frozen: freeze it after you restore it from the archive";
+            self.note(format!("agent {}", agent.slug), "archived", told);
+            return Ok(());
+        }
         if agent.frozen_at.is_none() {
             self.note(format!("agent {}: frozen", agent.slug), "no", "yes");
         }
         let sql =
             "UPDATE agents SET frozen_at = ?2, frozen_by = ?3, frozen_reason = ?4, frozen_by_admin = ?5, thawing = 0
-            WHERE id = ?1 AND archived_at IS NULL";
+            WHERE id = ?1";
         let by_admin = now.frozen_by_admin || agent.frozen_by_admin;
         self.conn.execute(sql, params![agent.id, now.frozen_at, now.frozen_by, now.frozen_reason, by_admin])?;
         Ok(())

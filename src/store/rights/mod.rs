@@ -137,10 +137,13 @@ pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<TakenRigh
     let backup = Rights::read(conn)?;
     let mut lesser = Lesser { conn, now, backup: &backup, at, taken: Vec::new() };
     lesser.users()?;
-    lesser.last_admin()?;
+    let enabled_again = lesser.last_admin()?;
     lesser.spaces()?;
     lesser.agents()?;
     lesser.credentials()?;
+    if let Some(user_id) = enabled_again {
+        lesser.credentials_of(&user_id)?;
+    }
     lesser.requests()?;
     lesser.grants()?;
     lesser.sources()?;
