@@ -4,6 +4,7 @@
 mod a_key_forwards_only_while_its_maker_may;
 mod a_key_never_outlives_what_made_it;
 mod a_name_given_again_is_another;
+mod a_restricted_key_sees_no_other_agent;
 mod an_editor_never_widens;
 mod cascade_all_reaches_every_agent;
 mod created_agents_get_no_more_than_their_maker_has;

@@ -93,7 +93,7 @@ fn whose(caller: &Caller) -> Option<Option<&str>> {
 
 /// True if the caller may see and end the grant: a user who gave it, or who is editor of the agent that it acts as.
 fn may_end(conn: &Connection, caller: &Caller, grant: &OauthGrant) -> store::Result<bool> {
-    let Some(user) = whose(caller) else { return Ok(false) };
+    let Some(user) = whose(caller).filter(|_| !is_hidden(caller, grant)) else { return Ok(false) };
     if user.is_none_or(|id| id == grant.user_id) {
         return Ok(true);
     }
@@ -101,15 +101,18 @@ fn may_end(conn: &Connection, caller: &Caller, grant: &OauthGrant) -> store::Res
     Ok(access::role_on(conn, caller, agent)? >= Some(AgentRole::Editor))
 }
 
+/// True if the program acts as an agent that the caller's credential is not for.
+fn is_hidden(caller: &Caller, grant: &OauthGrant) -> bool {
+    grant.agent_id.as_deref().is_some_and(|agent_id| !caller.may_touch(agent_id))
+}
+
 fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "oauth_grants")?;
     let page = list.page();
     if let Some(whose) = whose(&call.caller) {
         let mut take = |grant: OauthGrant| {
-            let is_own = whose.is_none_or(|user| user == grant.user_id);
-            let hidden = !is_own && grant.agent_id.as_deref().is_some_and(|id| !call.caller.may_touch(id));
             let place = (grant.created_at, grant.id.clone());
-            if hidden { list.pass(place) } else { list.push(place, &show(&grant)) }
+            if is_hidden(&call.caller, &grant) { list.pass(place) } else { list.push(place, &show(&grant)) }
         };
         app.store.lookup(|conn| oauth_grants::list(conn, whose, Micros::now(), &page, &mut take))?;
     }

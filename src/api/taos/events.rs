@@ -154,7 +154,7 @@ fn agent(conn: &Connection, caller: &Caller, id: &str) -> Result<Value, ApiError
         access::role_on(conn, caller, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
         return Ok(json!(record::show(&live)));
     }
-    let gone = agents::archived(conn, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
+    let gone = agents::archived(conn, id)?.filter(|gone| caller.may_touch(&gone.id)).ok_or(codes::AGENT_NOT_FOUND)?;
     if !caller.is_admin() && (gone.owner_user_id != caller.user().id || caller.agent_id().is_some()) {
         return Err(codes::AGENT_NOT_FOUND.into());
     }

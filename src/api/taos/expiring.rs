@@ -61,7 +61,8 @@ fn list(app: &App, call: Call) -> Handled {
     };
     let mut take = |ending: ExpiringCredential| {
         let place = (ending.expires_at, ending.id.clone());
-        if !mine(&ending) {
+        let hidden = ending.agent_id.as_deref().is_some_and(|id| !caller.may_touch(id));
+        if hidden || !mine(&ending) {
             return list.pass(place);
         }
         let shown = json!({

@@ -188,7 +188,11 @@ fn list(app: &App, call: Call) -> Handled {
         };
         let owned_by = (!call.caller.is_admin()).then(|| call.caller.grantee());
         let filter = GrantFilter { grantee, on, owned_by };
-        let mut take = |grant: Grant| list.push((grant.granted_at, grant.id.clone()), &show(&grant));
+        let mut take = |grant: Grant| {
+            let hidden = matches!(&grant.on, On::Agent(id) if !call.caller.may_touch(id));
+            let place = (grant.granted_at, grant.id.clone());
+            if hidden { list.pass(place) } else { list.push(place, &show(&grant)) }
+        };
         Ok::<_, ApiError>(grants::list(conn, &filter, &page, Micros::now(), &mut take)?)
     })?;
     Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())

@@ -282,7 +282,7 @@ fn list(app: &App, call: Call) -> Handled {
                 }
             }
             if !call.caller.may_touch(&request.agent_id) {
-                return true;
+                return list.pass(place);
             }
             match show(conn, &request, &call.caller, now) {
                 Ok(value) => list.push(place, &value),

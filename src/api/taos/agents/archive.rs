@@ -56,14 +56,19 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
             "owner": row.owner,
         })
     };
-    let mut take = |row: ArchivedAgent| list.push((row.archived_at, row.id.clone()), &show(&row));
+    let mut take = |row: ArchivedAgent| {
+        let place = (row.archived_at, row.id.clone());
+        if call.caller.may_touch(&row.id) { list.push(place, &show(&row)) } else { list.pass(place) }
+    };
     app.store.lookup(|conn| agents::list_archived(conn, owner, &page, &mut take))?;
     Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
-/// Returns the archived agent of this id, if the caller owns it or is an admin.
+/// Returns the archived agent of this id, if the caller owns it or is an admin, and its credential is not restricted to
+/// other agents.
 fn owned(conn: &Connection, caller: &Caller, id: &str) -> Result<Agent, ApiError> {
-    let agent = agents::archived(conn, id)?.ok_or(codes::ARCHIVED_AGENT_NOT_FOUND)?;
+    let agent = agents::archived(conn, id)?.filter(|agent| caller.may_touch(&agent.id));
+    let agent = agent.ok_or(codes::ARCHIVED_AGENT_NOT_FOUND)?;
     let own = matches!(caller.principal(), Principal::User(user) if user.id == agent.owner_user_id);
     if own || caller.is_admin() { Ok(agent) } else { Err(codes::ARCHIVED_AGENT_NOT_FOUND.into()) }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::container_fields::{FOLLOW, LINES};
 use super::fields::MOUNT_SOURCE;
 use crate::access::{Action, AgentRole};
-use crate::api::agents::find;
+use crate::api::agents::{find, seen_by, visible};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
@@ -23,7 +23,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
-use crate::store::agents::{self, Agent, AgentFilter, AgentViewer};
+use crate::store::agents::{self, Agent};
 use crate::store::page::Page;
 
 /// How long the runtime may take to list its containers.
@@ -61,7 +61,7 @@ pub(crate) fn logs(app: &App, call: Call) -> Handled {
 }
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
-    let seen = if call.caller.is_admin() { AgentViewer::All } else { AgentViewer::By(call.caller.grantee()) };
+    let (seen, filter) = (seen_by(&call.caller), visible(&call.caller));
     ask_over_nodes(app, call, move |jobs| {
         let nodes = ask_nodes(jobs);
         let driver = jobs.any_driver()?;
@@ -76,7 +76,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
         // Each row is made when its agent is read: some 300 bytes, at most one for each container.
         let mut rows: Vec<Value> = Vec::new();
         jobs.store.lookup(|conn| {
-            agents::list(conn, &seen, &AgentFilter::default(), &page, &mut |live| {
+            agents::list(conn, &seen, &filter, &page, &mut |live| {
                 rows.extend(show(&live.agent, &states));
                 true
             })

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use crate::access::{self, AgentRole, Caller};
-use crate::api::agents::{find, frozen};
+use crate::api::agents::{find, frozen, seen_by};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::engine::slow::{self, Slow, refuse_busy};
@@ -17,7 +17,7 @@ use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store::agents::{self, Agent, AgentName, AgentViewer};
+use crate::store::agents::{self, Agent, AgentName};
 use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::{self, tasks};
 use crate::time::Micros;
@@ -94,7 +94,7 @@ pub(crate) fn bulk_restart(app: &App, call: Call) -> Handled {
 fn bulk(app: &App, call: Call, action: LifecycleAction) -> Handled {
     let runtimes = app.jobs.runtimes();
     let (slow, jobs) = (Slow::new(app, &call.input), Arc::clone(&app.jobs));
-    let seen = if call.caller.is_admin() { AgentViewer::All } else { AgentViewer::By(call.caller.grantee()) };
+    let seen = seen_by(&call.caller);
     // Not on the writer's thread, which should not look at each agent: most have no container.
     let edited = app.store.read(|conn| {
         let mut edited = agents::named(conn, &seen, BULK)?;
