@@ -94,6 +94,29 @@ fn models_are_checked_by_the_table() {
 }
 
 #[test]
+fn a_new_model_resumes_only_who_is_paused_by_a_flag_alone() {
+    let harness = Harness::new();
+    let chosen = |name: &str| {
+        harness.daemon.execute("UPDATE agents SET paused = 1 WHERE slug = ?1", [name]);
+        let path = format!("/api/agents/{name}/model");
+        let reply = harness.operator().post(&path, json!({"model": "qwen2.5:7b"})).expect(200).json();
+        let record = harness.daemon.record(name);
+        assert_eq!(record["model"], "qwen2.5:7b");
+        (reply["resumed"].clone(), record["paused"].clone())
+    };
+    let [plain, frozen, contained] = [harness.agent(), harness.agent(), harness.agent()];
+    harness.operator().post(&format!("/api/agents/{frozen}/freeze"), json!({"reason": "r"})).expect(200);
+    harness.daemon.execute(
+        "UPDATE agents SET container_name = 'taos-agent-' || id, container_runtime = 'lxd', status = 'running'
+        WHERE slug = ?1",
+        [&contained],
+    );
+    assert_eq!(chosen(&plain), (json!(true), json!(false)));
+    assert_eq!(chosen(&frozen), (json!(false), json!(true)));
+    assert_eq!(chosen(&contained), (json!(false), json!(true)), "its container is still paused");
+}
+
+#[test]
 fn without_a_table_of_models_nothing_is_checked() {
     let daemon = crate::support::Daemon::start();
     daemon.agent("free");

@@ -254,7 +254,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "agents_model",
             "Choose an agent's model",
-            "Also resumes an agent that was paused.",
+            "Also resumes a paused agent that has no container and is not frozen. One with a container: resume it.",
             "recipes/managing-agents#update-agent",
         )
         .taking(&[MODEL.required()], r#"{"model": "qwen2.5:7b"}"#)
@@ -267,7 +267,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::word("location", &["controller", "cloud", "worker"], "Where it runs; null if not checked.")
                     .required()
                     .nullable(),
-                Field::flag("resumed", "True if the agent was paused before.").required(),
+                Field::flag("resumed", "True if the agent was paused and is no more.").required(),
             ]),
         )
         .failing(&[

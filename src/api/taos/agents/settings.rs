@@ -146,7 +146,9 @@ pub(crate) fn model(app: &App, call: Call) -> Handled {
         let (mut location, mut resumed) = (None, false);
         change(tx, AgentRole::Editor, |agent| {
             location = model::locate(&config.models, &wanted, agent.target_worker.as_deref().map(model::worker))?;
-            resumed = std::mem::replace(&mut agent.paused, false);
+            // With a container only an operation resumes it, and what is frozen stays as it is until it is thawed.
+            resumed = agent.paused && agent.container_name.is_none() && !agent.is_frozen();
+            agent.paused &= !resumed;
             agent.model = Some(wanted.clone());
             Ok(())
         })
