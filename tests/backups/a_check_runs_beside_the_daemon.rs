@@ -59,6 +59,27 @@ fn a_check_is_stopped_and_holds_up_no_write() {
 }
 
 #[test]
+fn a_check_is_told_to_nobody_whose_token_was_revoked_meanwhile() {
+    let daemon = with_large_rows(400);
+    let operator = daemon.operator();
+    operator.post("/api/users", json!({"username": "ann", "role": "admin"})).expect(201);
+    // A check that ends before the token is told all the same.
+    let refused = (0..8).find_map(|_| {
+        let made = operator.post("/api/users/ann/tokens", json!({"scope": ["*"]})).expect(201).json();
+        let ann = daemon.client(&text(&made, "token"));
+        let reply = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| ann.post(&format!("{CHECK}?wait=60"), json!({})));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            operator.delete(&format!("/api/users/ann/tokens/{}", text(&made, "id"))).expect(204);
+            waiting.join().expect("no panic")
+        });
+        operator.delete(CHECK).expect(200);
+        (reply.status == 401).then_some(reply)
+    });
+    refused.expect("a wait that was refused").expect_error(401, "invalid_token");
+}
+
+#[test]
 fn the_checks_of_an_hour_can_be_used_up_by_no_token_for_the_socket() {
     let daemon = Daemon::start();
     let ask = || daemon.operator().post(&format!("{CHECK}?wait=60"), json!({}));

@@ -35,4 +35,5 @@ mod the_surface_is_described;
 mod throttles_hold_back;
 mod tokens_of_agents;
 mod users_and_their_tokens;
+mod waits_end_with_their_credential;
 mod what_is_unchanged_is_not_sent_again;

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use crate::access::Action;
+use crate::access::{Action, Caller, Gate};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
+use crate::api::engine::dispatch::render;
 use crate::jobs::operations::Jobs;
 use crate::jobs::operations::check::{self, Check, CheckState};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
-use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
@@ -94,32 +94,52 @@ fn begin(app: &App, call: Call) -> Handled {
         })?;
         check::begin(&app.jobs)?;
     }
-    Ok(Step::Later(after(app, &call.input)))
+    read(app, call)
 }
 
 fn read(app: &App, call: Call) -> Handled {
-    Ok(Step::Later(after(app, &call.input)))
+    let wait = call.input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let until = call.input.head.arrived + Duration::from_secs(wait);
+    Ok(Step::Later(AwaitedCheck::of(app, call, until).look()))
 }
 
-fn stop(app: &App, _: Call) -> Handled {
+fn stop(app: &App, call: Call) -> Handled {
     app.jobs.check.stop();
-    Ok(Step::Later(at_its_end(Arc::clone(&app.jobs), Instant::now() + STOPS_WITHIN)))
+    Ok(Step::Later(AwaitedCheck::of(app, call, Instant::now() + STOPS_WITHIN).look()))
 }
 
-/// Replies when the check has ended, or when the time of `wait` is up.
-fn after(app: &App, input: &Input) -> Outcome {
-    let wait = input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
-    at_its_end(Arc::clone(&app.jobs), input.head.arrived + Duration::from_secs(wait))
+/// A caller who waits for the end of the check, and until when.
+struct AwaitedCheck {
+    jobs: Arc<Jobs>,
+    gate: Arc<Gate>,
+    caller: Caller,
+    until: Instant,
 }
 
-fn at_its_end(jobs: Arc<Jobs>, until: Instant) -> Outcome {
-    // The wait begins before the read, so that no change in between is missed.
-    let wait = jobs.check.changed.wait();
-    let newest = jobs.check.newest();
-    if newest.state != CheckState::Running || Instant::now() >= until {
-        return Outcome::Done(Reply::ok(&show(&newest)));
+impl AwaitedCheck {
+    fn of(app: &App, call: Call, until: Instant) -> Self {
+        Self { jobs: Arc::clone(&app.jobs), gate: Arc::clone(&app.gate), caller: call.caller, until }
     }
-    Outcome::Later { wait, until, again: Box::new(move || at_its_end(jobs, until)) }
+
+    /// Replies when the check has ended, or when the time is up.
+    fn look(self) -> Outcome {
+        // The wait begins before the read, so that no change in between is missed.
+        let wait = self.jobs.check.changed.wait();
+        let newest = self.jobs.check.newest();
+        let until = self.until;
+        if newest.state != CheckState::Running || Instant::now() >= until {
+            return Outcome::Done(Reply::ok(&show(&newest)));
+        }
+        Outcome::Later { wait, until, again: Box::new(move || self.again()) }
+    }
+
+    /// Looks again, if the caller would still be admitted.
+    fn again(self) -> Outcome {
+        if self.gate.is_still_good(&self.caller, Action::BoxCheck) {
+            return self.look();
+        }
+        Outcome::Done(render(&codes::INVALID_TOKEN.into(), Taos, self.caller.request_id()))
+    }
 }
 
 fn show(check: &Check) -> Value {

@@ -7,13 +7,15 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::access::{self, Action, AgentRole, Caller};
+use crate::access::{self, Action, AgentRole, Caller, Gate};
+use crate::api::agents::seen_by;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Step, Written};
+use crate::api::engine::dispatch::render;
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::api::engine::slow::WAIT;
-use crate::jobs::operations::progress as work;
+use crate::jobs::operations::{Jobs, progress as work};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
@@ -21,7 +23,6 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
-use crate::store::agents::AgentViewer;
 use crate::store::operations::{self, Operation, OperationFilter, OperationKind, OperationStatus};
 use crate::time::Micros;
 
@@ -158,9 +159,14 @@ fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), 
     Ok(())
 }
 
+/// True if the operation is about an agent that the caller's credential is not for, whoever started it.
+fn is_hidden(caller: &Caller, op: &Operation) -> bool {
+    op.agent_id.as_deref().is_some_and(|agent_id| !caller.may_touch(agent_id))
+}
+
 /// Returns the operation, if the caller may see its agent or started the operation.
 pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Operation, ApiError> {
-    let op = operations::by_id(conn, id)?.ok_or(codes::OPERATION_NOT_FOUND)?;
+    let op = operations::by_id(conn, id)?.filter(|op| !is_hidden(caller, op)).ok_or(codes::OPERATION_NOT_FOUND)?;
     if caller.is_admin() || is_own(caller, &op) {
         return Ok(op);
     }
@@ -179,9 +185,11 @@ fn list(app: &App, call: Call) -> Handled {
         kind: query.word(&KIND)?,
         agent: query.text(&AGENT).map(str::to_owned),
     };
-    let seen = if call.caller.is_admin() { AgentViewer::All } else { AgentViewer::By(call.caller.grantee()) };
-    let own = call.caller.principal_key();
-    let mut take = |op: Operation| list.push((op.created_at, op.id.clone()), &show(&op));
+    let (seen, own) = (seen_by(&call.caller), call.caller.principal_key());
+    let mut take = |op: Operation| {
+        let place = (op.created_at, op.id.clone());
+        if is_hidden(&call.caller, &op) { list.pass(place) } else { list.push(place, &show(&op)) }
+    };
     app.store.lookup(|conn| operations::list(conn, &seen, &own, &filter, &page, &mut take))?;
     Ok(list.reply(&call.input).into())
 }
@@ -189,19 +197,42 @@ fn list(app: &App, call: Call) -> Handled {
 fn get(app: &App, call: Call) -> Handled {
     let wait = call.input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
     let until = call.input.head.arrived + Duration::from_secs(wait);
-    Ok(Step::Later(look(Arc::clone(&app.jobs), call, until)))
+    let awaited = AwaitedOperation { jobs: Arc::clone(&app.jobs), gate: Arc::clone(&app.gate), call, until };
+    Ok(Step::Later(awaited.look()))
 }
 
-/// Replies if the operation has ended or the time is up; otherwise looks again whenever some operation has changed.
-fn look(jobs: Arc<crate::jobs::operations::Jobs>, call: Call, until: Instant) -> Outcome {
-    let wait = jobs.changed.wait();
-    let found = jobs.store.read(|conn| find(conn, &call.caller, call.input.param(0)));
-    match found {
-        Ok(op) if op.is_finished() || Instant::now() >= until => Outcome::Done(Reply::ok(&show(&op))),
-        Ok(_) => Outcome::Later { wait, until, again: Box::new(move || look(jobs, call, until)) },
-        Err(error) => {
-            Outcome::Done(crate::api::engine::dispatch::render(&error, call.input.dialect, call.caller.request_id()))
+/// A caller who waits for the end of an operation, and until when.
+struct AwaitedOperation {
+    jobs: Arc<Jobs>,
+    gate: Arc<Gate>,
+    call: Call,
+    until: Instant,
+}
+
+impl AwaitedOperation {
+    /// Replies if the operation has ended or the time is up; otherwise looks again whenever some operation has changed.
+    fn look(self) -> Outcome {
+        // The wait begins before the read, so that no change in between is missed.
+        let wait = self.jobs.changed.wait();
+        let found = self.jobs.store.read(|conn| find(conn, &self.call.caller, self.call.input.param(0)));
+        let until = self.until;
+        match found {
+            Ok(op) if op.is_finished() || Instant::now() >= until => Outcome::Done(Reply::ok(&show(&op))),
+            Ok(_) => Outcome::Later { wait, until, again: Box::new(move || self.again()) },
+            Err(error) => self.refused(&error),
         }
+    }
+
+    /// Looks again, if the caller would still be admitted.
+    fn again(self) -> Outcome {
+        if self.gate.is_still_good(&self.call.caller, Action::OperationsRead) {
+            return self.look();
+        }
+        self.refused(&codes::INVALID_TOKEN.into())
+    }
+
+    fn refused(&self, error: &ApiError) -> Outcome {
+        Outcome::Done(render(error, self.call.input.dialect, self.call.caller.request_id()))
     }
 }
 
