@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 /// Locks a mutex, even if a thread panicked while it held the lock: no code here leaves a state half changed.
@@ -122,6 +122,7 @@ impl Pause {
 /// A thread that works when an event tells it to. Dropping it tells the thread to end and waits for its end.
 pub struct EventThread {
     close: Box<dyn Fn() + Send + Sync>,
+    id: ThreadId,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -160,7 +161,7 @@ impl EventThread {
         work: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(work)?;
-        Ok(Self { close: Box::new(close), thread: Mutex::new(Some(thread)) })
+        Ok(Self { close: Box::new(close), id: thread.thread().id(), thread: Mutex::new(Some(thread)) })
     }
 
     /// Tells the thread to end and waits for its end.
@@ -169,9 +170,14 @@ impl EventThread {
         let thread = lock(&self.thread).take();
         // The thread may hold the last reference to its owner. Then this code runs on the thread itself, which is about
         // to end and must not wait for itself.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
+        if let Some(thread) = thread.filter(|_| !self.is_current()) {
             let _ = thread.join();
         }
+    }
+
+    /// True if the caller runs on this thread.
+    pub fn is_current(&self) -> bool {
+        thread::current().id() == self.id
     }
 
     /// False once the thread has ended.

@@ -39,6 +39,7 @@ mod support;
 mod test_runtime;
 
 mod a_frozen_agent_keeps_its_work;
+mod a_full_queue_stops_no_write;
 mod a_node_that_hangs_stops_nobody;
 mod a_queue_is_worked_off_while_its_workers_are_killed;
 mod a_refused_agent_asks_its_owner;

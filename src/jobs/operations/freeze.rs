@@ -2,6 +2,7 @@
 //! agree with it. So it may run at any time and any number of times: after the request, after a crash, and whenever the
 //! reconciler finds a difference.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -21,8 +22,11 @@ use crate::time::Micros;
 /// Seconds for one call.
 const CALL: u64 = 40;
 
-/// Queues the work of an operation: one job for each agent, under the agent's own key, so that it runs after earlier
-/// work on that agent.
+/// The most operations that wait for one queued settle of an agent.
+const WAITING: usize = 32;
+
+/// Queues the work of an operation: each agent is settled under its own key, so after earlier work on that agent. Runs
+/// on the writer's thread too, so nothing here waits for a write.
 pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
     let payload: Value = serde_json::from_str(&op.payload).unwrap_or_default();
     let agents: Vec<(String, String)> = serde_json::from_value(payload["agents"].clone()).unwrap_or_default();
@@ -36,16 +40,7 @@ pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
         tally.one_less(jobs);
     }
     for (id, slug) in agents {
-        let part = Arc::clone(&tally);
-        let name = slug.clone();
-        let queued = jobs.run(Some(&id.clone()), move |jobs| {
-            part.add(name, &settle(jobs, &id));
-            part.one_less(jobs);
-        });
-        if let Err(error) = queued {
-            tally.add(slug, &Err(error));
-            tally.one_less(jobs);
-        }
+        queue(jobs, &id, Some(FreezePart { tally: Arc::clone(&tally), slug }));
     }
 }
 
@@ -58,18 +53,6 @@ struct FreezeTally {
 }
 
 impl FreezeTally {
-    fn add(&self, slug: String, result: &Result<(), OperationError>) {
-        let told = match result {
-            Ok(()) => json!({"success": true}),
-            Err(error) => {
-                let cause = error.cause().unwrap_or_else(|| "-".into());
-                log::error!("the container of agent {slug}: {error} ({cause}); the reconciler tries again");
-                json!({"success": false, "error": error.slug()})
-            }
-        };
-        lock(&self.results).insert(slug, told);
-    }
-
     fn one_less(&self, jobs: &Arc<Jobs>) {
         if self.left.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
@@ -78,7 +61,95 @@ impl FreezeTally {
         let mut answer = self.answer.clone();
         answer["containers"] = Value::Object(results);
         // If one failed, the others are frozen all the same, and the reply says which one failed.
-        progress::finish(jobs, &self.op, Ok(answer));
+        progress::finish_later(jobs, &self.op, Ok(answer));
+    }
+}
+
+/// One agent of an operation.
+struct FreezePart {
+    tally: Arc<FreezeTally>,
+    slug: String,
+}
+
+impl FreezePart {
+    fn end(self, jobs: &Arc<Jobs>, result: &Result<(), OperationError>) {
+        let told = match result {
+            Ok(()) => json!({"success": true}),
+            Err(error) => json!({"success": false, "error": error.slug()}),
+        };
+        lock(&self.tally.results).insert(self.slug, told);
+        self.tally.one_less(jobs);
+    }
+}
+
+/// The agents whose settle is queued and has not begun, with the operations that wait for it. It does what the row says
+/// when it begins, so one serves all of them: an owner who freezes and thaws again and again takes one place in the
+/// queue that all owners share.
+#[derive(Default)]
+pub(super) struct QueuedSettles(Mutex<HashMap<String, Vec<FreezePart>>>);
+
+/// What became of a settle that somebody wants.
+enum SettleWanted {
+    /// It must be queued.
+    New,
+    /// One is queued already.
+    Queued,
+    /// One is queued already, and too many operations wait for it.
+    TooMany(FreezePart),
+}
+
+impl QueuedSettles {
+    fn want(&self, agent_id: &str, part: Option<FreezePart>) -> SettleWanted {
+        let mut queued = lock(&self.0);
+        let Some(parts) = queued.get_mut(agent_id) else {
+            queued.insert(agent_id.to_owned(), part.into_iter().collect());
+            return SettleWanted::New;
+        };
+        match part {
+            Some(part) if parts.len() >= WAITING => SettleWanted::TooMany(part),
+            part => {
+                parts.extend(part);
+                SettleWanted::Queued
+            }
+        }
+    }
+
+    /// Takes those who wait; a settle that is wanted from now on is queued anew.
+    fn take(&self, agent_id: &str) -> Vec<FreezePart> {
+        lock(&self.0).remove(agent_id).unwrap_or_default()
+    }
+}
+
+/// Queues the settle of an agent, unless one is queued. `part` waits for it.
+fn queue(jobs: &Arc<Jobs>, agent_id: &str, part: Option<FreezePart>) {
+    match jobs.settles.want(agent_id, part) {
+        SettleWanted::Queued => {}
+        SettleWanted::TooMany(part) => part.end(jobs, &Err(OperationError::Busy)),
+        SettleWanted::New => {
+            let id = agent_id.to_owned();
+            let queued = jobs.run(Some(agent_id), move |jobs| {
+                let parts = jobs.settles.take(&id);
+                end(jobs, &id, parts, &settle(jobs, &id));
+            });
+            if queued.is_err() {
+                end(jobs, agent_id, jobs.settles.take(agent_id), &queued);
+            }
+        }
+    }
+}
+
+fn end(jobs: &Arc<Jobs>, agent_id: &str, parts: Vec<FreezePart>, result: &Result<(), OperationError>) {
+    if let Err(error) = result {
+        let cause = error.cause().unwrap_or_else(|| "-".into());
+        // The reconciler tries every few seconds; only what somebody asked for is worth an error.
+        let level = if parts.is_empty() { log::Level::Warn } else { log::Level::Error };
+        log::log!(
+            level,
+            "agent {agent_id}: its container is not settled: {error} ({cause}); the reconciler tries again"
+        );
+    }
+    for part in parts {
+        part.end(jobs, result);
     }
 }
 
@@ -121,15 +192,7 @@ pub fn is_due(agent: &Agent, status: Status) -> bool {
 
 /// Settles one agent in the background.
 pub fn settle_later(jobs: &Arc<Jobs>, agent_id: &str) {
-    let id = agent_id.to_owned();
-    let queued = jobs.run(Some(agent_id), move |jobs| {
-        if let Err(error) = settle(jobs, &id) {
-            log::warn!("the container of agent {id} could not be frozen or unfrozen yet: {error}");
-        }
-    });
-    if queued.is_err() {
-        log::warn!("the container of agent {agent_id} has to wait: too much is queued");
-    }
+    queue(jobs, agent_id, None);
 }
 
 /// Who freezes an agent, and why.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::check::DatabaseCheck;
 use super::error::OperationError;
+use super::freeze::QueuedSettles;
 use super::nodes::{NodeHandle, Nodes};
 use super::runner::Runner;
 use super::sockets::AgentSockets;
@@ -56,6 +57,8 @@ pub struct Jobs {
     pub(crate) began: Micros,
     /// The ids of agents whose failed deployment is being removed.
     pub(super) removals: Mutex<HashSet<String>>,
+    /// The freezes and thaws of containers that wait to be carried out.
+    pub(super) settles: QueuedSettles,
     /// The last logged error of a runtime that does not reply.
     away: Mutex<Option<String>>,
     /// True while the start-up migration has not reached the runtime yet.
@@ -130,6 +133,7 @@ impl Jobs {
             migration_due: AtomicBool::new(false),
             away: Mutex::default(),
             removals: Mutex::default(),
+            settles: QueuedSettles::default(),
             ends: Arc::default(),
             containers: Containers::new(settings.runtime),
             changed: Signal::new(),

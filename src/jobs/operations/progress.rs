@@ -67,26 +67,15 @@ pub fn take_up_with(jobs: &Arc<Jobs>, op: &Operation, env: Env) {
         OperationKind::Freeze | OperationKind::Thaw => return freeze::take_up(jobs, op),
         _ => {}
     }
-    let id = op.id.clone();
     // Backups run one after the other, as the operations on one agent do.
     let key = op.agent_id.as_deref().or((op.kind == OperationKind::Backup).then_some("backup"));
     let queued = jobs.run(key, {
-        let id = id.clone();
+        let id = op.id.clone();
         move |jobs| carry_out(jobs, &id, &env)
     });
     if let Err(error) = queued {
-        let jobs = Arc::clone(jobs);
         // Otherwise the row would stay open for ever.
-        let op = op.clone();
-        jobs.clone().store.submit(
-            move |conn| end_row(conn, &op, &Err(error), Micros::now()),
-            move |ended: store::Result<()>| {
-                if let Err(error) = ended {
-                    log::error!("operation {id} could not be ended: {error}");
-                }
-                jobs.changed.raise();
-            },
-        );
+        finish_later(jobs, op, Err(error));
     }
 }
 
@@ -133,19 +122,34 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
     }
 }
 
-/// Ends an operation: writes its row and its audit row, and ends its bulk operation if it was the last part.
+/// Ends an operation: writes its row and its audit row, and ends its bulk operation if it was the last part. Waits until
+/// that is on disk, so it must not be called on the writer's thread.
 pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: OperationResult) {
-    if let Err(error) = &ended {
+    note_failure(op, &ended);
+    let row = op.clone();
+    let written = jobs.store.write(move |conn| end_row(conn, &row, &ended, Micros::now()));
+    finished(jobs, &op.id, written);
+}
+
+/// As [`finish`], without waiting: for callers that may run on the writer's thread.
+pub fn finish_later(jobs: &Arc<Jobs>, op: &Operation, ended: OperationResult) {
+    note_failure(op, &ended);
+    let (row, id, told) = (op.clone(), op.id.clone(), Arc::clone(jobs));
+    jobs.store
+        .submit(move |conn| end_row(conn, &row, &ended, Micros::now()), move |written| finished(&told, &id, written));
+}
+
+fn note_failure(op: &Operation, ended: &OperationResult) {
+    if let Err(error) = ended {
         let cause = error.cause().unwrap_or_else(|| "-".into());
         log::warn!("operation {} ({}) ended with {error} ({cause})", op.id, op.kind);
     }
-    let written = jobs.store.write({
-        let op = op.clone();
-        move |conn| end_row(conn, &op, &ended, Micros::now())
-    });
+}
+
+fn finished(jobs: &Jobs, id: &str, written: store::Result<()>) {
     if let Err(error) = written {
         // The row stays open, and the next start ends it.
-        log::error!("operation {} could not be ended: {error}", op.id);
+        log::error!("operation {id} could not be ended: {error}");
     }
     jobs.changed.raise();
 }

@@ -77,7 +77,8 @@ impl Writer {
         }
     }
 
-    /// Runs `work` and waits until it is on disk.
+    /// Runs `work` and waits until it is on disk. The writer's own thread must not wait for itself: there it gets an
+    /// error at once.
     ///
     /// # Errors
     /// The work's own error, or any [`StoreError`].
@@ -87,11 +88,7 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
-        let (sender, receiver) = sync_channel(1);
-        self.submit(label, work, move |result| {
-            let _ = sender.send(result);
-        });
-        receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
+        self.wait(label, false, work)
     }
 
     /// Like [`Writer::write`], for changes that are not worth a new backup.
@@ -104,9 +101,23 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
+        self.wait(label, true, work)
+    }
+
+    fn wait<T, E, F>(&self, label: Label, light: bool, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        if self.thread.is_current() {
+            let why = format!("the write at {}:{} would wait for its own thread", label.at.file(), label.at.line());
+            log::error!("{why}: a bug, it must be submitted instead");
+            return Err(StoreError::Other(why).into());
+        }
         let (sender, receiver) = sync_channel(1);
         let done = move |result| drop(sender.send(result));
-        self.queue(Box::new(WriteWork { label, light: true, work: Some(work), result: None, done }));
+        self.queue(Box::new(WriteWork { label, light, work: Some(work), result: None, done }));
         receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
     }
 

@@ -216,3 +216,27 @@ fn a_batch_is_one_commit_and_each_commit_is_synced() {
     assert_eq!(seen(), 5);
     assert_eq!(receiver.recv().unwrap().unwrap(), ("wal".to_owned(), 2), "WAL, synchronous FULL");
 }
+
+#[test]
+fn a_write_on_the_writers_own_thread_is_refused_instead_of_waiting_for_itself() {
+    let Held { writer, go, answers: (to, told), _dir, .. } = held("itself", "");
+    let writer = Arc::new(writer);
+    let (inner, light) = (Arc::clone(&writer), to.clone());
+    writer.submit(
+        HERE,
+        |conn| put(conn, 1, 10),
+        move |_| {
+            to.send((2, inner.write(HERE, |conn| put(conn, 2, 10)))).unwrap();
+            light.send((3, inner.write_light(HERE, |conn| put(conn, 3, 10)))).unwrap();
+        },
+    );
+    go.send(()).unwrap();
+    for n in [2, 3] {
+        let answer = told.recv_timeout(Duration::from_secs(20)).expect("an answer");
+        assert!(
+            matches!(&answer, (of, Err(StoreError::Other(why))) if *of == n && why.contains("own thread")),
+            "{answer:?}"
+        );
+    }
+    assert!(matches!(writer.write(HERE, |conn| put(conn, 4, 10)), Ok(4)));
+}
