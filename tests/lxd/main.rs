@@ -17,6 +17,7 @@ macro_rules! on_both {
 mod classic_only;
 mod client;
 mod commands;
+mod consoles_stay_with_their_container;
 mod detection;
 mod fake;
 #[allow(dead_code, reason = "the daemon's tests use all of it")]

@@ -21,6 +21,11 @@ impl IncusLxd {
     pub(super) fn make(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error> {
         let deadline = until.deadline;
         spec.check()?;
+        {
+            // An earlier container of this name may have gone without this driver.
+            let _lock = self.locks.lock(&[name], deadline)?;
+            self.forget(name);
+        }
         let body = json!({
             "name": name.as_str(),
             "type": "container",

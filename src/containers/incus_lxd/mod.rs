@@ -272,15 +272,17 @@ impl Driver for IncusLxd {
     }
 
     fn delete(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
-        self.consoles.forget(name);
-        self.unended.take(name);
+        let _lock = self.locks.lock(&[name], deadline)?;
         let result = self.rest.operate("DELETE", &url(name), &json!({}), deadline);
+        self.forget(name);
         result.map_err(|error| error.about(name)).or_else(|error| self.unless_stopped(name, error, deadline))
     }
 
     fn rename(&self, name: &ContainerName, to: &ContainerName, deadline: Instant) -> Result<(), Error> {
-        self.consoles.forget(name);
+        let _lock = self.locks.lock(&[name, to], deadline)?;
         let result = self.rest.operate("POST", &url(name), &json!({ "name": to.as_str() }), deadline);
+        self.forget(name);
+        self.forget(to);
         let Err(error) = result.map_err(|error| error.about(name)) else { return Ok(()) };
         if matches!(error, Error::Refused(_) | Error::Failed(_)) && self.instance(to, deadline).is_ok() {
             // Incus may fail after it has renamed, so the name that exists decides.
@@ -368,6 +370,14 @@ impl Driver for IncusLxd {
 }
 
 impl IncusLxd {
+    /// Forgets what was read of the container with this name: from now on the name may be another one's. The caller
+    /// holds its lock, so no read that began before keeps anything afterwards. It forgets after a failure too, because
+    /// the runtime may have done it all the same.
+    fn forget(&self, name: &ContainerName) {
+        self.consoles.forget(name);
+        self.unended.take(name);
+    }
+
     /// Turns a failure into a refusal if its cause is that the container runs.
     fn unless_stopped(&self, name: &ContainerName, error: Error, deadline: Instant) -> Result<(), Error> {
         if !matches!(error, Error::Failed(_)) || self.status(name, deadline)? == Status::Stopped {
