@@ -28,6 +28,7 @@ mod kept_output;
 #[path = "../lxd/node.rs"]
 #[allow(dead_code, reason = "the drivers' tests use all of it")]
 mod node;
+mod pretend;
 #[path = "../console/site.rs"]
 #[allow(dead_code, reason = "the console's tests use all of it")]
 mod site;
@@ -44,6 +45,7 @@ mod a_node_that_hangs_stops_nobody;
 mod a_queue_is_worked_off_while_its_workers_are_killed;
 mod a_refused_agent_asks_its_owner;
 mod a_runtime_that_is_away_leaves_nothing;
+mod a_start_renews_only_what_was_stopped;
 mod a_swapped_mount_is_not_followed;
 mod a_tripwire_inside_tells_the_owner;
 mod agents_come_and_go_in_parallel;

@@ -53,6 +53,11 @@ pub struct Fake {
 impl Fake {
     /// Takes each reply from `answer`, which gets the request line without the version, such as `GET /1.0`.
     pub fn new(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        Self::reading(move |line, _| answer(line))
+    }
+
+    /// Like [`Fake::new`], for an `answer` that gets the request's body too.
+    pub fn reading(answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Self {
         let folder = Folder::new();
         let listener = UnixListener::bind(folder.0.join("api.sock")).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -77,7 +82,7 @@ impl Fake {
 }
 
 /// Reads one request and answers it.
-pub fn serve(stream: impl Read + Write, log: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Answer) {
+pub fn serve(stream: impl Read + Write, log: &Mutex<Vec<String>>, answer: &dyn Fn(&str, &str) -> Answer) {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -92,11 +97,12 @@ pub fn serve(stream: impl Read + Write, log: &Mutex<Vec<String>>, answer: &dyn F
     }
     let mut body = vec![0; length];
     let _ = reader.read_exact(&mut body);
-    log.lock().unwrap().push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));
+    let body = String::from_utf8_lossy(&body);
+    log.lock().unwrap().push(format!("{head}\r\n{body}"));
     let first = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1");
     let mut stream = reader.into_inner();
     // The client may have gone, as some tests intend.
-    let _ = match answer(first) {
+    let _ = match answer(first, &body) {
         Answer::Body(status, body) => {
             write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nETag: \"e1\"\r\n\r\n{body}", body.len())
         }

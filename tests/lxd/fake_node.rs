@@ -39,7 +39,7 @@ impl FakeNode {
                 let (config, answer, log) = (Arc::clone(&config), Arc::clone(&answer), Arc::clone(&log));
                 thread::spawn(move || {
                     let tls = ServerConnection::new(config).expect("a connection");
-                    serve(StreamOwned::new(tls, stream), &log, &*answer);
+                    serve(StreamOwned::new(tls, stream), &log, &|line, _| answer(line));
                 });
             }
         });

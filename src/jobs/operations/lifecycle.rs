@@ -9,7 +9,7 @@ use super::error::OperationError;
 use super::mounts;
 use super::progress::{OperationResult, agent_of, step};
 use crate::closed_set::closed_set;
-use crate::containers::{ContainerName, ContainerPlace, Driver};
+use crate::containers::{ContainerName, ContainerPlace, Driver, Status};
 use crate::jobs::operations::{Jobs, within};
 use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery};
 use crate::store::operations::{Operation, OperationKind};
@@ -69,6 +69,12 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Operati
     }
     let (name, driver) = (container(&agent)?, jobs.driver_of(&agent)?);
     step(jobs, op, doing(action), 10)?;
+    // Starting a container that runs or is frozen does nothing to its processes.
+    let renews = match action {
+        LifecycleAction::Start => !matches!(driver.get(&name, within(CALL))?.status, Status::Running | Status::Frozen),
+        LifecycleAction::Stop | LifecycleAction::Restart => true,
+        LifecycleAction::Pause | LifecycleAction::Resume => false,
+    };
     match action {
         LifecycleAction::Start => mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?,
         LifecycleAction::Stop => driver.stop(&name, GRACE, true, within(CALL))?,
@@ -86,7 +92,7 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Operati
     if matches!(action, LifecycleAction::Start | LifecycleAction::Restart) {
         open_way(jobs, driver.as_ref(), &agent, &name)?;
     }
-    note(jobs, &agent, action)?;
+    note(jobs, &agent, action, renews)?;
     Ok(result(action, &agent))
 }
 
@@ -120,16 +126,16 @@ pub fn open_way(
     Ok(driver.ensure_proxy(name, &socket, within(CALL))?)
 }
 
-/// Stores the agent's new state. After a start its processes have the environment of the last delivery.
-fn note(jobs: &Arc<Jobs>, agent: &Agent, action: LifecycleAction) -> Result<(), OperationError> {
+/// Stores the agent's new state. `renews`: no process of before is left, so those that run now or will run have the
+/// environment of the last delivery.
+fn note(jobs: &Arc<Jobs>, agent: &Agent, action: LifecycleAction, renews: bool) -> Result<(), OperationError> {
     let (status, paused) = match action {
         LifecycleAction::Start | LifecycleAction::Restart => (AgentStatus::Running, false),
         LifecycleAction::Stop => (AgentStatus::Stopped, false),
         LifecycleAction::Pause => (agent.status, true),
         LifecycleAction::Resume => (agent.status, false),
     };
-    let fresh = matches!(action, LifecycleAction::Start | LifecycleAction::Restart | LifecycleAction::Stop)
-        && agent.token_delivery == Some(TokenDelivery::PendingRestart);
+    let fresh = renews && agent.token_delivery == Some(TokenDelivery::PendingRestart);
     let id = agent.id.clone();
     jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();

@@ -1,0 +1,132 @@
+//! A daemon on a pretended Incus: its containers are only names with a state, and it fails or hangs as the test sets.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::fake::{Answer, Fake};
+use crate::fake_node::GREETING;
+use crate::support::{Daemon, Reply};
+
+#[derive(Default)]
+pub struct Pretended {
+    /// By name: the status, and the configuration.
+    pub containers: BTreeMap<String, (String, Map<String, Value>)>,
+    /// Requests whose line contains this text fail.
+    pub fails: Option<&'static str>,
+    /// Requests whose line contains this text do not get a reply yet.
+    pub hangs: Option<&'static str>,
+    /// The actions that a container was asked for, such as `start`.
+    pub actions: Vec<String>,
+}
+
+pub struct Pretend {
+    pub daemon: Daemon,
+    state: Arc<Mutex<Pretended>>,
+    _fake: Fake,
+}
+
+impl Pretend {
+    pub fn start() -> Self {
+        let state = Arc::<Mutex<Pretended>>::default();
+        let seen = Arc::clone(&state);
+        let fake = Fake::reading(move |line, body| {
+            let now = || seen.lock().unwrap();
+            while now().hangs.is_some_and(|text| line.contains(text)) {
+                thread::sleep(Duration::from_millis(10));
+            }
+            let failing = now().fails.is_some_and(|text| line.contains(text));
+            if failing { Answer::error(500, "out of order") } else { now().answer(line, body) }
+        });
+        let socket = fake.socket();
+        let socket = socket.to_str().expect("a path");
+        let daemon = Daemon::with(&["--containers", "incus", "--containers-socket", socket], &[]);
+        Self { daemon, state, _fake: fake }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, Pretended> {
+        self.state.lock().unwrap()
+    }
+
+    pub fn status(&self, container: &str) -> String {
+        self.state().containers[container].0.clone()
+    }
+
+    /// Creates an agent whose container is in this state. Returns the agent's id.
+    #[track_caller]
+    pub fn agent(&self, name: &str, status: &str) -> String {
+        let id = self.daemon.agent(name);
+        let container = format!("taos-agent-{name}");
+        let config = Map::from_iter([("user.taosd.owner".to_owned(), json!(id))]);
+        self.state().containers.insert(container.clone(), (status.to_owned(), config));
+        let placed = "UPDATE agents SET container_name = ?1, container_runtime = 'incus', status = 'running',
+            token_delivery = 'delivered' WHERE id = ?2";
+        self.daemon.execute(placed, [container.as_str(), &id]);
+        id
+    }
+
+    /// Sends a request without a body and waits for the end of its operation.
+    #[track_caller]
+    pub fn act(&self, method: &str, path: &str) -> Reply {
+        self.daemon.operator().send(method, &format!("{path}?wait=20"), None)
+    }
+}
+
+impl Pretended {
+    fn answer(&mut self, line: &str, body: &str) -> Answer {
+        let (verb, path) = line.split_once(' ').expect("a request line");
+        let path = path.split('?').next().unwrap_or_default();
+        match (verb, path) {
+            ("GET", "/1.0") => Answer::sync(GREETING),
+            ("GET", "/1.0/images/aliases") => Answer::sync("[]"),
+            ("GET", "/1.0/instances") => {
+                let all = self.containers.iter().map(|(name, told)| shown(name, told));
+                Answer::sync(&Value::from_iter(all).to_string())
+            }
+            ("GET", path) if path.starts_with("/1.0/operations/ab-12") => Answer::sync(r#"{"status_code":200}"#),
+            _ => match path.strip_prefix("/1.0/instances/") {
+                Some(rest) => self.about(verb, rest, &serde_json::from_str(body).unwrap_or_default()),
+                None => Answer::error(404, "not found"),
+            },
+        }
+    }
+
+    fn about(&mut self, verb: &str, rest: &str, body: &Value) -> Answer {
+        let (name, part) = rest.split_once('/').unwrap_or((rest, ""));
+        let Some(told) = self.containers.get_mut(name) else { return Answer::error(404, "not found") };
+        match (verb, part) {
+            ("GET", "") => return Answer::sync(&shown(name, told).to_string()),
+            ("GET", _) => return Answer::error(404, "not found"),
+            (_, "files") => return Answer::sync("{}"),
+            ("PATCH", "") => told.1.extend(body["config"].as_object().cloned().unwrap_or_default()),
+            ("DELETE", "") => drop(self.containers.remove(name)),
+            ("POST", "") if told.0 != "Stopped" => return Answer::error(400, "it runs"),
+            ("POST", "") => {
+                let told = self.containers.remove(name).expect("it is there");
+                self.containers.insert(body["name"].as_str().expect("a name").to_owned(), told);
+            }
+            ("PUT", "state") => {
+                let action = body["action"].as_str().expect("an action");
+                self.actions.push(action.to_owned());
+                let to = match action {
+                    "stop" => "Stopped",
+                    "freeze" => "Frozen",
+                    _ => "Running",
+                };
+                if told.0 == to {
+                    return Answer::error(400, "it is that already");
+                }
+                to.clone_into(&mut told.0);
+            }
+            _ => {}
+        }
+        Answer::operation()
+    }
+}
+
+fn shown(name: &str, (status, config): &(String, Map<String, Value>)) -> Value {
+    json!({"name": name, "status": status, "config": config, "devices": {}, "architecture": "x", "profiles": []})
+}
