@@ -55,6 +55,7 @@ mod an_agent_asks_its_owner_by_mcp;
 mod an_agent_is_deployed_in_a_browser;
 mod archives_lose_nothing;
 mod containers_are_told_apart;
+mod containers_keep_their_names;
 mod crashes_leave_one_token;
 mod deployments_are_checked;
 mod failing_runtimes_keep_the_old_token;

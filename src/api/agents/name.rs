@@ -2,10 +2,11 @@
 
 use rusqlite::Connection;
 
+use crate::containers::{ContainerName, ContainerPlace, NodeName};
 use crate::limits::{NAME_CHARS, SLUG_BYTES};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store::agents::name_is_taken;
+use crate::store::agents::{container_is_taken, name_is_taken};
 use crate::store::is_id;
 
 /// Words that paths have in the place of a slug.
@@ -85,8 +86,33 @@ fn cut(slug: &str, bytes: usize) -> &str {
 /// # Errors
 /// `slug_collision_unresolvable`, or a `StoreError`.
 pub fn free_slug(conn: &Connection, base: &str) -> Result<String, ApiError> {
-    let is_free =
-        |slug: &str| -> Result<bool, ApiError> { Ok(!RESERVED.contains(&slug) && !name_is_taken(conn, slug)?) };
+    first_free(base, |slug| is_free(conn, slug))
+}
+
+/// As [`free_slug`], for an agent whose container gets the slug's name on `node`: the name of another agent's container
+/// there is not free either. A container keeps its name if its agent is renamed, or archived without it.
+///
+/// # Errors
+/// Those of [`free_slug`].
+pub fn free_slug_with_container(
+    conn: &Connection,
+    base: &str,
+    agent_id: &str,
+    node: Option<&NodeName>,
+) -> Result<String, ApiError> {
+    first_free(base, |slug| {
+        let container = ContainerName::for_agent(slug)
+            .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
+        let stored = ContainerPlace { node: node.cloned(), container }.to_string();
+        Ok(is_free(conn, slug)? && !container_is_taken(conn, &stored, agent_id)?)
+    })
+}
+
+fn is_free(conn: &Connection, slug: &str) -> Result<bool, ApiError> {
+    Ok(!RESERVED.contains(&slug) && !name_is_taken(conn, slug)?)
+}
+
+fn first_free(base: &str, is_free: impl Fn(&str) -> Result<bool, ApiError>) -> Result<String, ApiError> {
     if is_free(base)? {
         return Ok(base.to_owned());
     }

@@ -236,6 +236,14 @@ impl AwaitedOperation {
     }
 }
 
+fn not_cancellable(op: &Operation) -> ApiError {
+    let error = ApiError::new(codes::NOT_CANCELLABLE);
+    if op.kind == OperationKind::Archive && op.status == OperationStatus::Queued {
+        return error.detail("The agent is archived already, so its container has to be archived as well.");
+    }
+    error
+}
+
 /// Cancels an operation. A queued one ends here; a running one ends itself at its next step.
 fn cancel(app: &App, call: Call) -> Handled {
     let jobs = Arc::clone(&app.jobs);
@@ -246,7 +254,7 @@ fn cancel(app: &App, call: Call) -> Handled {
             return Err(codes::OPERATION_FINISHED.into());
         }
         if !work::is_cancellable(&op) {
-            return Err(codes::NOT_CANCELLABLE.into());
+            return Err(not_cancellable(&op));
         }
         if op.status == OperationStatus::Queued {
             work::cancel_waiting(tx.conn, &op, tx.now)?;

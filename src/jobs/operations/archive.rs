@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::delivery::Terms;
 use super::deploy::remove;
@@ -30,6 +30,16 @@ const SNAPSHOT: u64 = 600;
 
 fn bad_name(why: impl ToString) -> OperationError {
     OperationError::Internal(why.to_string())
+}
+
+/// The payload of an operation that archives the container of an agent whose record is archived already.
+pub fn record_first() -> Value {
+    json!({"record": "archived"})
+}
+
+/// True if the operation's agent was archived when the operation was requested.
+pub fn is_record_first(op: &Operation) -> bool {
+    op.payload == record_first().to_string()
 }
 
 /// The archived container of an agent and its snapshot; `None` if there is no container.
@@ -115,7 +125,8 @@ fn move_away(
     Ok((to, Some(snapshot)))
 }
 
-/// Renames a container. If the runtime's reply is lost, the containers themselves show whether it was renamed.
+/// Renames a container, unless it has the name already: an agent may have been archived without it. If the runtime's
+/// reply is lost, the containers themselves show whether it was renamed.
 fn rename(driver: &dyn Driver, from: &ContainerName, to: &ContainerName, agent: &Agent) -> Result<(), Error> {
     match driver.rename(from, to, within(CALL)) {
         Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
@@ -136,6 +147,9 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> OperationRes
         "name": agent.slug,
         "archived_at": now.millis(),
         "snapshot_name": moved.as_ref().and_then(|(_, snapshot)| snapshot.as_ref()),
+    if from == to {
+        return Ok(());
+    }
     });
     jobs.store.write(move |conn| -> store::Result<()> {
         match (&moved, &agent.container_runtime) {
@@ -202,7 +216,7 @@ pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
 
 /// The slug and the container name that a restore has stored in its payload.
 fn wanted_name(op: &Operation) -> Result<(String, ContainerName), OperationError> {
-    let payload: serde_json::Value = serde_json::from_str(&op.payload).map_err(bad_name)?;
+    let payload: Value = serde_json::from_str(&op.payload).map_err(bad_name)?;
     let slug = payload["slug"].as_str().unwrap_or("").to_owned();
     let to = ContainerName::for_agent(&slug).map_err(bad_name)?;
     Ok((slug, to))
@@ -215,6 +229,8 @@ fn bring_back(
     agent: &Agent,
     slug: &str,
     to: &ContainerName,
+    // It may run still, with a token that is dead, if the agent was archived without it.
+    driver.stop(&from, GRACE, true, within(CALL))?;
     from: &ContainerName,
 ) -> OperationResult {
     let revived = revive(jobs, op, agent, slug, to).and_then(|live| finish_restore(jobs, op, &live, to).map(|()| live));
@@ -227,7 +243,7 @@ fn bring_back(
     }
 }
 
-fn restored(agent: &Agent) -> serde_json::Value {
+fn restored(agent: &Agent) -> Value {
     json!({
         "status": "restored",
         "id": agent.id,

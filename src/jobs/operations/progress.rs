@@ -47,9 +47,12 @@ pub fn action(kind: OperationKind) -> &'static str {
 /// True for an operation that may be cancelled now: a running deployment, or a queued operation of most kinds.
 pub fn is_cancellable(op: &Operation) -> bool {
     match op.status {
-        OperationStatus::Queued => {
-            !matches!(op.kind, OperationKind::Bulk | OperationKind::Freeze | OperationKind::Thaw)
-        }
+        OperationStatus::Queued => match op.kind {
+            OperationKind::Bulk | OperationKind::Freeze | OperationKind::Thaw => false,
+            // The agent is archived already; only its container is left to do.
+            OperationKind::Archive => !archive::is_record_first(op),
+            _ => true,
+        },
         OperationStatus::Running => op.kind == OperationKind::Deploy,
         OperationStatus::Succeeded | OperationStatus::Failed | OperationStatus::Cancelled => false,
     }

@@ -13,6 +13,7 @@ use crate::time::Micros;
 
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
     OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
+const CONTAINER_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE container_name = ?1 AND id <> ?2)";
 const SLEEPS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 AND archived_at IS NULL AND wake <> 'none'
     AND paused = 0 AND frozen_at IS NULL AND container_name IS NOT NULL AND (status = 'stopped' OR asleep_at IS NOT NULL))";
 const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1)";
@@ -210,6 +211,15 @@ pub fn without_containers(conn: &Connection, slug: &str) -> Result<Option<Agent>
 /// Any `StoreError`.
 pub fn name_is_taken(conn: &Connection, lower: &str) -> Result<bool> {
     Ok(conn.prepare_cached(NAME_IS_TAKEN)?.query_row([lower], |row| row.get(0))?)
+}
+
+/// Returns true if another agent, live or archived, has the container with this stored name. It may outlive that
+/// agent's slug.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn container_is_taken(conn: &Connection, stored: &str, agent_id: &str) -> Result<bool> {
+    Ok(conn.prepare_cached(CONTAINER_IS_TAKEN)?.query_row([stored, agent_id], |row| row.get(0))?)
 }
 
 /// A filter for lists of agents.

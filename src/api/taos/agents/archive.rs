@@ -11,6 +11,7 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::Listing;
 use crate::api::engine::slow::Slow;
+use crate::containers::ContainerPlace;
 use crate::jobs::operations::archive::purge_parts;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -80,11 +81,13 @@ pub(crate) fn restore(app: &App, call: Call) -> Handled {
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
         let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
-        let slug = name::free_slug(tx.conn, &agent.slug)?;
-        if agent.container_name.is_some() {
+        if let Some(container) = &agent.container_name {
             runtimes.of(&agent)?;
+            let node = ContainerPlace::node_in(container);
+            let slug = name::free_slug_with_container(tx.conn, &agent.slug, &agent.id, node.as_ref())?;
             return slow.promise(tx, OperationKind::Restore, &agent, &json!({"slug": slug}));
         }
+        let slug = name::free_slug(tx.conn, &agent.slug)?;
         agents::restore(tx.conn, &agent.id, &slug, tx.now)?;
         own(tx, &agent.id, &Grantee::User(agent.owner_user_id.clone()))?;
         tx.audit(format!("agent:{}", agent.id))?;

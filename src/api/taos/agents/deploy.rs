@@ -117,7 +117,7 @@ impl DeployRequest {
             model::locate(&config.models, model, pinned.map(model::worker))?;
         }
         let runtime = self.runtime?;
-        let slug = name::free_slug(tx.conn, &name::slug_of(&self.display_name))?;
+        let slug = name::free_slug_with_container(tx.conn, &name::slug_of(&self.display_name), "", self.node.as_ref())?;
         may_mount(&self.roots, tx.caller.user(), &slug)?;
         let mut agent = create::fresh(tx, Birth::named(slug, self.display_name, &self.scopes))?;
         settings::apply(&mut agent, body);
