@@ -39,6 +39,7 @@ mod support;
 #[allow(dead_code, reason = "the drivers' tests use all of it")]
 mod test_runtime;
 
+mod a_failed_archiving_wakes_nobody;
 mod a_frozen_agent_keeps_its_work;
 mod a_full_queue_stops_no_write;
 mod a_node_that_hangs_stops_nobody;

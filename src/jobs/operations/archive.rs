@@ -63,16 +63,35 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     match move_away(jobs, op, &agent, driver.as_ref(), &name) {
         Ok(moved) => archive_record(jobs, &agent, Some(moved)),
         Err(error) => {
-            // An agent that was live stays live, with its token.
-            if agent.archived_at.is_none()
-                && !agent.is_frozen()
-                && state.status != Status::Stopped
-                && let Err(error) = mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())
-            {
-                log::warn!("the container of agent {} could not be started again: {error}", agent.slug);
+            if let Err(error) = go_back(jobs, &agent, driver.as_ref(), &name, state.status) {
+                log::warn!("the container of agent {} is not what it was before: {error}", agent.slug);
             }
             Err(error)
         }
+    }
+}
+
+/// After an archiving that failed: an agent that was live stays live, with its token. If its container ran before, it
+/// runs again. If it was paused or slept, what it had in memory is gone; a start would make it work against its owner's
+/// word, so it stays stopped, and the record says so.
+fn go_back(
+    jobs: &Arc<Jobs>,
+    agent: &Agent,
+    driver: &dyn Driver,
+    name: &ContainerName,
+    before: Status,
+) -> Result<(), OperationError> {
+    match before {
+        _ if agent.archived_at.is_some() => Ok(()),
+        Status::Running if !agent.is_frozen() => mounts::start(jobs, driver, name, within(CALL).into()),
+        Status::Frozen if driver.get(name, within(CALL))?.status == Status::Stopped => {
+            let (id, paused) = (agent.id.clone(), agent.paused);
+            let noted = move |conn: &Connection| {
+                agents::set_status(conn, &id, AgentStatus::Stopped, paused, Micros::now()).map(|_| ())
+            };
+            Ok(jobs.store.write(noted)?)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -128,6 +147,9 @@ fn move_away(
 /// Renames a container, unless it has the name already: an agent may have been archived without it. If the runtime's
 /// reply is lost, the containers themselves show whether it was renamed.
 fn rename(driver: &dyn Driver, from: &ContainerName, to: &ContainerName, agent: &Agent) -> Result<(), Error> {
+    if from == to {
+        return Ok(());
+    }
     match driver.rename(from, to, within(CALL)) {
         Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
             let gone = matches!(driver.get(from, within(CALL)), Err(Error::NotFound(_)));
@@ -147,9 +169,6 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> OperationRes
         "name": agent.slug,
         "archived_at": now.millis(),
         "snapshot_name": moved.as_ref().and_then(|(_, snapshot)| snapshot.as_ref()),
-    if from == to {
-        return Ok(());
-    }
     });
     jobs.store.write(move |conn| -> store::Result<()> {
         match (&moved, &agent.container_runtime) {
@@ -210,6 +229,8 @@ pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     // possible.
     let (slug, to) = wanted_name(op)?;
     step(jobs, op, "renaming the container", 10)?;
+    // It may run still, with a token that is dead, if the agent was archived without it.
+    driver.stop(&from, GRACE, true, within(CALL))?;
     rename(driver.as_ref(), &from, &to, &agent)?;
     bring_back(jobs, op, &agent, &slug, &to, &from)
 }
@@ -229,8 +250,6 @@ fn bring_back(
     agent: &Agent,
     slug: &str,
     to: &ContainerName,
-    // It may run still, with a token that is dead, if the agent was archived without it.
-    driver.stop(&from, GRACE, true, within(CALL))?;
     from: &ContainerName,
 ) -> OperationResult {
     let revived = revive(jobs, op, agent, slug, to).and_then(|live| finish_restore(jobs, op, &live, to).map(|()| live));
@@ -347,7 +366,8 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
         return archive(jobs, op);
     }
     if op.status == OperationStatus::Running && agent.status == AgentStatus::Running {
-        mounts::start(jobs, driver.as_ref(), &lifecycle::container(&agent)?, within(CALL).into())?;
+        let before = if agent.paused || agent.asleep_at.is_some() { Status::Frozen } else { Status::Running };
+        go_back(jobs, &agent, driver.as_ref(), &lifecycle::container(&agent)?, before)?;
     }
     Err(OperationError::Interrupted)
 }
