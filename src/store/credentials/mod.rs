@@ -14,8 +14,8 @@ pub use agent_tokens::{
     retire_agent_token, revoke_agent_tokens, revoke_all_of_agent, revoked_since, set_agent_scopes, set_scopes,
 };
 pub use descent::{
-    LISTED, MadeCredential, MakerTerms, end_of_successor, is_below, kept_below, living_below, made_by, reparent, revoke,
-    scopes_of, terms_of,
+    LISTED, MadeCredential, MakerTerms, end_of_successor, is_below, kept_below, living_below, made_by, reparent,
+    revoke, scopes_of, terms_of,
 };
 pub use holder::{Holder, Holding, Lent, find, find_by_id, find_exchangeable, find_session};
 pub use sets::{CredentialState, KeyAudience, KeyType};
