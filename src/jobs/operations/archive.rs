@@ -39,7 +39,7 @@ pub fn record_first() -> Value {
 
 /// True if the operation's agent was archived when the operation was requested.
 pub fn is_record_first(op: &Operation) -> bool {
-    op.payload == record_first().to_string()
+    serde_json::from_str::<Value>(&op.payload).is_ok_and(|payload| payload == record_first())
 }
 
 /// The archived container of an agent and its snapshot; `None` if there is no container.
