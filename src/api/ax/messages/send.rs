@@ -257,12 +257,7 @@ fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiErr
     };
     let stored = rows::insert(tx.conn, &new)?;
     let at = At { place: stored.place, space_id: &space_id, seq: stored.seq };
-    let of_parent = match &parent {
-        Some(parent) if members::is_member(tx.conn, &space_id, &parent.author, tx.now)? => {
-            Some((parent.author.as_str(), parent.author_name.as_str()))
-        }
-        _ => None,
-    };
+    let of_parent = author_of(tx, &space_id, parent.as_ref())?;
     let mentioned = mentions.iter().chain(&addressee).map(|named| (named.principal.as_str(), named.name.as_str()));
     let recipients = mentioned.chain(of_parent).filter(|(principal, _)| *principal != me);
     let (begun, news_for) = begin_receipts(tx, tools, at, recipients)?;
@@ -278,6 +273,17 @@ fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiErr
     let Workspace { messages_per_space, message_bytes_per_space, .. } = tools.settings;
     let too_full = stored.messages > messages_per_space || stored.bytes > message_bytes_per_space;
     Ok((reply, Some(Sent { space_id, due, too_full, news_for, answered })))
+}
+
+/// Returns the principal and the name of a parent's author, if the author is still in the space.
+fn author_of<'a>(
+    tx: &Tx<'_>,
+    space_id: &str,
+    parent: Option<&'a Message>,
+) -> store::Result<Option<(&'a str, &'a str)>> {
+    let Some(parent) = parent else { return Ok(None) };
+    let is_here = members::is_member(tx.conn, space_id, &parent.author, tx.now)?;
+    Ok(is_here.then_some((parent.author.as_str(), parent.author_name.as_str())))
 }
 
 /// Adds a receipt for each recipient. Returns whether there is one, and the agents for which there is news.
