@@ -133,10 +133,6 @@ fn what_an_old_credential_makes_for_its_agent_ends_with_it() {
     let first = w.daemon.client(&text(&first, "token"));
     let second = issue(&first, json!({"expires_in_days": 30, "grace_seconds": 60}));
     assert_eq!(second["expires_at"], end, "nor does the next");
-    let key = json!({"agent_name": "atlas", "name": "k", "api_key_type": "external"});
-    w.daemon.client(&text(&second, "token")).post("/agent_api_keys", key).expect(200);
-    let count = "SELECT count(*) FROM credentials WHERE kind = 'agent_key' AND expires_at IS NOT NULL";
-    assert_eq!(w.daemon.number(count, []), 1, "nor does a key");
     // The new key and the owner are not bound by it.
     let atlas = exchanged(&w.daemon, &stranger.fetch(&w.daemon).expect(200).json());
     assert_eq!(issue(&w.ann, json!({}))["expires_at"], Value::Null);

@@ -171,3 +171,60 @@ pub fn reparent(conn: &Connection, from: &str, to: Option<&str>, now: Micros) ->
     conn.prepare_cached(REPARENT)?.execute(params![from, to])?;
     joins::hang_on(conn, from, to, now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::AgentKey;
+    use crate::store::agent_keys::{self, NewAgentKey};
+    use crate::store::credentials::KeyType;
+    use crate::store::plans;
+
+    #[test]
+    fn what_was_told_to_end_makes_nothing_for_its_agent_that_lives_longer() {
+        plans::of(|conn| {
+            conn.execute_batch(
+                "PRAGMA foreign_keys = OFF;
+                INSERT INTO joins (id, device_hash, state, name, code, peer, reason, agent_id, is_same, scopes,
+                    decider_id, decided_by, created_at, expires_at, decided_at)
+                    VALUES ('j', zeroblob(32), 'approved', 'a', 'c', 'p', 'r', 'a', 1, '[]', 'u', 'ann', 1, 99, 10);",
+            )
+            .unwrap();
+            let add = |id: &str, agent: &str, made_by: Option<&str>, issued: i64, end: Option<i64>| {
+                let sql = "INSERT INTO credentials (id, kind, key_id, secret_hash, agent_id, made_by, scopes, state,
+                    issued_by, issued_at, expires_at, key_type, label)
+                    VALUES (?1, 'agent_key', substr(?1 || '0000000000', 1, 10), CAST(substr(?1 || printf('%032d', 0), 1, 32)
+                        AS BLOB), ?2, ?3, '[]', 'active', 'u', ?4, ?5, 'external', ?1)";
+                conn.execute(sql, params![id, agent, made_by, issued, end]).unwrap();
+            };
+            add("old", "a", None, 5, Some(20));
+            add("next", "a", Some("old"), 12, Some(18));
+            add("other", "b", Some("old"), 12, None);
+            add("new", "a", Some("users"), 12, Some(30));
+            let end = |credential: &str, agent: &str, wished: Option<i64>| {
+                let maker = Maker { credential: Some(credential.to_owned()), ..Maker::system() };
+                end_of_successor(conn, &maker, agent, wished.map(Micros)).unwrap().map(|at| at.0)
+            };
+            assert_eq!(
+                (end("old", "a", None), end("old", "a", Some(50)), end("old", "a", Some(15))),
+                (Some(20), Some(20), Some(15))
+            );
+            assert_eq!((end("next", "a", None), end("other", "a", None)), (Some(18), Some(20)), "at any depth");
+            assert_eq!((end("old", "b", None), end("new", "a", Some(50))), (None, Some(50)), "nothing else is bound");
+            assert_eq!(end_of_successor(conn, &Maker::system(), "a", None).unwrap(), None);
+            let new = NewAgentKey {
+                id: "key",
+                issued: &AgentKey::generate(),
+                agent_id: "a",
+                name: "k",
+                key_type: KeyType::External,
+                scopes: "[]",
+                maker: &Maker { credential: Some("old".into()), ..Maker::system() },
+                issued_at: Micros(13),
+            };
+            agent_keys::insert(conn, &new).unwrap();
+            let ends = "SELECT expires_at FROM credentials WHERE id = 'key'";
+            assert_eq!(conn.query_row(ends, [], |row| row.get::<_, i64>(0)).unwrap(), 20);
+        });
+    }
+}
