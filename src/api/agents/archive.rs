@@ -8,7 +8,7 @@ use super::frozen;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Tx, Written};
 use crate::api::engine::slow::{Slow, refuse_busy};
-use crate::jobs::operations::archive::{self, end_record};
+use crate::jobs::operations::archive::{RECORD_FIRST, end_record};
 use crate::jobs::operations::progress;
 use crate::jobs::operations::{Jobs, Runtimes};
 use crate::rest::error::ApiError;
@@ -72,7 +72,7 @@ pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Resu
         Operation::new(store::new_id(), OperationKind::Archive, tx.caller.maker(), tx.caller.request_id(), tx.now);
     op.agent_id = Some(agent.id.clone());
     op.agent_name = Some(agent.slug.clone());
-    op.payload = archive::record_first().to_string();
+    RECORD_FIRST.clone_into(&mut op.payload);
     rows::insert(tx.conn, &op)?;
     let after = move |reply, _| {
         jobs.sockets.close(op.agent_id.as_deref().unwrap_or_default());

@@ -19,7 +19,7 @@ use crate::limits::PURGE_BATCH;
 use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::grants::{self, GrantRole, Grantee, On};
 use crate::store::operations::{Operation, OperationStatus};
-use crate::store::{self, Store, credentials, deployments, joins, tasks};
+use crate::store::{self, Store, credentials, deployments, tasks};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -33,13 +33,11 @@ fn bad_name(why: impl ToString) -> OperationError {
 }
 
 /// The payload of an operation that archives the container of an agent whose record is archived already.
-pub fn record_first() -> Value {
-    json!({"record": "archived"})
-}
+pub const RECORD_FIRST: &str = r#"{"record":"archived"}"#;
 
 /// True if the operation's agent was archived when the operation was requested.
 pub fn is_record_first(op: &Operation) -> bool {
-    serde_json::from_str::<Value>(&op.payload).is_ok_and(|payload| payload == record_first())
+    op.payload == RECORD_FIRST
 }
 
 /// The archived container of an agent and its snapshot; `None` if there is no container.
@@ -185,8 +183,7 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> OperationRes
     Ok(ended)
 }
 
-/// Archives the record: ends every credential, also one that a join was approved for, every grant and deployment, and
-/// frees the tasks that it held.
+/// Archives the record: ends every credential, grant and deployment, and frees the tasks that it held.
 ///
 /// # Errors
 /// Any `StoreError`.
@@ -195,7 +192,6 @@ pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Resu
     tasks::free_all_of_agent(conn, agent_id, now)?;
     deployments::expire_all(conn, agent_id)?;
     credentials::revoke_all_of_agent(conn, agent_id, now)?;
-    joins::end_of_agent(conn, agent_id, now)?;
     grants::delete_of_agent(conn, agent_id)
 }
 
