@@ -2,121 +2,35 @@
 //! agree with it. So it may run at any time and any number of times: after the request, after a crash, and whenever the
 //! reconciler finds a difference.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rusqlite::Connection;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::lifecycle::container;
 use super::progress;
+use super::settles::{FreezePart, FreezeTally, SettleWanted};
 use super::{Jobs, OperationError, within};
 use crate::containers::{Error, Status};
 use crate::store::agents::{self, Agent, Freezable};
 use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::{self, tasks};
-use crate::threads::lock;
 use crate::time::Micros;
 
 /// Seconds for one call.
 const CALL: u64 = 40;
-
-/// The most operations that wait for one queued settle of an agent.
-const WAITING: usize = 32;
 
 /// Queues the work of an operation: each agent is settled under its own key, so after earlier work on that agent. Runs
 /// on the writer's thread too, so nothing here waits for a write.
 pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
     let payload: Value = serde_json::from_str(&op.payload).unwrap_or_default();
     let agents: Vec<(String, String)> = serde_json::from_value(payload["agents"].clone()).unwrap_or_default();
-    let tally = Arc::new(FreezeTally {
-        op: op.clone(),
-        answer: payload["answer"].clone(),
-        left: AtomicUsize::new(agents.len().max(1)),
-        results: Mutex::default(),
-    });
+    let tally = FreezeTally::new(op, payload["answer"].clone(), agents.len());
     if agents.is_empty() {
-        tally.one_less(jobs);
+        progress::finish_later(jobs, op, Ok(tally.result()));
     }
     for (id, slug) in agents {
         queue(jobs, &id, Some(FreezePart { tally: Arc::clone(&tally), slug }));
-    }
-}
-
-/// The results of an operation so far.
-struct FreezeTally {
-    op: Operation,
-    answer: Value,
-    left: AtomicUsize,
-    results: Mutex<Map<String, Value>>,
-}
-
-impl FreezeTally {
-    fn one_less(&self, jobs: &Arc<Jobs>) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) != 1 {
-            return;
-        }
-        let results = std::mem::take(&mut *lock(&self.results));
-        let mut answer = self.answer.clone();
-        answer["containers"] = Value::Object(results);
-        // If one failed, the others are frozen all the same, and the reply says which one failed.
-        progress::finish_later(jobs, &self.op, Ok(answer));
-    }
-}
-
-/// One agent of an operation.
-struct FreezePart {
-    tally: Arc<FreezeTally>,
-    slug: String,
-}
-
-impl FreezePart {
-    fn end(self, jobs: &Arc<Jobs>, result: &Result<(), OperationError>) {
-        let told = match result {
-            Ok(()) => json!({"success": true}),
-            Err(error) => json!({"success": false, "error": error.slug()}),
-        };
-        lock(&self.tally.results).insert(self.slug, told);
-        self.tally.one_less(jobs);
-    }
-}
-
-/// The agents whose settle is queued and has not begun, with the operations that wait for it. It does what the row says
-/// when it begins, so one serves all of them: an owner who freezes and thaws again and again takes one place in the
-/// queue that all owners share.
-#[derive(Default)]
-pub(super) struct QueuedSettles(Mutex<HashMap<String, Vec<FreezePart>>>);
-
-/// What became of a settle that somebody wants.
-enum SettleWanted {
-    /// It must be queued.
-    New,
-    /// One is queued already.
-    Queued,
-    /// One is queued already, and too many operations wait for it.
-    TooMany(FreezePart),
-}
-
-impl QueuedSettles {
-    fn want(&self, agent_id: &str, part: Option<FreezePart>) -> SettleWanted {
-        let mut queued = lock(&self.0);
-        let Some(parts) = queued.get_mut(agent_id) else {
-            queued.insert(agent_id.to_owned(), part.into_iter().collect());
-            return SettleWanted::New;
-        };
-        match part {
-            Some(part) if parts.len() >= WAITING => SettleWanted::TooMany(part),
-            part => {
-                parts.extend(part);
-                SettleWanted::Queued
-            }
-        }
-    }
-
-    /// Takes those who wait; a settle that is wanted from now on is queued anew.
-    fn take(&self, agent_id: &str) -> Vec<FreezePart> {
-        lock(&self.0).remove(agent_id).unwrap_or_default()
     }
 }
 
@@ -124,7 +38,7 @@ impl QueuedSettles {
 fn queue(jobs: &Arc<Jobs>, agent_id: &str, part: Option<FreezePart>) {
     match jobs.settles.want(agent_id, part) {
         SettleWanted::Queued => {}
-        SettleWanted::TooMany(part) => part.end(jobs, &Err(OperationError::Busy)),
+        SettleWanted::TooMany(part) => end_part(jobs, part, &Err(OperationError::Busy)),
         SettleWanted::New => {
             let id = agent_id.to_owned();
             let queued = jobs.run(Some(agent_id), move |jobs| {
@@ -149,7 +63,14 @@ fn end(jobs: &Arc<Jobs>, agent_id: &str, parts: Vec<FreezePart>, result: &Result
         );
     }
     for part in parts {
-        part.end(jobs, result);
+        end_part(jobs, part, result);
+    }
+}
+
+fn end_part(jobs: &Arc<Jobs>, part: FreezePart, result: &Result<(), OperationError>) {
+    // If one failed, the others are frozen all the same, and the reply says which one failed.
+    if let Some((op, answer)) = part.ended(result) {
+        progress::finish_later(jobs, &op, Ok(answer));
     }
 }
 

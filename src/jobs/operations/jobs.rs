@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::check::DatabaseCheck;
 use super::error::OperationError;
-use super::freeze::QueuedSettles;
 use super::nodes::{NodeHandle, Nodes};
 use super::runner::Runner;
+use super::settles::QueuedSettles;
 use super::sockets::AgentSockets;
 use crate::config::{NodeSettings, Watched};
 use crate::containers::{self, ContainerPlace, Containers, Driver, NodeName, Runtime, RuntimeOptions};

@@ -14,6 +14,7 @@ pub(crate) mod mounts;
 pub mod nodes;
 pub mod progress;
 pub mod runner;
+mod settles;
 pub(crate) mod sleep;
 pub mod sockets;
 
