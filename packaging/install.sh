@@ -98,6 +98,11 @@ install_all() {
     install_pages
     install -d -m 0755 /etc/taosd
     [ -e /etc/taosd/taosd.toml ] || install -m 0640 -g taosd "$here/packaging/taosd.toml" /etc/taosd/taosd.toml
+    # It may hold secrets. Other permissions than those of an earlier version of this script are the administrator's choice.
+    if [ "$(stat -c %U:%G /etc/taosd/taosd.toml)" = root:root ]; then
+        chgrp taosd /etc/taosd/taosd.toml
+        chmod 0640 /etc/taosd/taosd.toml
+    fi
     before=$([ -e "$unit/taosd.service" ] && echo yes || echo no)
     sed 's|/usr/bin/taosd|/usr/local/bin/taosd|' "$here/systemd/taosd.service" >"$unit/taosd.service"
     install -m 0644 "$here/systemd/taosd.socket" "$unit/taosd.socket"

@@ -1,16 +1,12 @@
 //! An admin starts a check of the database while the daemon works. Only one check runs at a time, an admin can stop it,
 //! and it reports damage.
 
-use std::sync::{Mutex, PoisonError};
-
 use serde_json::{Value, json};
 
-use crate::backups::run::with_large_rows;
+use crate::backups::run::with_many_rows;
 use crate::support::{Daemon, text};
 
 const CHECK: &str = "/api/database/check";
-/// Two checks of large databases at once are slow enough to make each other's tests late.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn names(check: &Value, ok: bool) -> Vec<String> {
     let findings = check["findings"].as_array().expect("findings");
@@ -48,8 +44,7 @@ fn damage_is_told_and_a_sound_database_is_sound() {
 
 #[test]
 fn a_check_is_stopped_and_holds_up_no_write() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let daemon = with_large_rows(400);
+    let daemon = with_many_rows(500_000);
     let operator = daemon.operator();
     // On a slow machine the check may end before the stop arrives, so the test tries again.
     let stopped = (0..10).find_map(|n| {
@@ -66,8 +61,7 @@ fn a_check_is_stopped_and_holds_up_no_write() {
 
 #[test]
 fn a_check_is_told_to_nobody_whose_token_was_revoked_meanwhile() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let daemon = with_large_rows(400);
+    let daemon = with_many_rows(500_000);
     let operator = daemon.operator();
     operator.post("/api/users", json!({"username": "ann", "role": "admin"})).expect(201);
     // A check that ends before the token is told all the same.

@@ -40,19 +40,30 @@ pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Starts a daemon whose database has `rows` rows of 256 KiB each. Work on it takes longer than a request to stop it.
+/// Starts a daemon whose database has `rows` rows of 256 KiB each. A copy of them takes longer than a stop.
 pub fn with_large_rows(rows: usize) -> Daemon {
+    with_rows(rows, "zeroblob(262144)")
+}
+
+/// Starts a daemon whose database has `rows` rows of one byte. A check of them takes longer than a few requests.
+pub fn with_many_rows(rows: usize) -> Daemon {
+    with_rows(rows, "x'00'")
+}
+
+/// The rows are the content of a whole file: a start would delete an unfinished one.
+fn with_rows(rows: usize, bytes: &str) -> Daemon {
     let mut daemon = Daemon::start();
     assert_eq!(daemon.stop(), Some(0));
     let conn = rusqlite::Connection::open(daemon.database()).expect("the database");
-    conn.execute_batch(
-        "BEGIN; INSERT INTO upload_contents (id, space_id, size, begun_at) SELECT 1, id, 0, 0 FROM spaces LIMIT 1;",
-    )
-    .expect("a content");
-    for n in 0..rows {
-        conn.execute("INSERT INTO upload_chunks VALUES (1, ?1, zeroblob(262144))", [n]).expect("a row");
-    }
-    conn.execute_batch("COMMIT").expect("a commit");
+    conn.execute_batch(&format!(
+        "BEGIN;
+        INSERT INTO upload_contents (id, space_id, hash, size, begun_at)
+            SELECT 1, id, zeroblob(32), 0, 0 FROM spaces LIMIT 1;
+        WITH RECURSIVE n(at) AS (SELECT 1 UNION ALL SELECT at + 1 FROM n WHERE at < {rows})
+        INSERT INTO upload_chunks SELECT 1, at, {bytes} FROM n;
+        COMMIT"
+    ))
+    .expect("the rows");
     drop(conn);
     daemon.spawn();
     daemon

@@ -37,6 +37,11 @@ fn the_token_of_an_agent_is_revoked_and_nothing_else_of_that_name() {
     let run = ctl.run(&["tokens", "revoke", "agent:hermes", "-y"]).expect_error(2, "usage");
     assert!(run.stderr.contains("The agent hermes has no token."), "{run:?}");
     assert_eq!(ctl.json(&["keys", "list"])[0]["lifecycle_state"], "active");
+    ctl.ok(&["agents", "create", "zulu"]);
+    ctl.ok(&["tokens", "issue", "zulu"]);
+    let run = ctl.run(&["tokens", "revoke", "agent:hermes", "agent:zulu", "-y"]).expect(1);
+    assert!(run.stdout.starts_with("revoked: zulu") && run.stderr.contains("hermes has no token"), "{run:?}");
+    assert_eq!(daemon.record("zulu")["has_token"], json!(false));
     let labels =
         || ctl.json(&["tokens", "ls"]).as_array().expect("rows").iter().filter(|t| t["label"] == "zephyr").count();
     let run = ctl.run(&["tokens", "revoke", "nobody", "agent:zephyr", "-y"]).expect(1);

@@ -30,3 +30,18 @@ fn only_what_it_froze_is_thawed() {
     operator.post("/api/thaw", json!({"frozen_at": "yesterday"})).expect_error(422, "validation_error");
     assert_eq!(operator.post("/api/thaw", json!({})).expect(200).json()["agents"], json!(2), "all of the others");
 }
+
+#[test]
+fn a_channel_of_all_admins_gets_the_notice_of_each_owner() {
+    let daemon = Daemon::start();
+    daemon.operator().post("/api/users", json!({"username": "ann", "role": "admin"})).expect(201);
+    let ann = daemon.user_token("ann", &["*"]);
+    for n in 0..2 {
+        daemon.agent(&format!("o{n}"));
+        ann.post("/api/agents", json!({"name": format!("a{n}")})).expect(200);
+    }
+    daemon.operator().post("/api/freeze", json!({"reason": "alarm"})).expect(200);
+    // Such a channel takes notices with one title, page and time for the same one.
+    let sql = "SELECT count(DISTINCT created_at) FROM notifications WHERE title = '2 agents are frozen'";
+    assert_eq!(daemon.number(sql, []), 2);
+}

@@ -432,6 +432,11 @@ pub fn found_again(conn: &Connection, caller: &Caller) -> store::Result<Option<C
     if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
         return Ok(None);
     }
+    credential_again(conn, caller)
+}
+
+/// As [`found_again`], for the credential itself: a short-lived token may have run out.
+fn credential_again(conn: &Connection, caller: &Caller) -> store::Result<Option<Caller>> {
     match caller.credential_id() {
         Some(id) => {
             let found = credentials::find_by_id(conn, id)?;
@@ -445,12 +450,14 @@ pub fn found_again(conn: &Connection, caller: &Caller) -> store::Result<Option<C
     }
 }
 
-/// Refuses a caller that was admitted earlier and would not be now; for work that outlasts its request's admission.
+/// Refuses a caller that was admitted earlier and whose credential has ended or is frozen by now; for work that outlasts
+/// its request's admission. A short-lived token need only be good at the admission: the body of a slow upload may take
+/// longer than is left of it.
 ///
 /// # Errors
 /// 401 `agent_frozen` or `invalid_token`, or a [`StoreError`].
 pub fn require_still_good(conn: &Connection, caller: &Caller) -> Result<(), ApiError> {
-    if found_again(conn, caller)?.is_some() {
+    if credential_again(conn, caller)?.is_some() {
         return Ok(());
     }
     match caller.agent_id() {

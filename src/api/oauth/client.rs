@@ -73,12 +73,15 @@ impl ClientRegistration {
         let texts = |value: &Value| -> Option<Vec<String>> {
             value.as_array()?.iter().map(|one| one.as_str().map(str::to_owned)).collect()
         };
+        // Earlier releases sealed an empty list as it came.
+        let old = || vec![CODE.to_owned(), REFRESH.to_owned()];
+        let grant_types = texts(&said[4])?;
         Some(Self {
             at: said[0].as_i64()?,
             name: said[1].as_str()?.to_owned(),
             redirect_uris: texts(&said[2])?,
             uri: said[3].as_str().map(str::to_owned),
-            grant_types: texts(&said[4])?,
+            grant_types: if grant_types.is_empty() { old() } else { grant_types },
         })
     }
 
@@ -197,6 +200,14 @@ mod tests {
         assert_eq!(ClientRegistration::of_id(&id, &logins), Some(client("x")));
         assert_eq!(ClientRegistration::of_id(&id, &super::tests::logins()), None, "the key is another");
         assert_eq!(client(&"x".repeat(1200)).id(&logins), None, "too long");
+    }
+
+    #[test]
+    fn an_empty_list_of_an_earlier_release_stands_for_what_was_meant_then() {
+        let logins = logins();
+        let old = ClientRegistration { grant_types: Vec::new(), ..client("x") };
+        let read = ClientRegistration::of_id(&old.id(&logins).unwrap(), &logins).unwrap();
+        assert_eq!(read.grant_types, [CODE, REFRESH]);
     }
 
     proptest! {

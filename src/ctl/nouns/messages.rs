@@ -90,8 +90,11 @@ pub fn query(session: &Session<'_>, matches: &ArgMatches) -> Result<serde_json::
 fn position(session: &Session<'_>, id: &Value) -> Result<(Value, i64), Failure> {
     let route = path::route("messages_get");
     let target = path::target(route, &[id.as_str().unwrap_or("")], &serde_json::Map::new());
-    let message = session.send_for_json(route, &target, None)?;
-    Ok((message["space_id"].clone(), seq_of(&message)?))
+    place_of(&session.send_for_json(route, &target, None)?)
+}
+
+fn place_of(message: &Value) -> Result<(Value, i64), Failure> {
+    Ok((message["space_id"].clone(), seq_of(message)?))
 }
 
 fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
@@ -99,11 +102,6 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let mut query = query(&session, matches)?;
     let follows = matches.get_flag("follow");
     let mut first = query.clone();
-    if follows && let Some(id) = query.shift_remove("after") {
-        let (space, seq) = position(&session, &id)?;
-        query.entry("space_id").or_insert(space);
-        query.insert("after_seq".to_owned(), json!(seq));
-    }
     first.insert("limit".to_owned(), json!(matches.get_one::<u64>("limit").copied().unwrap_or(20)));
     let route = path::route("messages_list");
     let reply = session.send_for_json(route, &path::target(route, &[], &first), None)?;
@@ -128,6 +126,14 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     }
     let shown = list.messages.last().map(seq_of).transpose()?;
     query.shift_remove("before_seq");
+    if let Some(id) = query.shift_remove("after") {
+        let (space, seq) = match list.messages.last() {
+            Some(message) => place_of(message)?,
+            None => position(&session, &id)?,
+        };
+        query.entry("space_id").or_insert(space);
+        query.insert("after_seq".to_owned(), json!(seq));
+    }
     // After a given position come the oldest messages: between the last of them and the newest there may be more.
     let last = match query.shift_remove("after_seq").and_then(|seq| seq.as_i64()) {
         Some(given) => shown.unwrap_or(given),

@@ -116,7 +116,7 @@ impl Notifier {
 
 /// Gives each notice its time: the same to all users of the same notice, because a channel of all admins gets what has
 /// one time and title once; another one to each other notice.
-fn dated(notices: &[(String, Notice)], now: Micros) -> impl Iterator<Item = (&str, &Notice, Micros)> {
+pub fn dated(notices: &[(String, Notice)], now: Micros) -> impl Iterator<Item = (&str, &Notice, Micros)> {
     let mut seen: HashMap<&Notice, i64> = HashMap::new();
     notices.iter().map(move |(user_id, notice)| {
         let nth = seen.len() as i64;

@@ -19,7 +19,7 @@ use crate::limits::PURGE_BATCH;
 use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::grants::{self, GrantRole, Grantee, On};
 use crate::store::operations::{Operation, OperationStatus};
-use crate::store::{self, Store, credentials, deployments, tasks};
+use crate::store::{self, Store, credentials, deployments, joins, tasks};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -70,8 +70,8 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
 }
 
 /// After an archiving that failed: an agent that was live stays live, with its token. If its container ran before, it
-/// runs again. If it was paused or slept, what it had in memory is gone; a start would make it work against its owner's
-/// word, so it stays stopped, and the record says so.
+/// runs again. If it was paused or slept and runs now, it is frozen again. If it is stopped now, what it had in memory is
+/// gone; a start would make it work against its owner's word, so it stays stopped, and the record says so.
 fn go_back(
     jobs: &Arc<Jobs>,
     agent: &Agent,
@@ -82,13 +82,18 @@ fn go_back(
     match before {
         _ if agent.archived_at.is_some() => Ok(()),
         Status::Running if !agent.is_frozen() => mounts::start(jobs, driver, name, within(CALL).into()),
-        Status::Frozen if driver.get(name, within(CALL))?.status == Status::Stopped => {
-            let (id, paused) = (agent.id.clone(), agent.paused);
-            let noted = move |conn: &Connection| {
-                agents::set_status(conn, &id, AgentStatus::Stopped, paused, Micros::now()).map(|_| ())
-            };
-            Ok(jobs.store.write(noted)?)
-        }
+        Status::Frozen => match driver.get(name, within(CALL))?.status {
+            Status::Stopped => {
+                let (id, paused) = (agent.id.clone(), agent.paused);
+                let noted = move |conn: &Connection| {
+                    agents::set_status(conn, &id, AgentStatus::Stopped, paused, Micros::now()).map(|_| ())
+                };
+                Ok(jobs.store.write(noted)?)
+            }
+            // A stop wakes it first, to let it end in order.
+            Status::Running => Ok(driver.freeze(name, within(CALL))?),
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }
 }
@@ -183,7 +188,8 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> OperationRes
     Ok(ended)
 }
 
-/// Archives the record: ends every credential, grant and deployment, and frees the tasks that it held.
+/// Archives the record: ends every credential, also one that a join was approved for, every grant and deployment, and
+/// frees the tasks that it held.
 ///
 /// # Errors
 /// Any `StoreError`.
@@ -192,6 +198,7 @@ pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Resu
     tasks::free_all_of_agent(conn, agent_id, now)?;
     deployments::expire_all(conn, agent_id)?;
     credentials::revoke_all_of_agent(conn, agent_id, now)?;
+    joins::end_of_agent(conn, agent_id, now)?;
     grants::delete_of_agent(conn, agent_id)
 }
 

@@ -44,7 +44,7 @@ pub fn start(
 ) -> std::io::Result<Periodic> {
     let mut alarms = Alarms::default();
     Periodic::start("sweeper", move |pause| {
-        end_orphaned_grants(&store, clock.judging());
+        end_orphaned_grants(&store);
         // It begins with what expired while the daemon was off, so that no jump of the clock revives a credential.
         loop {
             let limits = config.now().limits.clone();
@@ -124,8 +124,10 @@ fn sweep(store: &Store, now: Micros) {
 
 /// Ends the grants to programs that an older release left behind when it deleted the user who gave them: nobody could
 /// list or end them. A reader finds them, and there are none after the first start.
-fn end_orphaned_grants(store: &Store, now: Micros) {
+fn end_orphaned_grants(store: &Store) {
     loop {
+        // They end for what they are and not for their age, and the audit needs a time that can be read.
+        let now = Micros::now();
         let orphans = match store.lookup(|conn| oauth_grants::orphaned(conn, now, SWEEP_BATCH)) {
             Ok(none) if none.is_empty() => return,
             Ok(orphans) => orphans,

@@ -128,9 +128,10 @@ impl FreezeChange {
     pub(super) fn tell(&self, conn: &Connection) -> store::Result<Vec<String>> {
         let Freezing { by, reason, at, .. } = &self.freezing;
         let mut told = Vec::new();
-        for (user_id, notice) in notices::notices(&self.changed, self.freezes, by, reason) {
-            notifier::write(conn, &user_id, &notice, self.to_webhook, *at)?;
-            told.push(user_id);
+        let notices = notices::notices(&self.changed, self.freezes, by, reason);
+        for (user_id, notice, at) in notifier::dated(&notices, *at) {
+            notifier::write(conn, user_id, notice, self.to_webhook, at)?;
+            told.push(user_id.to_owned());
         }
         Ok(told)
     }
