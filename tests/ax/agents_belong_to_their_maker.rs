@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::ax::client::{agent, agent_key, secret, token, user_key};
-use crate::support::{AxReply, Daemon};
+use crate::support::{AxReply, Daemon, text};
 
 #[test]
 fn a_name_alone_is_enough_and_owner_and_origin_never_come_from_the_body() {
@@ -147,4 +147,20 @@ fn a_key_for_certain_agents_touches_no_other() {
     assert_eq!(client.get("/api/agents").expect(200).json().as_array().unwrap().len(), 1);
     let child = client.post("/api/v1/keys", json!({"name": "child"})).expect(201).json();
     assert_eq!(child["allowed_agent_ids"], json!([id]));
+}
+
+#[test]
+fn an_agent_that_is_restored_has_its_name_again_if_it_is_free() {
+    let daemon = Daemon::start();
+    let operator = daemon.operator();
+    for (name, taken) in [("backend_sentinel", false), ("Back_End", true)] {
+        let id = text(&agent(&daemon, name), "id");
+        operator.delete(&format!("/api/v1/agents/manage/{name}")).expect(200);
+        if taken {
+            agent(&daemon, &name.to_lowercase());
+        }
+        operator.post(&format!("/api/agents/archived/{id}/restore"), json!({})).expect(200);
+        let found = text(&operator.get(&format!("/api/v1/agents/{name}")).expect(200).json(), "id");
+        assert_eq!(found == id, !taken, "{name}");
+    }
 }

@@ -39,6 +39,7 @@ mod support;
 #[allow(dead_code, reason = "the drivers' tests use all of it")]
 mod test_runtime;
 
+mod a_deleted_agent_is_dead_at_once;
 mod a_failed_archiving_wakes_nobody;
 mod a_frozen_agent_keeps_its_work;
 mod a_full_queue_stops_no_write;

@@ -8,7 +8,7 @@ use crate::generated::{plain, whole};
 
 const INTRO: &str = "# Errors
 
-Every reply that is not a success has this body, on every route:
+Every reply that is not a success has this body, on the routes below `/api` that are not below `/api/v1`:
 
 ```json
 {
@@ -19,8 +19,10 @@ Every reply that is not a success has this body, on every route:
 }
 ```
 
-Let your program decide by `error`: a code never changes its meaning. Some codes add fields, such as `fields` of
-`validation_error`. To find a reply in the daemon's log, search for its `X-Request-Id`. The daemon's table of codes
+Let your program decide by the code: it never changes its meaning. In the aX dialect (`/api/v1`) the code is
+`detail.error`, and `error` is a sentence. In the Agentex dialect the code is `error`, `message` is a sentence, and `code`
+is the status. A few codes have another status there. Some codes add fields, such as `fields` of `validation_error`. To
+find a reply in the daemon's log, search for its `X-Request-Id`. The daemon's table of codes
 generates this page.
 ";
 

@@ -96,6 +96,10 @@ const AGENT_ALONE: &[&str] = &[
     "requests.create",
     "requests.read",
 ];
+/// What a program has only by a word that a person has ticked, though other tokens of its class have it without any. No
+/// word gives a program keys.
+const BY_CONSENT: &[&str] =
+    &["keys.", "context.", "uploads.", "messages.", "agents.list", "agents.read", "agents.presence"];
 /// The actions that make a key a manager's: one of them is enough.
 const ADMIN_ACTIONS: &[Action] = &[Action::AgentsCreate, Action::CredentialsIssue, Action::CredentialsRevoke];
 
@@ -213,11 +217,11 @@ pub fn left_of(class: Class, words: &str, own: &Scopes) -> String {
     words.split(' ').filter(|word| held.contains(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// The scopes of a program that got these words from a holder of `own`: never more than `own`, and never making keys,
-/// because no consent covers that.
+/// The scopes of a program that got these words from a holder of `own`: never more than `own`, and nothing that a person
+/// could have ticked and did not.
 pub fn given_to_program(class: Class, words: &str, own: &Scopes) -> Scopes {
     let of_words = words.split(' ').filter_map(|name| find(class, name)).flat_map(|word| word.scopes);
-    let base = baseline(class).iter().filter(|text| !text.starts_with("keys."));
+    let base = baseline(class).iter().filter(|text| !BY_CONSENT.iter().any(|start| text.starts_with(start)));
     Scopes::trusted(base.chain(of_words).copied()).intersection(own)
 }
 
@@ -309,6 +313,20 @@ mod tests {
         }
         for list in [USER_BASELINE, AGENT_BASELINE, AGENT_ALONE] {
             assert!(Scopes::parse(list.iter().copied()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_program_has_nothing_that_was_not_ticked() {
+        for class in [Class::User, Class::Agent] {
+            let own = Scopes::trusted(["*"]);
+            let program = given_to_program(class, "tasks:read", &own);
+            let words = words_of(class).filter(|word| !["tasks", "tasks:read", "spaces"].contains(&word.name));
+            for text in words.flat_map(|word| word.scopes) {
+                assert!(!program.overlaps(text), "{class:?}: {text}");
+            }
+            assert!(program.allow(Action::TasksRead) && program.allow(Action::AuthWhoami));
+            assert!(given_to_program(class, "context", &own).covers_text("uploads.create"));
         }
     }
 

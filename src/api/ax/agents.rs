@@ -110,7 +110,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "ax_agents_delete",
             "Delete an agent",
-            "Archives the agent. Its name becomes free, and all its credentials end at once.",
+            "Archives the agent. Its name becomes free, and all its credentials end at once. If it has a container, an \
+                operation stops and archives that afterwards.",
             DOC,
         )
         .answering(
@@ -120,7 +121,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::shown("id", "The agent's id."),
             ]),
         )
-        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::AGENT_BUSY]),
     checked(Method::GET, "/api/v1/agents/{agent}/placement", UA, Action::AgentsRead, placement)
         .described(
             "ax_placement",

@@ -11,7 +11,7 @@ use super::fields::{ORIGIN, PINNED, SPACE_ID};
 use super::record;
 use crate::access::scopes::ax_scopes;
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
-use crate::api::agents::archive::ArchiveEnding;
+use crate::api::agents::archive;
 use crate::api::agents::create::{self, Birth};
 use crate::api::agents::name;
 use crate::api::engine::app::App;
@@ -169,13 +169,13 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
     })
 }
 
-/// Archives an agent: its name becomes free, and all its credentials end.
+/// Archives an agent at once: its name becomes free, and all its credentials end. An operation archives its container.
 pub(super) fn delete(app: &App, call: Call) -> Handled {
-    let ending = ArchiveEnding::new(app, &call);
+    let jobs = Arc::clone(&app.jobs);
     call.write(app, |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
         let deleted = json!({"message": format!("Agent {} deleted", record::name(&agent)), "id": agent.id});
-        ending.run(tx, &agent, &deleted)
+        archive::retire(jobs, tx, &agent, Reply::ok(&deleted))
     })
 }
 

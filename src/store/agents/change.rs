@@ -20,10 +20,12 @@ const ARCHIVE: &str = "UPDATE agents SET archived_at = ?2, updated_at = ?2, revi
         frozen_at = NULL, frozen_by = NULL, frozen_reason = NULL, frozen_by_admin = 0, thawing = 0,
         status = CASE WHEN container_name IS NULL THEN 'registered' ELSE 'stopped' END, paused = 0, asleep_at = NULL
     WHERE id = ?1 AND archived_at IS NULL";
-const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2, given_name = NULL, snapshot_name = NULL,
+const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2,
+        given_name = iif(?4, given_name, NULL), snapshot_name = NULL,
         token_delivery = NULL, token_delivery_at = NULL, token_delivery_error = NULL, token_delivery_boot = NULL,
         revision = revision + 1, updated_at = ?3
     WHERE id = ?1 AND archived_at IS NOT NULL";
+const GIVEN_NAME: &str = "SELECT given_name FROM agents WHERE id = ?1";
 const PLACE: &str = "UPDATE agents SET space_id = ?2, revision = revision + 1, updated_at = ?3
     WHERE id = ?1 AND archived_at IS NULL";
 // If neither this token nor the one before is delivered anywhere, nothing changes: not even the row is written.
@@ -232,7 +234,12 @@ pub fn archive(conn: &Connection, id: &str, now: Micros) -> Result<()> {
 /// # Errors
 /// `StoreError::Exists` if the slug is taken.
 pub fn restore(conn: &Connection, id: &str, slug: &str, now: Micros) -> Result<()> {
-    conn.prepare_cached(RESTORE)?.execute(params![id, slug, now])?;
+    let given: Option<String> = conn.prepare_cached(GIVEN_NAME)?.query_row([id], |row| row.get(0))?;
+    let keeps = match given {
+        Some(name) => !name_is_taken(conn, &name.to_ascii_lowercase())?,
+        None => false,
+    };
+    conn.prepare_cached(RESTORE)?.execute(params![id, slug, now, keeps])?;
     Ok(())
 }
 

@@ -27,7 +27,7 @@ const AWAY: &str = "away";
 /// The record's fields.
 pub const FIELDS: &[Field] = &[
     Field::shown("id", "The id; it is never reused."),
-    Field::shown("name", "The slug, used in paths; it never changes."),
+    Field::shown("name", "The slug, used in paths."),
     Field::shown("display_name", "The display name."),
     Field::shown("host", "The host that the agent runs on, as free text."),
     Field::shown("qmd_index", "The index that the agent reads, as free text."),
