@@ -56,3 +56,22 @@ fn circles_and_tasks_of_other_spaces_are_refused() {
     assert_eq!(on(&c, json!([])).expect(200).json()["waiting_on"], 0);
     on(&a, json!([c])).expect(200);
 }
+
+#[test]
+fn a_change_of_what_it_waits_for_counts_at_once_and_is_in_its_history() {
+    let daemon = Daemon::start();
+    let ann = member(&daemon, "ann");
+    let make = |title: &str| text(&ann.client.post("/api/v1/tasks", json!({"title": title})).expect(201).json(), "id");
+    let (first, last) = (make("first"), make("last"));
+    let change = |body: Value| ann.client.patch(&format!("/api/v1/tasks/{last}"), body);
+    change(json!({"depends_on": [first], "status": "in_progress"})).expect_ax(422, "invalid_request");
+    let waits = change(json!({"depends_on": [first]})).expect(200).json();
+    assert_eq!(waits["waiting_on"], 1);
+    let goes_on = change(json!({"depends_on": [], "status": "in_progress"})).expect(200).json();
+    assert_eq!((&goes_on["waiting_on"], &goes_on["status"]), (&json!(0), &json!("in_progress")));
+    let shown = ann.client.get(&format!("/api/v1/tasks/{last}")).expect(200).json();
+    let history = shown["history"].as_array().expect("a history");
+    let of_it: Vec<(&Value, &Value)> =
+        history.iter().filter(|row| row["field"] == "depends_on").map(|row| (&row["from"], &row["to"])).collect();
+    assert_eq!(of_it, [(&json!(null), &json!(first)), (&json!(first), &json!(null))], "{shown}");
+}

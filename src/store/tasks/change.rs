@@ -32,6 +32,9 @@ pub struct TaskChange {
     pub deadline: Option<Option<Micros>>,
     /// The number of attempts after which it is blocked.
     pub max_attempts: Option<i64>,
+    /// The ids of the tasks that it depended on before and depends on now, if they changed. They are stored already; this
+    /// is for its history.
+    pub depends_on: Option<(Vec<String>, Vec<String>)>,
 }
 
 /// Changes a task and returns it as it is then. A status that says that nobody works on it ends its lease.
@@ -48,7 +51,9 @@ pub fn change(conn: &Connection, old: &Task, change: TaskChange, by: &TaskActor,
     new.requirements = change.requirements.or(new.requirements);
     new.deadline = change.deadline.unwrap_or(new.deadline);
     new.max_attempts = change.max_attempts.unwrap_or(new.max_attempts);
-    let changes = differences(old, &new);
+    let mut changes = differences(old, &new);
+    let ids = |all: Vec<String>| (!all.is_empty()).then(|| all.join(" "));
+    changes.extend(change.depends_on.map(|(before, after)| ("depends_on", ids(before), ids(after))));
     if changes.is_empty() {
         return Ok(new);
     }

@@ -12,6 +12,7 @@ use crate::api::ax::allowance;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Written};
 use crate::rest::error::ApiError;
+use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::store::tasks::{self, IN_PROGRESS, Task, TaskChange};
@@ -25,17 +26,11 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
         if let Some(assignee) = body.text(&ASSIGNEE) {
             check_assignee(tx.conn, &task.space_id, assignee, tx.now)?;
         }
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let change = TaskChange {
-            title: owned(title(body)?),
-            description: owned(description(body)?),
-            status: owned(status(body)?),
-            priority: priority(body),
-            assignee: owned(body.text(&ASSIGNEE)),
-            requirements: requirements(body)?,
-            deadline: deadline(body)?,
-            max_attempts: body.integer(&MAX_ATTEMPTS),
-        };
+        let before = tasks::dependencies_of(tx.conn, task.seq)?;
+        // Before the other fields: whether it waits decides about its status.
+        let task = depend(tx.conn, task, body)?;
+        let after = tasks::dependencies_of(tx.conn, task.seq)?;
+        let change = TaskChange { depends_on: (before != after).then_some((before, after)), ..wanted(body)? };
         let reopens = change.status.as_deref().is_some_and(|status| task.is_finished() && !tasks::is_final(status));
         if reopens && !tasks::has_room(tx.conn, &task.space_id, settings.open_tasks)? {
             return Err(too_many(settings.open_tasks));
@@ -49,7 +44,6 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
             allowance::spend(tx, &settings, bytes as u64, 1)?;
         }
         let changed = tasks::change(tx.conn, &task, change, &actor(tx.caller), tx.now)?;
-        let changed = depend(tx.conn, changed, body)?;
         let view = shown(tx.conn, &changed)?;
         let is_new = changed.assignee != task.assignee && !changed.is_finished();
         let news = if is_new { teller.assigned(tx, &changed.assignee)? } else { None };
@@ -67,6 +61,22 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
             }
         };
         Ok(Written::Then(Reply::ok(&view), Box::new(after)))
+    })
+}
+
+/// The new values of the fields that are in the task's own row.
+fn wanted(body: &Fields) -> Result<TaskChange, ApiError> {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    Ok(TaskChange {
+        title: owned(title(body)?),
+        description: owned(description(body)?),
+        status: owned(status(body)?),
+        priority: priority(body),
+        assignee: owned(body.text(&ASSIGNEE)),
+        requirements: requirements(body)?,
+        deadline: deadline(body)?,
+        max_attempts: body.integer(&MAX_ATTEMPTS),
+        depends_on: None,
     })
 }
 
