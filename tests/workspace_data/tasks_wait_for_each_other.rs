@@ -69,7 +69,7 @@ fn a_change_of_what_it_waits_for_counts_at_once_and_is_in_its_history() {
     assert_eq!(waits["waiting_on"], 1);
     let goes_on = change(json!({"depends_on": [], "status": "in_progress"})).expect(200).json();
     assert_eq!((&goes_on["waiting_on"], &goes_on["status"]), (&json!(0), &json!("in_progress")));
-    let shown = ann.client.get(&format!("/api/v1/tasks/{last}")).expect(200).json();
+    let shown = ann.client.get(&format!("/api/v1/tasks/{last}/history")).expect(200).json();
     let history = shown["history"].as_array().expect("a history");
     let of_it: Vec<(&Value, &Value)> =
         history.iter().filter(|row| row["field"] == "depends_on").map(|row| (&row["from"], &row["to"])).collect();
