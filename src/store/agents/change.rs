@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::find::name_is_taken;
 use super::{Agent, AgentStatus, TokenDelivery, Wake};
 use crate::store::{Result, news};
 use crate::time::Micros;
