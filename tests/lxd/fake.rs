@@ -81,23 +81,10 @@ impl Fake {
     }
 }
 
-/// Reads one request and answers it.
+/// Reads one request and answers it. A request that a killed client left half sent gets no answer.
 pub fn serve(stream: impl Read + Write, log: &Mutex<Vec<String>>, answer: &dyn Fn(&str, &str) -> Answer) {
     let mut reader = BufReader::new(stream);
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
-            break;
-        }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        head.push_str(&line);
-    }
-    let mut body = vec![0; length];
-    let _ = reader.read_exact(&mut body);
-    let body = String::from_utf8_lossy(&body);
+    let Some((head, body)) = request(&mut reader) else { return };
     log.lock().unwrap().push(format!("{head}\r\n{body}"));
     let first = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1");
     let mut stream = reader.into_inner();
@@ -123,4 +110,26 @@ pub fn serve(stream: impl Read + Write, log: &Mutex<Vec<String>>, answer: &dyn F
         }
     };
     let _ = stream.flush();
+}
+
+/// The head and the body of one request; `None` if the connection ends first.
+fn request(reader: &mut impl BufRead) -> Option<(String, String)> {
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        if line == "\r\n" {
+            break;
+        }
+        if !line.ends_with('\n') {
+            return None;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((head, String::from_utf8_lossy(&body).into_owned()))
 }
