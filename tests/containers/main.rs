@@ -55,6 +55,7 @@ mod agents_live_on_a_second_box;
 mod agents_sleep_and_wake;
 mod an_agent_asks_its_owner_by_mcp;
 mod an_agent_is_deployed_in_a_browser;
+mod an_old_look_changes_no_status;
 mod archives_lose_nothing;
 mod containers_are_told_apart;
 mod containers_keep_their_names;

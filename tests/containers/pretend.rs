@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::fake::{Answer, Fake};
 use crate::fake_node::GREETING;
-use crate::support::{Daemon, Reply};
+use crate::support::{Daemon, Reply, wait_until};
 
 #[derive(Default)]
 pub struct Pretended {
@@ -19,6 +19,8 @@ pub struct Pretended {
     pub fails: Option<&'static str>,
     /// Requests whose line contains this text do not get a reply yet.
     pub hangs: Option<&'static str>,
+    /// The replies to requests whose line contains this text are made, but not sent yet.
+    pub holds: Option<&'static str>,
     /// The actions that a container was asked for, such as `start`.
     pub actions: Vec<String>,
 }
@@ -26,7 +28,7 @@ pub struct Pretended {
 pub struct Pretend {
     pub daemon: Daemon,
     state: Arc<Mutex<Pretended>>,
-    _fake: Fake,
+    fake: Fake,
 }
 
 impl Pretend {
@@ -39,12 +41,16 @@ impl Pretend {
                 thread::sleep(Duration::from_millis(10));
             }
             let failing = now().fails.is_some_and(|text| line.contains(text));
-            if failing { Answer::error(500, "out of order") } else { now().answer(line, body) }
+            let answer = if failing { Answer::error(500, "out of order") } else { now().answer(line, body) };
+            while now().holds.is_some_and(|text| line.contains(text)) {
+                thread::sleep(Duration::from_millis(10));
+            }
+            answer
         });
         let socket = fake.socket();
         let socket = socket.to_str().expect("a path");
         let daemon = Daemon::with(&["--containers", "incus", "--containers-socket", socket], &[]);
-        Self { daemon, state, _fake: fake }
+        Self { daemon, state, fake }
     }
 
     pub fn state(&self) -> MutexGuard<'_, Pretended> {
@@ -53,6 +59,14 @@ impl Pretend {
 
     pub fn status(&self, container: &str) -> String {
         self.state().containers[container].0.clone()
+    }
+
+    /// Waits until a further request whose line contains this text has come.
+    pub fn wait_for_request(&self, text: &str) {
+        let count =
+            || self.fake.requests().iter().filter(|head| head.lines().next().is_some_and(|l| l.contains(text))).count();
+        let before = count();
+        wait_until("a request comes", || count() > before);
     }
 
     /// Creates an agent whose container is in this state. Returns the agent's id.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use super::operations::delivery::{self, Asker, Terms, UNKNOWN_RUN};
@@ -160,7 +161,21 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
 }
 
 /// Stores the state of a container as its agent's status, if that differs.
-pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Result<()> {
+fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Result<()> {
+    note_status_if(jobs, agent, status, |_| Ok(true))
+}
+
+/// As [`note_status`], if `is_true` says in the same transaction that the container's state still holds. An agent that
+/// was changed since it was read, for example frozen, keeps its status: the state may be older than the change.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn note_status_if(
+    jobs: &Arc<Jobs>,
+    agent: &Agent,
+    status: Status,
+    is_true: impl FnOnce(&Connection) -> store::Result<bool> + Send + 'static,
+) -> store::Result<()> {
     let runs = status == Status::Running;
     let (status, paused) = match status {
         Status::Running if agent.is_frozen() => (AgentStatus::Running, agent.paused),
@@ -176,12 +191,16 @@ pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Re
     if agent.status == status && agent.paused == paused && !woke {
         return Ok(());
     }
-    let id = agent.id.clone();
+    let read = agent.clone();
     jobs.store.write(move |conn| {
-        if woke {
-            agents::sleeps_since(conn, &id, None)?;
+        let unchanged = agents::by_id(conn, &read.id)?.is_some_and(|live| live.agent.is_in_state_of(&read));
+        if !unchanged || !is_true(conn)? {
+            return Ok(());
         }
-        agents::set_status(conn, &id, status, paused, Micros::now()).map(|_| ())
+        if woke {
+            agents::sleeps_since(conn, &read.id, None)?;
+        }
+        agents::set_status(conn, &read.id, status, paused, Micros::now()).map(|_| ())
     })
 }
 

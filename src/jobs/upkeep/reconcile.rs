@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use rusqlite::Connection;
+
 use crate::containers::{ContainerPlace, ContainerState, Detail, Driver, NodeName, Runtime, Status};
 use crate::jobs::operations::delivery::UNKNOWN_RUN;
 use crate::jobs::operations::nodes::NodeHandle;
@@ -36,10 +38,31 @@ pub fn start(jobs: &Arc<Jobs>) -> std::io::Result<Periodic> {
     })
 }
 
+/// An agent as it was before the containers were listed.
+struct SeenAgent {
+    agent: Agent,
+    /// Its newest operation, and when that ended.
+    last: Option<(String, Option<Micros>)>,
+}
+
+impl SeenAgent {
+    fn all(conn: &Connection) -> store::Result<Vec<Self>> {
+        let seen = |agent: Agent| Ok(Self { last: operations::last_of_agent(conn, &agent.id)?, agent });
+        agents::with_containers(conn)?.into_iter().map(seen).collect()
+    }
+}
+
+/// True if an agent has no open operation, and had none since `last` was its newest one. An operation stores the status
+/// itself, and a list that was made meanwhile may be older.
+fn is_undisturbed(conn: &Connection, agent_id: &str, last: Option<&(String, Option<Micros>)>) -> store::Result<bool> {
+    Ok(operations::open_of_agent(conn, agent_id)?.is_none()
+        && operations::last_of_agent(conn, agent_id)?.as_ref() == last)
+}
+
 fn look(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
-    let mut agents: BTreeMap<Option<NodeName>, Vec<Agent>> = BTreeMap::new();
-    for agent in jobs.store.lookup(agents::with_containers)? {
-        agents.entry(agent.container_name.as_deref().and_then(ContainerPlace::node_in)).or_default().push(agent);
+    let mut agents: BTreeMap<Option<NodeName>, Vec<SeenAgent>> = BTreeMap::new();
+    for seen in jobs.store.lookup(SeenAgent::all)? {
+        agents.entry(seen.agent.container_name.as_deref().and_then(ContainerPlace::node_in)).or_default().push(seen);
     }
     let here = agents.remove(&None).unwrap_or_default();
     for (name, there) in agents {
@@ -66,7 +89,7 @@ fn list(driver: &dyn Driver) -> Result<Vec<ContainerState>, OperationError> {
 }
 
 /// Lists a node's containers on the node's own threads, unless that is running already.
-fn look_later(jobs: &Arc<Jobs>, name: &NodeName, agents: Vec<Agent>) -> Result<(), OperationError> {
+fn look_later(jobs: &Arc<Jobs>, name: &NodeName, agents: Vec<SeenAgent>) -> Result<(), OperationError> {
     let node = jobs.nodes.get(name)?;
     if !node.may_look() {
         return Ok(());
@@ -78,7 +101,7 @@ fn look_later(jobs: &Arc<Jobs>, name: &NodeName, agents: Vec<Agent>) -> Result<(
         looked.0.note(listed.as_ref().map(|_| ()));
         let Ok(containers) = listed else { return };
         if looked.0.take_unserved() {
-            start_up::serve(jobs, agents.into_iter().map(|agent| (agent.id, None)).collect());
+            start_up::serve(jobs, agents.into_iter().map(|seen| (seen.agent.id, None)).collect());
         } else if let Err(error) = compare(jobs, driver.as_ref(), agents, &containers) {
             log::debug!("the containers of node {} could not be looked at: {error}", looked.0.name);
         }
@@ -98,21 +121,22 @@ impl Drop for NodeLook {
 fn compare(
     jobs: &Arc<Jobs>,
     driver: &dyn Driver,
-    agents: Vec<Agent>,
+    agents: Vec<SeenAgent>,
     containers: &[ContainerState],
 ) -> Result<(), OperationError> {
-    for agent in agents {
+    for SeenAgent { agent, last } in agents {
         if deploy::is_left_over(jobs, &agent) {
             deploy::take_away(jobs, &agent);
             continue;
         }
         let Ok(name) = lifecycle::container(&agent) else { continue };
         let Some(state) = containers.iter().find(|state| state.name == name) else { continue };
-        // An open operation stores the status itself.
-        if jobs.store.lookup(|conn| operations::open_of_agent(conn, &agent.id))?.is_some() {
+        if !jobs.store.lookup(|conn| is_undisturbed(conn, &agent.id, last.as_ref()))? {
             continue;
         }
-        start_up::note_status(jobs, &agent, state.status)?;
+        let id = agent.id.clone();
+        let still = move |conn: &Connection| is_undisturbed(conn, &id, last.as_ref());
+        start_up::note_status_if(jobs, &agent, state.status, still)?;
         if freeze::is_due(&agent, state.status) {
             freeze::settle_later(jobs, &agent.id);
         }

@@ -127,6 +127,12 @@ impl Agent {
         self.frozen_at.is_some()
     }
 
+    /// Returns true if what decides about its status, beside its container, is the same in `other`.
+    pub fn is_in_state_of(&self, other: &Self) -> bool {
+        let state = |of: &Self| (of.status, of.paused, of.asleep_at, of.frozen_at, of.thawing);
+        state(self) == state(other)
+    }
+
     /// Returns true if its container is stopped or asleep and news would wake it. A paused agent does not sleep:
     /// somebody holds it.
     pub fn sleeps(&self) -> bool {

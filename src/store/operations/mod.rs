@@ -20,6 +20,8 @@ const INSERT: &str = "INSERT INTO operations (id, kind, status, agent_id, agent_
 const FORGET_OLDEST: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations
     WHERE actor_id = ?1 AND finished_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 200 OFFSET ?2)";
 const OPEN_OF_AGENT: &str = "SELECT id FROM operations WHERE agent_id = ?1 AND status IN ('queued', 'running')";
+const LAST_OF_AGENT: &str =
+    "SELECT id, finished_at FROM operations WHERE agent_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 1";
 const BEGIN: &str = "UPDATE operations SET status = 'running', started_at = ?2 WHERE id = ?1 AND status = 'queued'";
 const STEP: &str = "UPDATE operations SET step = ?2, progress = ?3 WHERE id = ?1 AND status = 'running'";
 const CANCEL: &str = "UPDATE operations SET cancelling = 1 WHERE id = ?1 AND status IN ('queued', 'running')";
@@ -198,6 +200,15 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Operation>> {
 /// Any `StoreError`.
 pub fn open_of_agent(conn: &Connection, agent_id: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(OPEN_OF_AGENT)?.query_row([agent_id], |row| row.get(0)).optional()?)
+}
+
+/// Returns the id of an agent's newest operation and when it ended.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn last_of_agent(conn: &Connection, agent_id: &str) -> Result<Option<(String, Option<Micros>)>> {
+    let read = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
+    Ok(conn.prepare_cached(LAST_OF_AGENT)?.query_row([agent_id], read).optional()?)
 }
 
 /// Returns an agent's newest operation of a kind.
