@@ -86,6 +86,30 @@ fn a_path_names_an_agent_in_any_case_by_slug_or_by_the_name_another_dialect_gave
 }
 
 #[test]
+fn a_filter_names_an_agent_as_a_path_does() {
+    let harness = Harness::new();
+    let id = harness.daemon.agent("keeper");
+    harness.daemon.execute("UPDATE agents SET given_name = 'Build_Bot' WHERE id = ?1", [&id]);
+    let question = json!({"kind": "confirm", "question": "May I?", "options": ["Yes", "No"], "reason": "It is late."});
+    harness.daemon.agent_token("keeper", &["*"]).post("/api/requests", question).expect(201);
+    harness.daemon.execute(
+        "INSERT INTO operations (id, kind, status, agent_id, agent_name, payload, actor, request_id, created_at,
+            finished_at)
+            VALUES ('01234567-89ab-7def-8123-456789abcdef', 'stop', 'succeeded', ?1, 'keeper', '{}', 'taosd', 'r', 1, 2)",
+        [&id],
+    );
+    let count = |list: &str, name: &str| {
+        harness.operator().get(&format!("{list}?agent={name}")).expect(200).json().as_array().map(Vec::len)
+    };
+    for list in ["/api/requests", "/api/operations"] {
+        for name in ["keeper", "KEEPER", "build_bot", &id, &id.to_uppercase()] {
+            assert_eq!(count(list, name), Some(1), "{list} {name}");
+        }
+        assert_eq!(count(list, "build-bot"), Some(0), "{list}");
+    }
+}
+
+#[test]
 fn a_slug_is_taken_if_another_dialects_name_equals_it() {
     let harness = Harness::new();
     let id = harness.daemon.agent("first");

@@ -23,6 +23,7 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
+use crate::store::agents;
 use crate::store::operations::{self, Operation, OperationFilter, OperationKind, OperationStatus};
 use crate::time::Micros;
 
@@ -49,7 +50,7 @@ const RECORD: &[Field] = &[
     Field::shown("finished_at", "When the operation ended.").nullable(),
 ];
 
-const AGENT: Field = Field::text("agent", 64, "Only operations on the agent with this slug.");
+const AGENT: Field = Field::text("agent", 64, "Only operations on the agent with this name or id.");
 /// The routes for operations.
 pub const ROUTES: &[ApiRoute] = &[
     ApiRoute::checked(Method::GET, "/api/operations", Taos, Action::OperationsRead, list)
@@ -180,17 +181,16 @@ fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "operations")?;
     let page = list.page();
     let query = &call.input.query;
-    let filter = OperationFilter {
-        status: query.word(&STATUS)?,
-        kind: query.word(&KIND)?,
-        agent: query.text(&AGENT).map(str::to_owned),
-    };
+    let mut filter = OperationFilter { status: query.word(&STATUS)?, kind: query.word(&KIND)?, agent: None };
     let (seen, own) = (seen_by(&call.caller), call.caller.principal_key());
     let mut take = |op: Operation| {
         let place = (op.created_at, op.id.clone());
         if is_hidden(&call.caller, &op) { list.pass(place) } else { list.push(place, &show(&op)) }
     };
-    app.store.lookup(|conn| operations::list(conn, &seen, &own, &filter, &page, &mut take))?;
+    app.store.lookup(|conn| {
+        filter.agent = query.text(&AGENT).map(|name| agents::slug_named(conn, name)).transpose()?;
+        operations::list(conn, &seen, &own, &filter, &page, &mut take)
+    })?;
     Ok(list.reply(&call.input).into())
 }
 

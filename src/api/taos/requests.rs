@@ -26,8 +26,8 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer};
 use crate::rest::service::Outcome;
 use crate::rest::tool::{Effect, Tool};
-use crate::store;
 use crate::store::requests::{self as rows, Filter, Request, RequestState};
+use crate::store::{self, agents};
 use crate::time::Micros;
 
 const DOC_ASK: &str = "recipes/asking-for-access#ask";
@@ -264,10 +264,11 @@ fn list(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
     // Joins are not among the rows of requests. They are placed in the list by their time.
     let kind = query.text(&KIND).filter(|kind| *kind != "join").map(str::parse).transpose().ok().flatten();
-    let filter = Filter { state: query.word(&STATE)?, kind, agent: query.text(&AGENT).map(str::to_owned) };
+    let mut filter = Filter { state: query.word(&STATE)?, kind, agent: None };
     let now = Micros::now();
     let viewer = requests::viewer(&call.caller);
     app.store.read(|conn| {
+        filter.agent = query.text(&AGENT).map(|name| agents::slug_named(conn, name)).transpose()?;
         let found = match kind {
             None => join::list(conn, &app.joins, &call.caller, &filter, &page, now)?,
             Some(_) => Vec::new(),

@@ -155,6 +155,15 @@ pub fn resolve(conn: &Connection, given: &str) -> Result<Option<LiveAgent>> {
     if is_id(given) { by_id(conn, &given.to_ascii_lowercase()) } else { by_name(conn, given) }
 }
 
+/// Returns the slug of the live agent that a text names in any dialect, or by its id. If there is none, it returns the text
+/// in lower case, which may be the slug of an agent that is gone. For the filters of lists.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn slug_named(conn: &Connection, given: &str) -> Result<String> {
+    Ok(resolve(conn, given)?.map_or_else(|| given.to_ascii_lowercase(), |live| live.agent.slug))
+}
+
 /// Returns the archived agent with this id.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ pub struct Filter {
     pub state: Option<RequestState>,
     /// Only requests of this kind.
     pub kind: Option<RequestKind>,
-    /// Only requests of the agent with this slug or id.
+    /// Only requests of the agent with this slug.
     pub agent: Option<String>,
 }
 
@@ -157,7 +157,7 @@ pub fn list(
     let sql = format!(
         "{} WHERE (r.created_at, r.id) < (?3, ?4) AND {whose}
             AND (?6 IS NULL OR r.kind = ?6)
-            AND (?7 IS NULL OR a.slug = ?7 OR a.id = ?7)
+            AND (?7 IS NULL OR a.slug = ?7)
             AND (?8 IS NULL OR ?8 = CASE
                 WHEN r.state = 'pending' AND r.expires_at <= ?2 THEN 'expired'
                 WHEN r.state = 'approved' AND r.until <= ?2 THEN 'ended'

@@ -130,9 +130,8 @@ pub fn list(
             && rows::by_id(conn, &waiting.id)?.is_none()
             && may_decide(conn, caller, &waiting.name)?
         {
-            let agent = agents::by_name(conn, &waiting.name)?.map(|live| live.agent.id);
-            let record = shown_waiting(conn, &waiting, now)?;
-            found.push((place, RequestState::Pending, (waiting.name, agent), record));
+            let slug = agents::slug_named(conn, &waiting.name)?;
+            found.push((place, RequestState::Pending, slug, shown_waiting(conn, &waiting, now)?));
         }
     }
     let mut decided = Vec::new();
@@ -143,12 +142,11 @@ pub fn list(
     })?;
     for join in decided.into_iter().filter(|join| sees(caller, join)) {
         let record = shown(conn, &join, now)?;
-        let whose = (join.agent.unwrap_or(join.name), join.agent_id);
-        found.push(((join.created_at, join.id), join.state, whose, record));
+        let slug = join.agent.unwrap_or_else(|| join.name.to_ascii_lowercase());
+        found.push(((join.created_at, join.id), join.state, slug, record));
     }
-    found.retain(|(_, state, (name, id), _)| {
-        filter.state.is_none_or(|wanted| wanted == *state)
-            && filter.agent.as_ref().is_none_or(|wanted| wanted == name || Some(wanted) == id.as_ref())
+    found.retain(|(_, state, slug, _)| {
+        filter.state.is_none_or(|wanted| wanted == *state) && filter.agent.as_ref().is_none_or(|wanted| wanted == slug)
     });
     found.sort_by(|a, b| b.0.cmp(&a.0));
     Ok(found.into_iter().map(|(place, .., record)| (place, record)).collect())
