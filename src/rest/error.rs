@@ -305,7 +305,13 @@ impl From<StoreError> for ApiError {
         };
         // The slow read is the fault of the request, and its statement is in the log already.
         let cause = (code.slug != codes::READ_TOO_SLOW.slug).then(|| error.to_string());
-        Self { cause, ..Self::new(code) }
+        let told = match &error {
+            StoreError::Stalled(time) => {
+                Self::new(code).detail(format!("The disk has not answered a write for {} s.", time.as_secs()))
+            }
+            _ => Self::new(code),
+        };
+        Self { cause, ..told }
     }
 }
 
