@@ -26,6 +26,28 @@ fn an_agent_that_is_frozen_during_a_look_is_not_paused() {
 }
 
 #[test]
+fn an_agent_that_is_frozen_and_thawed_during_a_look_is_not_paused() {
+    let shop = Pretend::start();
+    shop.agent("worker", "Running");
+    shop.daemon.operator().post("/api/agents/worker/freeze?wait=20", json!({"reason": "a question"})).expect(200);
+    shop.state().hangs = Some(LIST);
+    shop.wait_for_request(LIST);
+    shop.act("POST", "/api/agents/worker/thaw").expect(200);
+    shop.daemon.operator().post("/api/agents/worker/freeze?wait=20", json!({"reason": "another"})).expect(200);
+    {
+        // The list is made while the container is frozen, and comes when the agent is thawed again.
+        let mut state = shop.state();
+        (state.holds, state.hangs) = (Some(LIST), None);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    shop.act("POST", "/api/agents/worker/thaw").expect(200);
+    shop.state().holds = None;
+    shop.wait_for_request(LIST);
+    assert_eq!(shop.status("taos-agent-worker"), "Running");
+    assert_eq!(shop.daemon.record("worker")["paused"], false);
+}
+
+#[test]
 fn an_agent_that_was_stopped_only_during_a_look_still_runs() {
     let shop = Pretend::start();
     shop.agent("worker", "Running");

@@ -39,10 +39,12 @@ mod support;
 #[allow(dead_code, reason = "the drivers' tests use all of it")]
 mod test_runtime;
 
+mod a_container_in_use_is_not_left_over;
 mod a_deleted_agent_is_dead_at_once;
 mod a_failed_archiving_wakes_nobody;
 mod a_frozen_agent_keeps_its_work;
 mod a_full_queue_stops_no_write;
+mod a_lost_reply_of_a_freeze_pauses_nobody;
 mod a_node_that_hangs_stops_nobody;
 mod a_queue_is_worked_off_while_its_workers_are_killed;
 mod a_refused_agent_asks_its_owner;

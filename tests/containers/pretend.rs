@@ -17,6 +17,8 @@ pub struct Pretended {
     pub containers: BTreeMap<String, (String, Map<String, Value>)>,
     /// Requests whose line contains this text fail.
     pub fails: Option<&'static str>,
+    /// Requests for this action on a container are carried out, and their connection is closed without a reply.
+    pub loses: Option<&'static str>,
     /// Requests whose line contains this text do not get a reply yet.
     pub hangs: Option<&'static str>,
     /// The replies to requests whose line contains this text are made, but not sent yet.
@@ -134,6 +136,9 @@ impl Pretended {
                     return Answer::error(400, "it is that already");
                 }
                 to.clone_into(&mut told.0);
+                if self.loses == Some(action) {
+                    return Answer::Raw(Vec::new());
+                }
             }
             _ => {}
         }

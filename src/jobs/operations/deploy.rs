@@ -129,9 +129,17 @@ pub fn is_left_over(jobs: &Arc<Jobs>, agent: &Agent) -> bool {
     agent.status == AgentStatus::Failed && agent.container_name.is_some() && last_failed(jobs, agent).is_some()
 }
 
-/// The last deployment of an agent, if it has failed.
+/// The last deployment of an agent, if it has failed and nothing has worked since: an agent whose container somebody
+/// started is in use.
 fn last_failed(jobs: &Arc<Jobs>, agent: &Agent) -> Option<Operation> {
-    let last = jobs.store.lookup(|conn| operations::newest_of_agent(conn, &agent.id, OperationKind::Deploy));
+    let last = jobs.store.lookup(|conn| {
+        let last = operations::newest_of_agent(conn, &agent.id, OperationKind::Deploy)?;
+        let used = |op: &Operation| operations::has_worked_since(conn, &agent.id, op.created_at);
+        Ok::<_, store::StoreError>(match last {
+            Some(op) if !used(&op)? => Some(op),
+            _ => None,
+        })
+    });
     last.ok().flatten().filter(|op| matches!(op.status, OperationStatus::Failed | OperationStatus::Cancelled))
 }
 

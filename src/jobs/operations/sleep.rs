@@ -75,18 +75,11 @@ pub fn sleep(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     // Written before the container is frozen: if this run ends in between, the agent must not look paused.
     let id = agent.id.clone();
     jobs.store.write(move |conn| agents::sleeps_since(conn, &id, Some(Micros::now())))?;
-    let rested = rest(driver.as_ref(), &name, agent.wake);
+    // After an error too the container may be frozen. If it runs, the reconciler notes that the agent is awake.
+    let status = rest(driver.as_ref(), &name, agent.wake)?;
     let id = agent.id.clone();
-    match rested {
-        Ok(status) => {
-            jobs.store.write(move |conn| agents::set_status(conn, &id, status, false, Micros::now()))?;
-            Ok(json!({"status": "asleep", "name": agent.slug}))
-        }
-        Err(error) => {
-            jobs.store.write(move |conn| agents::sleeps_since(conn, &id, None))?;
-            Err(error.into())
-        }
-    }
+    jobs.store.write(move |conn| agents::set_status(conn, &id, status, false, Micros::now()))?;
+    Ok(json!({"status": "asleep", "name": agent.slug}))
 }
 
 /// Freezes or stops a container. Returns the agent's status after that.

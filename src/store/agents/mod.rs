@@ -127,9 +127,10 @@ impl Agent {
         self.frozen_at.is_some()
     }
 
-    /// Returns true if what decides about its status, beside its container, is the same in `other`.
+    /// Returns true if nothing that decides about its status has changed since `other` was read. A freeze that was taken
+    /// back leaves only its revisions; `asleep_at` and `thawing` change without one.
     pub fn is_in_state_of(&self, other: &Self) -> bool {
-        let state = |of: &Self| (of.status, of.paused, of.asleep_at, of.frozen_at, of.thawing);
+        let state = |of: &Self| (of.revision, of.asleep_at, of.thawing);
         state(self) == state(other)
     }
 

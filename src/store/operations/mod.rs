@@ -22,6 +22,8 @@ const FORGET_OLDEST: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM 
 const OPEN_OF_AGENT: &str = "SELECT id FROM operations WHERE agent_id = ?1 AND status IN ('queued', 'running')";
 const LAST_OF_AGENT: &str =
     "SELECT id, finished_at FROM operations WHERE agent_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 1";
+const HAS_WORKED_SINCE: &str = "SELECT EXISTS (SELECT 1 FROM operations
+    WHERE agent_id = ?1 AND created_at > ?2 AND status = 'succeeded')";
 const BEGIN: &str = "UPDATE operations SET status = 'running', started_at = ?2 WHERE id = ?1 AND status = 'queued'";
 const STEP: &str = "UPDATE operations SET step = ?2, progress = ?3 WHERE id = ?1 AND status = 'running'";
 const CANCEL: &str = "UPDATE operations SET cancelling = 1 WHERE id = ?1 AND status IN ('queued', 'running')";
@@ -221,6 +223,14 @@ pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: OperationKind) -
         "WHERE agent_id = ?1 AND kind = ?2 ORDER BY created_at DESC, id DESC LIMIT 1",
         params![agent_id, kind],
     )
+}
+
+/// Returns true if an operation on an agent that was requested after `since` has succeeded.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn has_worked_since(conn: &Connection, agent_id: &str, since: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(HAS_WORKED_SINCE)?.query_row(params![agent_id, since], |row| row.get(0))?)
 }
 
 /// Lists every operation that has not ended, oldest first.
