@@ -1,4 +1,5 @@
-//! If a connection fails or a server is busy, a change is repeated twice, with the same idempotency key.
+//! If a connection fails or a server is busy, a change is repeated twice, with the same idempotency key. What takes no
+//! key is not repeated once the daemon may have carried it out.
 
 use crate::fake::{Act, Fake};
 use crate::run::Ctl;
@@ -44,6 +45,15 @@ fn a_refusal_after_a_lost_answer_says_that_it_may_have_been_done() {
     let fake = Fake::playing(vec![Act::Cut, Act::json(404, gone)]);
     let run = Ctl::bare().env("TAOS_URL", &fake.url).run(&["agents", "delete", "atlas", "--yes"]);
     assert!(run.expect_error(1, "agent_not_found").stderr.contains("may have carried it out"));
+}
+
+#[test]
+fn a_secret_is_never_asked_for_twice() {
+    let issued = r#"{"token":"taos_user_x","id":"2"}"#;
+    let fake = Fake::playing(vec![Act::Cut, Act::json(201, issued)]);
+    let run = Ctl::bare().env("TAOS_URL", &fake.url).run(&["tokens", "issue", "user:ann"]);
+    assert!(run.expect_error(3, "unreachable").stderr.contains("may have carried it out"));
+    assert_eq!(fake.seen().iter().filter(|request| request.line.starts_with("POST ")).count(), 1);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::client::http::{self, ClientError, ClientRequest, Response, Target};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::path;
 use crate::ctl::core::server::Server;
+use crate::rest::route::Repeat;
 use crate::say::complain;
 use crate::secret::Plaintext;
 
@@ -26,8 +27,9 @@ const RETRY_AFTER_MAX: u64 = 5;
 /// The most bytes of one reply.
 pub const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-const MAYBE_DONE: &str =
-    "note: an earlier try was cut off before its answer came; the daemon may have carried it out\n";
+/// The route that makes short-lived tokens.
+const EXCHANGE: &str = "auth_exchange";
+const MAYBE_DONE: &str = "note: a try was cut off before its answer came; the daemon may have carried it out\n";
 
 /// A connection to a server with all that a request needs.
 #[derive(Debug)]
@@ -46,9 +48,9 @@ impl<'a> Session<'a> {
         Self { context, connection, exchanged: RefCell::default() }
     }
 
-    /// Sends a request and returns its successful reply. If the server is unreachable, closes the connection or replies
-    /// 503, the request is sent twice more under the same idempotency key. A key is exchanged first, and once more if
-    /// the server refuses the short-lived token.
+    /// Sends a request and returns its successful reply. If the server is unreachable or replies 503, the request is
+    /// sent twice more under the same idempotency key; also if the server closes the connection, unless it may then do
+    /// the work twice. A key is exchanged first, and once more if the server refuses the short-lived token.
     ///
     /// # Errors
     /// There is no reply, or the server refuses the request.
@@ -110,7 +112,7 @@ impl<'a> Session<'a> {
         dress: &dyn Fn(ClientRequest) -> ClientRequest,
     ) -> Result<Response, Failure> {
         let targets = self.connection.server.targets()?;
-        let changes = route.method != "GET";
+        let changes = route.method != "GET" && route.id != EXCHANGE;
         let mut pauses = PAUSES.iter();
         let mut cut_off = false;
         loop {
@@ -120,7 +122,7 @@ impl<'a> Session<'a> {
                 Err(ClientError::Unreachable(_)) => pauses.next().copied(),
                 Err(ClientError::Closed) => {
                     cut_off |= changes;
-                    pauses.next().copied()
+                    pauses.next().copied().filter(|_| may_be_done_twice(route))
                 }
                 _ => None,
             };
@@ -128,14 +130,15 @@ impl<'a> Session<'a> {
                 (_, Some(pause)) => sleep(pause),
                 (Ok(reply), None) if (200..300).contains(&reply.status) => return Ok(reply),
                 (Ok(reply), None) => {
-                    if cut_off {
-                        complain(MAYBE_DONE);
-                    }
+                    complain(if cut_off { MAYBE_DONE } else { "" });
                     let refused = Failure::refused(reply.status, &reply.body, reply.header("x-request-id"));
                     let refused = self.at_its_address(refused);
                     return Err(refused.with_login(self.connection.origin(), self.connection.log_in()));
                 }
-                (Err(error), None) => return Err(self.failure(&error)),
+                (Err(error), None) => {
+                    complain(if cut_off { MAYBE_DONE } else { "" });
+                    return Err(self.failure(&error));
+                }
             }
         }
     }
@@ -224,6 +227,12 @@ pub fn json(reply: &Response) -> Result<Value, Failure> {
         return Ok(Value::Null);
     }
     serde_json::from_slice(&reply.body).map_err(|_| Failure::Unexpected("The answer is not JSON.".to_owned()))
+}
+
+/// True if a request that the daemon has perhaps carried out may be sent again. A second short-lived token harms
+/// nobody, since nobody has the first.
+fn may_be_done_twice(route: &ApiRoute) -> bool {
+    matches!(route.method.as_str(), "GET" | "PUT" | "DELETE") || route.repeat == Repeat::Key || route.id == EXCHANGE
 }
 
 fn longer(pause: Duration, reply: &Response) -> Duration {
