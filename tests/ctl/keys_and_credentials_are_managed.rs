@@ -2,7 +2,7 @@
 //! many keys.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
 use serde_json::json;
 
@@ -86,6 +86,25 @@ fn an_enrollment_becomes_the_key_of_the_agent_it_makes() {
     new.ok(&["auth", "exchange", "--agent-name", "newcomer"]);
     assert_eq!(new.json(&["auth", "whoami"])["resolved_agent"], "newcomer");
     new.run(&["credentials", "list"]).expect_error(1, "admin_required");
+}
+
+#[test]
+fn what_is_no_file_is_neither_replaced_nor_costs_a_key() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    let (dir, pipe) = (ctl.home().join("dir"), ctl.home().join("pipe"));
+    fs::create_dir(&dir).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let made = ctl.json(&["keys", "create", "laptop", "--print-token"]);
+    let id = made["credential_id"].as_str().unwrap();
+    for place in [&dir, &pipe] {
+        let run = ctl.run(&["keys", "rotate", id, "--save-to", place.to_str().unwrap()]).expect_error(2, "login");
+        assert!(run.stderr.contains("is not a file"), "{run:?}");
+    }
+    assert!(dir.is_dir() && fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    assert_eq!(active(&daemon), 1);
+    let state = daemon.number("SELECT count(*) FROM credentials WHERE id = ?1 AND state = 'active'", [id]);
+    assert_eq!(state, 1, "the key still works");
 }
 
 #[test]

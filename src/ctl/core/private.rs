@@ -33,7 +33,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     };
     let meta = file.metadata().map_err(|error| cannot(path, &error))?;
     if !meta.is_file() {
-        return Err(Failure::login(format!("{shown} is not a file."), "Remove it and log in again."));
+        return Err(is_no_file(path));
     }
     if meta.uid() != geteuid().as_raw() {
         return Err(not_owned(path));
@@ -52,7 +52,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 /// whatever mode the old one had. The directory must exist.
 ///
 /// # Errors
-/// [`Failure::Login`] for a symbolic link, a file of another user, a directory that others can write, or a disk error.
+/// [`Failure::Login`] for anything but a file of this user, a directory that others can write, or a disk error.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     may_write(path)?;
     replace(path, bytes).map_err(|error| cannot(path, &error))
@@ -122,6 +122,8 @@ fn may_write(path: &Path) -> Result<(), Failure> {
     refuse_dir(parent(path), 0o022, "can be written by others on this machine")?;
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_symlink() => Err(is_a_link(path)),
+        // Neither a directory nor a pipe or device may be replaced.
+        Ok(meta) if !meta.is_file() => Err(is_no_file(path)),
         Ok(meta) if meta.uid() != geteuid().as_raw() => Err(not_owned(path)),
         _ => Ok(()),
     }
@@ -184,6 +186,10 @@ fn refuse_dir(dir: &Path, bits: u32, why: &str) -> Result<(), Failure> {
 fn is_a_link(path: &Path) -> Failure {
     let detail = format!("{} is a symbolic link.", path.display());
     Failure::login(detail, "Replace it with a real directory, or set another one with TAOS_CONFIG_DIR.")
+}
+
+fn is_no_file(path: &Path) -> Failure {
+    Failure::login(format!("{} is not a file.", path.display()), "Remove it and log in again.")
 }
 
 fn not_owned(path: &Path) -> Failure {
