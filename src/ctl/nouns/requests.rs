@@ -352,15 +352,34 @@ fn meant(request: &Value, answer: &str) -> Result<Option<Meant>, ()> {
     Ok(Some(("requests_approve", body)))
 }
 
+/// Reads one line, to its end. `None` at the end of the input, `Err` for a line that is too long or not UTF-8.
+fn read_answer(input: &mut impl BufRead) -> io::Result<Option<Result<String, ()>>> {
+    let mut line = Vec::new();
+    if input.take(ANSWER + 1).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let is_short = line.len() as u64 <= ANSWER;
+    // The rest of a long line must not become the next answer.
+    let mut rest = line.clone();
+    while !rest.ends_with(b"\n") {
+        rest.clear();
+        if input.take(ANSWER).read_until(b'\n', &mut rest)? == 0 {
+            break;
+        }
+    }
+    Ok(Some(String::from_utf8(line).map_err(|_| ()).and_then(|line| if is_short { Ok(line) } else { Err(()) })))
+}
+
 /// Asks the person what to do with a request, and does it. Returns false at the end of stdin.
 fn ask(session: &Session<'_>, request: &Value) -> Result<bool, Failure> {
     let id = request["id"].as_str().unwrap_or("");
     let (route, body) = loop {
         complain(prompt(request));
-        let mut answer = String::new();
-        if io::stdin().lock().take(ANSWER).read_line(&mut answer).map_err(Failure::Output)? == 0 {
-            return Ok(false);
-        }
+        let Some(answer) = read_answer(&mut io::stdin().lock()).map_err(Failure::Output)? else { return Ok(false) };
+        let Ok(answer) = answer else {
+            complain(&format!("An answer is a text of at most {ANSWER} bytes.\n"));
+            continue;
+        };
         match meant(request, answer.trim()) {
             Ok(Some(meant)) => break meant,
             Ok(None) => return Ok(true),
@@ -384,6 +403,19 @@ mod tests {
 
     fn route(request: &Value, answer: &str) -> Option<&'static str> {
         meant(request, answer).ok().flatten().map(|(route, _)| route)
+    }
+
+    #[test]
+    fn a_long_line_is_one_answer_that_is_refused() {
+        let long = format!("{}\nyes\n", "é".repeat(1100));
+        let mut input = long.as_bytes();
+        assert_eq!(read_answer(&mut input).unwrap(), Some(Err(())));
+        assert_eq!(read_answer(&mut input).unwrap(), Some(Ok("yes\n".to_owned())));
+        assert_eq!(read_answer(&mut input).unwrap(), None);
+        let odd: &[u8] = b"\xff\nno";
+        let mut input = odd;
+        assert_eq!(read_answer(&mut input).unwrap(), Some(Err(())));
+        assert_eq!(read_answer(&mut input).unwrap(), Some(Ok("no".to_owned())));
     }
 
     #[test]
