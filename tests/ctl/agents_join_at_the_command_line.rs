@@ -52,6 +52,27 @@ fn a_profile_is_made_and_used_and_the_same_agent_comes_back() {
 }
 
 #[test]
+fn a_join_elsewhere_leaves_the_profile_of_another_server() {
+    let (daemon, other) = (Daemon::start(), Daemon::start());
+    let agent = Ctl::bare();
+    let join = |daemon: &Daemon, name: &str| {
+        let address = url(daemon);
+        begin(&agent, &["join", "--name", name, "--reason", "r", "--url", &address])
+    };
+    let (child, code) = join(&daemon, "scout");
+    Ctl::operator(&daemon).ok(&["requests", "approve", &code]);
+    assert_eq!(ended(child).0, 0);
+    let run = agent.run(&["join", "--name", "scout", "--reason", "r", "--url", &url(&other)]).expect_error(2, "usage");
+    assert!(run.stderr.contains("taosctl profile remove scout"), "{run:?}");
+    // A person gives the new agent that name all the same.
+    let (child, code) = join(&other, "ranger");
+    Ctl::operator(&other).ok(&["requests", "approve", &code, "--as", "new", "--name", "scout"]);
+    assert_eq!(ended(child).0, 0);
+    assert_eq!(agent.json(&["profile", "verify", "scout"])["verified"], true);
+    assert_eq!(agent.json(&["profile", "list"]).as_array().map(Vec::len), Some(2));
+}
+
+#[test]
 fn a_key_may_go_to_a_file_alone_and_a_denial_ends_with_1() {
     let daemon = Daemon::start();
     let (owner, agent) = (Ctl::operator(&daemon), Ctl::bare());

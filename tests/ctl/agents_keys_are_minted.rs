@@ -72,12 +72,33 @@ fn without_a_place_the_key_alone_is_on_stdout() {
     assert!(run.stderr.contains("shown only once") && !run.stderr.contains(run.stdout.trim()));
     let saved = ctl.run(&["token", "mint", "atlas", "--profile", "p"]).expect(0);
     assert!(!saved.stdout.contains("axp_") && saved.field("created") == "no", "{saved:?}");
-    let file = ctl.home().join(".config/taos/tokens/atlas.token");
+    let file = ctl.home().join(".config/taos/tokens/p.token");
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     assert_eq!(
         ctl.json(&["token", "mint", "atlas", "--profile", "p", "--print-token"])["token"].as_str().unwrap().len(),
         KEY
     );
+}
+
+#[test]
+fn each_profile_keeps_its_own_key() {
+    let (daemon, other) = (Daemon::start(), Daemon::start());
+    let ctl = user(&daemon);
+    daemon.agent("atlas");
+    for profile in ["a", "b"] {
+        ctl.ok(&["token", "mint", "atlas", "--profile", profile]);
+    }
+    for profile in ["a", "b"] {
+        assert_eq!(ctl.json(&["profile", "verify", profile])["verified"], true, "{profile}");
+    }
+    // The same name at another server would end this profile.
+    let (key, _) = user_key(&other);
+    other.agent("atlas");
+    let ctl = ctl.env("TAOS_URL", &url(&other)).env("TAOS_TOKEN", &key);
+    let run = ctl.run(&["token", "mint", "atlas", "--profile", "a"]).expect_error(2, "usage");
+    assert!(run.stderr.contains(&url(&daemon)), "{run:?}");
+    assert_eq!(keys_of(&other, "active"), 0);
+    assert_eq!(ctl.json(&["profile", "verify", "a"])["verified"], true);
 }
 
 #[test]

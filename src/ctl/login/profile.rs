@@ -106,6 +106,22 @@ pub fn save(home: &Home, profile: &SavedProfile) -> Result<(), Failure> {
     home.write(&file(&profile.name), to_text(profile).as_bytes()).map(|_| ())
 }
 
+/// Checks that no profile of this name is for another server: it and its key would be lost.
+///
+/// # Errors
+/// [`Failure::Usage`] if there is one, and [`Failure::Login`] if the present profile cannot be read.
+pub fn check_server(home: &Home, name: &str, server: &Server) -> Result<(), Failure> {
+    if !names(home).iter().any(|known| known == name) {
+        return Ok(());
+    }
+    let url = load(home, name)?.url;
+    if Server::parse(&url).is_ok_and(|known| known == *server) {
+        return Ok(());
+    }
+    let fix = format!("Choose another name, or run taosctl profile remove {name} first.");
+    Err(Failure::usage(format!("The profile {name} is for {url}."), fix))
+}
+
 /// Removes a profile. Returns false if there was none.
 ///
 /// # Errors

@@ -63,13 +63,14 @@ enum KeyPlace {
 }
 
 impl KeyPlace {
-    fn of(matches: &ArgMatches, name: &str) -> Result<Self, Failure> {
+    fn of(matches: &ArgMatches, name: &str, server: &Server) -> Result<Self, Failure> {
         let Some(file) = matches.get_one::<String>("save-to") else {
             let home = Context::home()?;
             // Tests whether the directory can be written, before there is a key to lose.
             home.write(&format!("{KEYS}/.probe"), b"")?;
             home.remove(&format!("{KEYS}/.probe"))?;
             profile::check_name(name)?;
+            profile::check_server(&home, name, server)?;
             return Ok(Self::Profile(home));
         };
         let absolute = std::path::absolute(file);
@@ -81,8 +82,8 @@ impl KeyPlace {
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let text_of = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    let place = KeyPlace::of(matches, text_of("name").unwrap_or_default())?;
     let server = context.given.server(&Context::env)?.unwrap_or_else(|| Server::local(&Context::env));
+    let place = KeyPlace::of(matches, text_of("name").unwrap_or_default(), &server)?;
     let session = Session::new(context, Connection::new(server.clone(), None, "join"));
     let host = profile::host();
     let mut body = json!({"name": text_of("name"), "reason": text_of("reason")});
@@ -140,6 +141,16 @@ fn wait(session: &Session<'_>, join: &Value, most: Option<Duration>) -> Result<O
     }
 }
 
+/// The name of the new profile: the agent's. A person may have approved another name than the one that was checked, and
+/// that of another server's profile is not taken; the agent's id is free.
+fn profile_name(home: &Home, server: &Server, key: &Value, name: &str) -> String {
+    let id = key["agent_id"].as_str().filter(|id| is_name(id));
+    match (profile::check_server(home, name, server), id) {
+        (Err(_), Some(id)) => id.to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
 fn save(
     context: &Context,
     place: &KeyPlace,
@@ -156,9 +167,10 @@ fn save(
             (path.clone(), None)
         }
         KeyPlace::Profile(home) if is_name(&name) => {
-            let file = home.write(&format!("{KEYS}/{name}"), line.as_bytes())?;
+            let profile = profile_name(home, server, key, &name);
+            let file = home.write(&format!("{KEYS}/{profile}"), line.as_bytes())?;
             let new = SavedProfile {
-                name: name.clone(),
+                name: profile.clone(),
                 url: server.to_string(),
                 token_file: std::path::absolute(&file).unwrap_or_else(|_| file.clone()),
                 agent_name: name.clone(),
@@ -171,11 +183,11 @@ fn save(
             };
             profile::save(home, &new)?;
             let active = profile::active(home)?;
-            if active.as_ref().is_none_or(|active| *active == name) {
-                home.write(ACTIVE, format!("{name}\n").as_bytes())?;
+            if active.as_ref().is_none_or(|active| *active == profile) {
+                home.write(ACTIVE, format!("{profile}\n").as_bytes())?;
                 (file, None)
             } else {
-                (file, Some(format!("Another profile is active; use this one with --profile {name}.")))
+                (file, Some(format!("Another profile is active; use this one with --profile {profile}.")))
             }
         }
         KeyPlace::Profile(_) => return Err(Failure::Unexpected("The answer names no agent.".to_owned())),

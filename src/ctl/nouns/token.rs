@@ -69,6 +69,9 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     if !is_name(name) {
         return Err(Failure::Unexpected("The answer names an agent that cannot be a file's name.".to_owned()));
     }
+    if let Some(profile) = wanted.profile {
+        profile::check_server(&Context::home()?, profile, &session.connection.server)?;
+    }
     if let Some(folder) = &wanted.folder {
         // These tests run before there is a secret to lose.
         private::make_dir(folder)?;
@@ -177,7 +180,8 @@ fn save(
         let home = Context::home()?;
         let token_file = match file {
             Some(file) => file,
-            None => home.write(&format!("tokens/{name}.token"), line.as_bytes())?,
+            // An agent may have several keys, each with a profile of its own.
+            None => home.write(&format!("tokens/{profile}.token"), line.as_bytes())?,
         };
         let new = SavedProfile {
             name: profile.to_owned(),
