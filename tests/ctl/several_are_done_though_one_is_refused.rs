@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::run::Ctl;
+use crate::fake::{Act, Fake};
+use crate::run::{Ctl, url};
 use crate::support::Daemon;
 
 #[test]
@@ -22,6 +23,33 @@ fn agents_are_frozen_and_thawed_though_one_name_is_wrong() {
     assert_eq!(frozen(), [true, false]);
     ctl.run(&["thaw", "nobody"]).expect_error(1, "agent_not_found");
     assert_eq!(ctl.json(&["thaw", "atlas"])["name"], "atlas");
+}
+
+#[test]
+fn what_is_done_before_the_connection_ends_is_shown() {
+    let fake = Fake::playing(vec![Act::json(200, r#"{"name":"atlas"}"#), Act::Cut]);
+    let run = Ctl::bare().env("TAOS_URL", &fake.url).run(&["agents", "get", "atlas", "hermes", "zephyr"]).expect(3);
+    assert!(run.stdout.contains("atlas") && run.stderr.contains("error: unreachable\n"), "{run:?}");
+    assert_eq!(fake.seen().len(), 4, "zephyr is not tried");
+    let decided = Act::json(200, r#"{"id":"1","state":"approved"}"#);
+    let fake = Fake::playing(vec![decided, Act::Cut]);
+    let args = ["requests", "approve", "1", "2", "--for", "1h"];
+    let run = Ctl::bare().env("TAOS_URL", &fake.url).run(&args).expect(3);
+    assert!(run.stdout.contains("approved") && run.stderr.contains("error: unreachable\n"), "{run:?}");
+}
+
+#[test]
+fn a_token_from_stdin_is_good_for_all_of_them() {
+    let daemon = Daemon::with(&["--containers", "none"], &[]);
+    for name in ["atlas", "hermes"] {
+        daemon.agent(name);
+    }
+    let ctl = Ctl::bare().env("TAOS_URL", &url(&daemon));
+    let run = ctl.run_with_stdin(&["agents", "pause", "atlas", "hermes", "--token-file", "-"], &daemon.token).expect(0);
+    assert_eq!(run.stdout, "paused: atlas\npaused: hermes\n");
+    let ctl = ctl.env("TAOS_TOKEN_FILE", "-");
+    let run = ctl.run_with_stdin(&["agents", "resume", "atlas", "hermes"], &daemon.token).expect(0);
+    assert_eq!(run.stdout, "resumed: atlas\nresumed: hermes\n");
 }
 
 #[test]

@@ -61,6 +61,13 @@ impl Output {
         self
     }
 
+    /// Makes the exit code this one, unless it is higher already.
+    #[must_use]
+    pub fn ending_with(mut self, code: u8) -> Self {
+        self.code = self.code.max(code);
+        self
+    }
+
     /// Prints the output when more will follow.
     ///
     /// # Errors

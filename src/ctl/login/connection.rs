@@ -6,6 +6,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::credentials::is_token;
 use crate::config::paths;
@@ -31,6 +32,8 @@ pub struct LoginFlags {
     pub token: Option<Plaintext>,
     /// `--token-file`.
     pub token_file: Option<String>,
+    /// The token from stdin, which can be read only once, while a command may make several sessions.
+    pub stdin: OnceLock<Plaintext>,
 }
 
 /// A server and the token for it.
@@ -125,9 +128,21 @@ impl LoginFlags {
                 "Give only one of them, preferably --token-file.",
             )),
             (Some(token), None) => checked(token.reveal()).map(Some),
-            (None, Some(path)) => read_token(path).map(Some),
+            (None, Some(path)) => self.read(path).map(Some),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Reads a token from a file, or for `-` the one from stdin.
+    fn read(&self, path: &str) -> Result<Plaintext, Failure> {
+        let token = match self.stdin.get() {
+            Some(token) if path == "-" => return Ok(Plaintext::new(token.reveal().to_owned())),
+            _ => read_token(path)?,
+        };
+        if path == "-" {
+            let _ = self.stdin.set(Plaintext::new(token.reveal().to_owned()));
+        }
+        Ok(token)
     }
 }
 
@@ -142,7 +157,7 @@ pub fn choose(given: &LoginFlags, env: EnvLookup<'_>, places: &[LoginSource<'_>]
         return Ok(Connection::new(named.unwrap_or_else(local), Some(token), "flags"));
     }
     if may_use_environment(given, env, named.as_ref())?
-        && let Some(token) = environment_token(env)?
+        && let Some(token) = environment_token(given, env)?
     {
         return Ok(Connection::new(named.unwrap_or_else(local), Some(token), ENVIRONMENT));
     }
@@ -164,15 +179,15 @@ fn may_use_environment(given: &LoginFlags, env: EnvLookup<'_>, named: Option<&Se
     }
 }
 
-fn environment_token(env: EnvLookup<'_>) -> Result<Option<Plaintext>, Failure> {
+fn environment_token(given: &LoginFlags, env: EnvLookup<'_>) -> Result<Option<Plaintext>, Failure> {
     match (env("TAOS_TOKEN"), env("TAOS_TOKEN_FILE")) {
         (Some(token), _) => checked(&token).map(Some),
-        (None, Some(path)) if path == "-" => read_token(&path).map(Some),
+        (None, Some(path)) if path == "-" => given.read(&path).map(Some),
         (None, Some(path)) => {
             let path = paths::of_variable("TAOS_TOKEN_FILE", Path::new(&path)).map_err(|why| {
                 Failure::usage(format!("{why}."), "Set TAOS_TOKEN_FILE to the absolute path of the file.")
             })?;
-            read_token(&path.to_string_lossy()).map(Some)
+            given.read(&path.to_string_lossy()).map(Some)
         }
         (None, None) => Ok(None),
     }
@@ -226,7 +241,7 @@ mod tests {
 
     /// The server and token chosen for this `--url`, `--token` and environment, with a login saved for A.
     fn chosen(url: Option<&str>, token: Option<&str>, env: &[(&str, &str)]) -> (String, String) {
-        let given = LoginFlags { url: url.map(str::to_owned), token: token.map(plain), token_file: None };
+        let given = LoginFlags { url: url.map(str::to_owned), token: token.map(plain), ..LoginFlags::default() };
         let lookup = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let connection = choose(&given, &lookup, &[&|| Ok(None), &|| Ok(kept(A, "saved"))]).unwrap();
         let token = connection.token.map_or(String::new(), |token| token.reveal().to_owned());

@@ -49,8 +49,8 @@ impl Context {
             let detail = "--fields chooses what JSON, YAML and JSON lines hold.";
             return Err(Failure::usage(detail, "Leave out -o, or give -o yaml or -o jsonl."));
         }
-        let given =
-            LoginFlags { url: text("url"), token: text("token").map(Plaintext::new), token_file: text("token-file") };
+        let token = text("token").map(Plaintext::new);
+        let given = LoginFlags { url: text("url"), token, token_file: text("token-file"), ..LoginFlags::default() };
         if given.token.is_some() {
             complain(ARGV_WARNING);
         }

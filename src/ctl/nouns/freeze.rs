@@ -75,7 +75,7 @@ fn thaw(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 fn run(context: &Context, matches: &ArgMatches, one: &str, all: &str) -> Result<Output, Failure> {
     let session = context.session()?;
     let mut body = json!({"reason": matches.get_one::<String>("reason")});
-    let (mut replies, mut all_well) = (Vec::new(), true);
+    let (mut replies, mut code) = (Vec::new(), 0);
     let names: Vec<&String> = matches.get_many("agent").into_iter().flatten().collect();
     let is_list = names.len() > 1;
     if matches.get_flag("all") {
@@ -86,16 +86,16 @@ fn run(context: &Context, matches: &ArgMatches, one: &str, all: &str) -> Result<
         replies.push(session.send_for_json(route, route.path, Some(&body))?);
     } else {
         let route = path::route(one);
-        (replies, all_well) =
+        (replies, code) =
             each(names, |name| session.send_for_json(route, &path::target(route, &[name], &Map::new()), Some(&body)))?;
     }
     if !matches.get_flag("no-wait") {
-        let (ended, well) = each(replies, |reply| wait(&session, reply))?;
-        (replies, all_well) = (ended, all_well && well);
+        let (ended, last) = each(replies, |reply| wait(&session, reply))?;
+        (replies, code) = (ended, code.max(last));
     }
     let done = if one == "agents_freeze" { "frozen" } else { "thawed" };
     let output = if context.json { show_json(is_list, replies) } else { show(done, &replies) };
-    Ok(if all_well { output } else { output.failing() })
+    Ok(output.ending_with(code))
 }
 
 /// Waits for the operation on the containers. Returns its result.

@@ -185,18 +185,24 @@ fn each(context: &Context, ids: &[&str], decide: impl Fn(&str) -> Result<Value, 
         let decided = decide(only)?;
         return if context.json { Ok(show::one_line(&decided)) } else { show::record(&decided) };
     }
-    let mut results = Map::new();
+    let (mut results, mut code) = (Map::new(), 0);
     for id in ids {
         let result = match decide(id) {
             Ok(request) => json!({"state": request["state"]}),
             Err(Failure::Refused(refusal)) if refusal.status < 500 && refusal.status != 401 => {
                 json!({"error": refusal.error})
             }
-            Err(failure) => return Err(failure),
+            Err(failure) if results.is_empty() => return Err(failure),
+            // What is decided already must be shown.
+            Err(failure) => {
+                complain(&failure.told());
+                code = failure.exit_code();
+                break;
+            }
         };
         results.insert((*id).to_owned(), result);
     }
-    Ok(told(context, &Value::Object(results)))
+    Ok(told(context, &Value::Object(results)).ending_with(code))
 }
 
 fn decide(

@@ -226,9 +226,8 @@ fn revoke(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let user = matches.get_one::<String>("user").map(String::as_str);
     let known = all(&session, user)?;
-    let (outputs, all_well) = each(wanted, |one| revoke_one(&session, &known, one))?;
-    let output = outputs.into_iter().fold(Output::default(), Output::and);
-    Ok(if all_well { output } else { output.failing() })
+    let (outputs, code) = each(wanted, |one| revoke_one(&session, &known, one))?;
+    Ok(outputs.into_iter().fold(Output::default(), Output::and).ending_with(code))
 }
 
 /// Refuses an agent without a token. The daemon itself would report that the token is revoked.

@@ -280,10 +280,8 @@ impl Verb {
         if let Some(question) = self.ask.filter(|_| !matches.get_flag("yes")) {
             ask::confirm(&question.replace("{}", &several.join(", ")))?;
         }
-        let (outputs, all_well) =
-            each(several, |one| self.once(context, matches, &[first.as_slice(), &[one]].concat()))?;
-        let output = outputs.into_iter().fold(Output::default(), Output::and);
-        Ok(if all_well { output } else { output.failing() })
+        let (outputs, code) = each(several, |one| self.once(context, matches, &[first.as_slice(), &[one]].concat()))?;
+        Ok(outputs.into_iter().fold(Output::default(), Output::and).ending_with(code))
     }
 
     /// Runs the verb for the object that these parameters name.
