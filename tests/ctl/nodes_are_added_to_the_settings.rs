@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use data_encoding::BASE64;
 use serde_json::json;
@@ -97,6 +98,27 @@ fn what_cannot_be_used_is_refused_before_anything_is_written() {
     assert_eq!(fs::read_to_string(file).unwrap(), text);
     let printed = ctl.ok(&["nodes", "add", "b", "https://b.lan", "--certificate", SHA256, "--print"]);
     assert_eq!(printed, format!("[nodes.b]\nurl = \"https://b.lan\"\ncertificate = \"{SHA256}\"\n"));
+}
+
+#[test]
+fn several_that_are_added_at_once_are_all_there() {
+    let Site { ctl, file, .. } = &site();
+    // A file that a killed command of an older version left.
+    fs::write(format!("{file}.next"), "").unwrap();
+    let names: Vec<String> = (0..8).map(|nth| format!("shed{nth}")).collect();
+    let add = |name: &str| {
+        let args = ["nodes", "add", name, "https://shed.lan", "--certificate", SHA256, "--file", file];
+        ctl.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("taosctl runs")
+    };
+    let children: Vec<_> = names.iter().map(|name| add(name)).collect();
+    for mut child in children {
+        assert!(child.wait().expect("it ends").success());
+    }
+    let text = fs::read_to_string(file).unwrap();
+    assert!(names.iter().all(|name| text.contains(&format!("[nodes.{name}]"))), "{text}");
+    let folder = std::path::Path::new(file).parent().unwrap();
+    let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".taosd.toml.")), "{left:?}");
 }
 
 #[test]

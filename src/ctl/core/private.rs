@@ -130,12 +130,12 @@ fn may_write(path: &Path) -> Result<(), Failure> {
 }
 
 /// The directory of a file.
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes a new file next to another, with a random name. Returns its path and the open file.
-fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
+pub(super) fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
