@@ -164,6 +164,19 @@ fn people_go_by_names_where_ids_do_not_fit() {
 }
 
 #[test]
+fn a_list_within_a_reply_is_a_list_even_if_it_is_empty() {
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    for line in ["tasks ls", "messages ls"] {
+        let list = |more: &[&str]| ctl.ok(&[&line.split(' ').collect::<Vec<_>>(), more].concat());
+        assert_eq!(list(&["-o", "jsonl"]), "", "{line}");
+    }
+    ctl.ok(&["send", "hello"]);
+    let rows = ctl.ok(&["messages", "ls", "--fields", "content", "-o", "jsonl"]);
+    assert_eq!(rows, "{\"content\":\"hello\"}\n");
+}
+
+#[test]
 fn a_watched_list_is_shown_again_when_it_changes() {
     use std::io::{BufRead, BufReader};
     let daemon = Daemon::start();

@@ -56,9 +56,9 @@ impl Format {
         CHOSEN.get_or_init(|| Chosen { format, quiet, fields }).format
     }
 
-    /// Converts JSON with one value per line. A line that is not JSON stays as it is.
-    pub fn of_json_lines(self, lines: &str) -> String {
-        let each = |make: fn(&Value, &mut String)| {
+    /// Converts JSON with one value per line. A line that is not JSON stays as it is. `field` names the rows of an object.
+    pub fn of_json_lines(self, lines: &str, field: Option<&str>) -> String {
+        let each = |make: &dyn Fn(&Value, &mut String)| {
             let mut out = String::new();
             for line in lines.lines() {
                 match serde_json::from_str::<Value>(line) {
@@ -71,8 +71,8 @@ impl Format {
             out
         };
         match self {
-            Self::Yaml => each(|value, out| yaml(value, 0, out)),
-            Self::Jsonl => each(|value, out| match rows(value) {
+            Self::Yaml => each(&|value, out| yaml(value, 0, out)),
+            Self::Jsonl => each(&|value, out| match rows(value, field) {
                 Some(rows) => rows.iter().for_each(|row| {
                     let _ = writeln!(out, "{}", text::json_line(row));
                 }),
@@ -90,18 +90,19 @@ pub fn is_quiet() -> bool {
     CHOSEN.get().is_some_and(|chosen| chosen.quiet)
 }
 
-/// Narrows JSON with one value per line to the chosen fields. Also returns the fields that no row has.
-pub fn chosen_fields(lines: &str) -> (Cow<'_, str>, Vec<&'static str>) {
+/// Narrows JSON with one value per line to the chosen fields. Also returns the fields that no row has. `field` names the
+/// rows of an object.
+pub fn chosen_fields<'a>(lines: &'a str, field: Option<&str>) -> (Cow<'a, str>, Vec<&'static str>) {
     let fields = CHOSEN.get().map_or(&[][..], |chosen| &chosen.fields);
-    if fields.is_empty() { (Cow::Borrowed(lines), Vec::new()) } else { narrowed_lines(lines, fields) }
+    if fields.is_empty() { (Cow::Borrowed(lines), Vec::new()) } else { narrowed_lines(lines, fields, field) }
 }
 
-fn narrowed_lines<'a>(lines: &str, fields: &'a [String]) -> (Cow<'static, str>, Vec<&'a str>) {
+fn narrowed_lines<'a>(lines: &str, fields: &'a [String], of: Option<&str>) -> (Cow<'static, str>, Vec<&'a str>) {
     let (mut out, mut had, mut rows) = (String::new(), vec![false; fields.len()], 0);
     for line in lines.lines() {
         match serde_json::from_str::<Value>(line) {
             Ok(mut value) => {
-                each_row(&mut value, &mut |row| {
+                each_row(&mut value, of, &mut |row| {
                     rows += 1;
                     let kept = fields.iter().enumerate().filter_map(|(at, field)| {
                         let value = row.get_mut(field)?.take();
@@ -122,23 +123,28 @@ fn narrowed_lines<'a>(lines: &str, fields: &'a [String]) -> (Cow<'static, str>, 
 }
 
 /// Calls `then` for each row of a reply: the rows of its list, or the object itself.
-fn each_row(value: &mut Value, then: &mut impl FnMut(&mut Map<String, Value>)) {
-    let is_list = rows(value).is_some();
+fn each_row(value: &mut Value, field: Option<&str>, then: &mut impl FnMut(&mut Map<String, Value>)) {
+    let is_list = rows(value, field).is_some();
     match value {
         Value::Array(rows) => rows.iter_mut().filter_map(Value::as_object_mut).for_each(then),
         Value::Object(object) if is_list => {
-            object.values_mut().filter(|value| value.is_array()).for_each(|list| each_row(list, then));
+            let named = field.filter(|field| object.get(*field).is_some_and(Value::is_array));
+            let lists = object.iter_mut().filter(|(name, value)| value.is_array() && named.is_none_or(|n| n == *name));
+            lists.for_each(|(_, list)| each_row(list, None, then));
         }
         Value::Object(row) => then(row),
         _ => {}
     }
 }
 
-/// The rows of a list: a bare array, or the only array in an object.
-fn rows(value: &Value) -> Option<&Vec<Value>> {
+/// The rows of a list: a bare array, the array in this field of an object, or else the only array in it.
+fn rows<'a>(value: &'a Value, field: Option<&str>) -> Option<&'a Vec<Value>> {
     match value {
         Value::Array(rows) => Some(rows),
         Value::Object(object) => {
+            if let Some(Value::Array(rows)) = field.and_then(|field| object.get(field)) {
+                return Some(rows);
+            }
             let mut lists = object.values().filter_map(Value::as_array);
             let list = lists.next().filter(|list| list.iter().all(Value::is_object) && !list.is_empty())?;
             // An object with more fields than a list and its page information is one row itself.
@@ -227,7 +233,7 @@ mod tests {
     fn yaml_is_nested_by_two_and_quotes_what_it_must() {
         let value = json!({"name": "atlas", "on": "yes", "at": "2026-01-01", "list": [{"a": 1, "b": []}, "x y"], "o": {},
             "n": null});
-        let text = Format::Yaml.of_json_lines(&value.to_string());
+        let text = Format::Yaml.of_json_lines(&value.to_string(), None);
         let wanted = "name: atlas\n\"on\": \"yes\"\nat: \"2026-01-01\"\nlist:\n  - a: 1\n    b: []\n  - \"x y\"\no: {}\n\"n\": null\n";
         assert_eq!(text, wanted);
     }
@@ -240,20 +246,29 @@ mod tests {
             ("{\"a\":1,\"b\":[],\"c\":3,\"d\":4,\"e\":5}", "{\"b\":[],\"a\":1}"),
             ("{\"items\":[{\"c\":1,\"a\":null}],\"next\":\"n\"}", "{\"items\":[{\"a\":null}],\"next\":\"n\"}"),
         ] {
-            assert_eq!(narrowed_lines(given, &fields).0, format!("{wanted}\n"));
+            assert_eq!(narrowed_lines(given, &fields, None).0, format!("{wanted}\n"));
         }
-        assert_eq!(narrowed_lines("{\"a\":1}\n{\"b\":1}", &fields).1, ["z"]);
-        assert!(narrowed_lines("[]", &fields).1.is_empty(), "of nothing nothing is known");
+        assert_eq!(narrowed_lines("{\"a\":1}\n{\"b\":1}", &fields, None).1, ["z"]);
+        assert!(narrowed_lines("[]", &fields, None).1.is_empty(), "of nothing nothing is known");
     }
 
     #[test]
     fn jsonl_is_a_row_a_line() {
-        assert_eq!(Format::Jsonl.of_json_lines("[{\"a\":1},{\"a\":2}]\n"), "{\"a\":1}\n{\"a\":2}\n");
-        assert_eq!(Format::Jsonl.of_json_lines("{\"tasks\":[{\"a\":1}]}\n"), "{\"a\":1}\n");
+        assert_eq!(Format::Jsonl.of_json_lines("[{\"a\":1},{\"a\":2}]\n", None), "{\"a\":1}\n{\"a\":2}\n");
+        assert_eq!(Format::Jsonl.of_json_lines("{\"tasks\":[{\"a\":1}]}\n", None), "{\"a\":1}\n");
         assert_eq!(
-            Format::Jsonl.of_json_lines("{\"name\":\"a\",\"scope\":[\"x\"]}"),
+            Format::Jsonl.of_json_lines("{\"name\":\"a\",\"scope\":[\"x\"]}", None),
             "{\"name\":\"a\",\"scope\":[\"x\"]}\n"
         );
+    }
+
+    #[test]
+    fn a_list_in_a_named_field_is_one_even_if_empty() {
+        assert_eq!(Format::Jsonl.of_json_lines("{\"tasks\":[]}\n", Some("tasks")), "");
+        let reply = "{\"messages\":[{\"id\":1,\"b\":2}],\"others\":[{\"b\":2}],\"c\":1,\"d\":1,\"e\":1}";
+        assert_eq!(Format::Jsonl.of_json_lines(reply, Some("messages")), "{\"id\":1,\"b\":2}\n");
+        let narrowed = "{\"messages\":[{\"id\":1}],\"others\":[{\"b\":2}],\"c\":1,\"d\":1,\"e\":1}\n";
+        assert_eq!(narrowed_lines(reply, &["id".to_owned()], Some("messages")).0, narrowed);
     }
 
     #[test]
@@ -266,7 +281,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_one_line_of_yaml(text in any::<String>()) {
-            let line = Format::Yaml.of_json_lines(&json!({"a": text}).to_string());
+            let line = Format::Yaml.of_json_lines(&json!({"a": text}).to_string(), None);
             prop_assert_eq!(line.lines().count(), 1);
             let value = line.trim_end().strip_prefix("a: ").unwrap();
             if value.starts_with('"') {

@@ -13,6 +13,7 @@ pub struct Output {
     stderr: String,
     must_arrive: bool,
     code: u8,
+    rows: Option<&'static str>,
 }
 
 impl Output {
@@ -32,6 +33,13 @@ impl Output {
         self
     }
 
+    /// Names the field of the JSON that holds the rows.
+    #[must_use]
+    pub fn with_rows(mut self, field: &'static str) -> Self {
+        self.rows = Some(field);
+        self
+    }
+
     /// The text on stdout.
     pub fn stdout(&self) -> &str {
         &self.stdout
@@ -44,6 +52,7 @@ impl Output {
         self.stderr.push_str(&other.stderr);
         self.must_arrive |= other.must_arrive;
         self.code = self.code.max(other.code);
+        self.rows = self.rows.or(other.rows);
         self
     }
 
@@ -73,14 +82,14 @@ impl Output {
     /// # Errors
     /// [`Failure::Output`] if stdout cannot be written.
     pub fn print_more(&self) -> Result<Said, Failure> {
-        let (lines, missing) = chosen_fields(&self.stdout);
+        let (lines, missing) = chosen_fields(&self.stdout, self.rows);
         if !is_quiet() {
             complain(&self.stderr);
             for field in missing {
                 complain(&format!("note: no row has the field {field}\n"));
             }
         }
-        say::out(&Format::chosen().of_json_lines(&lines)).map_err(Failure::Output)
+        say::out(&Format::chosen().of_json_lines(&lines, self.rows)).map_err(Failure::Output)
     }
 
     /// Prints the output. Returns the exit code.

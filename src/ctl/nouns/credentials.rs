@@ -76,7 +76,7 @@ fn audit(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let report = report(&ask(&session, "credentials_list")?, &ask(&session, "ax_agents_manage_list")?);
     let dirty = report["summary"]["cleanup_required"] != 0;
     let output = if context.json {
-        show::one_line(&report)
+        show::one_line(&report).with_rows("agents")
     } else {
         Output::text(table::table(REPORT, report["agents"].as_array().map_or(&[], Vec::as_slice)))
     };

@@ -107,7 +107,7 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let reply = session.send_for_json(route, &path::target(route, &[], &first), None)?;
     if !follows {
         if context.json {
-            return Ok(Output::text(text::json_line(&reply)));
+            return Ok(Output::text(text::json_line(&reply)).with_rows("messages"));
         }
         let unread = reply["unread_count"].clone();
         let messages = List::read(reply)?.messages;

@@ -82,7 +82,7 @@ fn look(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     }
     tasks.truncate(wanted);
     if context.json {
-        return Ok(show::one_line(&json!({"tasks": tasks})));
+        return Ok(show::one_line(&json!({"tasks": tasks})).with_rows("tasks"));
     }
     let next = "There is nothing here yet. Next: taosctl tasks create TITLE";
     let output = Output::text(table::table(COLUMNS, &tasks));

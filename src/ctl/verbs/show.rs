@@ -55,6 +55,7 @@ pub fn reply(session: &Session<'_>, show: &ShowAs, parameters: &[&str], reply: &
             let failed = results(object(reply)?).iter().any(|row| row["success"] != true);
             Ok(if failed { one_line(reply).failing() } else { one_line(reply) })
         }
+        ShowAs::Rows(field, _) if json => Ok(one_line(reply).with_rows(field)),
         _ if json => Ok(one_line(reply)),
         ShowAs::Table(columns) => Ok(Output::text(table::table(columns, list(reply)?))),
         ShowAs::Rows(field, columns) => Ok(Output::text(table::table(columns, list(&reply[*field])?))),
