@@ -208,6 +208,27 @@ fn a_followed_list_goes_on_with_what_comes() {
 }
 
 #[test]
+fn a_followed_list_has_the_fields_and_the_format_that_were_asked_for() {
+    use std::io::{BufRead, BufReader};
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    ctl.ok(&["send", "hello"]);
+    ctl.ok(&["notify", "Title", "Body"]);
+    for (line, wanted) in [
+        ("audit -f --action agents.create --fields action -o jsonl", "{\"action\":\"agents.create\"}"),
+        ("messages ls -f --fields content -o yaml", "content: hello"),
+        ("notifications ls -f --fields title -o yaml", "title: Title"),
+    ] {
+        let args: Vec<&str> = line.split(' ').collect();
+        let mut child = ctl.command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert_eq!(lines.next().as_deref(), Some(wanted), "{line}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[test]
 fn several_are_done_at_once_and_one_that_fails_stops_none() {
     let daemon = Daemon::start();
     let ctl = with_two_agents(&daemon);

@@ -1,6 +1,7 @@
 //! The output of a command: collected first and printed at the end. A command that fails has printed nothing on stdout.
 
 use std::io::ErrorKind;
+use std::sync::{Mutex, PoisonError};
 
 use super::failure::Failure;
 use super::format::{Format, chosen_fields, is_quiet};
@@ -14,6 +15,18 @@ pub struct Output {
     must_arrive: bool,
     code: u8,
     rows: Option<&'static str>,
+}
+
+/// The missing fields that were told already. A followed list prints many times.
+static TOLD: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+
+fn is_news(field: &'static str) -> bool {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_news = !told.contains(&field);
+    if is_news {
+        told.push(field);
+    }
+    is_news
 }
 
 impl Output {
@@ -85,9 +98,9 @@ impl Output {
         let (lines, missing) = chosen_fields(&self.stdout, self.rows);
         if !is_quiet() {
             complain(&self.stderr);
-            for field in missing {
+            missing.into_iter().filter(|field| is_news(field)).for_each(|field| {
                 complain(&format!("note: no row has the field {field}\n"));
-            }
+            });
         }
         say::out(&Format::chosen().of_json_lines(&lines, self.rows)).map_err(Failure::Output)
     }

@@ -15,7 +15,7 @@ use crate::ctl::verbs::patience::patiently;
 use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
 use crate::jobs::events::log_tail::news;
-use crate::say::{self, Said};
+use crate::say::Said;
 
 const LOGS: Verb = Verb::new("logs", "agents_logs", ShowAs::Lines("logs"));
 /// Lines that are shown first.
@@ -48,7 +48,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let mut new = &seen[from..];
     loop {
         for line in new {
-            if say::out(&shown(line, context.json)).map_err(Failure::Output)? == Said::Unread {
+            if Output::text(shown(line, context.json)).print_more()? == Said::Unread {
                 return Ok(Output::default());
             }
         }

@@ -17,7 +17,7 @@ use crate::ctl::verbs::paging::rows_wanted;
 use crate::ctl::verbs::patience::patiently;
 use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
-use crate::say::{self, Said};
+use crate::say::Said;
 
 const COLUMNS: &[Column] = &[
     Column("ID", "id"),
@@ -70,7 +70,7 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     if context.json {
         rows.reverse();
         let lines: String = rows.iter().map(|row| line(row, true)).collect();
-        if say::out(&lines).map_err(Failure::Output)? == Said::Unread {
+        if Output::text(lines).print_more()? == Said::Unread {
             return Ok(Output::default());
         }
     } else {
@@ -114,7 +114,7 @@ fn follow(session: &Session<'_>, mut last: String, shown: &HashSet<String>) -> R
     loop {
         let rows = patiently(None, || ask(session, json!({"after": last, "wait": wait})))?;
         for row in rows.iter().filter(|row| id_of(Some(row)).is_none_or(|id| !shown.contains(&id))) {
-            if say::out(&line(row, session.context.json)).map_err(Failure::Output)? == Said::Unread {
+            if Output::text(line(row, session.context.json)).print_more()? == Said::Unread {
                 return Ok(Output::default());
             }
         }

@@ -16,7 +16,7 @@ use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::patience::patiently;
 use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
-use crate::say::{self, Said, complain};
+use crate::say::{Said, complain};
 
 const COLUMNS: &[Column] = &[
     Column("ID", "id"),
@@ -268,7 +268,7 @@ fn watch(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
         let of = |request: &Value| request["id"].as_str().unwrap_or("").to_owned();
         for request in pending.iter().filter(|request| !seen.contains(&of(request))) {
             let shown = if context.json { format!("{}\n", text::json_line(request)) } else { line(request) };
-            if say::out(&shown).map_err(Failure::Output)? == Said::Unread {
+            if Output::text(shown).print_more()? == Said::Unread {
                 return Ok(Output::default());
             }
             if asks && !ask(&session, request)? {

@@ -1,16 +1,17 @@
 //! Follows messages across disconnects and restarts. Each request waits at the daemon for a while and names the
 //! position to continue from. While the daemon does not reply, the request is repeated with growing pauses.
 
-use std::io::{self, Write};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use super::patience::patiently;
 use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
 use crate::ctl::core::text;
 use crate::ctl::login::session::Session;
+use crate::say::Said;
 
 /// The most seconds that one request waits for messages.
 const WAIT: u64 = 30;
@@ -106,12 +107,7 @@ pub fn seq_of(message: &Value) -> Result<i64, Failure> {
 /// # Errors
 /// [`Failure::Output`] if the output cannot be written.
 pub fn print(message: &Value, as_json: bool) -> Result<bool, Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(line(message, as_json).as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::Output(error)),
-    }
+    Ok(Output::text(line(message, as_json)).print_more()? == Said::Whole)
 }
 
 /// A message on one line.

@@ -61,7 +61,7 @@ pub fn follow(
     loop {
         rows.reverse();
         if (is_first || !rows.is_empty())
-            && say::out(&lines(as_json, columns, &rows, is_first)).map_err(Failure::Output)? == Said::Unread
+            && Output::text(lines(as_json, columns, &rows, is_first)).print_more()? == Said::Unread
         {
             return Ok(Output::default());
         }
