@@ -236,6 +236,8 @@ fn several_are_done_at_once_and_one_that_fails_stops_none() {
     assert_eq!(run.stdout, "paused: atlas\npaused: hermes\n");
     assert!(run.stderr.contains("error: agent_not_found\n"), "{run:?}");
     assert_eq!(ctl.ok(&["agents", "get", "atlas", "hermes", "-o", "jsonl"]).lines().count(), 2);
+    let yaml = ctl.ok(&["agents", "get", "atlas", "hermes", "--fields", "name", "-o", "yaml"]);
+    assert_eq!(yaml, "name: atlas\n---\nname: hermes\n");
 }
 
 #[test]

@@ -23,6 +23,9 @@ closed_set! {
     }
 }
 
+/// The line of YAML between two documents.
+pub const NEXT_DOCUMENT: &str = "---\n";
+
 /// The choices of the command line. A process runs one command.
 static CHOSEN: OnceLock<Chosen> = OnceLock::new();
 
@@ -71,7 +74,11 @@ impl Format {
             out
         };
         match self {
-            Self::Yaml => each(&|value, out| yaml(value, 0, out)),
+            Self::Yaml => each(&|value, out| {
+                // Each value is a document of its own.
+                out.push_str(if out.is_empty() { "" } else { NEXT_DOCUMENT });
+                yaml(value, 0, out);
+            }),
             Self::Jsonl => each(&|value, out| match rows(value, field) {
                 Some(rows) => rows.iter().for_each(|row| {
                     let _ = writeln!(out, "{}", text::json_line(row));
@@ -236,6 +243,11 @@ mod tests {
         let text = Format::Yaml.of_json_lines(&value.to_string(), None);
         let wanted = "name: atlas\n\"on\": \"yes\"\nat: \"2026-01-01\"\nlist:\n  - a: 1\n    b: []\n  - \"x y\"\no: {}\n\"n\": null\n";
         assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn several_values_are_documents_of_yaml() {
+        assert_eq!(Format::Yaml.of_json_lines("{\"a\":1}\n{\"a\":2}\n", None), "a: 1\n---\na: 2\n");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The output of a command: collected first and printed at the end. A command that fails has printed nothing on stdout.
 
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::failure::Failure;
-use super::format::{Format, chosen_fields, is_quiet};
+use super::format::{Format, NEXT_DOCUMENT, chosen_fields, is_quiet};
 use crate::say::{self, Said, complain};
 
 /// The result of a successful command.
@@ -19,6 +20,9 @@ pub struct Output {
 
 /// The missing fields that were told already. A followed list prints many times.
 static TOLD: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+
+/// True once something was printed: what follows in YAML is another document.
+static HAS_PRINTED: AtomicBool = AtomicBool::new(false);
 
 fn is_news(field: &'static str) -> bool {
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +106,11 @@ impl Output {
                 complain(&format!("note: no row has the field {field}\n"));
             });
         }
-        say::out(&Format::chosen().of_json_lines(&lines, self.rows)).map_err(Failure::Output)
+        let mut text = Format::chosen().of_json_lines(&lines, self.rows);
+        if Format::chosen() == Format::Yaml && !text.is_empty() && HAS_PRINTED.swap(true, Ordering::Relaxed) {
+            text.insert_str(0, NEXT_DOCUMENT);
+        }
+        say::out(&text).map_err(Failure::Output)
     }
 
     /// Prints the output. Returns the exit code.
