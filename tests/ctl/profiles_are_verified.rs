@@ -172,6 +172,17 @@ fn a_shell_gets_the_profile_or_nothing_at_all() {
 }
 
 #[test]
+fn an_expiry_that_is_no_time_is_refused_when_it_is_given() {
+    let ctl = Ctl::bare();
+    let file = ctl.file("token", "t");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let args = ["profile", "add", "x", "--url", "http://127.0.0.1:1", "--agent-name", "x", "--token-file", &file];
+    let run = ctl.run(&[&args[..], &["--expires-at", "tomorrow"]].concat()).expect_error(2, "usage");
+    assert!(run.stderr.contains("tomorrow is not a time"), "{run:?}");
+    ctl.ok(&[&args[..], &["--expires-at", "2999-01-31T00:00:00Z"]].concat());
+}
+
+#[test]
 fn a_name_or_value_never_becomes_a_command() {
     let harness = harness();
     for name in ["../x", "a/b", "", "-x", "x y", &"x".repeat(65)] {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ctl::core::failure::Failure;
@@ -86,6 +87,10 @@ fn add(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let missing = || Failure::login(format!("{file} does not exist."), "Name a file that contains only the token.");
     let token = checked(&String::from_utf8_lossy(&private::read_named(&path)?.ok_or_else(missing)?))?;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let expires_at = text("expires-at");
+    if let Some(end) = expires_at.as_ref().filter(|end| end.parse::<Timestamp>().is_err()) {
+        return Err(Failure::usage(format!("{end} is not a time."), "Write it like 2027-01-31T00:00:00Z."));
+    }
     let new = SavedProfile {
         name: name(matches).to_owned(),
         url: Server::parse(url)?.to_string(),
@@ -96,7 +101,7 @@ fn add(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         token_sha256: profile::sha256(token.reveal().as_bytes()),
         host_binding: profile::host(),
         workdir_hash: profile::workdir_hash().filter(|_| !matches.get_flag("no-bind-workdir")),
-        expires_at: text("expires-at"),
+        expires_at,
     };
     let home = Context::home()?;
     profile::save(&home, &new)?;
