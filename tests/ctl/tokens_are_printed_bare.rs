@@ -20,6 +20,17 @@ fn an_issued_token_is_alone_on_stdout_and_works() {
 }
 
 #[test]
+fn a_flag_without_effect_on_this_kind_of_token_is_refused() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    daemon.agent("atlas");
+    for line in ["tokens issue user:operator --grace 300", "tokens issue atlas --label laptop"] {
+        let run = ctl.run(&line.split(' ').collect::<Vec<_>>()).expect_error(2, "usage");
+        assert!(run.stderr.contains("has no effect"), "{run:?}");
+    }
+}
+
+#[test]
 fn a_grace_keeps_the_token_before_working() {
     let daemon = Daemon::start();
     let ctl = Ctl::operator(&daemon);

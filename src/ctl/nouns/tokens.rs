@@ -180,17 +180,28 @@ fn issue_command(name: &'static str) -> Command {
 fn issue(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let name = matches.get_one::<String>("name").map_or("", String::as_str);
     let Some(user) = name.strip_prefix("user:") else {
+        refuse_others(matches, "users_token_issue", "agents_token_issue", "an agent")?;
         let agent = name.strip_prefix("agent:").unwrap_or(name);
         return agent_token::ISSUE
             .run_for(context, matches, &[agent])
             .map_err(|failure| of_a_user(context, name, failure));
     };
+    refuse_others(matches, "agents_token_issue", "users_token_issue", "a user")?;
     let session = context.session()?;
     let route = path::route("users_token_issue");
     let known: Vec<Field> = fields(route.id).to_vec();
     let body = Value::Object(flags::read(&known, &[], matches)?);
     let reply = session.send_for_json(route, &path::target(route, &[user], &Map::new()), Some(&body))?;
     show::reply(&session, &ShowAs::Secret("token"), &[user], &reply)
+}
+
+/// Refuses the flags of the other route, which would have no effect.
+fn refuse_others(matches: &ArgMatches, other: &str, own: &str, whose: &str) -> Result<(), Failure> {
+    let is_own = |field: &&Field| fields(own).iter().any(|known| known.name == field.name);
+    let others: Vec<Field> = fields(other).iter().filter(|field| !is_own(field)).copied().collect();
+    let Some((name, _)) = flags::read(&others, GRACE, matches)?.into_iter().next() else { return Ok(()) };
+    let flag = name.trim_end_matches("_seconds").replace('_', "-");
+    Err(Failure::usage(format!("--{flag} has no effect on a token of {whose}."), "Leave it out."))
 }
 
 /// Completes the refusal of an unknown agent if there is a user of this name.
