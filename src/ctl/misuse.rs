@@ -100,9 +100,10 @@ pub(super) fn wants_json(args: &[OsString]) -> bool {
     let is_machine = |word: &str| word.parse::<Format>().is_ok_and(Format::is_machine);
     while let Some(word) = words.next() {
         let value = match word {
-            "--json" => return true,
-            "-o" | "--output" => words.peek().copied(),
-            _ => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")),
+            "--json" | "--fields" => return true,
+            "-o" | "--output" | "--format" => words.peek().copied(),
+            _ if word.starts_with("--fields=") => return true,
+            _ => ["--output=", "--format=", "-o"].iter().find_map(|flag| word.strip_prefix(flag)),
         };
         if value.is_some_and(|value| is_machine(value.trim_start_matches('='))) {
             return true;
