@@ -51,6 +51,18 @@ fn a_token_that_was_revoked() {
 }
 
 #[test]
+fn a_configuration_that_others_can_read() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    let dir = ctl.home().join(".config/taos");
+    fs::create_dir_all(&dir).unwrap();
+    fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
+    // A login refuses to save anything there.
+    ctl.run(&["login", "--url", &crate::run::url(&daemon), "--token", &daemon.token]).expect_error(2, "login");
+    expect(&doctor(&ctl), "config", "failed", &format!("chmod 700 {}", dir.display()));
+}
+
+#[test]
 fn programs_of_two_versions() {
     let daemon = Daemon::start();
     let dir = TempDir::new();

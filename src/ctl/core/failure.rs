@@ -73,7 +73,14 @@ pub struct ServerRefusal {
     /// The command to run next, if that depends on more than the code.
     pub run: Option<String>,
     /// The other fields of the error reply, and other useful facts.
-    pub more: Vec<(String, String)>,
+    pub more: Vec<(String, Value)>,
+}
+
+impl ServerRefusal {
+    /// Another field of the error reply.
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        self.more.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
 }
 
 impl Failure {
@@ -100,7 +107,7 @@ impl Failure {
             ServerRefusal { status, error, detail, fix, doc_url, run: None, more: Vec::new() }
         };
         if let Some(id) = request_id.filter(|_| status >= 500) {
-            refusal.more.push(("request_id".to_owned(), id.to_owned()));
+            refusal.more.push(("request_id".to_owned(), id.into()));
         }
         Self::Refused(Box::new(refusal))
     }
@@ -132,7 +139,7 @@ impl Failure {
         if let Self::Refused(refusal) = &mut self
             && refusal.status == 401
         {
-            refusal.more.push(("login".to_owned(), text::clean(source)));
+            refusal.more.push(("login".to_owned(), text::clean(source).into()));
             refusal.run = Some(run);
         }
         self
@@ -157,7 +164,7 @@ impl Failure {
         line("run", &parts.run);
         line("doc_url", &parts.doc_url);
         for (key, value) in parts.more {
-            line(key, value);
+            line(key, &text::plain(value));
         }
         out
     }
@@ -168,7 +175,7 @@ impl Failure {
         let mut object = json!({"error": parts.error, "detail": parts.detail, "fix": parts.fix, "run": parts.run,
             "doc_url": parts.doc_url});
         for (key, value) in parts.more {
-            object[key] = json!(value);
+            object[key] = value.clone();
         }
         format!("{}\n", text::json_line(&object))
     }
@@ -185,7 +192,7 @@ impl Failure {
             Self::Output(_) => ("output", "Make the output writable and run it again.", DOC_START),
             Self::Refused(r) => (r.error.as_str(), r.fix.as_str(), r.doc_url.as_str()),
         };
-        let (detail, more): (String, &[(String, String)]) = match self {
+        let (detail, more): (String, &[(String, Value)]) = match self {
             Self::Refused(r) => (r.detail.clone(), &r.more),
             other => (other.to_string(), &[]),
         };
@@ -214,7 +221,7 @@ struct FailureParts<'a> {
     fix: String,
     run: String,
     doc_url: String,
-    more: &'a [(String, String)],
+    more: &'a [(String, Value)],
 }
 
 fn envelope(status: u16, mut object: Map<String, Value>) -> ServerRefusal {
@@ -240,8 +247,7 @@ fn envelope(status: u16, mut object: Map<String, Value>) -> ServerRefusal {
     } else {
         detail
     };
-    let more = object.into_iter().map(|(key, value)| (key, text::plain(&value))).collect();
-    ServerRefusal { status, error, detail, fix, doc_url, run: None, more }
+    ServerRefusal { status, error, detail, fix, doc_url, run: None, more: object.into_iter().collect() }
 }
 
 #[cfg(test)]
@@ -259,6 +265,15 @@ mod tests {
         let wanted = "error: agent_busy\ndetail: a\\u{1b}[2Jb\nfix: Wait.\nrun: taosctl docs errors#agent_busy\n\
             doc_url: taosctl docs x\noperation_id: 7\n";
         assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn other_fields_keep_their_type_in_json() {
+        let body = br#"{"error":"e","detail":"d","fix":"f","doc_url":"/docs/x","retry_after":3,"allowed":["a","b"]}"#;
+        let failure = Failure::refused(409, body, None);
+        let told: Value = serde_json::from_str(&failure.to_json()).unwrap();
+        assert_eq!((&told["retry_after"], &told["allowed"]), (&json!(3), &json!(["a", "b"])));
+        assert!(failure.to_text().contains("retry_after: 3\nallowed: a, b\n"), "{}", failure.to_text());
     }
 
     #[test]

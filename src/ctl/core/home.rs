@@ -49,6 +49,14 @@ impl Home {
         nearest.is_some_and(|dir| dir.is_dir() && access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok())
     }
 
+    /// Checks that only its owner has access to the directory, if it exists.
+    ///
+    /// # Errors
+    /// [`Failure::Login`] if others have access.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.0.exists() { private::check_dir(&self.0) } else { Ok(()) }
+    }
+
     /// The path of the directory.
     pub fn directory(&self) -> &Path {
         &self.0

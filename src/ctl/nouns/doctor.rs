@@ -137,8 +137,12 @@ fn configuration() -> DoctorFinding {
                     "Set TAOS_CONFIG_DIR to the absolute path of a directory of yours.",
                 )
             }
-            Ok(Some(_)) => DoctorFinding::ok(NAME, "a saved login, for its owner alone"),
-            Ok(None) => DoctorFinding::ok(NAME, "no saved login"),
+            Ok(saved) => match home.check() {
+                // A login is not saved there.
+                Err(failure) => DoctorFinding::failed(NAME, failure.to_string(), fix_of(&failure)),
+                Ok(()) if saved.is_some() => DoctorFinding::ok(NAME, "a saved login, for its owner alone"),
+                Ok(()) => DoctorFinding::ok(NAME, "no saved login"),
+            },
         },
     }
 }
@@ -221,8 +225,7 @@ fn ready(session: &Session<'_>) -> Vec<DoctorFinding> {
     match session.send_for_json(route, route.path, None) {
         Ok(_) => vec![DoctorFinding::ok(NAME, "database, disk, queue, workers, automatic backups")],
         Err(Failure::Refused(refusal)) => {
-            let checks = refusal.more.iter().find(|(name, _)| name == "checks").map_or("", |(_, text)| text);
-            let checks: Map<String, Value> = serde_json::from_str(checks).unwrap_or_default();
+            let checks = refusal.field("checks").and_then(Value::as_object).cloned().unwrap_or_default();
             let bad = |(name, fix): &(&'static str, &str)| {
                 let told = checks.get(*name).filter(|told| *told != "ok")?;
                 Some(DoctorFinding::failed(name, text::plain(told), *fix))

@@ -99,8 +99,7 @@ fn health(session: &Session<'_>) -> (&'static str, Vec<String>) {
     match session.send_for_json(route, route.path, None) {
         Ok(_) => ("ready", Vec::new()),
         Err(Failure::Refused(refusal)) => {
-            let checks = refusal.more.iter().find(|(name, _)| name == "checks").map(|(_, text)| text.as_str());
-            let checks: Map<String, Value> = checks.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
+            let checks = refusal.field("checks").and_then(Value::as_object).cloned().unwrap_or_default();
             let bad = checks.iter().filter(|(_, told)| *told != "ok");
             ("not ready", bad.map(|(name, told)| format!("{name}: {}", text::plain(told))).collect())
         }

@@ -141,7 +141,7 @@ fn find_or_make(session: &Session<'_>, asked: &str, create: bool) -> Result<(Val
             Ok((session.send_for_json(make, make.path, Some(&body))?, true))
         }
         Err(Failure::Refused(mut refusal)) if refusal.status == 404 => {
-            refusal.more.push(("hint".to_owned(), "--create makes the agent".to_owned()));
+            refusal.more.push(("hint".to_owned(), "--create makes the agent".into()));
             Err(Failure::Refused(refusal))
         }
         Err(failure) => Err(failure),
