@@ -67,6 +67,23 @@ fn nobody_else_learns_of_it() {
 }
 
 #[test]
+fn any_spelling_of_the_channel_is_direct() {
+    let daemon = Daemon::start();
+    let ann = member(&daemon, "ann");
+    let (one, two) = (agent(&daemon, &ann, "one"), agent(&daemon, &ann, "Two"));
+    for channel in ["DM:two", " dm:two", "Dm: TWO "] {
+        let sent = one.send(json!({"content": "secret", "channel": channel}));
+        assert_eq!(sent["message"]["channel"], json!("dm:Two"), "{channel}");
+    }
+    assert_eq!(ann.list("")["count"], json!(0));
+    for channel in ["dm:Two", "dm:two", "DM:TWO", "%20dm:two"] {
+        assert_eq!(two.list(&format!("channel={channel}"))["count"], json!(3), "{channel}");
+    }
+    let nobody = json!({"content": "x", "channel": "DM:nobody"});
+    one.client.post("/api/v1/messages", nobody).expect_ax(422, "invalid_request");
+}
+
+#[test]
 fn reading_goes_on_past_what_others_write_to_each_other() {
     let daemon = Daemon::start();
     let ann = member(&daemon, "ann");

@@ -2,6 +2,7 @@
 
 mod activity;
 mod change;
+mod channel;
 mod fields;
 mod mark;
 pub(crate) mod mentions;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::channel;
 use super::fields::{
     ADDRESSED, AFTER, AFTER_ID, AFTER_SEQ, BEFORE_SEQ, CHANNEL, LIMIT, MARK_READ, QUERY, SPACE, UNREAD_ONLY, WAIT,
 };
@@ -245,10 +246,14 @@ impl MessageListing {
             Some(true) => Some(reading::reader(conn, &self.space_id, &self.me)?),
             _ => None,
         };
+        let channel = match query.text(&CHANNEL).filter(|text| !text.is_empty()) {
+            Some(channel) => Some(channel::as_stored(conn, &self.space_id, channel, Micros::now())?),
+            None => None,
+        };
         let wanted = MessageFilter {
             space_id: &self.space_id,
             reader: &self.me,
-            channel: query.text(&CHANNEL).filter(|text| !text.is_empty()),
+            channel: channel.as_deref(),
             addressed: query.flag(&ADDRESSED).unwrap_or(false),
             unread: reader.as_ref().map(|reader| &reader.read),
             limit: query.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT),

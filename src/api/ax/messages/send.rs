@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::channel;
 use super::fields::{CHANNEL, CLIENT_ID, CONTENT, EXPECTS_REPLY_BY, MESSAGE_TYPE, METADATA, PARENT_ID, SPACE};
 use super::mentions;
 use super::show::{self, mentioned, parts, show, visible};
@@ -35,8 +36,6 @@ use crate::time::Micros;
 
 /// The channel of a message that names none.
 const MAIN: &str = "main";
-/// The prefix of a direct message's channel.
-const DIRECT: &str = "dm:";
 
 /// Returns the refusal of a field.
 pub(super) fn bad(field: &str, problem: impl Into<String>) -> ApiError {
@@ -163,19 +162,13 @@ fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
         if !members::is_member(tx.conn, space_id, &other.principal, tx.now)? {
             return Err(bad("parent_id", "is a direct message with somebody who is no member of the space any more"));
         }
-        return Ok(Aim { channel: format!("{DIRECT}{}", other.name), addressee: Some(other), parent });
+        return Ok(Aim { channel: channel::to(&other.name), addressee: Some(other), parent });
     }
     let named = body.text(&CHANNEL).filter(|text| !text.is_empty());
-    let channel = named.or(parent.as_ref().map(|parent| parent.channel.as_str())).unwrap_or(MAIN).to_owned();
-    let addressee = match channel.strip_prefix(DIRECT) {
-        None => None,
-        Some(name) => {
-            let found = members::named(tx.conn, space_id, name, tx.now)?.into_iter().next();
-            Some(found.ok_or_else(|| bad("channel", "names no member of the space"))?)
-        }
-    };
+    let named = named.or(parent.as_ref().map(|parent| parent.channel.as_str())).unwrap_or(MAIN);
+    let addressee = channel::addressee(tx.conn, space_id, named, tx.now)?;
     // Use the member's real name, so that different spellings of its case are one channel.
-    let channel = addressee.as_ref().map_or(channel, |named| format!("{DIRECT}{}", named.name));
+    let channel = addressee.as_ref().map_or_else(|| named.to_owned(), |to| channel::to(&to.name));
     Ok(Aim { channel, addressee, parent })
 }
 
@@ -183,7 +176,7 @@ fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
 fn other_of(message: &Message, me: &str) -> Option<NamedMember> {
     let addressee = message.addressee.clone()?;
     Some(if message.author == me {
-        NamedMember { principal: addressee, name: message.channel.trim_start_matches(DIRECT).to_owned() }
+        NamedMember { principal: addressee, name: message.channel.trim_start_matches(channel::DIRECT).to_owned() }
     } else {
         NamedMember { principal: message.author.clone(), name: message.author_name.clone() }
     })

@@ -1,0 +1,68 @@
+//! The channel of a message, as a request spells it. `dm:NAME` is a direct message to one member.
+
+use rusqlite::Connection;
+
+use super::send::bad;
+use crate::rest::error::ApiError;
+use crate::store;
+use crate::store::messages::members::{self, NamedMember};
+use crate::time::Micros;
+
+/// The prefix of a direct message's channel.
+pub(super) const DIRECT: &str = "dm:";
+
+/// Returns the name in the channel of a direct message. The prefix counts in any case and after blanks: what is meant
+/// for one member must not be published to all.
+fn name_in(channel: &str) -> Option<&str> {
+    let channel = channel.trim();
+    let prefix = channel.get(..DIRECT.len())?;
+    prefix.eq_ignore_ascii_case(DIRECT).then(|| channel[DIRECT.len()..].trim())
+}
+
+/// Returns the channel of a direct message to a member.
+pub(super) fn to(name: &str) -> String {
+    format!("{DIRECT}{name}")
+}
+
+/// Returns the member to which a channel addresses a message; `None` if the message is for the whole space.
+///
+/// # Errors
+/// `invalid_request` if the channel names no member, or a `StoreError`.
+pub(super) fn addressee(
+    conn: &Connection,
+    space_id: &str,
+    channel: &str,
+    now: Micros,
+) -> Result<Option<NamedMember>, ApiError> {
+    let Some(name) = name_in(channel) else { return Ok(None) };
+    let found = members::named(conn, space_id, name, now)?.into_iter().next();
+    found.map(Some).ok_or_else(|| bad("channel", "names no member of the space"))
+}
+
+/// Returns a channel as the messages in it have it: the member's real name stands for any spelling of it.
+///
+/// # Errors
+/// Any `StoreError`.
+pub(super) fn as_stored(conn: &Connection, space_id: &str, channel: &str, now: Micros) -> store::Result<String> {
+    let Some(name) = name_in(channel) else { return Ok(channel.to_owned()) };
+    let found = members::named(conn, space_id, name, now)?;
+    // A member who has left keeps the name under which the messages are.
+    let named = found.iter().find(|one| one.name == name).or(found.first());
+    Ok(to(named.map_or(name, |one| &one.name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_in;
+
+    #[test]
+    fn any_spelling_of_the_prefix_is_direct() {
+        for channel in ["dm:worker", "DM:worker", "Dm:worker", " dm:worker", "\u{a0}dM: worker "] {
+            assert_eq!(name_in(channel), Some("worker"), "{channel}");
+        }
+        for channel in ["main", "dm", "d", "", "admin:dm:worker", "dmé", "éé:x"] {
+            assert_eq!(name_in(channel), None, "{channel}");
+        }
+        assert_eq!(name_in("DM:"), Some(""));
+    }
+}
