@@ -108,6 +108,7 @@ struct CallerCredential {
     parent: Option<String>,
     mark: Option<String>,
     fingerprints: String,
+    is_external: bool,
 }
 
 /// The scopes a credential has now: its own, and for an agent's credential no more than the agent has at present. An
@@ -156,6 +157,7 @@ impl Who {
             parent: holder.parent_id,
             mark: holder.token_mark,
             fingerprints: holder.fingerprints,
+            is_external: holder.key_type == Some(KeyType::External),
         };
         Self { account: principal.key(), principal, scopes, lent, credential: Some(credential) }
     }
@@ -315,6 +317,11 @@ impl Caller {
             Principal::User(user) => user,
             Principal::Agent { owner, .. } => owner,
         }
+    }
+
+    /// True for an external key: whoever holds it reaches the agent, but is not the agent.
+    pub(super) fn is_external(&self) -> bool {
+        self.who.credential.as_ref().is_some_and(|credential| credential.is_external)
     }
 
     /// The id of the acting agent; `None` for a user.

@@ -62,6 +62,8 @@ impl CallRecord {
         let now = Micros::now();
         self.last_used.note(known.credential_id, now);
         match caller.agent_id() {
+            // A request to an agent does not show that the agent is there.
+            Some(_) if caller.is_external() => {}
             Some(agent) => self.presence.note(agent, now),
             None => self.used_from.note(known.credential_id, head),
         }

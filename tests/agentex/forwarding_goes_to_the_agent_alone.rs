@@ -291,3 +291,18 @@ fn a_silent_agent_holds_four_requests_no_worker_and_half_a_minute() {
     register(&ann, "mailer");
     own.get("/agents/forward/name/mailer/x").expect_agentex(502, "forward_failed");
 }
+
+#[test]
+fn whoever_writes_to_an_agent_is_not_the_agent() {
+    let daemon = Daemon::start();
+    let ann = creator(&daemon, "ann");
+    let outside = agent(&daemon, &ann, "mailer", "http://localhost:1");
+    assert_eq!(raw(&outside, "POST", "/agents/forward/name/mailer/x", Some(b"hello")).status, 502);
+    assert_eq!(ann.get("/api/v1/agents/mailer/presence").expect(200).json()["presence"], "offline");
+    assert_eq!(ann.get("/api/agents/mailer/calls").expect(200).json()["total"], 0);
+    // An internal key is the agent's own.
+    let own = with_key(&daemon, &text(&key(&ann, "mailer", "own", "internal"), "api_key"));
+    own.get("/agents").expect(200);
+    assert_eq!(ann.get("/api/v1/agents/mailer/presence").expect(200).json()["presence"], "online");
+    assert_eq!(ann.get("/api/agents/mailer/calls").expect(200).json()["total"], 1);
+}
