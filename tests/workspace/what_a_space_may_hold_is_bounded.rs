@@ -82,6 +82,27 @@ fn the_thread_of_a_task_stays_as_long_as_the_task() {
     eventually("the thread goes with its task", || status(&root) == 404 && status(&reply) == 404);
 }
 
+#[test]
+fn what_is_kept_pushes_no_new_message_out() {
+    let env = [("TAOSD_WORKSPACE_MESSAGE_BYTES_PER_SPACE", "262144"), ("TAOSD_SWEEP_INTERVAL", "1")];
+    let daemon = Daemon::with(&[], &env);
+    let ann = member(&daemon, "ann");
+    let robot = agent(&daemon, &ann, "robot");
+    let task = text(&ann.client.post("/api/v1/tasks", json!({"title": "t"})).expect(201).json(), "id");
+    let long = "x".repeat(60_000);
+    let others: Vec<_> = (0..3).map(|_| text(&robot.say(&ann.space, &long), "id")).collect();
+    for _ in 0..5 {
+        robot.send(json!({"content": long, "metadata": {"task_id": task}}));
+    }
+    let important = json!({"content": "@ann important", "client_id": "c", "expects_reply_by": 3600});
+    let sent = robot.send(important.clone())["message"].clone();
+    let status = |id: &str| ann.client.get(&format!("/api/v1/messages/{id}")).status;
+    eventually("the oldest goes", || status(&others[0]) == 404);
+    assert_eq!([&others[1], &others[2], &text(&sent, "id")].map(|id| status(id)), [200; 3]);
+    assert_eq!(robot.receipts(&sent).len(), 1);
+    assert_eq!(robot.send(important)["duplicate"], json!(true));
+}
+
 #[track_caller]
 fn eventually(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{RemovedMessage, remove};
+use super::{ROW_BYTES, RemovedMessage, remove};
 use crate::store::Result;
 use crate::time::Micros;
 
@@ -12,6 +12,16 @@ const HELD: &str = "SELECT messages, bytes, EXISTS (SELECT 1 FROM spaces WHERE i
     WHERE space_id = ?1";
 const OLDEST: &str = "SELECT place, seq, author, addressee, bytes, created_at FROM messages
     WHERE space_id = ?1 AND (pinned = 0 AND task IS NULL OR ?3) ORDER BY seq LIMIT ?2";
+/// How many messages a space keeps in any case, and their bytes. `octet_length` reads no text, unlike the column `bytes`
+/// behind the texts.
+const KEPT: &str = "SELECT count(*), coalesce(sum(octet_length(content) + octet_length(mentions)
+        + octet_length(attachments) + octet_length(metadata) + ?2), 0) FROM messages";
+/// The index of pinned messages, and that of tasks' threads without pinned ones.
+const KEPT_BY: &[&str] = &[
+    "INDEXED BY messages_pinned WHERE space_id = ?1 AND pinned = 1",
+    "INDEXED BY messages_of_tasks WHERE space_id = ?1 AND task IS NOT NULL
+        AND place NOT IN (SELECT place FROM messages WHERE space_id = ?1 AND pinned = 1)",
+];
 const FORGET: &[&str] = &[
     "DELETE FROM message_counts WHERE space_id = ?1",
     "DELETE FROM message_readers WHERE space_id = ?1",
@@ -50,13 +60,33 @@ pub fn spaces_after(conn: &Connection, after: &str, limit: u64) -> Result<Vec<St
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Returns how many messages a space keeps because they are pinned or belong to a task's thread, and their bytes.
+fn kept(conn: &Connection, space_id: &str) -> Result<(u64, u64)> {
+    let (mut messages, mut bytes) = (0, 0);
+    for by in KEPT_BY {
+        let mut statement = conn.prepare_cached(&format!("{KEPT} {by}"))?;
+        let (more, length): (u64, u64) =
+            statement.query_row(params![space_id, ROW_BYTES], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        (messages, bytes) = (messages + more, bytes + length);
+    }
+    Ok((messages, bytes))
+}
+
+/// Returns how much must go of what a space holds. Whatever it keeps, half of the limit is for the other messages: or a
+/// message would be deleted as soon as it is sent.
+fn excess(held: u64, kept: u64, limit: u64) -> u64 {
+    held.saturating_sub(limit).min(held.saturating_sub(kept).saturating_sub(limit / 2))
+}
+
 /// Returns up to `batch` messages of a space that may not stay; `None` if the space is gone and has no messages left.
 fn surplus(conn: &Connection, space_id: &str, keep: Retention, batch: u64) -> Result<Option<Vec<RemovedMessage>>> {
     let held = conn
         .prepare_cached(HELD)?
         .query_row([space_id], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?, row.get::<_, bool>(2)?)));
     let Some((messages, bytes, exists)) = held.optional()? else { return Ok(Some(Vec::new())) };
-    let (mut too_many, mut too_much) = (messages.saturating_sub(keep.messages), bytes.saturating_sub(keep.bytes));
+    let is_over = exists && (messages > keep.messages || bytes > keep.bytes);
+    let kept = if is_over { kept(conn, space_id)? } else { (0, 0) };
+    let (mut too_many, mut too_much) = (excess(messages, kept.0, keep.messages), excess(bytes, kept.1, keep.bytes));
     let mut statement = conn.prepare_cached(OLDEST)?;
     let mut rows = statement.query(params![space_id, batch, !exists])?;
     let mut gone = Vec::new();
@@ -158,4 +188,24 @@ pub fn client_ids_are_due(conn: &Connection, before: Micros) -> Result<bool> {
 /// Any `StoreError`.
 pub fn sweep_client_ids(conn: &Connection, before: Micros, batch: u64) -> Result<usize> {
     Ok(conn.prepare_cached(OLD_CLIENT_IDS)?.execute(params![before, batch])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::excess;
+
+    #[test]
+    fn half_of_a_limit_is_for_what_is_not_kept() {
+        let cases = [
+            ((90, 0, 100), 0),
+            ((110, 0, 100), 10),
+            ((110, 50, 100), 10),
+            ((110, 60, 100), 0),
+            ((170, 100, 100), 20),
+            ((500, 500, 100), 0),
+        ];
+        for ((held, kept, limit), gone) in cases {
+            assert_eq!(excess(held, kept, limit), gone, "{held} {kept} {limit}");
+        }
+    }
 }
