@@ -9,7 +9,7 @@ use taosd::api::{ApiRoute, routes};
 use taosd::rest::route::Answer;
 
 use crate::power::harness::{jwt, key};
-use crate::support::{Client, Daemon, text};
+use crate::support::{AxReply, Client, Daemon, text};
 
 /// What is told of the whole box or to the user in person, by route, and why a key may read it all the same.
 const WHOLE: &[(&str, &str)] = &[("audit_list", "what happened on the box: for admins alone")];
@@ -124,4 +124,29 @@ fn of_an_admin() {
     let daemon = Daemon::start();
     let operator = daemon.operator();
     Restricted::of(daemon, &operator, "operator").check();
+}
+
+#[test]
+fn in_a_space_that_they_share() {
+    let daemon = Daemon::start();
+    let ann = daemon.member("ann", &["*"]);
+    daemon.grant("user:ann", "*", "creator");
+    let [mine, hidden] = ["mine", "hidden-agent"].map(|name| daemon.agent_by(&ann, name));
+    let key = key(&ann, json!({"allowed_agent_ids": [mine]}));
+    let client = jwt(&daemon, &key, "user_access");
+    let space = text(&ann.get("/auth/me").json(), "space_id");
+    let members = client.get(&format!("/api/v1/spaces/{space}/members")).expect(200).text();
+    assert!(members.contains(&mine) && !members.contains("hidden-agent") && !members.contains(&hidden), "{members}");
+    let count = |who: &Client| who.get(&format!("/api/v1/spaces/{space}")).expect(200).json()["member_count"].clone();
+    assert_eq!((count(&client), count(&ann)), (json!(2), json!(3)));
+    client.delete(&format!("/api/v1/spaces/{space}/members/{hidden}")).expect_ax(404, "member_not_found");
+    // It gives work and messages to no other one, and learns no more than of an agent that there is not.
+    let assigned = |id: &str| client.post("/api/v1/tasks", json!({"title": "t", "assignee_id": id}));
+    assigned(&mine).expect(201);
+    assert_eq!(assigned(&hidden).expect(422).json()["detail"], assigned("nobody").expect(422).json()["detail"]);
+    let direct = |name: &str| client.post("/api/v1/messages", json!({"content": "x", "channel": format!("dm:{name}")}));
+    direct("mine").expect(200);
+    assert_eq!(direct("hidden-agent").expect(422).json()["detail"], direct("nobody").expect(422).json()["detail"]);
+    let sent = client.post("/api/v1/messages", json!({"content": "@mine and @hidden-agent"})).expect(200).json();
+    assert_eq!(sent["message"]["mentions"], json!(["mine"]));
 }

@@ -82,11 +82,21 @@ fn show(member: &Member) -> Value {
     })
 }
 
+/// Returns the members of a space, without the agents that the caller's key is not for.
+///
+/// # Errors
+/// Any `StoreError`.
+pub(super) fn seen(conn: &Connection, caller: &Caller, space_id: &str, now: Micros) -> store::Result<Vec<Member>> {
+    let mut all = spaces::members(conn, space_id, now)?;
+    all.retain(|member| member.is_user || caller.may_touch(&member.id));
+    Ok(all)
+}
+
 fn list(app: &App, call: Call) -> Handled {
     let space_id = call.input.param(0);
     let members = app.store.read(|conn| {
         access::require_space(conn, &call.caller, space_id, SpaceRole::Viewer)?;
-        Ok::<_, ApiError>(spaces::members(conn, space_id, Micros::now())?)
+        Ok::<_, ApiError>(seen(conn, &call.caller, space_id, Micros::now())?)
     })?;
     Ok(Reply::ok(&json!({"members": members.iter().map(show).collect::<Vec<_>>()})).into())
 }
@@ -155,6 +165,9 @@ fn remove(app: &App, call: Call) -> Handled {
         })?;
         if spaces::owner_of(tx.conn, space_id)?.as_deref() == Some(id) {
             return Err(codes::MEMBER_AT_HOME.into());
+        }
+        if !tx.caller.may_touch(id) && agents::by_id(tx.conn, id)?.is_some() {
+            return Err(codes::MEMBER_NOT_FOUND.into());
         }
         let was_let_in = grants::delete_member(tx.conn, space_id, id)?;
         let lived_there = move_out(tx, space_id, id)?;

@@ -4,9 +4,9 @@ use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::checked;
 use super::fields::NAME;
-use crate::access::{self, Action, SpaceRole};
+use super::{checked, members};
+use crate::access::{self, Action, Caller, SpaceRole};
 use crate::api::agents::name;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -99,14 +99,14 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::NAME_CONFLICT, codes::LIMIT_REACHED]),
 ];
 
-fn show(conn: &Connection, space: &Space, default: &str, now: Micros) -> store::Result<Value> {
+fn show(conn: &Connection, caller: &Caller, space: &Space, default: &str, now: Micros) -> store::Result<Value> {
     Ok(json!({
         "id": space.id,
         "name": space.name,
         "slug": space.slug,
         "description": space.description,
         "visibility": space.visibility.slug(),
-        "member_count": spaces::members(conn, &space.id, now)?.len(),
+        "member_count": members::seen(conn, caller, &space.id, now)?.len(),
         "is_default": space.id == default,
         "is_personal": space.is_default,
         "created_at": space.created_at.micros(),
@@ -122,7 +122,7 @@ fn list(app: &App, call: Call) -> Handled {
     app.store.read(|conn| {
         let default = access::default_space(conn, &call.caller)?;
         let mut failed = None;
-        let mut take = |space: Space| match show(conn, &space, &default, now) {
+        let mut take = |space: Space| match show(conn, &call.caller, &space, &default, now) {
             Ok(row) => list.push(spaces::place(&space, &me), &row),
             Err(error) => {
                 failed = Some(error);
@@ -141,7 +141,7 @@ fn get(app: &App, call: Call) -> Handled {
         access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
         let space = spaces::by_id(conn, id)?.ok_or(codes::SPACE_NOT_FOUND)?;
         let default = access::default_space(conn, &call.caller)?;
-        Ok::<_, ApiError>(show(conn, &space, &default, Micros::now())?)
+        Ok::<_, ApiError>(show(conn, &call.caller, &space, &default, Micros::now())?)
     })?;
     Ok(Reply::ok(&shown).into())
 }
@@ -200,6 +200,6 @@ fn create(app: &App, call: Call) -> Handled {
             inserted => inserted?,
         }
         tx.audit(format!("space:{}", space.id))?;
-        Ok(Reply::json(StatusCode::CREATED, &json!({"space": show(tx.conn, &space, "", tx.now)?})))
+        Ok(Reply::json(StatusCode::CREATED, &json!({"space": show(tx.conn, tx.caller, &space, "", tx.now)?})))
     })
 }

@@ -69,7 +69,7 @@ fn rewrite(tx: &Tx<'_>, tools: &SendTools, message: &Message, content: &str) -> 
         return Err(ApiError::new(codes::FORBIDDEN).detail("Only its author can change a message's text."));
     }
     let readers = message.addressee.as_deref().map(|to| [me.as_str(), to]);
-    let mentions = mentioned_in(tx.conn, &message.space_id, content, readers, tx.now)?;
+    let mentions = mentioned_in(tx, &message.space_id, content, readers)?;
     allowance::spend(tx, &tools.settings, content.len() as u64, 1)?;
     rows::edit(tx.conn, message, content, &json!(mentions).to_string(), tx.now)?;
     let before = mentioned(message);

@@ -1,8 +1,10 @@
-//! The channel of a message, as a request spells it. `dm:NAME` is a direct message to one member.
+//! The channel of a message, as a request spells it: `dm:NAME` is a direct message to one member.
 
 use rusqlite::Connection;
 
 use super::send::bad;
+use crate::access::Caller;
+use crate::api::engine::call::Tx;
 use crate::rest::error::ApiError;
 use crate::store;
 use crate::store::messages::members::{self, NamedMember};
@@ -24,18 +26,34 @@ pub(super) fn to(name: &str) -> String {
     format!("{DIRECT}{name}")
 }
 
+/// Returns the members with this name, without the agents that the caller's key is not for.
+///
+/// # Errors
+/// Any `StoreError`.
+pub(super) fn named(
+    conn: &Connection,
+    caller: &Caller,
+    space_id: &str,
+    name: &str,
+    now: Micros,
+) -> store::Result<Vec<NamedMember>> {
+    let mut found = members::named(conn, space_id, name, now)?;
+    found.retain(|one| may_address(caller, one));
+    Ok(found)
+}
+
+/// True unless it is an agent that the caller's key is not for.
+fn may_address(caller: &Caller, one: &NamedMember) -> bool {
+    one.principal.strip_prefix("agent:").is_none_or(|id| caller.may_touch(id))
+}
+
 /// Returns the member to which a channel addresses a message; `None` if the message is for the whole space.
 ///
 /// # Errors
 /// `invalid_request` if the channel names no member, or a `StoreError`.
-pub(super) fn addressee(
-    conn: &Connection,
-    space_id: &str,
-    channel: &str,
-    now: Micros,
-) -> Result<Option<NamedMember>, ApiError> {
+pub(super) fn addressee(tx: &Tx<'_>, space_id: &str, channel: &str) -> Result<Option<NamedMember>, ApiError> {
     let Some(name) = name_in(channel) else { return Ok(None) };
-    let found = members::named(conn, space_id, name, now)?.into_iter().next();
+    let found = named(tx.conn, tx.caller, space_id, name, tx.now)?.into_iter().next();
     found.map(Some).ok_or_else(|| bad("channel", "names no member of the space"))
 }
 
@@ -43,12 +61,12 @@ pub(super) fn addressee(
 ///
 /// # Errors
 /// Any `StoreError`.
-pub(super) fn as_stored(conn: &Connection, space_id: &str, channel: &str, now: Micros) -> store::Result<String> {
+pub(super) fn as_stored(conn: &Connection, caller: &Caller, space_id: &str, channel: &str) -> store::Result<String> {
     let Some(name) = name_in(channel) else { return Ok(channel.to_owned()) };
-    let found = members::named(conn, space_id, name, now)?;
+    let found = named(conn, caller, space_id, name, Micros::now())?;
     // A member who has left keeps the name under which the messages are.
-    let named = found.iter().find(|one| one.name == name).or(found.first());
-    Ok(to(named.map_or(name, |one| &one.name)))
+    let member = found.iter().find(|one| one.name == name).or(found.first());
+    Ok(to(member.map_or(name, |one| &one.name)))
 }
 
 #[cfg(test)]

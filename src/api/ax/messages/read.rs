@@ -247,7 +247,7 @@ impl MessageListing {
             _ => None,
         };
         let channel = match query.text(&CHANNEL).filter(|text| !text.is_empty()) {
-            Some(channel) => Some(channel::as_stored(conn, &self.space_id, channel, Micros::now())?),
+            Some(channel) => Some(channel::as_stored(conn, &self.call.caller, &self.space_id, channel)?),
             None => None,
         };
         let wanted = MessageFilter {

@@ -166,7 +166,7 @@ fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
     }
     let named = body.text(&CHANNEL).filter(|text| !text.is_empty());
     let named = named.or(parent.as_ref().map(|parent| parent.channel.as_str())).unwrap_or(MAIN);
-    let addressee = channel::addressee(tx.conn, space_id, named, tx.now)?;
+    let addressee = channel::addressee(tx, space_id, named)?;
     // Use the member's real name, so that different spellings of its case are one channel.
     let channel = addressee.as_ref().map_or_else(|| named.to_owned(), |to| channel::to(&to.name));
     Ok(Aim { channel, addressee, parent })
@@ -187,17 +187,17 @@ fn other_of(message: &Message, me: &str) -> Option<NamedMember> {
 /// # Errors
 /// `invalid_request` for too many mentions, or a `StoreError`.
 pub(super) fn mentioned_in(
-    conn: &Connection,
+    tx: &Tx<'_>,
     space_id: &str,
     text: &str,
     readers: Option<[&str; 2]>,
-    now: Micros,
 ) -> Result<Vec<NamedMember>, ApiError> {
+    let look = |name: &str| channel::named(tx.conn, tx.caller, space_id, name, tx.now);
     let mut all: Vec<NamedMember> = Vec::new();
     for name in mentions::names(text) {
-        let mut found = members::named(conn, space_id, name, now)?;
+        let mut found = look(name)?;
         if let Some(bare) = mentions::without_dashes(name).filter(|_| found.is_empty()) {
-            found = members::named(conn, space_id, bare, now)?;
+            found = look(bare)?;
         }
         found.retain(|one| readers.is_none_or(|two| two.contains(&one.principal.as_str())) && !all.contains(one));
         all.append(&mut found);
@@ -222,7 +222,7 @@ fn write(tx: &Tx<'_>, tools: &SendTools) -> Result<(Reply, Option<Sent>), ApiErr
     let Aim { channel, addressee, parent } = aim(tx, &space_id, &me)?;
     let content = body.text(&CONTENT).unwrap_or("");
     let readers = addressee.as_ref().map(|to| [me.as_str(), to.principal.as_str()]);
-    let mentions = mentioned_in(tx.conn, &space_id, content, readers, tx.now)?;
+    let mentions = mentioned_in(tx, &space_id, content, readers)?;
     let id = store::new_id();
     let mentions_text = json!(mentions).to_string();
     let list = |field: &Field, empty: &str| body.value(field).map_or_else(|| empty.to_owned(), Value::to_string);

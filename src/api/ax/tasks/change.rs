@@ -24,7 +24,7 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
         let task = find(tx.conn, tx.caller, tx.input.param(0), SpaceRole::Editor)?;
         check_fence(tx.caller, &task, body.integer(&FENCE))?;
         if let Some(assignee) = body.text(&ASSIGNEE) {
-            check_assignee(tx.conn, &task.space_id, assignee, tx.now)?;
+            check_assignee(tx, &task.space_id, assignee)?;
         }
         let before = tasks::dependencies_of(tx.conn, task.seq)?;
         // Before the other fields: whether it waits decides about its status.

@@ -12,7 +12,7 @@ use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::ax::context::SPACE;
 use crate::api::engine::app::App;
-use crate::api::engine::call::{Call, Handled, Written};
+use crate::api::engine::call::{Call, Handled, Tx, Written};
 use crate::limits::{TASK_REQUIREMENTS_BYTES, TASK_STATUS_CHARS, TEXT_BYTES};
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
@@ -39,7 +39,7 @@ pub(super) fn create(app: &App, call: Call) -> Handled {
         let named = body.text(&SPACE).map(str::to_owned).or(hint);
         let space_id = resolve_space(tx.conn, tx.caller, named.as_deref(), SpaceRole::Editor)?;
         let assignee = body.text(&ASSIGNEE).unwrap_or("");
-        check_assignee(tx.conn, &space_id, assignee, tx.now)?;
+        check_assignee(tx, &space_id, assignee)?;
         let id = store::new_id();
         let new = NewTask {
             id: &id,
@@ -147,21 +147,22 @@ pub(super) fn status(body: &Fields) -> Result<Option<&str>, ApiError> {
 /// Checks that the assignee is empty or a member of the space.
 ///
 /// # Errors
-/// 422, whether the assignee is not in the space or does not exist.
-pub(super) fn check_assignee(conn: &Connection, space_id: &str, id: &str, now: Micros) -> Result<(), ApiError> {
-    if id.is_empty() || is_member(conn, space_id, id, now)? {
+/// 422, whether the assignee is not in the space, does not exist, or is an agent that the caller's key is not for.
+pub(super) fn check_assignee(tx: &Tx<'_>, space_id: &str, id: &str) -> Result<(), ApiError> {
+    if id.is_empty() || is_member(tx, space_id, id)? {
         return Ok(());
     }
     Err(bad("assignee_id", "must be the id of an agent or user of the space"))
 }
 
-fn is_member(conn: &Connection, space_id: &str, id: &str, now: Micros) -> store::Result<bool> {
+fn is_member(tx: &Tx<'_>, space_id: &str, id: &str) -> store::Result<bool> {
+    let (conn, now) = (tx.conn, tx.now);
     if spaces::owner_of(conn, space_id)?.as_deref() == Some(id) {
         return Ok(true);
     }
     if let Some(live) = agents::by_id(conn, id)? {
         let granted = grants::role_of(conn, &Grantee::Agent(id.to_owned()), &On::space(space_id), now)?;
-        return Ok(live.agent.space_id == space_id || granted.is_some());
+        return Ok(tx.caller.may_touch(id) && (live.agent.space_id == space_id || granted.is_some()));
     }
     Ok(grants::role_of(conn, &Grantee::User(id.to_owned()), &On::space(space_id), now)?.is_some())
 }
