@@ -23,7 +23,7 @@ const PUT: &str = "INSERT INTO registrations (agent_id, description, acp_type, i
 const FAILED: &str = "FROM operations o WHERE o.agent_id = a.id AND o.kind = 'deploy' AND o.status = 'failed'
     ORDER BY o.finished_at DESC LIMIT 1";
 const COLUMNS: &str = "a.id, coalesce(a.given_name, a.slug), a.status,
-    a.paused OR a.asleep_at IS NOT NULL, a.container_name, a.created_at,
+    a.paused OR a.asleep_at IS NOT NULL OR a.frozen_at IS NOT NULL, a.container_name, a.created_at,
     a.updated_at, (SELECT d.id FROM deployments d WHERE d.agent_id = a.id AND d.is_production = 1)";
 const SET_HEALTH: &str =
     "UPDATE registrations SET unhealthy = ?3 WHERE agent_id = ?1 AND registered_at = ?2 AND unhealthy <> ?3";
@@ -107,7 +107,7 @@ pub struct RegisteredAgent {
     pub name: String,
     /// The agent's status in the registry.
     pub status: AgentStatus,
-    /// Whether its container is frozen: the owner paused the agent, or it sleeps.
+    /// Whether its container is frozen: the owner paused or froze the agent, or it sleeps.
     pub paused: bool,
     /// The name of its container, if it has one.
     pub container_name: Option<String>,

@@ -175,3 +175,35 @@ fn archiving_ends_a_freeze() {
     daemon.operator().send("POST", &format!("/api/agents/archived/{id}/restore"), None).expect(200);
     assert_eq!(daemon.record("atlas")["frozen"], json!(false));
 }
+
+#[test]
+fn every_client_family_tells_that_it_is_frozen() {
+    let daemon = Daemon::start();
+    daemon.agent("robot");
+    let body = json!({"name": "robot", "description": "d", "acp_url": "http://localhost:1", "acp_type": "async"});
+    daemon.operator().post("/agents/register", body).expect(200);
+    // The box has no runtime, so the agent has its container only while its status is told.
+    let contain = |name, runtime| {
+        let sql = "UPDATE agents SET container_name = ?1, container_runtime = ?2, status = 'running'";
+        daemon.execute(sql, [name, runtime]);
+    };
+    let told = || {
+        contain(Some("taos-robot"), Some("incus"));
+        let agentex = daemon.operator().get("/agents/name/robot").expect(200).json();
+        let ax = daemon.operator().get("/api/v1/agents/robot/state").expect(200).json();
+        let control = &ax["control"];
+        contain(None, None);
+        (
+            [text(&agentex, "status"), text(&agentex, "status_reason"), text(&ax["agent_state"], "badge_label")],
+            (control["is_disabled"].clone(), control["disabled_reason"].clone()),
+        )
+    };
+    let own = |words: [&str; 3]| words.map(str::to_owned);
+    let free = (own(["Ready", "registered", "Never seen"]), (json!(false), Value::Null));
+    assert_eq!(told(), free);
+    freeze(&daemon, "robot");
+    let frozen = own(["Unhealthy", "container is not running", "Frozen"]);
+    assert_eq!(told(), (frozen, (json!(true), json!("frozen"))));
+    thaw(&daemon, "robot");
+    assert_eq!(told(), free);
+}

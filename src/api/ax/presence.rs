@@ -107,6 +107,7 @@ fn state(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
     let listens = app.streams.listening.is_anywhere(&format!("agent:{}", live.agent.id));
     let sleeps = raw["presence"] == "sleeping";
     let (badge, label) = match (live.agent.paused, online, raw["last_active"].is_null()) {
+        _ if live.agent.is_frozen() => ("blocked", "Frozen"),
         (true, ..) => ("blocked", "Paused"),
         _ if sleeps => ("offline", "Sleeping"),
         (false, true, _) => ("live", "Online"),

@@ -51,8 +51,8 @@ pub const FIELDS: &[Field] = &[
 ];
 
 const CONTROL: &[Field] = &[
-    Field::flag("is_disabled", "True if the owner paused the agent.").required(),
-    Field::shown("disabled_reason", "Why.").nullable(),
+    Field::flag("is_disabled", "True if the agent is paused or frozen.").required(),
+    Field::shown("disabled_reason", "Why: paused or frozen.").nullable(),
     Field::flag("no_reply", "True if the agent must not answer.").required(),
     Field::shown("no_reply_reason", "Why.").nullable(),
 ];
@@ -67,11 +67,12 @@ pub fn last_seen(presence: &Presence, live: &LiveAgent) -> Option<Micros> {
     presence.last_seen(&live.agent.id).max(live.last_used_at)
 }
 
-/// Returns the JSON object that says whether an agent is paused.
+/// Returns the JSON object that says whether an agent is paused or frozen.
 pub fn control(agent: &Agent) -> Value {
+    let reason = if agent.is_frozen() { Some("frozen") } else { agent.paused.then_some("paused") };
     json!({
-        "is_disabled": agent.paused,
-        "disabled_reason": agent.paused.then_some("paused"),
+        "is_disabled": reason.is_some(),
+        "disabled_reason": reason,
         "no_reply": false,
         "no_reply_reason": null,
     })
