@@ -36,6 +36,7 @@ const MEMBERS: &str = "SELECT u.id, u.username, 1, 'owner', NULL FROM spaces s J
         SELECT coalesce(u.id, a.id), coalesce(u.username, a.given_name, a.slug), u.id IS NOT NULL, g.role, g.expires_at
         FROM grants g LEFT JOIN users u ON u.id = g.principal_user_id LEFT JOIN agents a ON a.id = g.principal_agent_id
         WHERE g.space_id = ?1 AND (g.expires_at IS NULL OR g.expires_at > ?2)
+            AND g.principal_user_id IS NOT (SELECT owner_user_id FROM spaces WHERE id = ?1)
             AND NOT EXISTS (SELECT 1 FROM grants h WHERE h.principal_agent_id = g.principal_agent_id
                 AND coalesce(h.agent_id, 'space:' || h.space_id, '*') = 'space:' || ?1 AND h.id <> g.id
                 AND (h.expires_at IS NULL OR h.expires_at > ?2)

@@ -146,3 +146,20 @@ fn who_sees_an_agent_is_told_of_no_space_that_it_alone_was_let_into() {
     let listed = bob.client.get("/api/v1/agents").expect(200).text();
     assert!(!listed.contains("Attic"), "{listed}");
 }
+
+#[test]
+fn the_owner_is_a_member_once() {
+    let daemon = Daemon::start();
+    let ann = member(&daemon, "ann");
+    let members = format!("/api/v1/spaces/{}/members", ann.space);
+    let owner = json!({"username": "ann", "role": "viewer"});
+    ann.client.post(&members, owner.clone()).expect_ax(409, "member_at_home");
+    // An earlier version added the owner.
+    daemon.execute(
+        "INSERT INTO grants (id, principal_user_id, space_id, role, granted_by, granted_at)
+            VALUES ('g', ?1, ?2, 'viewer', 'user:ann', 0)",
+        [&ann.id, &ann.space],
+    );
+    let listed = ann.client.get(&members).expect(200).json()["members"].clone();
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["role"]), (Some(1), &json!("owner")), "{listed}");
+}

@@ -60,7 +60,13 @@ pub const ROUTES: &[ApiRoute] = &[
             r#"{"username": "ann", "role": "editor"}"#,
         )
         .answering(201, Answer::Upsert(MEMBER))
-        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::PRINCIPAL_NOT_FOUND, codes::TOO_MANY_MEMBERS]),
+        .failing(&[
+            codes::SPACE_FORBIDDEN,
+            codes::FORBIDDEN,
+            codes::PRINCIPAL_NOT_FOUND,
+            codes::MEMBER_AT_HOME,
+            codes::TOO_MANY_MEMBERS,
+        ]),
     checked(Method::DELETE, "/api/v1/spaces/{space}/members/{id}", UA, Action::SpacesMembers, remove)
         .described(
             "spaces_members_remove",
@@ -129,6 +135,11 @@ fn add(app: &App, call: Call) -> Handled {
         access::require_space(tx.conn, tx.caller, space_id, SpaceRole::Owner)?;
         access::require_lasting(tx.conn, tx.caller, &On::space(space_id))?;
         let Invitee { name, grantee } = named(tx.conn, tx.caller, body.text(&USERNAME), body.text(&AGENT))?;
+        if spaces::owner_of(tx.conn, space_id)?.is_some_and(|owner| grantee == Grantee::User(owner)) {
+            return Err(
+                ApiError::new(codes::MEMBER_AT_HOME).detail("The user owns the space, and so is a member already.")
+            );
+        }
         let role: GrantRole = body.word(&ROLE)?.ok_or_else(|| ApiError::field("role", "is missing"))?;
         let expires_at = body.integer(&EXPIRES_IN_SECONDS).map(|seconds| tx.now.plus(seconds * Micros::SECOND));
         let on = On::space(space_id);
