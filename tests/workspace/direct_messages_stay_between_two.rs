@@ -84,6 +84,20 @@ fn any_spelling_of_the_channel_is_direct() {
 }
 
 #[test]
+fn a_name_of_two_members_is_refused_and_an_id_is_not() {
+    let daemon = Daemon::start();
+    let ann = member(&daemon, "ann");
+    let (one, twin) = (agent(&daemon, &ann, "one"), agent(&daemon, &ann, "ann"));
+    let direct = |to: &str| json!({"content": "secret", "channel": format!("dm:{to}")});
+    one.client.post("/api/v1/messages", direct("ann")).expect_ax(422, "invalid_request");
+    one.send(direct(&twin.id));
+    assert_eq!((twin.list("")["count"].clone(), ann.list("")["count"].clone()), (json!(1), json!(0)));
+    assert_eq!(twin.list(&format!("channel=dm:{}", twin.id))["count"], json!(1));
+    one.send(direct(&ann.id));
+    assert_eq!((twin.list("")["count"].clone(), ann.list("")["count"].clone()), (json!(1), json!(1)));
+}
+
+#[test]
 fn reading_goes_on_past_what_others_write_to_each_other() {
     let daemon = Daemon::start();
     let ann = member(&daemon, "ann");

@@ -59,6 +59,23 @@ pub fn named(conn: &Connection, space_id: &str, name: &str, now: Micros) -> Resu
     Ok(found)
 }
 
+/// Returns the member of a space with this id.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn with_id(conn: &Connection, space_id: &str, id: &str, now: Micros) -> Result<Option<NamedMember>> {
+    for (sql, kind, condition) in [(USER, "user", "u.id = ?1"), (AGENT, "agent", "a.id = ?1")] {
+        let mut statement = conn.prepare_cached(&sql.replace("NAMED", condition))?;
+        let row = statement.query_row(params![id, space_id, now], |row| {
+            Ok(NamedMember { principal: format!("{kind}:{}", row.get::<_, String>(0)?), name: row.get(1)? })
+        });
+        if let Some(found) = row.optional()? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 /// True if a principal, `user:ID` or `agent:ID`, may still read what is in a space: a member, or an admin.
 ///
 /// # Errors

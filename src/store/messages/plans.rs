@@ -45,6 +45,7 @@ fn everything(conn: &Connection) {
     }
     receipts::of(conn, first.place).unwrap();
     members::named(conn, "s", "ann", now).unwrap();
+    members::with_id(conn, "s", "u", now).unwrap();
     let message = find::by_id(conn, "m1").unwrap().unwrap();
     let read = reading::reader(conn, "s", me).unwrap().read;
     for (channel, addressed, unread) in [

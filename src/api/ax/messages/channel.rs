@@ -1,4 +1,4 @@
-//! The channel of a message, as a request spells it: `dm:NAME` is a direct message to one member.
+//! The channel of a message, as a request spells it: `dm:NAME` or `dm:ID` is a direct message to one member.
 
 use rusqlite::Connection;
 
@@ -42,6 +42,19 @@ pub(super) fn named(
     Ok(found)
 }
 
+/// Returns the members that the channel of a direct message may mean: the one with this id, or those with this name.
+fn meant(
+    conn: &Connection,
+    caller: &Caller,
+    space_id: &str,
+    name: &str,
+    now: Micros,
+) -> store::Result<Vec<NamedMember>> {
+    let mut found: Vec<NamedMember> = members::with_id(conn, space_id, name, now)?.into_iter().collect();
+    found.retain(|one| may_address(caller, one));
+    if found.is_empty() { named(conn, caller, space_id, name, now) } else { Ok(found) }
+}
+
 /// True unless it is an agent that the caller's key is not for.
 fn may_address(caller: &Caller, one: &NamedMember) -> bool {
     one.principal.strip_prefix("agent:").is_none_or(|id| caller.may_touch(id))
@@ -50,11 +63,15 @@ fn may_address(caller: &Caller, one: &NamedMember) -> bool {
 /// Returns the member to which a channel addresses a message; `None` if the message is for the whole space.
 ///
 /// # Errors
-/// `invalid_request` if the channel names no member, or a `StoreError`.
+/// `invalid_request` if the channel names no member or more than one, or a `StoreError`.
 pub(super) fn addressee(tx: &Tx<'_>, space_id: &str, channel: &str) -> Result<Option<NamedMember>, ApiError> {
     let Some(name) = name_in(channel) else { return Ok(None) };
-    let found = named(tx.conn, tx.caller, space_id, name, tx.now)?.into_iter().next();
-    found.map(Some).ok_or_else(|| bad("channel", "names no member of the space"))
+    let mut found = meant(tx.conn, tx.caller, space_id, name, tx.now)?;
+    match found.len() {
+        0 => Err(bad("channel", "names no member of the space")),
+        1 => Ok(found.pop()),
+        _ => Err(bad("channel", "names more than one member: send dm: with the id of one")),
+    }
 }
 
 /// Returns a channel as the messages in it have it: the member's real name stands for any spelling of it.
@@ -63,7 +80,7 @@ pub(super) fn addressee(tx: &Tx<'_>, space_id: &str, channel: &str) -> Result<Op
 /// Any `StoreError`.
 pub(super) fn as_stored(conn: &Connection, caller: &Caller, space_id: &str, channel: &str) -> store::Result<String> {
     let Some(name) = name_in(channel) else { return Ok(channel.to_owned()) };
-    let found = named(conn, caller, space_id, name, Micros::now())?;
+    let found = meant(conn, caller, space_id, name, Micros::now())?;
     // A member who has left keeps the name under which the messages are.
     let member = found.iter().find(|one| one.name == name).or(found.first());
     Ok(to(member.map_or(name, |one| &one.name)))
