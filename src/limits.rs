@@ -422,6 +422,8 @@ pub const CARD_FILTER_BYTES: usize = 4 * 1024;
 pub const AGENT_KEYS: u64 = 50;
 /// Deployments of one agent, deleted ones included.
 pub const DEPLOYMENTS: u64 = 1000;
+/// Deployments that an agent registers by itself: the others are for its owner.
+pub const DEPLOYMENTS_BY_AGENT: u64 = DEPLOYMENTS / 2;
 /// Requests forwarded to one agent at once.
 pub const FORWARDS: usize = 4;
 /// How long an agent has to reply to a forwarded request.

@@ -12,6 +12,8 @@ const INSERT: &str = "INSERT INTO deployments (agent_id, id, docker_image, statu
         by_user, sgp_deploy_id, helm_release_name, created_at)
     VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)";
 const COUNT: &str = "SELECT count(*) FROM deployments WHERE agent_id = ?1";
+const COUNT_BY_AGENT: &str =
+    "SELECT count(*) FROM deployments WHERE agent_id = ?1 AND by_user = 0 AND status = 'Ready'";
 const REGISTER: &str = "UPDATE deployments SET status = 'Ready', metadata = ?3, acp_url = ?4, by_user = ?5
     WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL
         AND seq > (SELECT deployments_ended FROM agents WHERE id = ?1)";
@@ -133,6 +135,14 @@ pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, D
 /// Any `StoreError`.
 pub fn count(conn: &Connection, agent_id: &str) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT)?.query_row([agent_id], |row| row.get(0))?)
+}
+
+/// Returns the number of an agent's deployments that it registered by itself, including deleted ones.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn count_by_agent(conn: &Connection, agent_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_BY_AGENT)?.query_row([agent_id], |row| row.get(0))?)
 }
 
 /// Marks a deployment as ready, at this address. Returns false if it is missing or deleted.

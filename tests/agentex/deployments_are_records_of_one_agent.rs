@@ -133,3 +133,22 @@ fn an_address_that_a_user_gave_stays_the_users_if_the_agents_own_registration_re
     ann.post("/agents/register", moved).expect(200);
     assert_eq!(by_user(), 1);
 }
+
+#[test]
+fn an_agent_leaves_ids_to_its_owner() {
+    let daemon = Daemon::start();
+    let ann = creator(&daemon, "ann");
+    let made = ann.post("/agents/register", of_deployment("v1")).expect(200).json();
+    let agent = with_key(&daemon, &text(&made, "agent_api_key"));
+    agent.post("/agents/register", of_deployment("own")).expect(200);
+    daemon.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 499)
+        INSERT INTO deployments (agent_id, id, docker_image, status, is_production, by_user, created_at)
+        SELECT ?1, 'own' || i, 'x', 'Ready', 0, 0, 1 FROM n",
+        [&text(&made, "id")],
+    );
+    agent.post("/agents/register", of_deployment("more")).expect_agentex(409, "too_many_deployments");
+    agent.post("/agents/register", of_deployment("own")).expect(200);
+    ann.post("/agents/register", of_deployment("v2")).expect(200);
+    agent.post("/agents/register", of_deployment("v2")).expect(200);
+}

@@ -14,7 +14,7 @@ use crate::access::{Action, AgentRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
-use crate::limits::DEPLOYMENTS;
+use crate::limits::{DEPLOYMENTS, DEPLOYMENTS_BY_AGENT};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
@@ -174,6 +174,11 @@ pub fn deployed(
         // An address that a user gave stays the user's if the agent repeats it.
         Some(known) => by_user |= known.by_user && known.acp_url.as_deref() == Some(url),
         None => {
+            if !by_user && deployments::count_by_agent(tx.conn, agent_id)? >= DEPLOYMENTS_BY_AGENT {
+                let why =
+                    format!("The agent has registered {DEPLOYMENTS_BY_AGENT} deployments by itself, the maximum.");
+                return Err(ApiError::new(codes::TOO_MANY_DEPLOYMENTS).detail(why));
+            }
             let image = said.and_then(|said| metadata::text(said, "docker_image")).unwrap_or("unknown");
             add(tx, &pending(agent_id, id.to_owned(), image, tx.now))?;
         }

@@ -351,9 +351,11 @@ pub const BOUNDS: &[Bound] = &[
         adds: "An item in the history of the agent; a deployment if the request names one; an agent if the name is new",
         most: || {
             format!(
-                "{} items per agent, then its oldest are deleted; {} deployments, then 409 `too_many_deployments`",
+                "{} items per agent, then its oldest are deleted; {} deployments, {} of them by the agent itself, then \
+                 409 `too_many_deployments`",
                 limits::DEPLOYMENT_HISTORY,
-                limits::DEPLOYMENTS
+                limits::DEPLOYMENTS,
+                limits::DEPLOYMENTS_BY_AGENT
             )
         },
     },
