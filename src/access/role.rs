@@ -81,7 +81,8 @@ pub fn require(conn: &Connection, caller: &Caller, agent_id: &str, needed: Agent
 pub fn may_create(conn: &Connection, caller: &Caller) -> Result<(), ApiError> {
     // A key that is restricted to certain agents may not create new ones.
     if caller.only_agents().is_some() {
-        return Err(codes::CREATE_NOT_ALLOWED.into());
+        return Err(ApiError::new(codes::CREATE_NOT_ALLOWED)
+            .detail("This key is for some agents only, so it creates none. Use a key that is for all."));
     }
     if caller.is_admin() || grants::role_of(conn, &caller.grantee(), &On::AllAgents, Micros::now())?.is_some() {
         return Ok(());

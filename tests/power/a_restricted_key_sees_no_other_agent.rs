@@ -140,6 +140,9 @@ fn in_a_space_that_they_share() {
     let count = |who: &Client| who.get(&format!("/api/v1/spaces/{space}")).expect(200).json()["member_count"].clone();
     assert_eq!((count(&client), count(&ann)), (json!(2), json!(3)));
     client.delete(&format!("/api/v1/spaces/{space}/members/{hidden}")).expect_ax(404, "member_not_found");
+    let refused = client.post("/api/v1/agents", json!({"name": "new"}));
+    assert!(refused.text().contains("for some agents only"), "{}", refused.text());
+    refused.expect_ax(403, "create_not_allowed");
     // It gives work and messages to no other one, and learns no more than of an agent that there is not.
     let assigned = |id: &str| client.post("/api/v1/tasks", json!({"title": "t", "assignee_id": id}));
     assigned(&mine).expect(201);

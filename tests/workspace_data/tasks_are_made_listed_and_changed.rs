@@ -102,6 +102,7 @@ fn fields_are_bounded_and_an_assignee_is_a_member() {
         json!({"title": "a\nb"}),
         json!({"priority": "soon"}),
         json!({"deadline": "tomorrow"}),
+        json!({"deadline": "9999-12-31T23:59:59Z"}),
         json!({"requirements": {"x": "y".repeat(17_000)}}),
         json!({"requirements": []}),
         json!({"max_attempts": 0}),

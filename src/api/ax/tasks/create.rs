@@ -125,7 +125,10 @@ pub(super) fn deadline(body: &Fields) -> Result<Option<Option<Micros>>, ApiError
         Some("") => Ok(Some(None)),
         Some(text) => match text.parse::<jiff::Timestamp>() {
             Ok(time) => Ok(Some(Some(Micros(time.as_microsecond())))),
-            Err(_) => Err(bad("deadline", "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z")),
+            Err(_) => Err(bad(
+                "deadline",
+                "must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z, and at most 9999-12-30T22:00:00Z",
+            )),
         },
     }
 }
