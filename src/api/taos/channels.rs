@@ -46,7 +46,8 @@ const URL: Field = Field::text(
 const SECRET: Field = Field::text(
     "secret",
     CHANNEL_SECRET_CHARS,
-    "The secret that signs webhooks (at least 16 characters), or the receiver's own token. No reply shows it.",
+    "The secret that signs webhooks (at least 16 characters), or the receiver's own token. No reply shows it. An empty \
+        text removes it.",
 )
 .told(r#"{"pattern": "^[!-~]*$"}"#);
 const EVENTS: Field = Field::texts(
@@ -112,7 +113,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "channels_update",
             "Change a channel",
-            "Fields that are not sent stay unchanged. Resets the state of delivery.",
+            "Fields that are not sent stay unchanged, but a url with another scheme, host or port removes the secret: \
+                send it again. Resets the state of delivery.",
             DOC,
         )
         .taking(&[URL, SECRET, EVENTS, MIN_LEVEL], r#"{"min_level": "normal"}"#)
@@ -179,6 +181,7 @@ fn find(conn: &Connection, caller: &Caller, username: &str, id: &str) -> Result<
 struct ChannelInput {
     url: Option<String>,
     secret: Option<Plaintext>,
+    /// An empty one removes the stored one.
     events: Option<String>,
     min_level: Option<Level>,
 }
@@ -195,7 +198,7 @@ impl ChannelInput {
         }
         Ok(Self {
             url: body.text(&URL).map(str::to_owned),
-            secret: secret.filter(|text| !text.is_empty()).map(|text| Plaintext::new(text.to_owned())),
+            secret: secret.map(|text| Plaintext::new(text.to_owned())),
             events: events.transpose()?,
             min_level: body.word(&MIN_LEVEL)?,
         })
@@ -229,9 +232,24 @@ fn check(sender: &ChannelSender, channel: &Channel, secret: Option<&Plaintext>) 
 }
 
 /// Applies the fields to the channel, and checks it.
+/// True if both URLs lead to the same server.
+fn same_server(one: &str, other: &str) -> bool {
+    let parse = |url| Endpoint::parse(url, Plaintext::new(String::new()));
+    match (parse(one), parse(other)) {
+        (Ok(one), Ok(other)) => {
+            one.host.eq_ignore_ascii_case(&other.host) && (one.tls, one.port) == (other.tls, other.port)
+        }
+        _ => false,
+    }
+}
+
 fn apply(sender: &ChannelSender, channel: &mut Channel, wanted: ChannelInput) -> Result<(), ApiError> {
     if let Some(url) = wanted.url {
         channel.url = url;
+        // Nobody can read a stored secret, so nobody may send it to another server either.
+        if !same_server(&channel.url, &url) {
+            channel.secret = None;
+        }
     }
     if let Some(events) = wanted.events {
         channel.events = events;
@@ -239,8 +257,12 @@ fn apply(sender: &ChannelSender, channel: &mut Channel, wanted: ChannelInput) ->
     if let Some(level) = wanted.min_level {
         channel.min_level = level;
     }
-    check(sender, channel, wanted.secret.as_ref())?;
-    if let Some(secret) = &wanted.secret {
+    if wanted.secret.is_some() {
+        channel.secret = None;
+    }
+    let secret = wanted.secret.as_ref().filter(|secret| !secret.reveal().is_empty());
+    check(sender, channel, secret)?;
+    if let Some(secret) = secret {
         let sealed = sender.seal(&channel.id, secret.reveal());
         let cause = |error: std::io::Error| ApiError { cause: Some(error.to_string()), ..codes::INTERNAL.into() };
         channel.secret = Some(sealed.map_err(cause)?);
