@@ -1,6 +1,8 @@
 //! SIGHUP: reads the settings again. A reload applies the settings that can change while the daemon runs, and logs
 //! which ones need a restart. If there is any error, all settings stay as they were.
 
+use std::sync::Arc;
+
 use crate::api::App;
 use crate::config::Difference;
 use crate::daemon::logger;
@@ -52,13 +54,14 @@ fn read_again(app: &App) -> String {
 
 /// Applies the operator's channels of the file.
 fn channels(app: &App) {
-    let channels = std::sync::Arc::clone(&app.config.now().channels);
+    let channels = Arc::clone(&app.config.now().channels);
+    let (all, sender) = (Arc::clone(&channels), Arc::clone(&app.channels));
     app.store.submit(
         move |conn| configure_channels(conn, &channels),
-        |written| {
-            if let Err(error) = written {
-                log::error!("the channels could not be set: {error}");
-            }
+        move |written| match written {
+            // A changed file of a token or a certificate does not show in the database.
+            Ok(()) => all.iter().for_each(|channel| sender.changed(&channel.id)),
+            Err(error) => log::error!("the channels could not be set: {error}"),
         },
     );
 }

@@ -24,6 +24,7 @@ const SUCCEEDED: &str =
     WHERE id = ?1";
 const FAILED: &str = "UPDATE channels SET failures = failures + 1, last_error = ?3, last_attempt_at = ?2 WHERE id = ?1";
 const EXPIRE: &str = "DELETE FROM channel_outbox WHERE queued_at < ?1";
+const ARE_OLDER: &str = "SELECT EXISTS (SELECT 1 FROM channel_outbox WHERE queued_at < ?1)";
 
 closed_set! {
     /// The protocol of a channel.
@@ -213,6 +214,14 @@ pub fn failed(conn: &Connection, channel_id: &str, error: &str, now: Micros) -> 
 }
 
 /// Gives up the notifications that were queued before `before`. Returns their number.
+/// True if a notification was queued before `before`.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn are_older(conn: &Connection, before: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(ARE_OLDER)?.query_row([before], |row| row.get(0))?)
+}
+
 ///
 /// # Errors
 /// Any `StoreError`.

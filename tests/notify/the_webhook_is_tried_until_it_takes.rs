@@ -93,3 +93,36 @@ fn a_webhook_that_cannot_be_used_refuses_the_start() {
         assert!(said.contains("webhook") && !said.contains(SECRET), "{said}");
     }
 }
+
+#[test]
+fn an_end_that_cannot_be_noted_is_not_sent_again() {
+    let (hook, dir) = (Hook::start(&[]), TempDir::new());
+    let daemon = daemon_with(&hook, &dir);
+    // Stands for a disk on which the outbox cannot be written.
+    daemon.execute(
+        "CREATE TRIGGER outbox_fails BEFORE DELETE ON webhook_outbox BEGIN SELECT RAISE(ABORT, 'no'); END",
+        [],
+    );
+    let ids = [notify(&daemon.operator(), "first"), notify(&daemon.operator(), "second")];
+    assert_eq!(hook.next().header("x-taos-delivery"), ids[0]);
+    let third = notify(&daemon.operator(), "a nudge");
+    assert!(hook.is_quiet(Duration::from_secs(1)));
+    daemon.execute("DROP TRIGGER outbox_fails", []);
+    for id in [&ids[1], &third] {
+        assert_eq!(hook.next().header("x-taos-delivery"), *id);
+    }
+}
+
+#[test]
+fn what_has_waited_for_more_than_a_day_is_dropped_without_another_attempt() {
+    let (hook, dir) = (Hook::start(&["503 Service Unavailable"]), TempDir::new());
+    let mut daemon = daemon_with(&hook, &dir);
+    let old = notify(&daemon.operator(), "old");
+    assert_eq!(hook.next().header("x-taos-delivery"), old);
+    daemon.kill();
+    daemon.execute("UPDATE webhook_outbox SET queued_at = queued_at - 259200000000, next_at = 0", []);
+    daemon.spawn();
+    let new = notify(&daemon.operator(), "new");
+    assert_eq!(hook.next().header("x-taos-delivery"), new);
+    assert!(hook.is_quiet(Duration::from_millis(300)));
+}

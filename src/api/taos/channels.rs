@@ -332,17 +332,12 @@ fn update(app: &App, call: Call) -> Handled {
         tx.audit(format!("channel:{}", channel.id))?;
         let now = find(tx.conn, tx.caller, tx.input.param(0), tx.input.param(1))?;
         let reply = Reply::ok(&show(&now, rows::count(tx.conn, &now.id)?));
-        Ok(nudging(sender, reply))
+        let after: After = Box::new(move |reply, _| {
+            sender.changed(&channel.id);
+            Outcome::Done(reply)
+        });
+        Ok(Written::Then(reply, after))
     })
-}
-
-/// Lets the sender try waiting notifications now.
-fn nudging(sender: Arc<ChannelSender>, reply: Reply) -> Written {
-    let after: After = Box::new(move |reply, _| {
-        sender.nudge();
-        Outcome::Done(reply)
-    });
-    Written::Then(reply, after)
 }
 
 fn delete(app: &App, call: Call) -> Handled {

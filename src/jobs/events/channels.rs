@@ -98,13 +98,22 @@ pub enum Attempt {
 
 enum ChannelOrder {
     Nudge,
-    Done { channel: Box<Channel>, notification_id: String, attempt: Attempt },
+    /// The channel was changed: it is tried now.
+    Changed(String),
+    Done(Box<Ended>),
     Stop,
 }
 
 /// A handle on the delivery thread.
 pub struct ChannelSender {
     orders: Sender<ChannelOrder>,
+/// An attempt that has ended.
+struct Ended {
+    channel: Channel,
+    notification_id: String,
+    attempt: Attempt,
+}
+
     client: Arc<ChannelClient>,
 }
 
@@ -143,6 +152,7 @@ impl ChannelSender {
         Ok(Self { orders, client })
     }
 
+            unnoted: HashMap::new(),
     /// Announces that something may have been queued.
     pub fn nudge(&self) {
         // Fails only once the thread has ended.
@@ -154,6 +164,11 @@ impl ChannelSender {
     /// # Errors
     /// There is no key, or it cannot be used.
     pub fn seal(&self, channel_id: &str, secret: &str) -> std::io::Result<Vec<u8>> {
+    /// Announces that a channel was changed, so that its old failures delay it no more.
+    pub fn changed(&self, channel_id: &str) {
+        let _ = self.orders.send(ChannelOrder::Changed(channel_id.to_owned()));
+    }
+
         let key = self.client.key.as_ref().ok_or_else(|| std::io::Error::other("channels.key cannot be used"))?;
         key.seal(channel_id, secret)
     }
@@ -288,12 +303,13 @@ impl ChannelDispatcher {
                 match order {
                     ChannelOrder::Nudge => {}
                     ChannelOrder::Stop => return,
-                    ChannelOrder::Done { channel, notification_id, attempt } => {
-                        self.busy.remove(&channel.id);
+    /// The deliveries that ended but are still in the outbox, because it could not be written, by channel.
+    unnoted: HashMap<String, Ended>,
+                    ChannelOrder::Changed(id) => self.forget(&id),
+                    ChannelOrder::Done(ended) => {
+                        self.busy.remove(&ended.channel.id);
                         let Some(store) = self.store.upgrade() else { return };
-                        if let Err(error) = self.settle(&store, &channel, notification_id, attempt) {
-                            log::warn!("a delivery to channel {} could not be noted: {error}", channel.id);
-                        }
+                        self.settle(&store, *ended);
                     }
                 }
             }
@@ -304,14 +320,16 @@ impl ChannelDispatcher {
     fn send(&mut self, store: &Store) -> store::Result<Duration> {
         let waiting = store.read(channels::waiting)?;
         self.resting.retain(|id, _| waiting.iter().any(|channel| channel.id == *id));
-        let (now, mut rest) = (Instant::now(), REST);
+        self.unnoted.retain(|id, _| waiting.iter().any(|channel| channel.id == *id));
         for channel in waiting {
-            if self.busy.contains_key(&channel.id) {
+            if self.busy.contains_key(&channel.id) || self.is_resting(&channel.id) {
                 continue;
             }
-            if let Some((at, _)) = self.resting.get(&channel.id).filter(|(at, _)| *at > now) {
-                rest = rest.min(at.saturating_duration_since(now));
-                continue;
+            if let Some(ended) = self.unnoted.remove(&channel.id) {
+                self.settle(store, ended);
+                if self.is_resting(&channel.id) {
+                    continue;
+                }
             }
             // The end of another attempt triggers the next check.
             let of_user = self.busy.values().filter(|user| **user == channel.user_id).count();
@@ -322,11 +340,40 @@ impl ChannelDispatcher {
                 let Some(id) = channels::head(conn, &channel.id)? else { return store::Result::Ok(None) };
                 notifications::by_id(conn, &id)
             })?;
+        self.expire(store);
             if let Some(record) = head {
                 self.begin(channel, record);
             }
         }
-        Ok(rest)
+        let now = Instant::now();
+        let next = self.resting.iter().filter(|(id, (at, _))| *at > now && !self.busy.contains_key(*id));
+        Ok(next.map(|(_, (at, _))| at.saturating_duration_since(now)).min().unwrap_or(REST))
+    }
+
+    fn is_resting(&self, id: &str) -> bool {
+        self.resting.get(id).is_some_and(|(at, _)| *at > Instant::now())
+    }
+
+    fn forget(&mut self, id: &str) {
+        self.resting.remove(id);
+        self.unnoted.remove(id);
+    }
+
+    /// Drops what has waited for too long, also while the daemon was stopped or the user was disabled.
+    fn expire(&self, store: &Store) {
+        let life = i64::try_from(WEBHOOK_LIFE.as_micros()).unwrap_or(i64::MAX);
+        let too_old = self.clock.judging().plus(-life);
+        let expire = || match store.read(|conn| channels::are_older(conn, too_old))? {
+            true => store.write(move |conn| channels::expire(conn, too_old)),
+            false => Ok(0),
+        };
+        match expire() {
+            Ok(0) => {}
+            Ok(dropped) => {
+                log::error!("{}: {dropped} notifications waited for a day: they are dropped", Swept::ChannelOutbox);
+            }
+            Err(error) => log::warn!("old notifications could not be dropped: {error}"),
+        }
     }
 
     fn begin(&mut self, channel: Channel, record: Notification) {
@@ -335,7 +382,8 @@ impl ChannelDispatcher {
         let id = channel.id.clone();
         let started = std::thread::Builder::new().name("channel".into()).spawn(move || {
             let attempt = client.attempt(&channel, &record);
-            let _ = orders.send(ChannelOrder::Done { channel: Box::new(channel), notification_id: record.id, attempt });
+            let ended = Ended { channel, notification_id: record.id, attempt };
+            let _ = orders.send(ChannelOrder::Done(Box::new(ended)));
         });
         if let Err(error) = started {
             log::warn!("no thread for a delivery: {error}");
@@ -352,42 +400,47 @@ impl ChannelDispatcher {
         pause
     }
 
-    fn settle(
-        &mut self,
-        store: &Store,
-        channel: &Channel,
-        notification: String,
-        attempt: Attempt,
-    ) -> store::Result<()> {
-        let (id, now) = (channel.id.clone(), Micros::now());
-        match attempt {
-            Attempt::Taken => {
-                self.resting.remove(&id);
-                store.write(move |conn| channels::done(conn, &id, &notification, None, now))
-            }
+    /// Notes how an attempt ended. If that cannot be written, a delivery that is over is not made again, only noted.
+    fn settle(&mut self, store: &Store, ended: Ended) {
+        let (id, notification) = (ended.channel.id.clone(), &ended.notification_id);
+        match &ended.attempt {
+            Attempt::Taken => {}
             Attempt::Refused(why) => {
                 log::warn!("channel {id} refuses notification {notification}: {why}; it is not sent again");
-                store.write(move |conn| channels::done(conn, &id, &notification, Some(&why), now))
             }
             Attempt::Failed(why) => {
                 let pause = self.rest(&id);
                 log::warn!(
                     "notification {notification} could not be delivered to channel {id}: {why}; next try in {pause:?}"
                 );
-                let life = i64::try_from(WEBHOOK_LIFE.as_micros()).unwrap_or(i64::MAX);
-                let too_old = self.clock.judging().plus(-life);
-                let given_up = store.write(move |conn| {
-                    channels::failed(conn, &id, &why, now)?;
-                    channels::expire(conn, too_old)
-                })?;
-                if given_up > 0 {
-                    log::error!(
-                        "{}: {given_up} notifications waited for a day: they are dropped",
-                        Swept::ChannelOutbox
-                    );
-                }
-                Ok(())
+            }
+        }
+        match (note(store, &ended), &ended.attempt) {
+            (Ok(true), Attempt::Failed(_)) => {}
+            (Ok(_), _) => self.forget(&id),
+            (Err(error), Attempt::Failed(_)) => log::warn!("a delivery to channel {id} could not be noted: {error}"),
+            (Err(error), _) => {
+                let pause = self.rest(&id);
+                log::warn!("a delivery to channel {id} could not be noted: {error}; next try in {pause:?}");
+                self.unnoted.insert(id, ended);
             }
         }
     }
+}
+
+/// Writes how an attempt ended. False if the channel was changed since: the attempt says nothing about it as it is now.
+fn note(store: &Store, ended: &Ended) -> store::Result<bool> {
+    let (id, updated_at) = (ended.channel.id.clone(), ended.channel.updated_at);
+    let (notification, attempt, now) = (ended.notification_id.clone(), ended.attempt.clone(), Micros::now());
+    store.write(move |conn| {
+        if channels::by_id(conn, &id)?.is_none_or(|channel| channel.updated_at != updated_at) {
+            return Ok(false);
+        }
+        match attempt {
+            Attempt::Taken => channels::done(conn, &id, &notification, None, now)?,
+            Attempt::Refused(why) => channels::done(conn, &id, &notification, Some(&why), now)?,
+            Attempt::Failed(why) => channels::failed(conn, &id, &why, now)?,
+        }
+        Ok(true)
+    })
 }

@@ -119,6 +119,8 @@ enum WebhookAttempt {
 
 impl Deliverer {
     fn work(self, nudged: &Receiver<()>) {
+        // The end of an attempt that the outbox does not know yet. It is noted before anything is sent again.
+        let mut unnoted: Option<(String, WebhookAttempt)> = None;
         loop {
             let Some(webhook) = self.setting.now() else {
                 // Queued notifications wait until there is a receiver.
@@ -129,16 +131,23 @@ impl Deliverer {
             };
             self.deliver_urgent(&webhook.endpoint);
             let Some(store) = self.store.upgrade() else { return };
-            let next = next(&store);
+            let next = next(&store, &self.clock);
             drop(store);
             let rest = match next {
                 Ok(None) => Duration::MAX,
                 Ok(Some((pending, rest, body))) if rest.is_zero() => {
-                    let attempt = self.deliver(&webhook.endpoint, &pending, body);
+                    let id = pending.notification_id.clone();
+                    let attempt = match unnoted.take() {
+                        Some((ended, attempt)) if ended == id => attempt,
+                        _ => self.deliver(&webhook.endpoint, &pending, body),
+                    };
                     let Some(store) = self.store.upgrade() else { return };
-                    match settle(&store, &self.clock, &pending, attempt) {
+                    match settle(&store, &pending, &attempt) {
                         Ok(()) => Duration::ZERO,
-                        Err(error) => later(&error),
+                        Err(error) => {
+                            unnoted = Some((id, attempt));
+                            later(&error)
+                        }
                     }
                 }
                 Ok(Some((_, rest, _))) => rest,
@@ -205,8 +214,10 @@ impl Deliverer {
 
 type Next = Option<(Pending, Duration, Option<notifications::Notification>)>;
 
-/// Returns the oldest delivery, how long it still has to wait, and its notification.
-fn next(store: &Store) -> Result<Next> {
+/// Returns the oldest delivery, how long it still has to wait, and its notification. Drops those that are too old, also
+/// after a stop.
+fn next(store: &Store, clock: &Clock) -> Result<Next> {
+    expire(store, clock)?;
     store.read(|conn| {
         let Some(pending) = outbox::next(conn)? else { return Ok(None) };
         let rest = Duration::from_micros(u64::try_from(pending.next_at.0 - Micros::now().0).unwrap_or(0));
@@ -217,7 +228,22 @@ fn next(store: &Store) -> Result<Next> {
     })
 }
 
-fn settle(store: &Store, clock: &Clock, pending: &Pending, attempt: WebhookAttempt) -> Result<()> {
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn expire(store: &Store, clock: &Clock) -> Result<()> {
+    let too_old = clock.judging().plus(-micros(WEBHOOK_LIFE));
+    if store.read(outbox::next)?.is_none_or(|oldest| oldest.queued_at >= too_old) {
+        return Ok(());
+    }
+    let given_up = store.write(move |conn| outbox::expire(conn, too_old))?;
+    let what = Swept::WebhookOutbox;
+    log::error!("{what}: the receiver did not accept {given_up} notifications for a day: they are dropped");
+    Ok(())
+}
+
+fn settle(store: &Store, pending: &Pending, attempt: &WebhookAttempt) -> Result<()> {
     let id = pending.notification_id.clone();
     match attempt {
         WebhookAttempt::Taken => store.write(move |conn| outbox::done(conn, &id)),
@@ -228,18 +254,8 @@ fn settle(store: &Store, clock: &Clock, pending: &Pending, attempt: WebhookAttem
         WebhookAttempt::Failed(why) => {
             let pause = pause_after(pending.attempts);
             log::warn!("notification {id} could not be delivered to the webhook: {why}; next try in {pause:?}");
-            let now = Micros::now();
-            let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-            let (until, too_old) = (now.plus(micros(pause)), clock.judging().plus(-micros(WEBHOOK_LIFE)));
-            let given_up = store.write(move |conn| {
-                outbox::postpone(conn, &id, until)?;
-                outbox::expire(conn, too_old)
-            })?;
-            if given_up > 0 {
-                let what = Swept::WebhookOutbox;
-                log::error!("{what}: the receiver did not accept {given_up} notifications for a day: they are dropped");
-            }
-            Ok(())
+            let until = Micros::now().plus(micros(pause));
+            store.write(move |conn| outbox::postpone(conn, &id, until))
         }
     }
 }
