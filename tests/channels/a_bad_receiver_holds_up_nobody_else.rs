@@ -87,3 +87,31 @@ fn a_test_tells_how_it_ended() {
     assert_eq!(failed["delivered"], json!(false));
     assert!(failed["error"].as_str().unwrap().contains("certificate"), "{failed}");
 }
+
+#[test]
+fn tests_of_a_receiver_that_hangs_hold_up_nobody() {
+    let harness = Harness::new();
+    let phone = Phone::start(&harness.authority);
+    phone.behaves(Manner::Hangs);
+    let id = harness.channel("ntfy", &format!("https://localhost:{}/topic", phone.port), None);
+    let path = format!("/api/users/operator/channels/{id}/test");
+    let tests: Vec<_> = (0..8)
+        .map(|_| {
+            let (operator, path) = (harness.daemon.operator(), path.clone());
+            std::thread::spawn(move || operator.post(&path, json!({})))
+        })
+        .collect();
+    phone.next();
+    let begun = Instant::now();
+    harness.daemon.operator().get("/api/agents/deploy/choices").expect(200);
+    assert!(begun.elapsed() < SOON / 2, "{:?}", begun.elapsed());
+    let replies: Vec<_> = tests.into_iter().map(|test| test.join().expect("a reply")).collect();
+    let (run, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 200);
+    assert_eq!((run.len(), refused.len()), (1, 7));
+    for reply in refused {
+        assert!(reply.header("retry-after").is_some());
+        reply.expect_error(429, "rate_limited");
+    }
+    phone.behaves(Manner::Answers(200));
+    assert_eq!(harness.daemon.operator().post(&path, json!({})).expect(200).json()["delivered"], json!(true));
+}

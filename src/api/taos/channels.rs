@@ -12,7 +12,6 @@ use crate::access::{Action, Caller};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Step, Tx, Written};
-use crate::api::engine::dispatch::render;
 use crate::client::endpoint::Endpoint;
 use crate::jobs::events::channels::{Attempt, ChannelSender};
 use crate::limits::{CHANNEL_SECRET_CHARS, CHANNEL_URL_CHARS, CHANNELS};
@@ -33,6 +32,8 @@ use crate::time::Micros;
 
 /// The fewest characters of a webhook's secret.
 const WEBHOOK_SECRET: usize = 16;
+/// The seconds that a test may take.
+const TEST_SECONDS: u64 = 10;
 const DOC: &str = "recipes/notifications-on-your-phone#try-it";
 
 const KIND: Field = Field::word("kind", ChannelKind::SLUGS, "The protocol of the receiver.");
@@ -180,8 +181,8 @@ fn find(conn: &Connection, caller: &Caller, username: &str, id: &str) -> Result<
 /// The fields of a request, checked as far as possible without the stored channel.
 struct ChannelInput {
     url: Option<String>,
-    secret: Option<Plaintext>,
     /// An empty one removes the stored one.
+    secret: Option<Plaintext>,
     events: Option<String>,
     min_level: Option<Level>,
 }
@@ -231,7 +232,6 @@ fn check(sender: &ChannelSender, channel: &Channel, secret: Option<&Plaintext>) 
     }
 }
 
-/// Applies the fields to the channel, and checks it.
 /// True if both URLs lead to the same server.
 fn same_server(one: &str, other: &str) -> bool {
     let parse = |url| Endpoint::parse(url, Plaintext::new(String::new()));
@@ -243,13 +243,14 @@ fn same_server(one: &str, other: &str) -> bool {
     }
 }
 
+/// Applies the fields to the channel, and checks it.
 fn apply(sender: &ChannelSender, channel: &mut Channel, wanted: ChannelInput) -> Result<(), ApiError> {
     if let Some(url) = wanted.url {
-        channel.url = url;
         // Nobody can read a stored secret, so nobody may send it to another server either.
         if !same_server(&channel.url, &url) {
             channel.secret = None;
         }
+        channel.url = url;
     }
     if let Some(events) = wanted.events {
         channel.events = events;
@@ -349,7 +350,7 @@ fn delete(app: &App, call: Call) -> Handled {
     })
 }
 
-/// Runs on a thread that may wait, so that a receiver that does not answer holds no worker.
+/// Runs on a thread of its own, so that a receiver that does not answer holds nobody else up.
 fn test(app: &App, call: Call) -> Handled {
     let channel = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), call.input.param(1)))?;
     let record = Notification {
@@ -366,17 +367,17 @@ fn test(app: &App, call: Call) -> Handled {
         created_at: Micros::now(),
     };
     let (fulfiller, promise) = stream::promise();
-    let (sender, request_id) = (Arc::clone(&app.channels), call.caller.request_id().to_owned());
-    let queued = app.jobs.look(None, move |_| {
-        let error = match sender.try_now(&channel, &record) {
+    let begun = app.channels.try_now(&call.caller.principal_key(), channel, record, move |attempt| {
+        let error = match attempt {
             Attempt::Taken => None,
             Attempt::Refused(why) | Attempt::Failed(why) => Some(why),
         };
         let reply = Reply::ok(&json!({"delivered": error.is_none(), "error": error}));
         fulfiller.keep(Outcome::Done(reply));
     });
-    match queued {
-        Ok(()) => Ok(Step::Later(Outcome::Pending(promise))),
-        Err(error) => Ok(Step::Later(Outcome::Done(render(&error.into(), Taos, &request_id)))),
+    if begun {
+        return Ok(Step::Later(Outcome::Pending(promise)));
     }
+    let why = "A test of yours is still running, or too many of others: try again when it has ended.";
+    Err(ApiError::new(codes::RATE_LIMITED).detail(why).retry_after(TEST_SECONDS))
 }

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::channel_key::ChannelKey;
 use super::channel_message::ChannelMessage;
+use super::places::Places;
 use super::webhook::{ListenAddresses, ShowNotification, pause_after};
 use crate::client::endpoint::Endpoint;
 use crate::client::http::ClientError;
@@ -29,6 +30,8 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// The most attempts at once: in total, and for one user's channels.
 const AT_ONCE: usize = 16;
 const AT_ONCE_OF_USER: usize = 4;
+/// The most deliveries at once that skip the outbox: in total, and for one principal.
+const TRIALS: (usize, usize) = (4, 1);
 /// The longest pause without a check of the outbox.
 const REST: Duration = Duration::from_secs(15 * 60);
 /// The most characters of an error that are stored.
@@ -104,9 +107,6 @@ enum ChannelOrder {
     Stop,
 }
 
-/// A handle on the delivery thread.
-pub struct ChannelSender {
-    orders: Sender<ChannelOrder>,
 /// An attempt that has ended.
 struct Ended {
     channel: Channel,
@@ -114,7 +114,12 @@ struct Ended {
     attempt: Attempt,
 }
 
+/// A handle on the delivery thread.
+pub struct ChannelSender {
+    orders: Sender<ChannelOrder>,
     client: Arc<ChannelClient>,
+    /// The running deliveries that skip the outbox.
+    trials: Arc<Places>,
 }
 
 /// The parts that an attempt needs.
@@ -147,16 +152,21 @@ impl ChannelSender {
             orders: orders.clone(),
             busy: HashMap::new(),
             resting: HashMap::new(),
+            unnoted: HashMap::new(),
         };
         std::thread::Builder::new().name("channels".into()).spawn(move || dispatcher.work(&receiver))?;
-        Ok(Self { orders, client })
+        Ok(Self { orders, client, trials: Places::new(TRIALS) })
     }
 
-            unnoted: HashMap::new(),
     /// Announces that something may have been queued.
     pub fn nudge(&self) {
         // Fails only once the thread has ended.
         let _ = self.orders.send(ChannelOrder::Nudge);
+    }
+
+    /// Announces that a channel was changed, so that its old failures delay it no more.
+    pub fn changed(&self, channel_id: &str) {
+        let _ = self.orders.send(ChannelOrder::Changed(channel_id.to_owned()));
     }
 
     /// Encrypts a secret for a channel.
@@ -164,18 +174,28 @@ impl ChannelSender {
     /// # Errors
     /// There is no key, or it cannot be used.
     pub fn seal(&self, channel_id: &str, secret: &str) -> std::io::Result<Vec<u8>> {
-    /// Announces that a channel was changed, so that its old failures delay it no more.
-    pub fn changed(&self, channel_id: &str) {
-        let _ = self.orders.send(ChannelOrder::Changed(channel_id.to_owned()));
-    }
-
         let key = self.client.key.as_ref().ok_or_else(|| std::io::Error::other("channels.key cannot be used"))?;
         key.seal(channel_id, secret)
     }
 
-    /// Delivers a notification to a channel now, without the outbox. Blocks for at most some seconds.
-    pub fn try_now(&self, channel: &Channel, record: &Notification) -> Attempt {
-        self.client.attempt(channel, record)
+    /// Delivers a notification to a channel now, without the outbox, and tells the result from a thread of its own. False
+    /// if too many such deliveries run, in total or for the principal `by`.
+    pub fn try_now(
+        &self,
+        by: &str,
+        channel: Channel,
+        record: Notification,
+        tell: impl FnOnce(Attempt) + Send + 'static,
+    ) -> bool {
+        let Some(place) = self.trials.take(by) else { return false };
+        let client = Arc::clone(&self.client);
+        let trial = move || {
+            let attempt = client.attempt(&channel, &record);
+            // Whoever has the result may try again.
+            drop(place);
+            tell(attempt);
+        };
+        std::thread::Builder::new().name("channel-trial".into()).spawn(trial).is_ok()
     }
 
     /// Returns why a user must not use this URL; `None` if it is allowed.
@@ -283,6 +303,8 @@ struct ChannelDispatcher {
     busy: HashMap<String, Option<String>>,
     /// When a failed channel is tried again, and how many times it has failed.
     resting: HashMap<String, (Instant, u32)>,
+    /// The deliveries that ended but are still in the outbox, because it could not be written, by channel.
+    unnoted: HashMap<String, Ended>,
 }
 
 impl ChannelDispatcher {
@@ -303,8 +325,6 @@ impl ChannelDispatcher {
                 match order {
                     ChannelOrder::Nudge => {}
                     ChannelOrder::Stop => return,
-    /// The deliveries that ended but are still in the outbox, because it could not be written, by channel.
-    unnoted: HashMap<String, Ended>,
                     ChannelOrder::Changed(id) => self.forget(&id),
                     ChannelOrder::Done(ended) => {
                         self.busy.remove(&ended.channel.id);
@@ -318,6 +338,7 @@ impl ChannelDispatcher {
 
     /// Begins attempts that are due. Returns how long nothing else will be due.
     fn send(&mut self, store: &Store) -> store::Result<Duration> {
+        self.expire(store);
         let waiting = store.read(channels::waiting)?;
         self.resting.retain(|id, _| waiting.iter().any(|channel| channel.id == *id));
         self.unnoted.retain(|id, _| waiting.iter().any(|channel| channel.id == *id));
@@ -340,7 +361,6 @@ impl ChannelDispatcher {
                 let Some(id) = channels::head(conn, &channel.id)? else { return store::Result::Ok(None) };
                 notifications::by_id(conn, &id)
             })?;
-        self.expire(store);
             if let Some(record) = head {
                 self.begin(channel, record);
             }
