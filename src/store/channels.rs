@@ -15,7 +15,8 @@ const UPDATE: &str = "UPDATE channels SET url = ?2, secret = ?3, events = ?4, mi
 const OF_USER: &str = "WHERE user_id = ?1 ORDER BY created_at, id";
 const OF_ADMINS: &str = "WHERE user_id IS NULL
     AND EXISTS (SELECT 1 FROM users u WHERE u.id = ?1 AND u.role = 'admin') ORDER BY created_at, id";
-const WAITING: &str = "WHERE EXISTS (SELECT 1 FROM channel_outbox o WHERE o.channel_id = channels.id)";
+const WAITING: &str = "WHERE EXISTS (SELECT 1 FROM channel_outbox o WHERE o.channel_id = channels.id)
+    AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = channels.user_id AND u.disabled = 1)";
 const HEAD: &str = "SELECT notification_id FROM channel_outbox WHERE channel_id = ?1 ORDER BY notification_id LIMIT 1";
 const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM channel_outbox WHERE channel_id = ?1 LIMIT 1000)";
 const DONE: &str = "DELETE FROM channel_outbox WHERE channel_id = ?1 AND notification_id = ?2";
@@ -23,8 +24,8 @@ const SUCCEEDED: &str =
     "UPDATE channels SET failures = 0, last_error = NULL, last_attempt_at = ?2, last_success_at = ?2
     WHERE id = ?1";
 const FAILED: &str = "UPDATE channels SET failures = failures + 1, last_error = ?3, last_attempt_at = ?2 WHERE id = ?1";
-const EXPIRE: &str = "DELETE FROM channel_outbox WHERE queued_at < ?1";
 const ARE_OLDER: &str = "SELECT EXISTS (SELECT 1 FROM channel_outbox WHERE queued_at < ?1)";
+const EXPIRE: &str = "DELETE FROM channel_outbox WHERE queued_at < ?1";
 
 closed_set! {
     /// The protocol of a channel.
@@ -136,7 +137,7 @@ pub fn of_user(conn: &Connection, user_id: &str) -> Result<Vec<Channel>> {
     Ok(all)
 }
 
-/// Returns the channels that have waiting notifications.
+/// Returns the channels that have waiting notifications, without those of disabled users.
 ///
 /// # Errors
 /// Any `StoreError`.
@@ -213,7 +214,6 @@ pub fn failed(conn: &Connection, channel_id: &str, error: &str, now: Micros) -> 
     Ok(())
 }
 
-/// Gives up the notifications that were queued before `before`. Returns their number.
 /// True if a notification was queued before `before`.
 ///
 /// # Errors
@@ -222,6 +222,7 @@ pub fn are_older(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(ARE_OLDER)?.query_row([before], |row| row.get(0))?)
 }
 
+/// Gives up the notifications that were queued before `before`. Returns their number.
 ///
 /// # Errors
 /// Any `StoreError`.

@@ -5,6 +5,7 @@ mod receiver;
 mod a_bad_receiver_holds_up_nobody_else;
 mod a_changed_channel_is_tried_at_once;
 mod a_channel_is_its_users_own;
+mod a_disabled_user_hears_nothing;
 mod a_secret_of_a_channel_is_sealed;
 mod a_secret_stays_with_its_server;
 mod an_end_that_cannot_be_noted_is_not_sent_again;
