@@ -203,11 +203,9 @@ impl Gate {
     /// # Errors
     /// Those of [`Gate::exchanger`].
     pub fn exchanger_of_text(&self, head: &Head, need: &Need, text: &str) -> Result<Exchanger, ApiError> {
-        self.exchanger_of(head, need, secret_of(text)).inspect_err(|refusal| {
-            if refusal.code == codes::INVALID_CREDENTIAL {
-                self.tripwires.look_at_text(text, head, need.action);
-            }
-        })
+        // Any refusal: a peer that has failed too often must not be able to try out decoys unnoticed.
+        self.exchanger_of(head, need, secret_of(text))
+            .inspect_err(|_| self.tripwires.look_beside_headers(text, head, need.action))
     }
 
     fn exchanger_of(&self, head: &Head, need: &Need, shown: Presented<'_>) -> Result<Exchanger, ApiError> {
@@ -259,7 +257,7 @@ impl Gate {
     /// 401, 429, or 403 `user_token_required`.
     pub fn login(&self, head: &Head, need: &Need, text: &str) -> Result<Caller, ApiError> {
         let caller = self.lookup.user_of_token(head, text).map_err(|why| {
-            self.tripwires.look_at_text(text, head, need.action);
+            self.tripwires.look_beside_headers(text, head, need.action);
             self.turn_away(head, need, why)
         })?;
         self.throttle(head, &caller)?;
@@ -331,6 +329,12 @@ impl Gate {
     pub fn failed(&self, head: &Head, need: &Need, refusal: ApiError) -> ApiError {
         let told = self.refuse_credential(head, need, Bad::Dead);
         if told.code == codes::RATE_LIMITED { told } else { refusal }
+    }
+
+    /// Reports the decoys in a refused request: those in its headers, and this secret of a client.
+    pub fn report_decoys(&self, head: &Head, need: &Need, secret: &str) {
+        self.tripwires.look(head, need.action);
+        self.tripwires.look_beside_headers(secret, head, need.action);
     }
 
     /// Returns the user of the session that a page is opened with, if there is one.

@@ -67,6 +67,15 @@ impl Tripwires {
         }
     }
 
+    /// As [`Self::look_at_text`], for a request whose headers are checked as well. A use counts once.
+    pub(super) fn look_beside_headers(&self, text: &str, head: &Head, action: Action) {
+        if let Ok((_, hash)) = secret::recognise(text)
+            && !bearer::all_secrets(head).contains(&hash)
+        {
+            self.look_at(&hash, head, action);
+        }
+    }
+
     fn look_at(&self, hash: &SecretHash, head: &Head, action: Action) {
         let found = self.store.lookup(|conn| tripwires::by_hash(conn, hash));
         match (found, self.told.get()) {

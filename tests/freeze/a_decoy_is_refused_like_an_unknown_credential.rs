@@ -6,19 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use taosd::secret::{AgentPat, AgentToken, Issued, UserPat, UserToken};
 
-use crate::freeze::harness::{WHOAMI, token};
+use crate::freeze::harness::{WHOAMI, decoy, eventually, token};
 use crate::support::{Client, Daemon, Reply, SOON};
-
-/// Stores a decoy with this secret, as if it had been planted. Returns its id.
-fn decoy(daemon: &Daemon, agent: &str, kind: &str, freeze: bool, issued: &Issued) -> String {
-    let id = format!("wire-{}", issued.key_id);
-    daemon.execute(
-        "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, planted, created_by, created_at)
-        VALUES (?1, ?2, ?3, ?4, '/root/.config/' || ?3, ?5, 1, 'user:operator', 1)",
-        (&id, agent, kind, issued.hash.as_bytes().as_slice(), freeze),
-    );
-    id
-}
 
 /// Returns what could distinguish two replies, without the values that differ between any two.
 fn told(reply: &Reply) -> (u16, String, Vec<String>) {
@@ -140,13 +129,4 @@ fn only_the_owner_sees_them_and_an_agent_without_a_container_has_none() {
     daemon.operator().delete(&format!("{list}/nobody")).expect_error(404, "tripwire_not_found");
     daemon.operator().delete(&format!("{list}/{wire}")).expect(204);
     assert_eq!(daemon.operator().get(list).expect(200).json(), json!([]));
-}
-
-#[track_caller]
-fn eventually(holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < end, "not within ten seconds");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

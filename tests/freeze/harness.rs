@@ -1,6 +1,9 @@
 //! Helpers that the tests of freezing share.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
+use taosd::secret::Issued;
 
 use crate::support::{Client, Daemon, Reply, text};
 
@@ -61,5 +64,26 @@ impl Stream {
         self.0.set_read_timeout(Some(time)).expect("a timeout");
         let mut rest = Vec::new();
         self.0.read_to_end(&mut rest).is_ok()
+    }
+}
+
+/// Stores a decoy with this secret, as if it had been planted. Returns its id.
+pub fn decoy(daemon: &Daemon, agent: &str, kind: &str, freeze: bool, issued: &Issued) -> String {
+    let id = format!("wire-{}", issued.key_id);
+    daemon.execute(
+        "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, planted, created_by, created_at)
+        VALUES (?1, ?2, ?3, ?4, '/root/.config/' || ?3, ?5, 1, 'user:operator', 1)",
+        (&id, agent, kind, issued.hash.as_bytes().as_slice(), freeze),
+    );
+    id
+}
+
+/// Waits until it holds.
+#[track_caller]
+pub fn eventually(holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < end, "not within ten seconds");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,6 +1,7 @@
 //! Freezing agents: every credential is refused at once, the container is frozen, and a thaw gives back exactly what
 //! was there. Tripwires: the use of a decoy notifies the owner.
 
+mod a_decoy_is_noticed_wherever_it_is_shown;
 mod a_decoy_is_refused_like_an_unknown_credential;
 mod a_freeze_of_all_is_undone_alone;
 mod a_freeze_outlives_restarts_and_restores;

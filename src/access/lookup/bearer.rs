@@ -1,5 +1,6 @@
 //! The `Authorization` header (RFC 6750, RFC 9110 section 11).
 
+use data_encoding::BASE64;
 use hyper::header::AUTHORIZATION;
 
 use crate::access::tokens::jwt;
@@ -21,8 +22,10 @@ pub enum Presented<'a> {
     Token(&'a str),
 }
 
-/// The most secrets of one request that are checked.
-const SECRETS: usize = 4;
+/// The most headers of one request that are searched for secrets.
+const HEADERS: usize = 4;
+/// The most characters of the credentials of `Basic` that are searched for secrets.
+const BASIC: usize = 4096;
 /// The prefix of every key.
 const KEY_PREFIX: &str = "axp_";
 
@@ -64,11 +67,28 @@ pub fn secret_of(token: &str) -> Presented<'_> {
     }
 }
 
-/// Returns the hashes of the first secrets in a request's headers, under any scheme.
+/// Returns the hashes of the secrets in a request's first headers, under any scheme: at most two of each header.
 pub(crate) fn all_secrets(head: &Head) -> Vec<SecretHash> {
     let all = head.headers.get_all(AUTHORIZATION).iter().chain(head.headers.get_all(&X_AGENT_API_KEY).iter());
-    let last = all.take(SECRETS).filter_map(|value| value.to_str().ok()?.trim().rsplit([' ', '\t']).next());
-    last.filter_map(|text| secret::recognise(text).ok()).map(|(_, hash)| hash).collect()
+    let texts = all.take(HEADERS).filter_map(|value| value.to_str().ok()).flat_map(texts_of);
+    let mut hashes: Vec<SecretHash> = Vec::new();
+    for (_, hash) in texts.filter_map(|text| secret::recognise(&text).ok()) {
+        if !hashes.contains(&hash) {
+            hashes.push(hash);
+        }
+    }
+    hashes
+}
+
+/// The texts of a header's value that may be secrets: its last word, or the id and the password of `Basic` (RFC 7617).
+fn texts_of(value: &str) -> Vec<String> {
+    let value = value.trim();
+    let (scheme, last) = value.rsplit_once([' ', '\t']).unwrap_or(("", value));
+    if !scheme.trim().eq_ignore_ascii_case("basic") || last.len() > BASIC {
+        return vec![last.to_owned()];
+    }
+    let decoded = BASE64.decode(last.as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.iter().flat_map(|pair| pair.splitn(2, ':')).map(str::to_owned).collect()
 }
 
 /// Returns the text of the Bearer, if there is one; for comparison only, never to be kept.
@@ -99,10 +119,21 @@ mod tests {
         assert_eq!(token_of("Bearer "), Some(""));
     }
 
+    #[test]
+    fn a_secret_is_searched_under_any_scheme() {
+        let basic = |pair: &str| format!("Basic {}", BASE64.encode(pair.as_bytes()));
+        assert_eq!(texts_of("Bearer abc"), ["abc"]);
+        assert_eq!(texts_of("abc"), ["abc"]);
+        assert_eq!(texts_of(&basic("id:a:b")), ["id", "a:b"]);
+        assert_eq!(texts_of(&basic("abc")), ["abc"]);
+        assert_eq!(texts_of(&basic("id:abc").replace("Basic ", "BASIC   ")), ["id", "abc"]);
+        assert!(texts_of("Basic %%%").is_empty() && texts_of(&format!("Basic {}", BASE64.encode(&[0xff]))).is_empty());
+    }
+
     proptest! {
         #[test]
         fn any_value_is_read_without_panic(value in "(?i)(bearer )?[ -~]{0,100}") {
-            let _ = token_of(&value);
+            let _ = (token_of(&value), texts_of(&value));
         }
     }
 }

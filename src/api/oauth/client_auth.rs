@@ -95,6 +95,8 @@ fn refusal(in_header: bool) -> ApiError {
 impl ClientCredentials {
     /// Returns the refusal of this client, and counts it as a failed login of the peer.
     pub fn refused(&self, app: &App, input: &Input) -> ApiError {
+        let secret = self.secret.as_ref().map_or("", Plaintext::reveal);
+        app.gate.report_decoys(&input.head, &NEED, secret);
         app.gate.failed(&input.head, &NEED, refusal(self.in_header))
     }
 
