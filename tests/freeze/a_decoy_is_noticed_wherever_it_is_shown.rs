@@ -68,3 +68,21 @@ fn in_basic_it_is_noticed_on_every_route_and_counts_once() {
     assert_eq!(daemon.stop(), Some(0));
     assert!(wires.iter().all(|wire| touches(&daemon, wire) == 1), "each use counts once");
 }
+
+#[test]
+fn that_of_an_archived_agent_still_tells_its_owner() {
+    let daemon = Daemon::start();
+    let id = daemon.agent("atlas");
+    let bait = AgentToken::generate();
+    let wire = decoy(&daemon, &id, "agent_token", true, &bait);
+    daemon.operator().delete("/api/agents/atlas").expect(200);
+    daemon.client(bait.plaintext.reveal()).get(WHOAMI).expect(401);
+    eventually(|| touches(&daemon, &wire) == 1);
+    let told = daemon.operator().get("/api/notifications").expect(200).json();
+    assert_eq!(told[0]["title"], json!("A tripwire of agent atlas was used"), "{told}");
+    assert!(told[0]["message"].as_str().unwrap().ends_with("The agent is archived."), "{told}");
+    assert_eq!(told[0]["action_url"], json!("/ui/agents?tab=archive"));
+    let audit = daemon.operator().get(&format!("/api/audit?resource=tripwire:{wire}")).expect(200).json();
+    assert_eq!(audit[0]["outcome"], json!("denied"));
+    assert_eq!(daemon.number("SELECT count(*) FROM agents WHERE frozen_at IS NOT NULL", []), 0);
+}

@@ -31,6 +31,8 @@ const QUIET: Duration = Duration::from_secs(60);
 const PEERS: usize = 8;
 /// The most counts in memory. When there are more, all are written and may raise an alarm again.
 const REMEMBERED: usize = 1024;
+/// The page of archived agents.
+const ARCHIVE: &str = "/ui/agents?tab=archive";
 /// The actor in records.
 const DAEMON: &str = "taosd";
 
@@ -177,8 +179,7 @@ fn write(conn: &Connection, report: &TouchReport, to_webhook: bool) -> store::Re
     let TouchReport { touch, times, alarms } = report;
     let (wire, now) = (&touch.wire, Micros::now());
     let none = AlarmWritten { users: Vec::new(), operation: None };
-    let Some(live) = agents::by_id(conn, &wire.agent_id)? else { return Ok(none) };
-    let agent = live.agent;
+    let Some((agent, archived)) = agent_of(conn, &wire.agent_id)? else { return Ok(none) };
     tripwires::touch(conn, &wire.id, *times, now, &touch.peer)?;
     let entry = AuditEntry::new(
         format!("peer:{}", touch.peer),
@@ -190,8 +191,13 @@ fn write(conn: &Connection, report: &TouchReport, to_webhook: bool) -> store::Re
     if !alarms {
         return Ok(none);
     }
-    let operation = if wire.freeze { freeze_agent(conn, touch, &agent, now)? } else { None };
-    let state = if wire.freeze { " The agent is frozen." } else { "" };
+    let freezes = wire.freeze && !archived;
+    let operation = if freezes { freeze_agent(conn, touch, &agent, now)? } else { None };
+    let state = match (archived, freezes) {
+        (true, _) => " The agent is archived.",
+        (false, true) => " The agent is frozen.",
+        (false, false) => "",
+    };
     let notice = Notice {
         level: Level::High,
         title: format!("A tripwire of agent {} was used", agent.slug),
@@ -201,11 +207,19 @@ fn write(conn: &Connection, report: &TouchReport, to_webhook: bool) -> store::Re
             touch.peer,
             touch.action.slug()
         ),
-        page: format!("/ui/agents/{}", agent.slug).into(),
+        page: if archived { ARCHIVE.into() } else { format!("/ui/agents/{}", agent.slug).into() },
         topic: Some("tripwire"),
     };
     notifier::write(conn, &agent.owner_user_id, &notice, to_webhook, now)?;
     Ok(AlarmWritten { users: vec![agent.owner_user_id], operation })
+}
+
+/// Returns the agent, and whether it is archived. The container of an archived agent keeps its files.
+fn agent_of(conn: &Connection, id: &str) -> store::Result<Option<(agents::Agent, bool)>> {
+    if let Some(live) = agents::by_id(conn, id)? {
+        return Ok(Some((live.agent, false)));
+    }
+    Ok(agents::archived(conn, id)?.map(|agent| (agent, true)))
 }
 
 fn freeze_agent(
