@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::webhook::signature;
 use crate::client::endpoint::Endpoint;
@@ -35,14 +35,15 @@ pub struct ChannelMessage<'a> {
 }
 
 impl ChannelMessage<'_> {
+    /// The title on one line, which is all that a receiver shows.
     fn title(&self) -> String {
-        redacted(&self.record.title).into_owned()
+        redacted(&self.record.title).replace(char::is_control, " ")
     }
 
     /// The text, followed by the path if there is no link to follow; together at most `most`, as `size` counts.
     fn text(&self, most: usize, size: fn(char) -> usize) -> String {
         let mut end = match (&self.record.action_url, self.link()) {
-            (Some(path), None) => format!("\n\n{path}"),
+            (Some(path), None) => format!("\n\n{}", redacted(path)),
             _ => String::new(),
         };
         if size_of(&end, size) > most {
@@ -54,11 +55,11 @@ impl ChannelMessage<'_> {
 
     /// The link as a whole URL.
     fn link(&self) -> Option<String> {
-        let to = self.record.action_url.as_deref()?;
+        let to = redacted(self.record.action_url.as_deref()?);
         if to.starts_with('/') {
             return Some(format!("{}{to}", self.public_url?.trim_end_matches('/')));
         }
-        Some(to.to_owned())
+        Some(to.into_owned())
     }
 
     /// Returns the request that delivers the notification.
@@ -67,7 +68,7 @@ impl ChannelMessage<'_> {
     /// The part that the channel's URL lacks, as a text for the channel's owner.
     pub fn request(&self, kind: ChannelKind, to: &Endpoint, deadline: Instant) -> Result<ClientRequest, String> {
         let (path, body) = match kind {
-            ChannelKind::Webhook => (to.path.clone(), self.shown.clone()),
+            ChannelKind::Webhook => (to.path.clone(), without_secrets(self.shown)),
             ChannelKind::Ntfy => self.ntfy(&to.path)?,
             ChannelKind::Gotify => (format!("{}/message", folder(&to.path)), self.gotify()),
             ChannelKind::Telegram => self.telegram(to)?,
@@ -135,6 +136,18 @@ impl ChannelMessage<'_> {
         }
         body["disable_notification"] = json!(self.record.level == Level::Low);
         Ok((format!("{}/bot{}/sendMessage", folder(&to.path), to.secret.reveal()), body))
+    }
+}
+
+/// The record with its texts redacted.
+fn without_secrets(record: &Value) -> Value {
+    match record {
+        Value::String(text) => json!(redacted(text)),
+        Value::Array(all) => all.iter().map(without_secrets).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), without_secrets(value))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
     }
 }
 
@@ -213,6 +226,31 @@ mod tests {
         }
         assert_eq!(cut("short", 5, char::len_utf8), "short");
         assert_eq!(cut("жжжж", 7, char::len_utf8), "жж...");
+    }
+
+    #[test]
+    fn links_and_records_are_without_secrets_and_titles_are_one_line() {
+        let secret = UserToken::generate().plaintext.reveal().to_owned();
+        for link in [format!("https://x.example/?t={secret}"), format!("/ui/x?t={secret}")] {
+            let record = Notification { action_url: Some(link.clone()), title: "a\r\nb".into(), ..record(Level::High) };
+            let shown = json!({"title": "t", "action_url": link, "more": [{"text": secret}], "read": false});
+            for (kind, url) in [
+                (ChannelKind::Webhook, "https://a/hook"),
+                (ChannelKind::Ntfy, "https://ntfy.sh/my-topic"),
+                (ChannelKind::Gotify, "https://a/gotify/"),
+                (ChannelKind::Telegram, "https://api.telegram.org/?chat_id=-42"),
+            ] {
+                for public_url in [None, Some("https://box.example")] {
+                    let to = Endpoint::parse(url, Plaintext::new("1:abc".into())).unwrap();
+                    let message = ChannelMessage { record: &record, shown: &shown, public_url };
+                    let request = message.request(kind, &to, Instant::now()).unwrap();
+                    let body = String::from_utf8(request.body().to_vec()).unwrap();
+                    assert!(!body.contains(&secret), "{kind:?} {body}");
+                    assert!(kind == ChannelKind::Webhook || body.contains("a  b"), "{kind:?} {body}");
+                }
+            }
+        }
+        assert_eq!(without_secrets(&json!({"a": [1, null, "b"], "c": true})), json!({"a": [1, null, "b"], "c": true}));
     }
 
     #[test]
