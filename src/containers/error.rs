@@ -153,6 +153,19 @@ fn node_away(node: &str, away: Away) -> ApiError {
 }
 
 impl Error {
+    /// True if the call may have been carried out, at least in part.
+    #[must_use]
+    pub fn has_unknown_effect(&self) -> bool {
+        matches!(
+            self,
+            Self::Deadline(_)
+                | Self::Cancelled
+                | Self::Failed(_)
+                | Self::InvalidResponse(_)
+                | Self::RuntimeUnavailable { away: Away::Lost, .. }
+        )
+    }
+
     /// The highest number of images that [`Error::NoImage`] names.
     pub const IMAGES: usize = 20;
 

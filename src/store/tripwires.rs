@@ -11,6 +11,7 @@ const INSERT: &str = "INSERT INTO tripwires (id, agent_id, kind, secret_hash, pa
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const OF_AGENT: &str = "WHERE agent_id = ?1 ORDER BY path";
 const TOUCH: &str = "UPDATE tripwires SET touches = touches + ?2, touched_at = ?3, touched_by = ?4 WHERE id = ?1";
+const DELETE_INTERRUPTED: &str = "DELETE FROM tripwires WHERE agent_id = ?1 AND path = ?2 AND planted = 0";
 
 record! {
     /// A tripwire.
@@ -58,12 +59,20 @@ pub fn insert(conn: &Connection, wire: &Tripwire, hash: &SecretHash) -> Result<(
     Ok(())
 }
 
-/// Notes that a tripwire has arrived in the container.
+/// Notes that a tripwire has arrived in the container. False if it was removed meanwhile.
 ///
 /// # Errors
 /// Any `StoreError`.
-pub fn planted(conn: &Connection, id: &str) -> Result<()> {
-    conn.prepare_cached("UPDATE tripwires SET planted = 1 WHERE id = ?1")?.execute([id])?;
+pub fn planted(conn: &Connection, id: &str) -> Result<bool> {
+    Ok(conn.prepare_cached("UPDATE tripwires SET planted = 1 WHERE id = ?1")?.execute([id])? > 0)
+}
+
+/// Deletes the agent's tripwire at this path if its planting was interrupted.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn delete_interrupted(conn: &Connection, agent_id: &str, path: &str) -> Result<()> {
+    conn.prepare_cached(DELETE_INTERRUPTED)?.execute([agent_id, path])?;
     Ok(())
 }
 

@@ -23,6 +23,8 @@ pub struct Pretended {
     pub hangs: Option<&'static str>,
     /// The replies to requests whose line contains this text are made, but not sent yet.
     pub holds: Option<&'static str>,
+    /// The content of the last file that was written below `/root`.
+    pub file: Option<String>,
     /// The actions that a container was asked for, such as `start`.
     pub actions: Vec<String>,
 }
@@ -65,10 +67,13 @@ impl Pretend {
 
     /// Waits until a further request whose line contains this text has come.
     pub fn wait_for_request(&self, text: &str) {
-        let count =
-            || self.fake.requests().iter().filter(|head| head.lines().next().is_some_and(|l| l.contains(text))).count();
-        let before = count();
-        wait_until("a request comes", || count() > before);
+        let before = self.requests(text);
+        wait_until("a request comes", || self.requests(text) > before);
+    }
+
+    /// The number of requests until now whose line contains this text.
+    pub fn requests(&self, text: &str) -> usize {
+        self.fake.requests().iter().filter(|head| head.lines().next().is_some_and(|line| line.contains(text))).count()
     }
 
     /// Creates an agent whose container is in this state. Returns the agent's id.
@@ -103,11 +108,26 @@ impl Pretended {
                 Answer::sync(&Value::from_iter(all).to_string())
             }
             ("GET", path) if path.starts_with("/1.0/operations/ab-12") => Answer::sync(r#"{"status_code":200}"#),
+            _ if line.contains("/files?path=%2Froot%2F") => self.about_file(verb, body),
             _ => match path.strip_prefix("/1.0/instances/") {
                 Some(rest) => self.about(verb, rest, &serde_json::from_str(body).unwrap_or_default()),
                 None => Answer::error(404, "not found"),
             },
         }
+    }
+
+    fn about_file(&mut self, verb: &str, body: &str) -> Answer {
+        match (verb, &self.file) {
+            _ if self.containers.is_empty() => return Answer::error(404, "not found"),
+            ("GET", None) => return Answer::error(404, "not found"),
+            ("GET", Some(text)) => {
+                let head = "HTTP/1.1 200 X\r\nX-Incus-type: file\r\nX-Incus-mode: 0600";
+                return Answer::Raw(format!("{head}\r\nContent-Length: {}\r\n\r\n{text}", text.len()).into_bytes());
+            }
+            ("DELETE", _) => self.file = None,
+            _ => self.file = Some(body.to_owned()),
+        }
+        Answer::sync("{}")
     }
 
     fn about(&mut self, verb: &str, rest: &str, body: &Value) -> Answer {

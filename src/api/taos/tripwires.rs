@@ -146,6 +146,8 @@ fn plant(app: &App, call: Call) -> Handled {
             return Err(codes::AGENT_HAS_NO_CONTAINER.into());
         }
         runtimes.of(&agent)?;
+        // One that still runs finds that its row is gone, and this one is written after it.
+        rows::delete_interrupted(tx.conn, &agent.id, path.as_str())?;
         if rows::of_agent(tx.conn, &agent.id)?.len() >= TRIPWIRES {
             return Err(ApiError::limit_reached("tripwires of this agent", TRIPWIRES as u64));
         }
@@ -184,7 +186,7 @@ fn write_file(
 ) -> Written {
     let after: After = Box::new(move |_, _| {
         let (fulfiller, promise) = stream::promise();
-        let id = request_id.clone();
+        let (id, wire_id, store) = (request_id.clone(), wire.id.clone(), Arc::clone(&jobs.store));
         let queued = jobs.run(Some(&agent.id.clone()), move |jobs| {
             let reply = put(jobs, &agent, wire, path, &issued)
                 .map(|wire| Reply::json(StatusCode::CREATED, &show(&wire)))
@@ -193,10 +195,20 @@ fn write_file(
         });
         match queued {
             Ok(()) => Outcome::Pending(promise),
-            Err(error) => Outcome::Done(render(&error.into(), Taos, &request_id)),
+            Err(error) => {
+                // Nothing was written into the container.
+                store.submit(move |conn| rows::delete(conn, &wire_id), log_failure);
+                Outcome::Done(render(&error.into(), Taos, &request_id))
+            }
         }
     });
     Written::Then(Reply::no_content(), after)
+}
+
+fn log_failure(written: store::Result<()>) {
+    if let Err(error) = written {
+        log::warn!("a tripwire that was not planted could not be deleted: {error}");
+    }
 }
 
 fn put(
@@ -213,15 +225,24 @@ fn put(
         .and_then(|driver| Ok(driver.write_file(&lifecycle::container(agent)?, &spec, within(CALL))?));
     let id = wire.id.clone();
     match written {
-        Ok(()) => {
-            jobs.store.write(move |conn| rows::planted(conn, &id))?;
-            Ok(Tripwire { planted: true, ..wire })
-        }
+        Ok(()) => arrived(jobs, agent, wire),
+        // The file may be there. The row stays, so that a use is noticed and the owner can remove it.
+        Err(error) if error.has_unknown_effect() => Err(error),
         Err(error) => {
             jobs.store.write(move |conn| rows::delete(conn, &id))?;
             Err(error)
         }
     }
+}
+
+/// Notes that the file is there. If the tripwire was removed meanwhile, the file goes too, as nobody would notice its use.
+fn arrived(jobs: &Arc<Jobs>, agent: &Agent, wire: Tripwire) -> Result<Tripwire, OperationError> {
+    let id = wire.id.clone();
+    if jobs.store.write(move |conn| rows::planted(conn, &id))? {
+        return Ok(Tripwire { planted: true, ..wire });
+    }
+    take_out(jobs, agent, &wire);
+    Err(OperationError::Cancelled)
 }
 
 fn list(app: &App, call: Call) -> Handled {
@@ -239,7 +260,8 @@ fn remove(app: &App, call: Call) -> Handled {
         let wire = rows::get(tx.conn, &agent.id, tx.input.param(1))?.ok_or(codes::TRIPWIRE_NOT_FOUND)?;
         rows::delete(tx.conn, &wire.id)?;
         tx.audit(format!("tripwire:{}", wire.id))?;
-        if agent.container_name.is_none() || !wire.planted {
+        // Also for one that is not planted: its file may have arrived before the daemon was stopped.
+        if agent.container_name.is_none() {
             return Ok(Written::Reply(Reply::no_content()));
         }
         let after: After = Box::new(move |reply, _| {

@@ -57,6 +57,11 @@ impl OperationError {
         matches!(self, Self::Cancelled | Self::Container(containers::Error::Cancelled))
     }
 
+    /// True if the container runtime may have carried out the call, at least in part.
+    pub fn has_unknown_effect(&self) -> bool {
+        matches!(self, Self::Container(error) | Self::Away(error, _) if error.has_unknown_effect())
+    }
+
     /// True if no container runtime could be asked, which may change.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::NoRuntime | Self::Away(..) | Self::Container(containers::Error::RuntimeUnavailable { .. }))
