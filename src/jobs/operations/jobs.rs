@@ -12,6 +12,7 @@ use super::nodes::{NodeHandle, Nodes};
 use super::runner::Runner;
 use super::settles::QueuedSettles;
 use super::sockets::AgentSockets;
+use super::unwritten::UnwrittenEnds;
 use crate::config::{NodeSettings, Watched};
 use crate::containers::{self, ContainerPlace, Containers, Driver, NodeName, Runtime, RuntimeOptions};
 use crate::rest::stream::Signal;
@@ -59,6 +60,8 @@ pub struct Jobs {
     pub(super) removals: Mutex<HashSet<String>>,
     /// The freezes and thaws of containers that wait to be carried out.
     pub(super) settles: QueuedSettles,
+    /// The ends of operations that are still to be written.
+    pub(super) unwritten: UnwrittenEnds,
     /// The last logged error of a runtime that does not reply.
     away: Mutex<Option<String>>,
     /// True while the start-up migration has not reached the runtime yet.
@@ -134,6 +137,7 @@ impl Jobs {
             away: Mutex::default(),
             removals: Mutex::default(),
             settles: QueuedSettles::default(),
+            unwritten: UnwrittenEnds::default(),
             ends: Arc::default(),
             containers: Containers::new(settings.runtime),
             changed: Signal::new(),
@@ -144,9 +148,14 @@ impl Jobs {
         })
     }
 
-    /// Takes the operations that the last run left open; empty from the second call on.
+    /// Takes the operations that the last run left open and that are not continued yet.
     pub fn take_cut(&self) -> Vec<Operation> {
         std::mem::take(&mut *lock(&self.cut))
+    }
+
+    /// Keeps operations of the last run that could not be continued now.
+    pub(crate) fn keep_cut(&self, ops: impl IntoIterator<Item = Operation>) {
+        lock(&self.cut).extend(ops);
     }
 
     /// Stops taking work and waits, at most `patience`, for running work.

@@ -17,6 +17,7 @@ pub mod runner;
 mod settles;
 pub(crate) mod sleep;
 pub mod sockets;
+mod unwritten;
 
 pub use error::OperationError;
 pub(crate) use jobs::within;

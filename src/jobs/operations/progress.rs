@@ -73,8 +73,8 @@ pub fn take_up_with(jobs: &Arc<Jobs>, op: &Operation, env: Env) {
     // Backups run one after the other, as the operations on one agent do.
     let key = op.agent_id.as_deref().or((op.kind == OperationKind::Backup).then_some("backup"));
     let queued = jobs.run(key, {
-        let id = op.id.clone();
-        move |jobs| carry_out(jobs, &id, &env)
+        let op = op.clone();
+        move |jobs| carry_out(jobs, &op, &env)
     });
     if let Err(error) = queued {
         // Otherwise the row would stay open for ever.
@@ -82,9 +82,9 @@ pub fn take_up_with(jobs: &Arc<Jobs>, op: &Operation, env: Env) {
     }
 }
 
-fn carry_out(jobs: &Arc<Jobs>, id: &str, env: &Env) {
+fn carry_out(jobs: &Arc<Jobs>, promised: &Operation, env: &Env) {
     let begun = jobs.store.write({
-        let id = id.to_owned();
+        let id = promised.id.clone();
         move |conn| {
             let begun = rows::begin(conn, &id, Micros::now())?;
             store::Result::Ok(rows::by_id(conn, &id)?.filter(|_| begun))
@@ -93,7 +93,7 @@ fn carry_out(jobs: &Arc<Jobs>, id: &str, env: &Env) {
     let op = match begun {
         Ok(Some(op)) => op,
         Ok(None) => return,
-        Err(error) => return log::error!("operation {id} could not be begun: {error}"),
+        Err(error) => return finish_later(jobs, promised, Err(error.into())),
     };
     jobs.changed.raise();
     let ended = if op.cancelling { Err(OperationError::Cancelled) } else { work(jobs, &op, env) };
@@ -129,17 +129,30 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> OperationResult {
 /// that is on disk, so it must not be called on the writer's thread.
 pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: OperationResult) {
     note_failure(op, &ended);
-    let row = op.clone();
-    let written = jobs.store.write(move |conn| end_row(conn, &row, &ended, Micros::now()));
-    finished(jobs, &op.id, written);
+    let (row, result) = (op.clone(), ended.clone());
+    let written = jobs.store.write(move |conn| end_row(conn, &row, &result, Micros::now()));
+    finished(jobs, op, ended, written);
 }
 
 /// As [`finish`], without waiting: for callers that may run on the writer's thread.
 pub fn finish_later(jobs: &Arc<Jobs>, op: &Operation, ended: OperationResult) {
     note_failure(op, &ended);
-    let (row, id, told) = (op.clone(), op.id.clone(), Arc::clone(jobs));
-    jobs.store
-        .submit(move |conn| end_row(conn, &row, &ended, Micros::now()), move |written| finished(&told, &id, written));
+    submit_end(jobs, op.clone(), ended);
+}
+
+fn submit_end(jobs: &Arc<Jobs>, op: Operation, ended: OperationResult) {
+    let (row, result, told) = (op.clone(), ended.clone(), Arc::clone(jobs));
+    jobs.store.submit(
+        move |conn| end_row(conn, &row, &result, Micros::now()),
+        move |written| finished(&told, &op, ended, written),
+    );
+}
+
+/// Writes the ends that could not be written before. Does not wait for that.
+pub fn write_ends(jobs: &Arc<Jobs>) {
+    for (op, ended) in jobs.unwritten.take() {
+        submit_end(jobs, op, ended);
+    }
 }
 
 fn note_failure(op: &Operation, ended: &OperationResult) {
@@ -149,19 +162,22 @@ fn note_failure(op: &Operation, ended: &OperationResult) {
     }
 }
 
-fn finished(jobs: &Jobs, id: &str, written: store::Result<()>) {
+fn finished(jobs: &Jobs, op: &Operation, ended: OperationResult, written: store::Result<()>) {
     if let Err(error) = written {
-        // The row stays open, and the next start ends it.
-        log::error!("operation {id} could not be ended: {error}");
+        log::error!("the end of operation {} could not be written, trying again: {error}", op.id);
+        jobs.unwritten.keep(op.clone(), ended);
     }
     jobs.changed.raise();
 }
 
-/// Ends an operation's row and records the result in the audit.
+/// Ends an operation's row and records the result in the audit, unless it has ended: a write that failed may be on disk.
 ///
 /// # Errors
 /// Any `StoreError`.
 pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &OperationResult, now: Micros) -> store::Result<()> {
+    if rows::by_id(conn, &op.id)?.is_none_or(|row| row.is_finished()) {
+        return Ok(());
+    }
     let resource = op.agent_id.as_deref().map_or_else(|| format!("operation:{}", op.id), |id| format!("agent:{id}"));
     let outcome = if ended.is_ok() { audit::AuditOutcome::Ok } else { audit::AuditOutcome::Failed };
     let entry = audit::AuditEntry::new(

@@ -40,7 +40,11 @@ const PREFIX: &str = "taos-agent-";
 pub fn begin(jobs: &Arc<Jobs>, edge: edge::Handle) {
     jobs.sockets.set_edge(edge);
     open_sockets(jobs);
-    recover_operations(jobs, jobs.take_cut());
+    let cut = jobs.take_cut();
+    for op in &cut {
+        log::info!("operation {} ({}) was interrupted by the end of the last run", op.id, op.kind);
+    }
+    recover_operations(jobs, cut, TRIES);
     match jobs.run(None, run_migration) {
         Ok(()) => {}
         Err(error) => log::error!("the start-up migration could not begin: {error}"),
@@ -81,8 +85,14 @@ pub fn migrate_if_due(jobs: &Arc<Jobs>) {
     }
 }
 
-/// Ends or continues every operation of the last run.
-fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
+/// Continues the operations of the last run that could not be continued before.
+pub fn recover_if_due(jobs: &Arc<Jobs>) {
+    recover_operations(jobs, jobs.take_cut(), 1);
+}
+
+/// Ends or continues every operation of the last run. What cannot be continued now is kept for the reconciler, which
+/// tries once each time, so that no thread sleeps for long while a runtime is away.
+fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>, tries: u32) {
     let (whole, parts): (Vec<_>, Vec<_>) =
         cut.into_iter().partition(|op| matches!(op.kind, OperationKind::Bulk | OperationKind::Migrate));
     for op in parts {
@@ -91,16 +101,17 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
             continue;
         }
         let id = op.id.clone();
-        log::info!("operation {id} ({}) was interrupted by the end of the last run", op.kind);
-        let agent_id = op.agent_id.clone();
-        if let Err(error) = jobs.run(agent_id.as_deref(), move |jobs| end(jobs, &op)) {
-            log::error!("operation {id} could not be continued: {error}");
+        let (agent_id, kept) = (op.agent_id.clone(), op.clone());
+        if let Err(error) = jobs.run(agent_id.as_deref(), move |jobs| end(jobs, &op, tries)) {
+            log::warn!("operation {id} could not be continued yet: {error}");
+            jobs.keep_cut([kept]);
         }
     }
     if whole.is_empty() {
         return;
     }
     // A bulk operation without open parts, and an old migration, end here.
+    let kept = whole.clone();
     let ended = jobs.store.write(move |conn| -> store::Result<()> {
         for op in whole {
             if op.kind == OperationKind::Bulk {
@@ -112,15 +123,16 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
         Ok(())
     });
     if let Err(error) = ended {
-        log::error!("operations of the last run could not be ended: {error}");
+        log::error!("operations of the last run could not be ended, trying again: {error}");
+        jobs.keep_cut(kept);
     }
 }
 
-fn end(jobs: &Arc<Jobs>, op: &Operation) {
+fn end(jobs: &Arc<Jobs>, op: &Operation, tries: u32) {
     let mut ended: OperationResult = Err(OperationError::Interrupted);
-    for attempt in 1..=TRIES {
+    for attempt in 1..=tries {
         ended = recover(jobs, op);
-        if !ended.as_ref().is_err_and(OperationError::is_unreachable) || attempt == TRIES {
+        if !ended.as_ref().is_err_and(OperationError::is_unreachable) || attempt == tries {
             break;
         }
         std::thread::sleep(PAUSE);

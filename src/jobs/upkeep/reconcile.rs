@@ -1,5 +1,6 @@
 //! The reconciler: makes the stored status of agents agree with their containers. It lists the containers every 10 s
-//! and writes only changes.
+//! and writes only changes. It also tries again what waited for the disk, the runtime or a place in
+//! the queue.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -11,7 +12,7 @@ use crate::containers::{ContainerPlace, ContainerState, Detail, Driver, NodeName
 use crate::jobs::operations::delivery::UNKNOWN_RUN;
 use crate::jobs::operations::nodes::NodeHandle;
 use crate::jobs::operations::{Jobs, OperationError, within};
-use crate::jobs::operations::{deploy, freeze, lifecycle};
+use crate::jobs::operations::{deploy, freeze, lifecycle, progress};
 use crate::jobs::start_up;
 use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::{self, operations};
@@ -30,6 +31,8 @@ pub fn start(jobs: &Arc<Jobs>) -> std::io::Result<Periodic> {
     Periodic::start("reconciler", move |pause| {
         while pause.lasts(PERIOD) {
             let Some(jobs) = jobs.upgrade() else { return };
+            progress::write_ends(&jobs);
+            start_up::recover_if_due(&jobs);
             start_up::migrate_if_due(&jobs);
             if let Err(error) = look(&jobs) {
                 log::debug!("containers could not be looked at: {error}");
