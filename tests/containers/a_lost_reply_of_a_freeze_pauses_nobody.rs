@@ -19,11 +19,11 @@ fn an_agent_whose_sleep_got_no_reply_is_woken_by_news() {
     let operator = shop.daemon.operator();
     let rests = json!({"wake": "resume", "idle_stop_minutes": 1});
     operator.patch("/api/agents/worker/wake", rests).expect(200);
-    shop.state().loses = Some("freeze");
+    shop.state().unanswered = Some("freeze");
     // It must be idle for a minute, and the daemon looks for idle agents every half minute.
     sleep(Duration::from_secs(80));
     wait_until("it is put to sleep", || shop.status("taos-agent-worker") == "Frozen");
-    shop.state().loses = None;
+    shop.state().unanswered = None;
     shop.wait_for_request(LIST);
     shop.wait_for_request(LIST);
     assert_eq!(shop.daemon.record("worker")["paused"], false);

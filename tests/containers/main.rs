@@ -48,6 +48,7 @@ mod a_lost_reply_of_a_freeze_pauses_nobody;
 mod a_node_that_hangs_stops_nobody;
 mod a_queue_is_worked_off_while_its_workers_are_killed;
 mod a_refused_agent_asks_its_owner;
+mod a_restore_whose_reply_is_lost_can_be_repeated;
 mod a_runtime_that_is_away_leaves_nothing;
 mod a_start_renews_only_what_was_stopped;
 mod a_swapped_mount_is_not_followed;

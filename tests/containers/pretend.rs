@@ -1,6 +1,6 @@
 //! A daemon on a pretended Incus: its containers are only names with a state, and it fails or hangs as the test sets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -18,13 +18,19 @@ pub struct Pretended {
     /// Requests whose line contains this text fail.
     pub fails: Option<&'static str>,
     /// Requests for this action on a container are carried out, and their connection is closed without a reply.
-    pub loses: Option<&'static str>,
+    pub unanswered: Option<&'static str>,
     /// Requests whose line contains this text do not get a reply yet.
     pub hangs: Option<&'static str>,
     /// The replies to requests whose line contains this text are made, but not sent yet.
     pub holds: Option<&'static str>,
     /// The content of the last file that was written below `/root`.
     pub file: Option<String>,
+    /// The first request whose line begins with this text is carried out, but gets no reply. From then on it is away.
+    pub loses: Option<&'static str>,
+    /// True while every connection is closed without a reply.
+    pub away: bool,
+    /// The snapshots: their paths below `/1.0/instances`.
+    pub snapshots: BTreeSet<String>,
     /// The actions that a container was asked for, such as `start`.
     pub actions: Vec<String>,
 }
@@ -44,8 +50,7 @@ impl Pretend {
             while now().hangs.is_some_and(|text| line.contains(text)) {
                 thread::sleep(Duration::from_millis(10));
             }
-            let failing = now().fails.is_some_and(|text| line.contains(text));
-            let answer = if failing { Answer::error(500, "out of order") } else { now().answer(line, body) };
+            let answer = now().answer_or_fail(line, body);
             while now().holds.is_some_and(|text| line.contains(text)) {
                 thread::sleep(Duration::from_millis(10));
             }
@@ -59,6 +64,13 @@ impl Pretend {
 
     pub fn state(&self) -> MutexGuard<'_, Pretended> {
         self.state.lock().unwrap()
+    }
+
+    /// Takes the runtime's socket away, or puts it back.
+    pub fn plug(&self, there: bool) {
+        let (socket, away) = (self.fake.socket(), self.fake.socket().with_extension("away"));
+        let (from, to) = if there { (away, socket) } else { (socket, away) };
+        std::fs::rename(from, to).expect("a socket");
     }
 
     pub fn status(&self, container: &str) -> String {
@@ -97,6 +109,18 @@ impl Pretend {
 }
 
 impl Pretended {
+    fn answer_or_fail(&mut self, line: &str, body: &str) -> Answer {
+        if self.away {
+            return Answer::Raw(Vec::new());
+        }
+        if self.fails.is_some_and(|text| line.contains(text)) {
+            return Answer::error(500, "out of order");
+        }
+        let answer = self.answer(line, body);
+        self.away = self.loses.is_some_and(|text| line.starts_with(text));
+        if self.away { Answer::Raw(Vec::new()) } else { answer }
+    }
+
     fn answer(&mut self, line: &str, body: &str) -> Answer {
         let (verb, path) = line.split_once(' ').expect("a request line");
         let path = path.split('?').next().unwrap_or_default();
@@ -107,6 +131,14 @@ impl Pretended {
                 let all = self.containers.iter().map(|(name, told)| shown(name, told));
                 Answer::sync(&Value::from_iter(all).to_string())
             }
+            ("POST", "/1.0/instances") => {
+                let body: Value = serde_json::from_str(body).expect("JSON");
+                let config = body["config"].as_object().cloned().expect("a configuration");
+                let name = body["name"].as_str().expect("a name").to_owned();
+                self.containers.insert(name, ("Stopped".to_owned(), config));
+                Answer::operation()
+            }
+            ("GET", "/1.0/operations") => Answer::sync("{}"),
             ("GET", path) if path.starts_with("/1.0/operations/ab-12") => Answer::sync(r#"{"status_code":200}"#),
             _ if line.contains("/files?path=%2Froot%2F") => self.about_file(verb, body),
             _ => match path.strip_prefix("/1.0/instances/") {
@@ -133,7 +165,15 @@ impl Pretended {
     fn about(&mut self, verb: &str, rest: &str, body: &Value) -> Answer {
         let (name, part) = rest.split_once('/').unwrap_or((rest, ""));
         let Some(told) = self.containers.get_mut(name) else { return Answer::error(404, "not found") };
+        let taken = part.strip_prefix("snapshots/").is_some_and(|_| self.snapshots.contains(rest));
         match (verb, part) {
+            ("GET", _) if taken => return Answer::sync("{}"),
+            ("POST", "snapshots") => {
+                let snapshot = body["name"].as_str().expect("a name");
+                if !self.snapshots.insert(format!("{name}/snapshots/{snapshot}")) {
+                    return Answer::error(400, "it exists");
+                }
+            }
             ("GET", "") => return Answer::sync(&shown(name, told).to_string()),
             ("GET", _) => return Answer::error(404, "not found"),
             (_, "files") => return Answer::sync("{}"),
@@ -156,7 +196,7 @@ impl Pretended {
                     return Answer::error(400, "it is that already");
                 }
                 to.clone_into(&mut told.0);
-                if self.loses == Some(action) {
+                if self.unanswered == Some(action) {
                     return Answer::Raw(Vec::new());
                 }
             }

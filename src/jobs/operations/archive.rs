@@ -1,7 +1,7 @@
 //! Archives an agent with its container, restores it and purges it (taOS contract, section 2).
 //!
 //! The rename decides after a crash: past it an archiving is finished, before it the archiving is undone. Only the
-//! stored container name is ever touched.
+//! stored container is ever touched, also if a rename gave it a name that is not stored yet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::limits::PURGE_BATCH;
 use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::grants::{self, GrantRole, Grantee, On};
-use crate::store::operations::{Operation, OperationStatus};
+use crate::store::operations::{self, Operation, OperationStatus};
 use crate::store::{self, Store, credentials, deployments, joins, tasks};
 use crate::time::Micros;
 
@@ -232,10 +232,37 @@ pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     // possible.
     let (slug, to) = wanted_name(op)?;
     step(jobs, op, "renaming the container", 10)?;
+    let found = find(jobs, driver.as_ref(), &agent, &from)?;
     // It may run still, with a token that is dead, if the agent was archived without it.
-    driver.stop(&from, GRACE, true, within(CALL))?;
-    rename(driver.as_ref(), &from, &to, &agent)?;
+    driver.stop(&found, GRACE, true, within(CALL))?;
+    rename(driver.as_ref(), &found, &to, &agent)?;
     bring_back(jobs, op, &agent, &slug, &to, &from)
+}
+
+/// The name that the container of an archived agent has now. If the reply to a rename was lost, the container may have
+/// the name that the archiving or a restore wanted; there it must say itself that it is this agent's.
+fn find(
+    jobs: &Arc<Jobs>,
+    driver: &dyn Driver,
+    agent: &Agent,
+    stored: &ContainerName,
+) -> Result<ContainerName, OperationError> {
+    let owner = |name: &ContainerName| match driver.get(name, within(CALL)) {
+        Ok(state) => Ok(Some(state.owner)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    };
+    if owner(stored)?.is_some() {
+        return Ok(stored.clone());
+    }
+    let slugs = jobs.store.lookup(|conn| operations::restore_slugs(conn, &agent.id))?;
+    let wanted = slugs.iter().filter_map(|slug| ContainerName::for_agent(slug).ok());
+    for name in std::iter::once(archived_name(agent)?).chain(wanted) {
+        if owner(&name)?.flatten().as_deref() == Some(agent.id.as_str()) {
+            return Ok(name);
+        }
+    }
+    Ok(stored.clone())
 }
 
 /// The slug and the container name that a restore has stored in its payload.
@@ -344,12 +371,13 @@ fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &Containe
     jobs.sockets.close(&agent.id);
 }
 
-/// Deletes exactly the stored container, then the record. A missing container is no error; any other failure keeps the
-/// row.
+/// Deletes exactly the agent's own container, then the record. A missing container is no error; any other failure keeps
+/// the row.
 pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = archived_of(jobs, op)?;
-    let (name, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
+    let (stored, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
     step(jobs, op, "deleting the container", 10)?;
+    let name = find(jobs, driver.as_ref(), &agent, &stored)?;
     remove(driver.as_ref(), &name, &agent.id)?;
     let id = agent.id.clone();
     purge_parts(&jobs.store, &id)?;

@@ -24,6 +24,8 @@ const LAST_OF_AGENT: &str =
     "SELECT id, finished_at FROM operations WHERE agent_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 1";
 const HAS_WORKED_SINCE: &str = "SELECT EXISTS (SELECT 1 FROM operations
     WHERE agent_id = ?1 AND created_at > ?2 AND status = 'succeeded')";
+const RESTORE_SLUGS: &str = "SELECT DISTINCT json_extract(payload, '$.slug') FROM (SELECT payload FROM operations
+    WHERE agent_id = ?1 AND kind = 'restore' ORDER BY created_at DESC, id DESC LIMIT 32)";
 const BEGIN: &str = "UPDATE operations SET status = 'running', started_at = ?2 WHERE id = ?1 AND status = 'queued'";
 const STEP: &str = "UPDATE operations SET step = ?2, progress = ?3 WHERE id = ?1 AND status = 'running'";
 const CANCEL: &str = "UPDATE operations SET cancelling = 1 WHERE id = ?1 AND status IN ('queued', 'running')";
@@ -231,6 +233,16 @@ pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: OperationKind) -
 /// Any `StoreError`.
 pub fn has_worked_since(conn: &Connection, agent_id: &str, since: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(HAS_WORKED_SINCE)?.query_row(params![agent_id, since], |row| row.get(0))?)
+}
+
+/// Lists the slugs that the newest restores of an agent have chosen.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn restore_slugs(conn: &Connection, agent_id: &str) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(RESTORE_SLUGS)?;
+    let rows = statement.query_map([agent_id], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Lists every operation that has not ended, oldest first.
