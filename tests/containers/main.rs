@@ -41,6 +41,7 @@ mod test_runtime;
 
 mod a_container_in_use_is_not_left_over;
 mod a_deleted_agent_is_dead_at_once;
+mod a_deletion_that_is_cut_is_finished;
 mod a_failed_archiving_wakes_nobody;
 mod a_frozen_agent_keeps_its_work;
 mod a_full_queue_stops_no_write;

@@ -140,7 +140,11 @@ fn move_away(
     driver.stop(name, GRACE, true, within(CALL))?;
     step(jobs, op, "taking a snapshot", 30)?;
     let snapshot = snapshot_of(op);
-    driver.snapshot(name, &SnapshotName::parse(&snapshot).map_err(bad_name)?, within(SNAPSHOT))?;
+    match driver.snapshot(name, &SnapshotName::parse(&snapshot).map_err(bad_name)?, within(SNAPSHOT)) {
+        // An earlier try of this operation took it: the name comes from the operation.
+        Ok(()) | Err(Error::AlreadyExists(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     step(jobs, op, "renaming the container", 80)?;
     let to = archived_name(agent)?;
     rename(driver, name, &to, agent)?;
