@@ -1,5 +1,6 @@
 //! Tasks, shared context and files, tested with the real binary.
 
+mod a_change_gives_a_lease_no_more_time;
 mod a_crash_during_an_upload_leaves_nothing;
 mod a_crash_gives_each_task_one_holder;
 mod a_fence_that_is_over_changes_nothing;

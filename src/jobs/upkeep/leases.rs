@@ -35,6 +35,28 @@ struct LeaseState {
 }
 
 impl LeaseState {
+    /// Puts a lease, unless it is known or one with a newer fence is: reports of commits may come in another order.
+    fn note(&mut self, lease: Lease, ends: Instant) {
+        let known = |held: &Lease| held.fence > lease.fence || (held.fence == lease.fence && held.until == lease.until);
+        if !self.by_task.get(&lease.task_id).is_some_and(|(held, _)| known(held)) {
+            self.put(lease, ends);
+        }
+    }
+
+    /// Puts the lease that the database has in place of one that was due, unless its own report has come.
+    fn resume(&mut self, lease: Lease, ends: Instant) {
+        if !self.by_task.contains_key(&lease.task_id) {
+            self.put(lease, ends);
+        }
+    }
+
+    /// Removes the lease with this fence or an older one.
+    fn forget(&mut self, task_id: &str, fence: i64) {
+        if self.by_task.get(task_id).is_some_and(|(held, _)| held.fence <= fence) {
+            self.remove(task_id);
+        }
+    }
+
     fn put(&mut self, lease: Lease, ends: Instant) {
         self.remove(&lease.task_id);
         self.by_end.insert((ends, lease.task_id.clone()));
@@ -108,16 +130,17 @@ impl Leases {
         let ends = Instant::now() + Duration::from_secs(u64::try_from(lease.seconds).unwrap_or(0));
         let mut state = self.shared.lock();
         let sooner = state.by_end.first().is_none_or(|(first, _)| ends < *first);
-        state.put(lease, ends);
+        state.note(lease, ends);
         drop(state);
         if sooner {
             self.shared.notify_one();
         }
     }
 
-    /// Forgets the lease of a task that nobody holds any more. Fast; may be called from any thread.
-    pub fn forget(&self, task_id: &str) {
-        self.shared.lock().remove(task_id);
+    /// Forgets the lease with this fence, or an older one: nobody holds the task by it any more. Fast; may be called from
+    /// any thread.
+    pub fn forget(&self, task_id: &str, fence: i64) {
+        self.shared.lock().forget(task_id, fence);
     }
 
     /// The number of current leases.
@@ -150,10 +173,14 @@ fn serve(shared: &Monitor<LeaseState>, notifier: &Notifier, ended: &dyn Fn(&Ende
         let done = end_all(notifier, due.clone());
         state = shared.lock();
         match done {
-            Ok(tasks) => {
+            Ok(done) => {
                 state.settle(&due);
+                for lease in done.held {
+                    let ends = Instant::now() + left(&lease, Micros::now());
+                    state.resume(lease, ends);
+                }
                 drop(state);
-                tasks.iter().for_each(ended);
+                done.ended.iter().for_each(ended);
                 state = shared.lock();
             }
             Err(error) => {
@@ -164,22 +191,33 @@ fn serve(shared: &Monitor<LeaseState>, notifier: &Notifier, ended: &dyn Fn(&Ende
     }
 }
 
+/// What became of leases that were due.
+#[derive(Default)]
+struct Done {
+    ended: Vec<EndedLease>,
+    /// The leases that their tasks have instead: they were given in the meantime.
+    held: Vec<Lease>,
+}
+
 /// Ends leases in one transaction, and notifies the people whose tasks are blocked by that.
-fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<EndedLease>> {
-    let told: Arc<Mutex<Vec<EndedLease>>> = Arc::default();
+fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Done> {
+    let told: Arc<Mutex<Done>> = Arc::default();
     let telling = Arc::clone(&told);
     notifier.tell(move |conn| {
         let mut notices = Vec::new();
-        let mut all = Vec::new();
+        let mut done = Done::default();
         for lease in &leases {
-            let Some(task) = tasks::end_lease(conn, lease, Micros::now())? else { continue };
+            let Some(task) = tasks::end_lease(conn, lease, Micros::now())? else {
+                done.held.extend(tasks::lease_of(conn, &lease.task_id)?);
+                continue;
+            };
             if task.status == BLOCKED {
                 notices.push((task.owner_user_id.clone(), notice(&task)));
             }
             let depends_on = tasks::dependencies_of(conn, task.seq)?;
-            all.push(EndedLease { task, depends_on });
+            done.ended.push(EndedLease { task, depends_on });
         }
-        *lock(&telling) = all;
+        *lock(&telling) = done;
         Ok(notices)
     })?;
     Ok(std::mem::take(&mut *lock(&told)))
@@ -214,6 +252,28 @@ mod tests {
         assert_eq!(left(&lease(900, 300), now), Duration::ZERO);
         assert_eq!(left(&lease(1_000_000, 300), now), Duration::from_secs(300));
         assert_eq!(left(&lease(i64::MAX / Micros::SECOND, 300), Micros(i64::MIN)), Duration::from_secs(300));
+    }
+
+    #[test]
+    fn reports_in_the_wrong_order_keep_the_newest_lease_and_its_end() {
+        let (mut state, now) = (LeaseState::default(), Instant::now());
+        let later = |seconds| now + Duration::from_secs(seconds);
+        let next = || Lease { fence: 2, ..lease(9, 9) };
+        let end = |state: &LeaseState| state.by_end.first().map(|(ends, _)| *ends);
+        state.note(lease(10, 10), later(10));
+        state.note(lease(10, 10), later(15));
+        assert_eq!(end(&state), Some(later(10)), "known already");
+        state.note(lease(8, 2), later(8));
+        assert_eq!(end(&state), Some(later(8)), "renewed for a shorter time");
+        state.note(next(), later(9));
+        state.note(lease(20, 20), later(20));
+        state.resume(lease(20, 20), later(20));
+        state.forget("t", 1);
+        assert_eq!(end(&state), Some(later(9)), "another worker claimed it, and the rest is older");
+        state.forget("t", 2);
+        assert_eq!((state.by_task.len(), state.by_end.len()), (0, 0));
+        state.resume(next(), later(9));
+        assert_eq!(end(&state), Some(later(9)));
     }
 
     #[test]

@@ -140,6 +140,14 @@ pub fn free_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Resu
     Ok(held.len())
 }
 
+/// Returns the lease of a task that is held.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn of(conn: &Connection, task_id: &str) -> Result<Option<Lease>> {
+    Lease::one(conn, "WHERE id = ?1 AND holder IS NOT NULL", [task_id])
+}
+
 /// Lists every lease that is held.
 ///
 /// # Errors

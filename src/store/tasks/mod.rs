@@ -17,7 +17,9 @@ use crate::time::Micros;
 pub use change::{TaskChange, change};
 pub use dependencies::{Circle, DEPENDENTS, all_of as dependencies_of, set as set_dependencies};
 pub use history::{HistoryEntry, of as history_of};
-pub use lease::{Lease, claim, end as end_lease, free_all_of_agent, held as held_leases, next_free, release, renew};
+pub use lease::{
+    Lease, claim, end as end_lease, free_all_of_agent, held as held_leases, next_free, of as lease_of, release, renew,
+};
 
 /// The status of a task that nobody has begun.
 pub const NOT_STARTED: &str = "not_started";

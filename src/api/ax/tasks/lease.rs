@@ -70,6 +70,7 @@ pub(super) fn claim(app: &App, call: Call) -> Handled {
         let view = shown(tx.conn, &task)?;
         let reply = Reply::ok(&given(&task, &view));
         let after = move |reply, _| {
+            teller.lease(&task);
             teller.tell("claimed", &task, &view);
             Outcome::Done(reply)
         };
@@ -91,7 +92,7 @@ pub(super) fn renew(app: &App, call: Call) -> Handled {
         let reply = Reply::ok(&given(&task, &view));
         let after = move |reply, _| {
             // Only the lease thread needs to know this.
-            teller.note(&task);
+            teller.lease(&task);
             Outcome::Done(reply)
         };
         Ok(Written::Then(reply, Box::new(after)))

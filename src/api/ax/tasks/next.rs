@@ -158,6 +158,7 @@ impl Search {
                     if let Some(reservation) = self.reservation.take() {
                         reservation.settle(true);
                     }
+                    self.teller.lease(&task);
                     self.teller.tell("claimed", &task, &view);
                     Outcome::Done(reply)
                 }

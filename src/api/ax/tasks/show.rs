@@ -88,9 +88,11 @@ impl TaskNews {
         Self { streams: Arc::clone(&app.streams), leases: Arc::clone(&app.leases), sleeper: Arc::clone(&app.sleeper) }
     }
 
-    /// Announces a change of one task, shown as `view`.
+    /// Announces a change of one task, shown as `view`. While the task is held, its lease goes on as it is.
     pub(super) fn tell(&self, action: &'static str, task: &Task, view: &Value) {
-        self.note(task);
+        if task.holder.is_none() {
+            self.leases.forget(&task.id, task.fence);
+        }
         publish(&self.streams, action, task, view);
     }
 
@@ -119,13 +121,10 @@ impl TaskNews {
         self.streams.wake(&topic(space_id));
     }
 
-    /// Notifies only the lease thread.
-    pub(super) fn note(&self, task: &Task) {
-        match (&task.holder, task.lease_seconds, task.lease_until) {
-            (Some(_), Some(seconds), Some(until)) => {
-                self.leases.note(Lease { task_id: task.id.clone(), fence: task.fence, seconds, until });
-            }
-            _ => self.leases.forget(&task.id),
+    /// Tells the lease thread of a lease that was given or renewed.
+    pub(super) fn lease(&self, task: &Task) {
+        if let (Some(seconds), Some(until)) = (task.lease_seconds, task.lease_until) {
+            self.leases.note(Lease { task_id: task.id.clone(), fence: task.fence, seconds, until });
         }
     }
 }
