@@ -52,6 +52,7 @@ mod a_refused_agent_asks_its_owner;
 mod a_restore_whose_reply_is_lost_can_be_repeated;
 mod a_runtime_that_is_away_leaves_nothing;
 mod a_start_renews_only_what_was_stopped;
+mod a_start_without_the_runtime_finishes_later;
 mod a_swapped_mount_is_not_followed;
 mod a_tripwire_inside_tells_the_owner;
 mod agents_come_and_go_in_parallel;

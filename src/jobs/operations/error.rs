@@ -67,6 +67,11 @@ impl OperationError {
         matches!(self, Self::NoRuntime | Self::Away(..) | Self::Container(containers::Error::RuntimeUnavailable { .. }))
     }
 
+    /// True if there is a container runtime and it did not reply.
+    pub fn is_away(&self) -> bool {
+        self.is_unreachable() && !matches!(self, Self::NoRuntime)
+    }
+
     /// The error code that clients get.
     pub fn slug(&self) -> &'static str {
         ApiError::from(self.clone()).code.slug

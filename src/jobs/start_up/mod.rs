@@ -137,13 +137,27 @@ fn end(jobs: &Arc<Jobs>, op: &Operation, tries: u32) {
         }
         std::thread::sleep(PAUSE);
     }
-    progress::finish(jobs, op, ended);
+    match ended {
+        // The record says already that the deployment has failed, and the reconciler removes what is left of it.
+        Err(error) if op.kind == OperationKind::Deploy && !matches!(error, OperationError::Interrupted) => {
+            log::warn!("what the deployment {} made may still exist: {error}", op.id);
+            progress::finish(jobs, op, Err(OperationError::Interrupted));
+        }
+        // Only the containers show how it ends.
+        Err(error) if error.is_away() && is_decided_by_container(op.kind) => jobs.keep_cut([op.clone()]),
+        ended => progress::finish(jobs, op, ended),
+    }
+}
+
+fn is_decided_by_container(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::Archive | OperationKind::Restore | OperationKind::Purge)
 }
 
 /// Ends an operation in the way that is defined for its kind.
 fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     match op.kind {
         OperationKind::Deploy => {
+            // Another error means that the container may still exist.
             deploy::roll_back(jobs, &progress::agent_of(jobs, op)?, deploy::Left::Record)?;
             Err(OperationError::Interrupted)
         }
