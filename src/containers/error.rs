@@ -214,6 +214,11 @@ impl Error {
         }
     }
 
+    /// True if the runtime gave no answer that can be read; another try may get one.
+    pub(crate) fn is_no_answer(&self) -> bool {
+        matches!(self, Self::Deadline(_) | Self::InvalidResponse(_) | Self::RuntimeUnavailable { .. })
+    }
+
     /// An error of the host's file system during the step `what`.
     pub(super) fn io(what: &str, error: &std::io::Error) -> Self {
         Self::failed(format!("{what}: {error}"))

@@ -54,6 +54,7 @@ mod a_runtime_that_is_away_leaves_nothing;
 mod a_start_renews_only_what_was_stopped;
 mod a_start_without_the_runtime_finishes_later;
 mod a_swapped_mount_is_not_followed;
+mod a_token_of_unknown_outcome_is_replaced;
 mod a_tripwire_inside_tells_the_owner;
 mod agents_come_and_go_in_parallel;
 mod agents_live_on_a_second_box;

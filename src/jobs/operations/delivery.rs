@@ -2,7 +2,8 @@
 //!
 //! The new token is `pending` until the container has it. Then one transaction ends the old token and activates the new
 //! one. A failure removes the pending row, and the old token goes on working. A crash at any point leaves a pending
-//! row. The next start asks the container which token it has, and then finishes, removes or replaces the pending one.
+//! row, and so does a runtime that does not say whether the container has the token. The next start, or the reconciler,
+//! asks the container which token it has, and then finishes, removes or replaces the pending one.
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::audit;
 use crate::store::credentials::{self, CredentialState, Maker, NewCredential};
 use crate::store::{self, StoreError};
+use crate::threads::lock;
 use crate::time::Micros;
 
 /// The file in which a running container finds its present token.
@@ -131,8 +133,11 @@ where
     };
     let (error, known) = match error {
         Undelivered::No(error) => (error, true),
-        // The pending row stays for the next start; the token in it cannot be used.
-        Undelivered::Unknown(error) => (error, false),
+        // The pending row stays, and the reconciler looks again; the token in it cannot be used.
+        Undelivered::Unknown(error) => {
+            lock(&jobs.undelivered).insert(prepared.agent.id.clone());
+            (error, false)
+        }
     };
     log::warn!("the token of agent {} could not be delivered: {error}", prepared.agent.slug);
     fail(jobs, &prepared.agent, &error, known, asker)?;
@@ -431,7 +436,12 @@ fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     let arrived = match has_token(driver.as_ref(), &name, &hash) {
         Ok(arrived) => arrived,
         Err(Error::NotFound(_)) => false,
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            if error.is_no_answer() {
+                lock(&jobs.undelivered).insert(agent_id);
+            }
+            return Err(error.into());
+        }
     };
     if arrived && driver.get(&name, within(CALL))?.status == Status::Stopped {
         let _ = driver.remove_file(&name, &token_file(), within(CALL));

@@ -66,6 +66,8 @@ pub struct Jobs {
     away: Mutex<Option<String>>,
     /// True while the start-up migration has not reached the runtime yet.
     pub(crate) migration_due: AtomicBool,
+    /// The ids of agents whose containers may have a token that was never activated.
+    pub(super) undelivered: Mutex<HashSet<String>>,
     /// The folders of the host below which containers may get a mount.
     pub(crate) mount_roots: Watched<Vec<PathBuf>>,
 }
@@ -139,6 +141,7 @@ impl Jobs {
             settles: QueuedSettles::default(),
             unwritten: UnwrittenEnds::default(),
             ends: Arc::default(),
+            undelivered: Mutex::default(),
             containers: Containers::new(settings.runtime),
             changed: Signal::new(),
             check: DatabaseCheck::default(),
@@ -170,6 +173,11 @@ impl Jobs {
     /// A flag that is set when the daemon stops, so that long work can give up.
     pub(super) fn ends(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ends)
+    }
+
+    /// True once after a delivery to this agent whose outcome is unknown.
+    pub(crate) fn take_undelivered(&self, agent_id: &str) -> bool {
+        lock(&self.undelivered).remove(agent_id)
     }
 
     /// Returns the host's container runtime.

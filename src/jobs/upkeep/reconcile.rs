@@ -146,6 +146,11 @@ fn compare(
         if agent.is_frozen() {
             continue;
         }
+        // The runtime replies again, so it can say which token the container has.
+        if jobs.take_undelivered(&agent.id) {
+            start_up::serve(jobs, vec![(agent.id, None)]);
+            continue;
+        }
         if let Err(error) = catch_up(jobs, driver, &agent, state) {
             log::debug!("container {} could not be read: {error}", state.name);
         }
