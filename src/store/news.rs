@@ -16,6 +16,7 @@ const COUNT: &str = "SELECT count FROM agent_news WHERE agent_id = ?1";
 const WAITS: &str = "SELECT EXISTS (SELECT 1 FROM agent_news WHERE agent_id = ?1 AND waits_since IS NOT NULL)";
 const SETTLE: &str = "UPDATE agent_news SET waits_since = NULL WHERE agent_id = ?1 AND waits_since IS NOT NULL";
 const WOKEN: &str = "UPDATE agent_news SET woken = ?2, told = 0 WHERE agent_id = ?1";
+const UNWAKE: &str = "UPDATE agent_news SET woken = json_remove(woken, '$[#-1]') WHERE agent_id = ?1";
 const TELL: &str = "UPDATE agent_news SET told = 1 WHERE agent_id = ?1 AND told = 0";
 const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE holder = 'agent:' || ?1)";
 
@@ -116,6 +117,15 @@ pub fn set_woken(conn: &Connection, agent_id: &str, woken: &str) -> Result<()> {
     Ok(())
 }
 
+/// Removes the newest time that [`set_woken`] has stored: that wake did not reach the container.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn forget_wake(conn: &Connection, agent_id: &str) -> Result<()> {
+    conn.prepare_cached(UNWAKE)?.execute([agent_id])?;
+    Ok(())
+}
+
 /// Notes that an agent's owner is notified. Returns false if this was noted already.
 ///
 /// # Errors
@@ -173,7 +183,9 @@ mod tests {
         conn.execute_batch("UPDATE agents SET frozen_at = NULL, frozen_by = NULL, frozen_reason = NULL WHERE id = 'a'")
             .unwrap();
         assert!(set_told(conn, "a").unwrap() && !set_told(conn, "a").unwrap());
-        set_woken(conn, "a", "[1]").unwrap();
+        set_woken(conn, "a", "[1,2]").unwrap();
+        forget_wake(conn, "a").unwrap();
+        assert_eq!(waiting(conn, from_the_first, 10).unwrap()[0].woken, "[1]");
         settle(conn, "a").unwrap();
         assert!(waiting(conn, from_the_first, 10).unwrap().is_empty() && dozers(conn, "", 10).unwrap().is_empty());
         assert!(!holds_a_lease(conn, "a").unwrap());

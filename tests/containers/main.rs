@@ -56,6 +56,7 @@ mod a_start_without_the_runtime_finishes_later;
 mod a_swapped_mount_is_not_followed;
 mod a_token_of_unknown_outcome_is_replaced;
 mod a_tripwire_inside_tells_the_owner;
+mod a_wake_that_nobody_heard_does_not_count;
 mod agents_come_and_go_in_parallel;
 mod agents_live_on_a_second_box;
 mod agents_sleep_and_wake;

@@ -262,6 +262,24 @@ impl Jobs {
         }
     }
 
+    /// True if the runtime of this agent's container did not reply when it was last asked. Asks nobody.
+    pub fn is_away(&self, agent_id: &str) -> bool {
+        let place = self.store.lookup(|conn| agents::container_of(conn, agent_id));
+        match place.ok().flatten().as_deref().and_then(ContainerPlace::node_in) {
+            Some(node) => self.nodes.is_away(&node),
+            None => lock(&self.away).is_some(),
+        }
+    }
+
+    /// Notes that the runtime of this agent's container did not reply.
+    pub(super) fn note_away(&self, agent: &Agent, doing: &str, error: &OperationError) {
+        match agent.container_name.as_deref().and_then(ContainerPlace::node_in).map(|node| self.nodes.get(&node)) {
+            Some(Ok(node)) => node.note(Err(error)),
+            Some(Err(_)) => {}
+            None => self.note_runtime(doing, Err(error)),
+        }
+    }
+
     /// Returns the host's container runtime, or the driver that stands for none.
     ///
     /// # Errors

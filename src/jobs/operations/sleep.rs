@@ -19,13 +19,26 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Seconds for a whole call, longer than the grace period.
 const CALL: u64 = 40;
 
-/// Starts or thaws the container of the operation's agent. The waiting news counts as delivered with that.
+/// Starts or thaws the container of the operation's agent. The waiting news counts as delivered with that. If the
+/// runtime does not reply, the agent was not woken: it is woken again once the runtime replies.
 pub fn wake(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = agent_of(jobs, op)?;
+    let woken = wake_agent(jobs, op, &agent);
+    if let Err(error) = &woken
+        && error.is_away()
+    {
+        jobs.note_away(&agent, "a wake", error);
+        let id = agent.id.clone();
+        jobs.store.write(move |conn| news::forget_wake(conn, &id))?;
+    }
+    woken
+}
+
+fn wake_agent(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> OperationResult {
     if agent.is_frozen() {
         return Err(OperationError::Frozen);
     }
-    let (name, driver) = (container(&agent)?, jobs.driver_of(&agent)?);
+    let (name, driver) = (container(agent)?, jobs.driver_of(agent)?);
     if agent.paused {
         return Ok(json!({"status": "paused", "name": agent.slug}));
     }
@@ -36,11 +49,11 @@ pub fn wake(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
         Status::Frozen => driver.unfreeze(&name, within(CALL))?,
         Status::Stopped | Status::Error | Status::Other => {
             mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?;
-            open_way(jobs, driver.as_ref(), &agent, &name)?;
+            open_way(jobs, driver.as_ref(), agent, &name)?;
         }
     }
     let started = !matches!(status, Status::Running | Status::Frozen);
-    note_awake(jobs, &agent, started)?;
+    note_awake(jobs, agent, started)?;
     inbox::write(jobs, &agent.id);
     Ok(json!({"status": "woken", "name": agent.slug}))
 }

@@ -216,6 +216,8 @@ impl SleepKeeper {
                 })?;
                 Ok(false)
             }
+            // It is woken once its runtime replies.
+            Verdict::Wake(_) if self.tools.jobs.is_away(&id) => Ok(true),
             Verdict::Wake(woken) => {
                 let op = self.promise(&agent.agent_id, &agent.slug, OperationKind::Wake, Some(woken))?;
                 if let Some(op) = &op {
@@ -319,8 +321,9 @@ fn verdict(agent: &WaitingAgent, heard: bool, now: Micros) -> Verdict {
         return Verdict::Rest;
     }
     if !sleeps {
-        // It runs, as far as the record says, so it reads its messages itself.
-        let lags = now.0.saturating_sub(agent.since.0) < RECORD_LAGS;
+        // It runs, as far as the record says, so it reads its messages itself. After a clock was set back, the news may
+        // be in the future.
+        let lags = (0..RECORD_LAGS).contains(&now.0.saturating_sub(agent.since.0));
         return if lags { Verdict::Later } else { Verdict::Settled };
     }
     let mut woken: Vec<i64> = serde_json::from_str(&agent.woken).unwrap_or_default();
@@ -391,6 +394,7 @@ mod tests {
         let runs = WaitingAgent { status: AgentStatus::Running, ..asleep() };
         assert_eq!(verdict(&runs, false, NOW), Verdict::Later);
         assert_eq!(verdict(&runs, false, NOW.plus(RECORD_LAGS)), Verdict::Settled);
+        assert_eq!(verdict(&runs, false, NOW.plus(-1)), Verdict::Settled, "the clock was set back");
     }
 
     #[test]
