@@ -26,7 +26,7 @@ pub enum Outcome {
         wait: Wait,
         /// The time at which it wakes in any case.
         until: Instant,
-        /// The rest of the work.
+        /// The rest of the work. Only if [`Service::keeps_body`] it still has the body.
         again: Work,
     },
     /// The reply of the first outcome, transformed on the pool: a page is made from the reply to its request.
@@ -62,6 +62,11 @@ pub trait Service: Send + Sync + 'static {
     /// True if the plan's route takes its body piece by piece. Then the edge calls [`Service::begin`] instead of
     /// [`Service::run`], and the body is never whole in memory.
     fn is_streamed(&self, _plan: &Self::Plan) -> bool {
+        false
+    }
+
+    /// True if the plan's handler keeps the body until the reply, also while it waits ([`Outcome::Later`]).
+    fn keeps_body(&self, _plan: &Self::Plan) -> bool {
         false
     }
 

@@ -84,3 +84,16 @@ fn who_holds_most_gives_way_when_all_memory_is_taken() {
     writes_of_another(&server, 300_000);
     drop((stalled, one));
 }
+
+#[test]
+fn a_request_that_waits_holds_no_memory_of_its_body() {
+    let server = Server::start();
+    let mut waiting = server.connect();
+    let head = "GET /api/later?ms=60000 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n";
+    waiting.send(format!("{head}Content-Length: {ANNOUNCED}\r\n\r\n"));
+    waiting.send("x".repeat(ANNOUNCED));
+    eventually(Duration::from_secs(5), "it waits", || server.app.started() == 1);
+    eventually(Duration::from_secs(5), "the memory is given back", || server.edge.metrics().body_bytes == 0);
+    server.app.signal.raise();
+    assert_eq!(waiting.reply().json()["later"], true);
+}

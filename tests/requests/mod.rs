@@ -20,6 +20,7 @@ mod nobody_does_what_was_not_given;
 mod one_decision_wins;
 mod questions_are_answered_once;
 mod waiting_costs_no_thread;
+mod waiting_requests_leave_room_for_bodies;
 mod what_hangs_on_a_right_ends_with_it;
 mod what_is_asked_is_bounded;
 mod what_is_given_ends_by_itself;

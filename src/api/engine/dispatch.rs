@@ -24,7 +24,7 @@ use crate::rest::head::Head;
 use crate::rest::input::Input;
 use crate::rest::intake::IntakeStep;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, BodyKind, Repeat};
+use crate::rest::route::{Access, BodyKind};
 use crate::rest::router::{self, Params, RouteMatch};
 use crate::rest::service::{Outcome, Service};
 use crate::rest::stream;
@@ -220,6 +220,11 @@ impl Service for Dispatcher {
         matches!(plan.route.body, BodyKind::Multipart(_))
     }
 
+    /// A page that is shown again after a refusal shows the form's fields again.
+    fn keeps_body(&self, plan: &Plan) -> bool {
+        plan.route.dialect == Dialect::Html
+    }
+
     fn begin(&self, head: Arc<Head>, plan: Plan, admitted: Admitted) -> IntakeStep {
         let (route, request_id) = (plan.route, head.request_id.clone());
         let (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) =
@@ -313,7 +318,7 @@ impl Service for Dispatcher {
                 finish(handled, &Slot::default(), None, route.dialect, &request_id)
             }
             (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Caller(caller)) => {
-                match idempotency_key(route, &caller, &input) {
+                match idempotency::request_key(route, &caller, &input) {
                     Err(error) => refuse(error),
                     Ok(None) => {
                         let (head, before) = (Arc::clone(&input.head), self.before(&caller));
@@ -345,18 +350,6 @@ impl Service for Dispatcher {
         self.app.metrics.count(status, took);
         self.app.access_log.line(head, from, status, bytes, took);
     }
-}
-
-fn idempotency_key(route: &ApiRoute, caller: &Caller, input: &Input) -> Result<Option<RequestKey>, ApiError> {
-    if route.repeat != Repeat::Key {
-        return Ok(None);
-    }
-    let Some(key) = idempotency::key_of(input)? else { return Ok(None) };
-    Ok(Some(RequestKey {
-        principal: caller.principal_key(),
-        route: format!("{} /{}", route.method, input.head.segments.join("/")),
-        key: key.to_owned(),
-    }))
 }
 
 /// Runs the handler of a checked route for an admitted caller; `people` turns a refusal into a page.

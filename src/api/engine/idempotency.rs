@@ -13,11 +13,14 @@ use hyper::http::{HeaderMap, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 
+use super::api_route::ApiRoute;
+use crate::access::Caller;
 use crate::limits;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::reply::{Body, Reply};
+use crate::rest::route::Repeat;
 use crate::rest::stream::{Signal, Wait};
 use crate::store::idempotency::{self as rows, RequestKey, Reserved, StoredReply};
 use crate::store::{self, Store};
@@ -28,15 +31,17 @@ const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header of a replayed reply.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Returns the request's key; `None` if it has none.
+/// Returns the key under which the request's reply is stored; `None` if it has none, or if its route takes none.
 ///
 /// # Errors
 /// `invalid_idempotency_key`; see [`check`].
-pub fn key_of(input: &Input) -> Result<Option<&str>, ApiError> {
-    if !input.head.headers.contains_key(&HEADER) {
+pub fn request_key(route: &ApiRoute, caller: &Caller, input: &Input) -> Result<Option<RequestKey>, ApiError> {
+    if route.repeat != Repeat::Key || !input.head.headers.contains_key(&HEADER) {
         return Ok(None);
     }
-    check(input.header(&HEADER).unwrap_or("")).map(Some)
+    let key = check(input.header(&HEADER).unwrap_or(""))?.to_owned();
+    let route = format!("{} /{}", route.method, input.head.segments.join("/"));
+    Ok(Some(RequestKey { principal: caller.principal_key(), route, key }))
 }
 
 /// Returns the key if it is valid: 1 to [`limits::IDEMPOTENCY_KEY_CHARS`] printable ASCII characters without spaces.

@@ -31,7 +31,7 @@ impl<S: Service> Exchange<S> {
         };
         let admitted = match self.trip(Box::new(admit)).await? {
             PoolOutcome::Admitted(admitted) => admitted,
-            refused => return self.settle(refused).await,
+            refused => return self.settle(refused, None).await,
         };
         let principal = service.principal(&admitted);
         let mut left = if principal.is_some() { limit } else { nobodys };
@@ -49,9 +49,9 @@ impl<S: Service> Exchange<S> {
                 }
                 PoolOutcome::Taken(IntakeStep::Ended(outcome)) => {
                     self.read_off(body, left, &caller).await?;
-                    return self.settle(PoolOutcome::Outcome(outcome, Some(share))).await;
+                    return self.settle(PoolOutcome::Outcome(outcome, Some(share)), None).await;
                 }
-                other => return self.settle(other).await,
+                other => return self.settle(other, None).await,
             };
             // The memory counts until the piece is processed.
             let mut held = self.core.bodies.open(caller.clone(), &self.core.meters);

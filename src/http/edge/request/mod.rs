@@ -220,6 +220,7 @@ impl<S: Service> Exchange<S> {
         let peer = format!("peer:{}", self.link.key);
         let mut held = self.core.bodies.open(peer.clone(), &self.core.meters);
         let mut body = Collecting::new(body);
+        let keeps = self.core.service.keeps_body(&plan);
         let small = declared.is_some_and(|bytes| bytes <= AT_HAND.min(nobodys)) && !expects_continue;
         if small && let Some(body) = self.at_hand(&mut body, nobodys, &mut held).await? {
             let (service, shares) = (self.core.service.clone(), Arc::clone(&self.core.shares));
@@ -235,7 +236,7 @@ impl<S: Service> Exchange<S> {
                 Err(refusal) => PoolOutcome::Outcome(Outcome::Done(refusal), None),
             };
             let answer = self.trip(Box::new(whole)).await?;
-            return self.settle(answer).await;
+            return self.settle_with_body(answer, held, keeps).await;
         }
         Box::pin(self.with_body(plan, body, (limit, nobodys), held)).await
     }
@@ -249,6 +250,7 @@ impl<S: Service> Exchange<S> {
         mut held: HeldBytes,
     ) -> Result<Reply, Halt> {
         let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
+        let keeps = service.keeps_body(&plan);
         let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
         let admit = move || match checking.admit_before_body(&checked_head, &checked_plan) {
             Ok(admitted) => PoolOutcome::Admitted(admitted),
@@ -273,7 +275,7 @@ impl<S: Service> Exchange<S> {
             }
             refused => refused,
         };
-        self.settle(answer).await
+        self.settle_with_body(answer, held, keeps).await
     }
 
     /// Encoded slashes, backslashes and dots are only for segments that a route declares free text.
@@ -368,8 +370,15 @@ impl<S: Service> Exchange<S> {
         self.answered(answer).await
     }
 
-    /// Follows postponed work to its reply.
-    async fn settle(&self, mut answer: PoolOutcome<S>) -> Result<Reply, Halt> {
+    /// Like `settle`, for a request whose body is in memory. `keeps` says that the work keeps the body to its end.
+    async fn settle_with_body(&self, answer: PoolOutcome<S>, held: HeldBytes, keeps: bool) -> Result<Reply, Halt> {
+        let (_kept, held) = if keeps { (Some(held), None) } else { (None, Some(held)) };
+        self.settle(answer, held).await
+    }
+
+    /// Follows postponed work to its reply. Work that waits for an event has no body any more, so `held` ends there: a
+    /// wait can be long, and the memory is for the bodies of others.
+    async fn settle(&self, mut answer: PoolOutcome<S>, mut held: Option<HeldBytes>) -> Result<Reply, Halt> {
         let mut finishes: Vec<Finish> = Vec::new();
         loop {
             let (outcome, principal) = match answer {
@@ -394,6 +403,7 @@ impl<S: Service> Exchange<S> {
                 }
                 Outcome::Again(work) => work,
                 Outcome::Later { wait, until, again } => {
+                    drop(held.take());
                     wait.finished(until).await;
                     again
                 }
