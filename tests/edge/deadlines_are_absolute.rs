@@ -62,6 +62,26 @@ fn a_second_head_has_its_own_deadline_from_its_first_byte() {
 }
 
 #[test]
+fn deadlines_hold_after_an_empty_file() {
+    let auth = format!("Authorization: Bearer {TOKEN}\r\n");
+    let server = Server::with(|l| (l.head_timeout, l.idle_timeout) = (1, 30));
+    let mut client = server.connect();
+    client.send(get("/api/empty", &auth));
+    assert_eq!(client.reply().body.len(), 0);
+    let start = Instant::now();
+    client.send("GET");
+    assert_eq!(client.reply().status, 408);
+    assert_after_a_second(start.elapsed());
+    let server = Server::with(|l| l.idle_timeout = 1);
+    let mut client = server.connect();
+    client.send(get("/api/empty", &auth));
+    assert_eq!(client.reply().status, 200);
+    let start = Instant::now();
+    client.assert_closed();
+    assert_after_a_second(start.elapsed());
+}
+
+#[test]
 fn a_body_that_dribbles_gets_408_and_no_worker_waits_for_it() {
     let server = Server::with(|l| (l.body_timeout, l.workers) = (1, 1));
     let mut slow: Vec<Client> = (0..8).map(|_| server.connect()).collect();

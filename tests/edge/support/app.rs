@@ -12,7 +12,7 @@ use taosd::limits::Limits;
 use taosd::rest::codes;
 use taosd::rest::error::{ApiError, Dialect};
 use taosd::rest::head::Head;
-use taosd::rest::reply::{Body, Reply};
+use taosd::rest::reply::{Body, BodySource, Pulled, Reply};
 use taosd::rest::service::{Outcome, Service};
 use taosd::rest::stream::{Signal, StreamSender, stream};
 
@@ -29,6 +29,7 @@ pub enum Route {
     Panic,
     Sleep,
     Large,
+    Empty,
     Events,
     Later,
     Free,
@@ -76,6 +77,15 @@ impl App {
     }
 }
 
+/// An empty file.
+struct Nothing;
+
+impl BodySource for Nothing {
+    fn next(&mut self) -> std::io::Result<Option<Bytes>> {
+        Ok(None)
+    }
+}
+
 fn route(head: &Head) -> Option<(Route, &'static [Method])> {
     const GET: &[Method] = &[Method::GET, Method::HEAD];
     let segments: Vec<&str> = head.segments.iter().map(String::as_str).collect();
@@ -87,6 +97,7 @@ fn route(head: &Head) -> Option<(Route, &'static [Method])> {
         ["api", "panic"] => (Route::Panic, GET),
         ["api", "sleep"] => (Route::Sleep, GET),
         ["api", "large"] => (Route::Large, GET),
+        ["api", "empty"] => (Route::Empty, GET),
         ["api", "events"] => (Route::Events, GET),
         ["api", "later"] => (Route::Later, GET),
         ["api", "free", _] => (Route::Free, GET),
@@ -153,6 +164,11 @@ impl Service for App {
                 let mut reply = Reply::ok(&json!({}));
                 let value = hyper::header::HeaderValue::from_bytes(b"caf\xe9").unwrap();
                 reply.headers.insert("x-odd", value);
+                reply
+            }
+            Route::Empty => {
+                let mut reply = Reply::typed(StatusCode::OK, "application/octet-stream", "");
+                reply.body = Body::Pulled(Pulled { length: 0, source: Arc::new(Mutex::new(Nothing)) });
                 reply
             }
             Route::Events => {

@@ -77,6 +77,10 @@ impl<S: Service> Exchange<S> {
             }
             (Body::Pulled(pulled), _) if !silent => {
                 wire.streaming();
+                if pulled.length == 0 {
+                    // hyper takes nothing of an empty body, so its end is here.
+                    wire.handed_over();
+                }
                 let fetch = fetch(self.core.clone(), pulled.source);
                 (ReplyBody::Pulled { left: pulled.length, fetch, fetching: None, wire }, pulled.length)
             }
