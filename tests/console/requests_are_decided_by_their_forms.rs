@@ -91,3 +91,22 @@ fn what_is_in_force_is_found_behind_many_answers() {
     let page = site.get("/ui/requests?tab=force").expect(200).text();
     assert!(page.contains(&format!("id=\"{right}\"")) && !page.contains("Shall I?"), "{page}");
 }
+
+#[test]
+fn a_failure_among_several_decisions_is_told() {
+    let daemon = Daemon::start();
+    let (agent, site) = asked(&daemon);
+    let ask = |scope: &str| {
+        let body = json!({"kind": "scope", "scope": [scope], "reason": "r"});
+        text(&agent.post("/api/requests", body).expect(201).json(), "id")
+    };
+    let (first, second) = (ask("agents.logs"), ask("users.list"));
+    daemon.operator().post(&format!("/api/requests/{first}/deny"), json!({})).expect(200);
+    let both = [("ids", first.as_str()), ("ids", second.as_str()), ("decision", "approve"), ("_back", "/ui/requests")];
+    let page = site.act("POST /api/requests/decide", &both).expect(409).text();
+    assert!(page.contains("1 of 2 were done.") && page.contains("role=\"alert\""), "{page}");
+    assert_eq!(agent.get(&format!("/api/requests/{second}")).expect(200).json()["state"], "approved");
+    let third = ask("agents.list");
+    let one = [("ids", third.as_str()), ("decision", "deny"), ("_back", "/ui/requests")];
+    site.act("POST /api/requests/decide", &one).expect(303);
+}

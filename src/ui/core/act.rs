@@ -54,6 +54,9 @@ pub(crate) fn act(app: &App, call: Call) -> Handled {
                 return back(&app, &caller, &input, form, refusal_of(&reply));
             }
             let value: Value = parsed(&reply).unwrap_or_default();
+            if let Some(error) = partial_failure(&value) {
+                return back(&app, &caller, &input, form, error);
+            }
             // A token that was delivered into a container is not in the reply.
             if secret && value["token"].is_string() {
                 let told = Told { issued: Some(value), ..Told::default() };
@@ -62,6 +65,15 @@ pub(crate) fn act(app: &App, call: Call) -> Handled {
             Outcome::Done(onward(&form, id, &value))
         }),
     )))
+}
+
+/// The error of a route that does several things at once, if some of them failed: the first failure's code.
+fn partial_failure(reply: &Value) -> Option<ApiError> {
+    let results = reply["results"].as_object()?;
+    let failed: Vec<&str> = results.values().filter_map(|result| result["error"].as_str()).collect();
+    let code = codes::by_slug(failed.first()?).unwrap_or(codes::INTERNAL);
+    let done = results.len() - failed.len();
+    Some(ApiError::new(code).detail(format!("{done} of {} were done. {}", results.len(), code.about)))
 }
 
 fn ask(app: &App, input: &Input, form: &Form) -> Result<(Subrequest, Bytes), ApiError> {
@@ -118,6 +130,17 @@ pub(crate) fn is_page(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_among_several_is_told_with_their_number() {
+        let reply = serde_json::json!({"results": {"a": {"state": "approved"}, "b": {"error": "request_decided"}}});
+        let error = partial_failure(&reply).expect("a failure");
+        assert_eq!(error.code.slug, "request_decided");
+        assert!(error.detail.starts_with("1 of 2 were done."), "{}", error.detail);
+        for fine in [serde_json::json!({"results": {"a": {"state": "denied"}}}), serde_json::json!({"results": [1]})] {
+            assert!(partial_failure(&fine).is_none(), "{fine}");
+        }
+    }
 
     #[test]
     fn only_pages_of_the_console_are_led_to() {
