@@ -2,7 +2,9 @@
 
 use askama::Template;
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::core::done::still_valid;
 use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
@@ -103,6 +105,7 @@ struct AgentTokenView {
     grace_until: Option<String>,
     token_delivery: Option<String>,
     token_delivery_error: Option<String>,
+    still_live: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -208,6 +211,16 @@ impl AgentPage<'_> {
     /// The agent's name in grants and in the audit, encoded for a query.
     fn resource(&self) -> String {
         encoded(&format!("agent:{}", self.agent.id))
+    }
+
+    /// The number of its credentials besides the token; 0 also if the reader may not read the token's record.
+    fn others(&self) -> usize {
+        self.token.as_ref().map_or(0, |token| token.still_live.len())
+    }
+
+    /// Says how many those are.
+    fn others_told(&self) -> String {
+        still_valid(self.others())
     }
 
     /// True while an operation is in progress.

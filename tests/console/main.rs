@@ -17,3 +17,4 @@ mod requests_are_decided_by_their_forms;
 mod site;
 mod the_assets_are_those_of_the_table;
 mod the_database_is_checked_from_its_page;
+mod what_the_console_says_is_so;

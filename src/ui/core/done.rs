@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// The message, with a way to undo the action.
 pub(crate) struct Done {
-    pub text: &'static str,
+    pub text: String,
     pub undo: Option<Undo>,
 }
 
@@ -88,9 +88,15 @@ const SAID: &[(&str, &str)] = &[
     ("spaces_create", "Space created."),
 ];
 
+/// The route whose reply lists the credentials that are still valid, unless it ended them all.
+const TOKEN_REVOKE: &str = "agents_token_revoke";
+
 /// The value of `done` in the next page's address: the route's id, and the identifying value if the action can be
-/// undone.
+/// undone, or the number of credentials that it left valid.
 pub(crate) fn deed(id: &str, reply: &Value) -> String {
+    if let Some(living) = reply["still_live"].as_array().filter(|living| id == TOKEN_REVOKE && !living.is_empty()) {
+        return format!("{id}:{}", living.len());
+    }
     let field = UNDO.iter().find(|(own, ..)| *own == id).and_then(|(_, _, field, _)| reply[field].as_str());
     field.map_or_else(|| id.to_owned(), |value| format!("{id}:{value}"))
 }
@@ -98,8 +104,19 @@ pub(crate) fn deed(id: &str, reply: &Value) -> String {
 /// The message for such a value, with the way to undo the action.
 pub(crate) fn said(deed: &str) -> Done {
     let (id, value) = deed.split_once(':').unwrap_or((deed, ""));
-    let text = SAID.iter().find(|(own, _)| *own == id).map_or("Done.", |(_, text)| text);
+    let text = match value.parse::<usize>() {
+        Ok(living) if id == TOKEN_REVOKE => format!("Token revoked. {}", still_valid(living)),
+        _ => SAID.iter().find(|(own, _)| *own == id).map_or("Done.", |(_, text)| text).to_owned(),
+    };
     let undo = UNDO.iter().find(|(own, ..)| *own == id && !value.is_empty());
     let undo = undo.map(|(_, route, field, verb)| Undo { route, verb, field, value: value.to_owned() });
     Done { text, undo }
+}
+
+/// Says how many other credentials of an agent are valid.
+pub(crate) fn still_valid(count: usize) -> String {
+    match count {
+        1 => "One other credential of the agent is still valid.".to_owned(),
+        count => format!("{count} other credentials of the agent are still valid."),
+    }
 }

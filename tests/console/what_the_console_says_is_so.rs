@@ -1,0 +1,32 @@
+//! The console promises nothing that does not happen: what a revoked token leaves, what a filter finds, where a refused
+//! form is, and long texts to their end.
+
+use serde_json::json;
+
+use crate::site::Site;
+use crate::support::Daemon;
+
+#[test]
+fn revoking_a_token_tells_what_lives_on_and_offers_to_end_it() {
+    let daemon = Daemon::start();
+    daemon.agent("atlas");
+    let (operator, site) = (daemon.operator(), Site::operator(&daemon));
+    operator.post("/api/agents/atlas/token/issue", json!({})).expect(200);
+    let access = || site.get("/ui/agents/atlas?tab=access").expect(200).text();
+    assert!(access().contains("can do nothing until it gets another"), "{}", access());
+    operator.post("/credentials/agent-pat", json!({"agent_id": "atlas"})).expect(201);
+    let page = access();
+    assert!(page.contains("One other credential of the agent is still valid.") && !page.contains("can do nothing"));
+    let revoke = |all: &[(&str, &str)]| {
+        let mut fields = vec![("_back", "/ui/agents/atlas?tab=access"), ("all", "false")];
+        fields.extend_from_slice(all);
+        let reply = site.act("DELETE /api/agents/atlas/token?all={all}", &fields).expect(303);
+        site.get(reply.header("location").expect("a page")).expect(200).text()
+    };
+    let page = revoke(&[]);
+    assert!(page.contains("Token revoked. One other credential of the agent is still valid."), "{page}");
+    assert!(page.contains("Revoke its other credentials</button>"), "{page}");
+    let page = revoke(&[("all", "true")]);
+    assert!(page.contains("Token revoked.</p>") && !page.contains("Revoke its other credentials</button>"), "{page}");
+    assert_eq!(operator.get("/api/agents/atlas/token").expect(200).json()["still_live"], json!([]));
+}
