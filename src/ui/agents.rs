@@ -73,8 +73,8 @@ pub(super) fn show(view: &View<'_>) -> PageResult {
             if STATUSES.contains(&status) {
                 target += &format!("&status={status}");
             }
-            let is_shown =
-                |agent: &AgentView| !matches!(status, "paused" | "frozen" | "sleeping") || agent.state() == status;
+            // The route filters by the stored status; a frozen agent, for one, has another state.
+            let is_shown = |agent: &AgentView| status.is_empty() || agent.state() == status;
             let list = view.list_where(&target, view.query(&query::CURSOR), ROWS, is_shown)?;
             (page.agents, page.next) = (list.rows, list.next);
             match page.sort {

@@ -30,3 +30,21 @@ fn revoking_a_token_tells_what_lives_on_and_offers_to_end_it() {
     assert!(page.contains("Token revoked.</p>") && !page.contains("Revoke its other credentials</button>"), "{page}");
     assert_eq!(operator.get("/api/agents/atlas/token").expect(200).json()["still_live"], json!([]));
 }
+
+#[test]
+fn a_state_that_is_counted_is_the_state_that_is_listed() {
+    let daemon = Daemon::start();
+    for name in ["calm", "cold"] {
+        daemon.agent(name);
+    }
+    daemon.operator().post("/api/agents/cold/freeze", json!({"reason": "r"})).expect(200);
+    let site = Site::operator(&daemon);
+    let listed = |status: &str| {
+        let page = site.get(&format!("/ui/agents?status={status}")).expect(200).text();
+        assert!(page.contains(&format!("<option selected>{status}</option>")), "{status}: {page}");
+        ["calm", "cold"].map(|name| page.contains(&format!("href=\"/ui/agents/{name}\"")))
+    };
+    assert_eq!(listed("registered"), [true, false]);
+    assert_eq!(listed("frozen"), [false, true]);
+    assert_eq!(listed("away"), [false, false]);
+}
