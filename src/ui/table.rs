@@ -62,6 +62,14 @@ const DOORS: &[ApiRoute] = &[
         .taking_raw(),
     row(Method::POST, "/ui/do", Access::Action(Action::AuthWhoami, act::act), "ui_do", "Do what a form says")
         .taking_raw(),
+    row(Method::GET, "/ui/do", Access::Action(Action::AuthWhoami, act::home), "ui_do_home", "Go to the first page"),
+    row(
+        Method::GET,
+        "/ui/upload",
+        Access::Action(Action::AuthWhoami, act::home),
+        "ui_upload_home",
+        "Go there from a file",
+    ),
     row(Method::POST, "/ui/upload", Access::Action(Action::UploadsCreate, upload::upload), "ui_upload", "Send a file")
         .taking_multipart(&[], ""),
     row(Method::GET, "/ui/assets/{file}", Access::Public(assets::serve), "ui_asset", "Read a file that pages need"),

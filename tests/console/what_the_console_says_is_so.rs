@@ -48,3 +48,15 @@ fn a_state_that_is_counted_is_the_state_that_is_listed() {
     assert_eq!(listed("frozen"), [false, true]);
     assert_eq!(listed("away"), [false, false]);
 }
+
+#[test]
+fn a_refused_form_has_the_address_of_its_page() {
+    let daemon = Daemon::start();
+    let site = Site::operator(&daemon);
+    let page = site.act("POST /api/agents", &[("name", "!!!"), ("_back", "/ui/agents?tab=new")]).expect(400).text();
+    assert!(page.contains("data-here=\"/ui/agents?tab=new\""), "{page}");
+    assert!(!site.get("/ui/agents?tab=new").expect(200).text().contains("data-here"));
+    for path in ["/ui/do", "/ui/upload"] {
+        assert_eq!(site.get(path).expect(303).header("location"), Some("/ui/"));
+    }
+}

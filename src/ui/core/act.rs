@@ -99,6 +99,11 @@ fn ask(app: &App, input: &Input, form: &Form) -> Result<(Subrequest, Bytes), Api
     Ok((asked, body))
 }
 
+/// `GET /ui/do` and `GET /ui/upload`: the address that a browser without scripts has after a form was refused.
+pub(crate) fn home(_: &App, _: Call) -> Handled {
+    Ok(Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, "/ui/").into())
+}
+
 /// The page of the form again, with the error.
 pub(super) fn back(app: &App, caller: &Caller, input: &Input, form: Form, error: ApiError) -> Outcome {
     let page = form.get(&BACK).unwrap_or("/ui/").to_owned();
