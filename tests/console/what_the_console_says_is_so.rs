@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::site::Site;
-use crate::support::Daemon;
+use crate::support::{Daemon, text};
 
 #[test]
 fn revoking_a_token_tells_what_lives_on_and_offers_to_end_it() {
@@ -59,4 +59,28 @@ fn a_refused_form_has_the_address_of_its_page() {
     for path in ["/ui/do", "/ui/upload"] {
         assert_eq!(site.get(path).expect(303).header("location"), Some("/ui/"));
     }
+}
+
+#[test]
+fn a_long_text_is_read_to_its_end() {
+    let daemon = Daemon::start();
+    let (operator, site) = (daemon.operator(), Site::operator(&daemon));
+    let long = format!("{} the very end", "word ".repeat(2400));
+    let spaces = operator.get("/api/v1/spaces").expect(200).json();
+    let (id, slug) = (text(&spaces["spaces"][0], "id"), text(&spaces["spaces"][0], "slug"));
+    let said = operator.post("/api/v1/messages", json!({"space_id": id, "content": long})).expect(200).json();
+    operator.post("/api/v1/context", json!({"space_id": id, "key": "plan", "value": long})).expect(200);
+    operator.post("/api/ui/notify", json!({"title": "News", "body": long})).expect(200);
+    let talk = site.get(&format!("/ui/spaces/{slug}")).expect(200).text();
+    assert!(!talk.contains("the very end"), "a list stays short");
+    let message = text(&said["message"], "id");
+    for page in [
+        format!("/ui/spaces/{slug}/messages/{message}"),
+        format!("/ui/spaces/{slug}?tab=context"),
+        "/ui/inbox".to_owned(),
+    ] {
+        assert!(site.get(&page).expect(200).text().contains("the very end"), "{page}");
+    }
+    let inbox = site.get("/ui/inbox").expect(200).text();
+    assert!(inbox.contains("Show the rest"), "{inbox}");
 }

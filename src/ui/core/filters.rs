@@ -24,6 +24,12 @@ pub(crate) fn cut(text: impl AsRef<str>, _: &dyn Values, most: usize) -> Result<
     Ok(text::cut(text.as_ref(), most))
 }
 
+/// The part of a text that `cut` leaves out.
+#[askama::filter_fn]
+pub(crate) fn rest(text: impl AsRef<str>, _: &dyn Values, most: usize) -> Result<String> {
+    Ok(text::rest(text.as_ref(), most).to_owned())
+}
+
 /// The host of an address, shown next to a link.
 #[askama::filter_fn]
 pub(crate) fn host(url: impl AsRef<str>, _: &dyn Values) -> Result<String> {

@@ -18,6 +18,11 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     }
 }
 
+/// The part of a text that [`cut`] leaves out.
+pub(crate) fn rest(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or("", |(at, _)| &text[at..])
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -25,6 +30,14 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn nothing_is_lost_between_the_parts(text in "[aé€ ]{0,20}", most in 0_usize..20) {
+            let begun = cut(&text, most);
+            let (begun, rest) = (begun.trim_end_matches('\u{2026}').trim_end(), rest(&text, most));
+            prop_assert!(text.starts_with(begun) && text.ends_with(rest));
+            prop_assert_eq!(text[begun.len()..text.len() - rest.len()].trim(), "");
+        }
+
         #[test]
         fn a_segment_is_one(text in any::<String>()) {
             prop_assert!(!encoded(&text).contains(['/', '?', '#', '&', '=', ' ', '"', '<']));

@@ -15,6 +15,7 @@ use super::frame::Frame;
 use super::text::encoded;
 use crate::access::{Action, Caller};
 use crate::api::App;
+use crate::api::engine::paging::page_bytes;
 use crate::api::engine::subrequest::Subrequest;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -66,6 +67,8 @@ pub(crate) struct Listed<T> {
     pub rows: Vec<T>,
     /// The cursor of the next page.
     pub next: Option<String>,
+    /// The bytes of the replies with these rows.
+    pub bytes: usize,
 }
 
 impl<'a> View<'a> {
@@ -116,12 +119,12 @@ impl View<'_> {
         self.ask(target, |reply| {
             let link = reply.headers.get(LINK).and_then(|link| link.to_str().ok());
             let next = link.and_then(|link| link.split("cursor=").nth(1)?.split(['&', '>']).next().map(str::to_owned));
-            Ok(Listed { rows: parsed(reply)?, next })
+            Ok(Listed { rows: parsed(reply)?, next, bytes: reply.bytes() })
         })
     }
 
     /// About `rows` rows of a list that `keep` accepts, for what the route itself cannot filter by. It reads page after
-    /// page, because one page may have few such rows, or none.
+    /// page, because one page may have few such rows, or none, until the rows together may be as large as one page.
     ///
     /// # Errors
     /// Any error of the route.
@@ -132,13 +135,17 @@ impl View<'_> {
         rows: usize,
         keep: impl Fn(&T) -> bool,
     ) -> Result<Listed<T>, ApiError> {
-        let mut found = Listed { rows: Vec::new(), next: cursor.map(str::to_owned) };
+        let mut found = Listed { rows: Vec::new(), next: cursor.map(str::to_owned), bytes: 0 };
         for _ in 0..PAGES {
             let cursor = found.next.map_or(String::new(), |cursor| format!("&cursor={}", encoded(&cursor)));
             let list = self.list::<T>(&format!("{target}{cursor}"))?;
+            let before = found.rows.len();
             found.rows.extend(list.rows.into_iter().filter(&keep));
             found.next = list.next;
-            if found.next.is_none() || found.rows.len() >= rows {
+            if found.rows.len() > before {
+                found.bytes += list.bytes;
+            }
+            if found.next.is_none() || found.rows.len() >= rows || found.bytes >= page_bytes() {
                 break;
             }
         }
