@@ -81,8 +81,8 @@ fn wire(harness: &Harness) -> (String, String) {
     let name = harness.agent();
     let id = format!("wire-{name}");
     harness.daemon.execute(
-        "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, created_by, created_at)
-        SELECT ?1, a.id, 'agent_pat', randomblob(32), '/root/x', 0, 'x', 1 FROM agents a WHERE a.slug = ?2",
+        "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, planted, created_by, created_at)
+        SELECT ?1, a.id, 'agent_pat', randomblob(32), '/root/x', 0, 1, 'x', 1 FROM agents a WHERE a.slug = ?2",
         (&id, &name),
     );
     (name, id)
