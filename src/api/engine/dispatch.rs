@@ -318,7 +318,7 @@ impl Service for Dispatcher {
                 finish(handled, &Slot::default(), None, route.dialect, &request_id)
             }
             (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Caller(caller)) => {
-                match idempotency::request_key(route, &caller, &input) {
+                match idempotency::request_key((route.repeat, &route.method), &caller, &input) {
                     Err(error) => refuse(error),
                     Ok(None) => {
                         let (head, before) = (Arc::clone(&input.head), self.before(&caller));

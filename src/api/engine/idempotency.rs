@@ -9,11 +9,10 @@ use std::time::Instant;
 
 use hyper::body::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
-use hyper::http::{HeaderMap, StatusCode};
+use hyper::http::{HeaderMap, Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 
-use super::api_route::ApiRoute;
 use crate::access::Caller;
 use crate::limits;
 use crate::rest::codes;
@@ -35,12 +34,16 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 ///
 /// # Errors
 /// `invalid_idempotency_key`; see [`check`].
-pub fn request_key(route: &ApiRoute, caller: &Caller, input: &Input) -> Result<Option<RequestKey>, ApiError> {
-    if route.repeat != Repeat::Key || !input.head.headers.contains_key(&HEADER) {
+pub fn request_key(
+    (repeat, method): (Repeat, &Method),
+    caller: &Caller,
+    input: &Input,
+) -> Result<Option<RequestKey>, ApiError> {
+    if repeat != Repeat::Key || !input.head.headers.contains_key(&HEADER) {
         return Ok(None);
     }
     let key = check(input.header(&HEADER).unwrap_or(""))?.to_owned();
-    let route = format!("{} /{}", route.method, input.head.segments.join("/"));
+    let route = format!("{method} /{}", input.head.segments.join("/"));
     Ok(Some(RequestKey { principal: caller.principal_key(), route, key }))
 }
 
