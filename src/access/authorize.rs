@@ -13,26 +13,27 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 
-/// True if the request came over a channel that the caller's credential may use. Over an agent's own socket only that
-/// agent's credentials may come; a user's may come over any.
-pub(super) fn is_own_channel(head: &Head, caller: &Caller) -> bool {
+/// True if the request came over a channel that a credential of this agent, or of a user, may use. Over an agent's own
+/// socket only that agent's credentials may come; a user's may come over any.
+pub(super) fn is_own_channel(head: &Head, agent_id: Option<&str>) -> bool {
     match &head.peer {
-        Peer::Agent { id } => caller.agent_id().is_none_or(|agent| agent == id),
+        Peer::Agent { id } => agent_id.is_none_or(|agent| agent == id),
         Peer::Ip(_) | Peer::Unix { .. } => true,
     }
 }
 
 /// Checks the channel. Over an agent's own socket no other agent's credential is accepted, so a token stolen from one
 /// container is useless in the next (DESIGN D14).
-pub(super) fn channel(head: &Head, caller: &Caller, binding: BindCredentials) -> Result<(), ApiError> {
+pub(super) fn channel(head: &Head, agent_id: Option<&str>, binding: BindCredentials) -> Result<(), ApiError> {
     let Peer::Agent { id } = &head.peer else { return Ok(()) };
-    if is_own_channel(head, caller) {
+    if is_own_channel(head, agent_id) {
         return Ok(());
     }
     match binding {
         BindCredentials::Off => Ok(()),
         BindCredentials::Warn => {
-            log::warn!("request {}: {} came over the socket of agent {id}", head.request_id, caller.actor());
+            let whose = agent_id.unwrap_or_default();
+            log::warn!("request {}: agent:{whose} came over the socket of agent {id}", head.request_id);
             Ok(())
         }
         BindCredentials::Deny => Err(codes::WRONG_CHANNEL.into()),

@@ -164,7 +164,7 @@ impl Gate {
     pub fn admit_known(&self, head: &Head, need: &Need) -> Option<Caller> {
         let caller = self.lookup.cached(head)?;
         // A fingerprint, a foreign channel or a second credential needs the full check.
-        let plain = authorize::is_own_channel(head, &caller) && !Fingerprints::are_in(head);
+        let plain = authorize::is_own_channel(head, caller.agent_id()) && !Fingerprints::are_in(head);
         if !plain || head.headers.contains_key(&X_AGENT_API_KEY) {
             return None;
         }
@@ -295,6 +295,27 @@ impl Gate {
         Ok(Some(caller))
     }
 
+    /// Checks that a request may end a credential of this agent, or of a user, over its channel. The credential need not
+    /// be live.
+    ///
+    /// # Errors
+    /// `wrong_channel`.
+    pub fn check_channel_of(
+        &self,
+        head: &Head,
+        need: &Need,
+        credential_id: &str,
+        agent_id: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let checked = authorize::channel(head, agent_id, self.bind_credentials.now());
+        checked.inspect_err(|_| self.deny_agent(head, need, credential_id, agent_id.unwrap_or_default()))
+    }
+
+    fn deny_agent(&self, head: &Head, need: &Need, credential_id: &str, agent_id: &str) {
+        let actor = audit::Actor { name: format!("agent:{agent_id}"), id: Some(format!("agent:{agent_id}")) };
+        self.record.deny(credential_id, actor, need.action, head);
+    }
+
     /// Returns what a token that a service received is good for; `None` if for nothing. A decoy is reported.
     ///
     /// # Errors
@@ -392,7 +413,7 @@ impl Gate {
     }
 
     fn check_channel(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {
-        authorize::channel(head, caller, self.bind_credentials.now())
+        authorize::channel(head, caller.agent_id(), self.bind_credentials.now())
             .map_err(|refusal| self.denied(head, caller, need, refusal))
     }
 
@@ -408,8 +429,7 @@ impl Gate {
             NotFound::Bad(bad) => self.refuse_credential(head, need, bad),
             NotFound::Refused(refusal) => refusal,
             NotFound::Frozen { credential_id, agent_id } => {
-                let actor = audit::Actor { name: format!("agent:{agent_id}"), id: Some(format!("agent:{agent_id}")) };
-                self.record.deny(&credential_id, actor, need.action, head);
+                self.deny_agent(head, need, &credential_id, &agent_id);
                 // The credential is valid, so this is no failed login of the peer. The agent's own rate bounds it.
                 match self.requests.take(&format!("agent:{agent_id}"), head.arrived) {
                     Ok(()) => super::refusal::frozen(),

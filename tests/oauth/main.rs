@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod a_grant_ends_while_its_account_cannot_act;
 mod a_grant_has_its_time_and_its_bounds;
 mod a_key_becomes_a_token_by_standard_means;
 mod a_kill_leaves_no_grant_or_one_that_can_be_refreshed;

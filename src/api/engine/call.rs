@@ -11,6 +11,7 @@ use super::app::App;
 use super::growth::{self, Growth};
 use super::idempotency::{self, Claim, Reservation, Slot};
 use crate::access::{self, Action, Amount, CallWatch, Caller};
+use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::intake::Intake;
@@ -281,7 +282,11 @@ impl Call {
 /// Refuses the write if the caller's agent was frozen after the request was admitted.
 fn refuse_frozen(tx: &Tx<'_>) -> Result<(), ApiError> {
     match tx.caller.agent_id() {
-        Some(id) if agents::is_frozen(tx.conn, id)? => Err(access::frozen()),
+        Some(id) if agents::is_frozen(tx.conn, id)? => Err(match tx.action {
+            // The token endpoint answers in the codes of OAuth.
+            Action::OauthToken => ApiError::new(codes::INVALID_GRANT).detail(access::frozen().detail),
+            _ => access::frozen(),
+        }),
         _ => Ok(()),
     }
 }

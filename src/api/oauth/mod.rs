@@ -8,6 +8,7 @@ mod clients;
 mod consent;
 mod device;
 mod discovery;
+mod ending;
 mod endpoint;
 mod exchange;
 mod fields;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::ending::end;
 use super::endpoint::{NEED, issuer};
 use super::form::OauthForm;
 use super::target::{TokenTarget, audience};
@@ -23,6 +24,7 @@ use crate::time::Micros;
 /// How long a replaced token may be used again if its successor was not used, because the reply was lost. In
 /// microseconds.
 const SECOND_CHANCE: i64 = 60 * Micros::SECOND;
+const REUSED: &str = "The refresh token was replaced; its grant has ended.";
 
 pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> Handled {
     let text = form.required(&fields::REFRESH_TOKEN)?;
@@ -32,6 +34,10 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
     let Some(grant) = grant.filter(|grant| grant.state == CredentialState::Active) else { return Err(refused(&input)) };
     if grant.client_hash != client::hash(&id).as_bytes() {
         return Err(invalid_grant(app, &input, "The refresh token was given to another client."));
+    }
+    if judged(&grant, &shown, Micros::now()) == Judged::Reused {
+        let refusal = invalid_grant(app, &input, REUSED).reply(input.dialect);
+        return end(app, &input, grant.id, "oauth.refresh_reuse", refusal);
     }
     let own = issuer(app, &input)?;
     let settings = app.config.now();
@@ -47,11 +53,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
     let refuse = invalid_grant_later(app, &input);
     let next = RefreshToken::successor(text).map_err(|_| codes::INVALID_GRANT)?;
     let (config, gate) = (app.config.now(), Arc::clone(&app.gate));
-    // The end of a stolen grant needs no allowance, only its refresh does.
-    let is_stolen = judged(&grant, &shown, Micros::now()) == Judged::Reused;
-    let call = Call::of(app, caller, input, Action::OauthToken);
-    let call = if is_stolen { call.that_frees() } else { call };
-    call.write(app, move |tx| {
+    Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
         // Read again on the writer thread: of two requests at once, only the first replaces the token.
         let grant = oauth_grants::by_handle(tx.conn, &shown.handle)?
             .filter(|grant| grant.state == CredentialState::Active)
@@ -63,7 +65,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
                 credentials::revoke(tx.conn, &grant.id, tx.now)?;
                 tx.audit_as("oauth.refresh_reuse", format!("credential:{}", grant.id))?;
                 // The transaction commits although the reply is a refusal.
-                return Ok(refuse("The refresh token was replaced; its grant has ended.").reply(tx.input.dialect));
+                return Ok(refuse(REUSED).reply(tx.input.dialect));
             }
         };
         if !is_still_given(tx.conn, &grant)? {

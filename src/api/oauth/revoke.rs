@@ -1,21 +1,21 @@
 //! `POST /oauth/revoke` (RFC 7009): a program ends its grant with the refresh token or an access token of it.
 
-use hyper::http::Method;
+use hyper::http::{Method, StatusCode};
 
-use super::endpoint::{NEED, issuer, public};
+use super::ending::end;
+use super::endpoint::{issuer, public};
 use super::form::{self, OauthForm, posted};
 use super::{client, client_auth, fields};
-use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
-use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::call::Handled;
 use crate::rest::codes;
 use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
-use crate::secret::{Kind, RefreshToken};
-use crate::store::{self, credentials, oauth_grants};
+use crate::secret::RefreshToken;
+use crate::store::{self, oauth_grants};
 use crate::time::Micros;
 
 const FORM: &[Field] = &[fields::TOKEN, fields::CLIENT_ID];
@@ -44,11 +44,10 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/revoke", revoke)
 fn revoke(app: &App, input: Input) -> Handled {
     issuer(app, &input)?;
     let form = posted(&input)?;
-    let done = || Ok(Reply::empty(hyper::http::StatusCode::OK).into());
-    let Some(id) = grant(app, &form)? else {
-        app.gate.throttle_public(&input.head)?;
-        return done();
-    };
+    // This counts the peer. Whoever uses up the rate of the account must not keep a stolen grant alive.
+    app.gate.throttle_public(&input.head)?;
+    let done = Reply::empty(StatusCode::OK);
+    let Some(id) = grant(app, &form)? else { return Ok(done.into()) };
     let found = app.store.lookup(|conn| oauth_grants::by_id(conn, &id))?;
     let shown = client_auth::shown(&input, &form)?;
     if let Some(shown) = &shown
@@ -61,13 +60,7 @@ fn revoke(app: &App, input: Input) -> Handled {
     if !found.is_none_or(|grant| own(&grant.client_hash)) {
         return Err(codes::UNAUTHORIZED_CLIENT.into());
     }
-    let Some(caller) = app.gate.behind(&input.head, &NEED, &id, Kind::OauthGrant)? else { return done() };
-    Call::of(app, caller, input, Action::OauthToken).that_frees().write(app, move |tx| {
-        if credentials::revoke(tx.conn, &id, tx.now)? {
-            tx.audit_as("oauth.grant.revoke", format!("credential:{id}"))?;
-        }
-        Ok(Reply::empty(hyper::http::StatusCode::OK))
-    })
+    end(app, &input, id, "oauth.grant.revoke", done)
 }
 
 /// Returns the id of the grant that a token belongs to.

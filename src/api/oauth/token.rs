@@ -8,6 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use hyper::http::Method;
 use sha2::{Digest, Sha256};
 
+use super::ending::end;
 use super::endpoint::{NEED, issuer, public};
 use super::form::{self, OauthForm, bad, posted};
 use super::target::audience;
@@ -24,7 +25,6 @@ use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::route::Answer;
 use crate::secret::{AuthorizationCode, Kind};
-use crate::store::credentials;
 
 const DOC: &str = "recipes/letting-programs-log-in#get-tokens";
 
@@ -135,7 +135,10 @@ fn code(app: &App, input: Input, form: &OauthForm, id: String, refreshes: bool) 
     });
     let found = match claimed {
         None => return Err(refused(&input)),
-        Some((found, Some(Used::Gave(grant)))) => return replayed(app, input, &grant, &found.session_id),
+        Some((_, Some(Used::Gave(grant)))) => {
+            let refusal = invalid_grant(app, &input, "The code was used before; what it gave has ended.");
+            return end(app, &input, grant, "oauth.code_reuse", refusal.reply(input.dialect));
+        }
         Some((_, Some(Used::Refused))) => return Err(refused(&input)),
         Some((found, None)) => found,
     };
@@ -157,27 +160,6 @@ fn code(app: &App, input: Input, form: &OauthForm, id: String, refreshes: bool) 
             return Err(ApiError::new(codes::INVALID_GRANT).detail("The code was presented twice."));
         }
         Ok(reply)
-    })
-}
-
-/// Refuses a code that is presented again, and ends its grant.
-fn replayed(app: &App, input: Input, grant: &str, session: &str) -> Handled {
-    let refusal = invalid_grant(app, &input, "The code was used before; what it gave has ended.");
-    // The grant may be so new that no reader sees it yet. The writer sees it, so the session that gave the code acts
-    // instead.
-    let behind = |id, kind| app.gate.behind(&input.head, &NEED, id, kind);
-    let caller = match behind(grant, Kind::OauthGrant)? {
-        None => behind(session, Kind::Session)?,
-        found => found,
-    };
-    let Some(caller) = caller else { return Err(refusal) };
-    let id = grant.to_owned();
-    Call::of(app, caller, input, Action::OauthToken).that_frees().write(app, move |tx| {
-        if credentials::revoke(tx.conn, &id, tx.now)? {
-            tx.audit_as("oauth.code_reuse", format!("credential:{id}"))?;
-        }
-        // The transaction commits although the reply is a refusal.
-        Ok(refusal.reply(tx.input.dialect))
     })
 }
 
