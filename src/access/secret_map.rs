@@ -34,6 +34,13 @@ struct SecretEntry<T> {
     made: Instant,
 }
 
+/// A value that was taken out of its map.
+#[derive(Debug)]
+pub struct Taken<T> {
+    hash: SecretHash,
+    entry: SecretEntry<T>,
+}
+
 /// The map is full, and no owner has more values than the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
@@ -75,8 +82,22 @@ impl<T: Clone> SecretMap<T> {
 
     /// Returns the value and removes it, so that a second caller gets nothing.
     pub fn take(&self, hash: &SecretHash, now: Instant) -> Option<T> {
+        self.take_out(hash, now).map(|taken| taken.entry.value)
+    }
+
+    /// Removes the value like [`SecretMap::take`], so that it can be put back.
+    pub fn take_out(&self, hash: &SecretHash, now: Instant) -> Option<Taken<T>> {
         let entry = lock(&self.all).remove(hash)?;
-        (now.saturating_duration_since(entry.made) < self.room.life).then_some(entry.value)
+        let is_held = now.saturating_duration_since(entry.made) < self.room.life;
+        is_held.then_some(Taken { hash: *hash, entry })
+    }
+
+    /// Puts a value back that turned out not to be used. It lives no longer than without the detour.
+    pub fn put_back(&self, taken: Taken<T>) {
+        let mut all = lock(&self.all);
+        if all.len() < self.room.most {
+            all.insert(taken.hash, taken.entry);
+        }
     }
 
     /// Changes the value in place. Returns the result of `change`; `None` if there is no such value.
@@ -136,6 +157,10 @@ mod tests {
         held.put(hash(2), "a", 2, now).unwrap();
         assert_eq!(held.look(&hash(1), now), Some(1));
         assert_eq!((held.take(&hash(1), now), held.take(&hash(1), now)), (Some(1), None));
+        let taken = held.take_out(&hash(2), now + Duration::from_secs(59)).unwrap();
+        assert_eq!(held.look(&hash(2), now), None);
+        held.put_back(taken);
+        assert_eq!(held.look(&hash(2), now), Some(2));
         let late = now + Duration::from_secs(60);
         assert_eq!((held.look(&hash(2), late), held.take(&hash(2), late)), (None, None));
     }

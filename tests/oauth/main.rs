@@ -24,3 +24,4 @@ mod the_pages_work_without_scripts;
 mod the_programs_of_a_deleted_user_end;
 mod tokens_for_another_service;
 mod what_ends_a_grant_needs_no_allowance;
+mod what_is_refused_for_now_can_be_tried_again;

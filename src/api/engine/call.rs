@@ -72,7 +72,12 @@ pub struct Call {
     pub(crate) growth: Growth,
     pub(crate) reservation: Slot,
     pub(crate) watch: Arc<CallWatch>,
+    /// See [`Call::giving_back`].
+    pub(crate) undo: Option<GiveBack>,
 }
+
+/// Work that makes something in memory as it was before the call.
+type GiveBack = Box<dyn FnOnce() + Send>;
 
 /// An audit fact that may repeat: its counting key, its entry, and whether it has its own row.
 type Fact = (String, audit::AuditEntry, bool);
@@ -175,13 +180,14 @@ impl Call {
     /// Creates the call of a caller that passed the access check.
     pub fn of(app: &App, caller: Caller, input: Input, action: Action) -> Self {
         let watch = Arc::new(app.gate.watch(&caller, action, &input.head));
-        Self { caller, input, action, growth: Growth::Adds, reservation: Slot::default(), watch }
+        Self { caller, input, action, growth: Growth::Adds, reservation: Slot::default(), watch, undo: None }
     }
 
-    /// Returns the call as one that only frees space, for a handler that made it itself.
+    /// Returns the call as one that used up a secret. `undo` gives the secret back if the write is refused for now, by
+    /// 429 or by a failure of the daemon.
     #[must_use]
-    pub fn that_frees(self) -> Self {
-        Self { growth: Growth::Frees, ..self }
+    pub fn giving_back(self, undo: impl FnOnce() + Send + 'static) -> Self {
+        Self { undo: Some(Box::new(undo)), ..self }
     }
 
     /// Checks whether the principal may write more. A call that only frees space always passes.
@@ -237,8 +243,12 @@ impl Call {
     /// The part that all writes share. It is not generic, so it is compiled once.
     #[track_caller]
     fn submit(self, store: &Store, work: TxWork) -> Handled {
-        self.check_allowance()?;
-        let Self { caller, input, action, growth, reservation, watch } = self;
+        let allowed = self.check_allowance();
+        let Self { caller, input, action, growth, reservation, watch, undo } = self;
+        if let Err(refusal) = allowed {
+            give_back(undo, &refusal);
+            return Err(refusal);
+        }
         let (fulfiller, promise) = stream::promise();
         let reservation = reservation.take();
         let claim = reservation.as_ref().map(Reservation::claim);
@@ -271,11 +281,19 @@ impl Call {
                 Ok(Written::Then(reply, after)) => after(reply, later),
                 Err(mut error) => {
                     watch.saw(&mut error);
+                    give_back(undo, &error);
                     Outcome::Done(super::dispatch::render(&error, dialect, &request_id))
                 }
             });
         });
         Ok(Step::Later(Outcome::Pending(promise)))
+    }
+}
+
+/// Calls `undo` if the refusal does not judge the request: the caller may try again.
+fn give_back(undo: Option<GiveBack>, refusal: &ApiError) {
+    if refusal.code == codes::RATE_LIMITED || refusal.status().is_server_error() {
+        undo.into_iter().for_each(|undo| undo());
     }
 }
 

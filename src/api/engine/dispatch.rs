@@ -484,11 +484,11 @@ impl Keyed {
     fn work(self, reservation: Reservation) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         self.call.charge_key();
-        let Call { caller, input, growth, watch, .. } = self.call;
+        let Call { caller, input, growth, watch, undo, .. } = self.call;
         // The handler takes the reservation into its transaction. Without a transaction, `finish` settles it.
         let slot = Slot::new(reservation);
         let (action, reservation) = (self.action, slot.clone());
-        let call = Call { caller, input, action, growth, reservation, watch: Arc::clone(&watch) };
+        let call = Call { caller, input, action, growth, reservation, watch: Arc::clone(&watch), undo };
         finish((self.handler)(&self.app, call), &slot, Some(&watch), dialect, &request_id)
     }
 }

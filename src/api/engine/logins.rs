@@ -200,6 +200,16 @@ pub struct CodeGrant {
     pub replayed: bool,
 }
 
+impl CodeGrant {
+    /// Makes the code usable again after a request that could not use it for now. A code that was presented again
+    /// meanwhile stays used.
+    pub fn give_back(&mut self) {
+        if !self.replayed {
+            self.used = None;
+        }
+    }
+}
+
 /// The result of a presented code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Used {

@@ -27,7 +27,7 @@ use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{self, Access};
-use crate::secret::{ConsentId, DeviceCode, Kind, UserCode};
+use crate::secret::{ConsentId, DeviceCode, Kind, SecretHash, UserCode};
 
 const DOC: &str = "recipes/letting-programs-log-in#without-a-browser";
 /// The path that the browser opens after the person has allowed the program.
@@ -231,7 +231,7 @@ pub(super) fn poll(app: &App, input: Input, form: &OauthForm) -> Handled {
             .with("interval", seconds)),
         DeviceReply::Denied => Err(codes::ACCESS_DENIED.into()),
         DeviceReply::Over => over(&input),
-        DeviceReply::Allowed(code) => grant(app, input, *code, shown.id, known.uses(client::REFRESH)),
+        DeviceReply::Allowed(code) => grant(app, input, hash, *code, shown.id, known.uses(client::REFRESH)),
     }
 }
 
@@ -258,12 +258,25 @@ fn told(device: &mut DeviceLogin, now: Instant) -> DeviceReply {
     }
 }
 
-fn grant(app: &App, input: Input, code: CodeGrant, id: String, refreshes: bool) -> Handled {
-    let Some(caller) = app.gate.behind(&input.head, &NEED, &code.session_id, Kind::Session)? else {
+fn grant(app: &App, input: Input, device: SecretHash, code: CodeGrant, id: String, refreshes: bool) -> Handled {
+    let (logins, allowed) = (Arc::clone(&app.logins), Box::new(code.clone()));
+    // If the program is refused for now, the person's yes still waits for it.
+    let give_back = move || {
+        let again = |device: &mut DeviceLogin| device.decision = Some(DeviceDecision::Allowed(allowed));
+        logins.devices.change(&device, Instant::now(), again);
+    };
+    let caller = match app.gate.behind(&input.head, &NEED, &code.session_id, Kind::Session) {
+        Ok(caller) => caller,
+        Err(refusal) => {
+            give_back();
+            return Err(refusal);
+        }
+    };
+    let Some(caller) = caller else {
         return Err(ApiError::new(codes::ACCESS_DENIED).detail("The session that allowed it has ended."));
     };
     let (config, gate) = (app.config.now(), Arc::clone(&app.gate));
-    Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
+    Call::of(app, caller, input, Action::OauthToken).giving_back(give_back).write(app, move |tx| {
         let given = give(tx, &config, &code, refreshes)?;
         issue(tx, &gate, &config, &given, &id, &code.words)
     })
@@ -273,7 +286,6 @@ fn grant(app: &App, input: Input, code: CodeGrant, id: String, refreshes: bool) 
 mod tests {
     use super::*;
     use crate::api::engine::logins::LoginClient;
-    use crate::secret::SecretHash;
 
     fn device() -> DeviceLogin {
         DeviceLogin {

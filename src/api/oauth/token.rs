@@ -126,7 +126,7 @@ fn code(app: &App, input: Input, form: &OauthForm, id: String, refreshes: bool) 
     let presented = form.required(&fields::CODE)?;
     let refused = |input: &Input| invalid_grant(app, input, "The code is unknown, used or too old.");
     let Ok(hash) = AuthorizationCode::parse(presented) else { return Err(refused(&input)) };
-    // The first request takes the code, whatever the outcome.
+    // The first request takes the code. Only one that is refused for now gives it back.
     let claimed = app.logins.codes.change(&hash, Instant::now(), |code| {
         let before = code.used.clone();
         code.replayed |= before.is_some();
@@ -143,12 +143,16 @@ fn code(app: &App, input: Input, form: &OauthForm, id: String, refreshes: bool) 
         Some((found, None)) => found,
     };
     check(&input, app, form, &found, &id)?;
-    let caller = app.gate.behind(&input.head, &NEED, &found.session_id, Kind::Session)?;
-    let Some(caller) = caller else {
+    let (logins, taken) = (Arc::clone(&app.logins), hash);
+    let give_back = move || {
+        logins.codes.change(&taken, Instant::now(), CodeGrant::give_back);
+    };
+    let caller = app.gate.behind(&input.head, &NEED, &found.session_id, Kind::Session);
+    let Some(caller) = caller.inspect_err(|_| give_back())? else {
         return Err(invalid_grant(app, &input, "The session that gave the code has ended."));
     };
     let (config, gate, logins) = (app.config.now(), Arc::clone(&app.gate), Arc::clone(&app.logins));
-    Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
+    Call::of(app, caller, input, Action::OauthToken).giving_back(give_back).write(app, move |tx| {
         let given = give(tx, &config, &found, refreshes)?;
         let reply = issue(tx, &gate, &config, &given, &id, &found.words)?;
         let was_replayed = logins.codes.change(&hash, Instant::now(), |code| {

@@ -1,6 +1,7 @@
 //! Web sessions by cookie (taOS contract, section 3). A session is opened with a user's token, has its scopes and ends
 //! with it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::header::SET_COOKIE;
@@ -12,6 +13,7 @@ use crate::access::{Action, Principal, UsedFrom};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::logins::LoginLink as Link;
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::api::engine::site;
 use crate::limits::SESSIONS;
@@ -22,7 +24,7 @@ use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Answer, Need};
-use crate::secret::{Kind, LoginLink, SessionSecret};
+use crate::secret::{Kind, LoginLink, SecretHash, SessionSecret};
 use crate::store;
 use crate::store::sessions::{self, WebSession};
 use crate::time::Micros;
@@ -97,17 +99,35 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 fn open(app: &App, input: Input) -> Handled {
-    let (caller, link) = match (input.body.text(&TOKEN), input.body.text(&LINK)) {
-        (Some(token), None) => (app.gate.login(&input.head, &LOGIN, token)?, None),
-        (None, Some(secret)) => {
-            let link = LoginLink::parse(secret).ok().and_then(|hash| app.logins.links.take(&hash, Instant::now()));
-            let credential = link.as_ref().map(|link| link.credential_id.as_str());
-            (app.gate.login_by_link(&input.head, &LOGIN, credential)?, link)
+    match (input.body.text(&TOKEN), input.body.text(&LINK)) {
+        (Some(token), None) => {
+            let caller = app.gate.login(&input.head, &LOGIN, token)?;
+            opened(app, Call::of(app, caller, input, Action::AuthLogin), None)
         }
-        _ => return Err(ApiError::field("token", "Send exactly one of token and link.")),
-    };
-    let secure = site::origin(app, &input.head).is_some_and(|origin| origin.starts_with("https:"));
-    Call::of(app, caller, input, Action::AuthLogin).write(app, move |tx| {
+        (None, Some(secret)) => {
+            let hash = LoginLink::parse(secret).ok();
+            by_link(app, input, hash)
+        }
+        _ => Err(ApiError::field("token", "Send exactly one of token and link.")),
+    }
+}
+
+/// Opens a session with a login link. A request that is refused for now does not use up the link.
+fn by_link(app: &App, input: Input, hash: Option<SecretHash>) -> Handled {
+    let found = hash.and_then(|hash| Some((hash, app.logins.links.look(&hash, Instant::now())?)));
+    let credential = found.as_ref().map(|(_, link)| link.credential_id.as_str());
+    let caller = app.gate.login_by_link(&input.head, &LOGIN, credential)?;
+    let (hash, link) = found.ok_or(codes::LINK_INVALID)?;
+    let call = Call::of(app, caller, input, Action::AuthLogin);
+    // Of two requests at once, only the first gets the link.
+    let taken = app.logins.links.take_out(&hash, Instant::now()).ok_or(codes::LINK_INVALID)?;
+    let logins = Arc::clone(&app.logins);
+    opened(app, call.giving_back(move || logins.links.put_back(taken)), Some(link))
+}
+
+fn opened(app: &App, call: Call, link: Option<Link>) -> Handled {
+    let secure = site::origin(app, &call.input.head).is_some_and(|origin| origin.starts_with("https:"));
+    call.write(app, move |tx| {
         let parent = tx.caller.credential_id().ok_or(codes::INVALID_TOKEN)?;
         let (id, issued) = (store::new_id(), SessionSecret::generate());
         let until = tx.now.plus(LIFETIME);
