@@ -106,3 +106,15 @@ fn a_removed_program_does_not_come_back_with_a_backup() {
     let listed = daemon.on_socket().get("/api/oauth/clients").expect(200).json();
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["id"]), (1, &json!(kept)));
 }
+
+#[test]
+fn a_grant_whose_program_was_removed_is_not_refreshed() {
+    let daemon = Daemon::start();
+    let body = json!({"name": "Wiki", "redirect_uris": [CALLBACK]});
+    let id = text(&daemon.operator().post("/api/oauth/clients", body).expect(201).json(), "id");
+    let (program, person) = (Program { daemon: &daemon, id }, browser(&daemon, &daemon.token));
+    let told = program.log_in(&person, json!({"user": true}), &["messages"]);
+    // As if the grant had been made while an admin removed the program.
+    daemon.execute("DELETE FROM oauth_clients", []);
+    program.refresh(&of(&told, "refresh_token")).expect_error(401, "invalid_client");
+}

@@ -103,6 +103,11 @@ impl ClientRegistration {
     }
 }
 
+/// True for the id of a client that registered itself, valid or not.
+pub fn registered_itself(id: &str) -> bool {
+    id.starts_with(PREFIX)
+}
+
 /// Returns the hash of a client's id; only the hash is stored.
 pub fn hash(id: &str) -> SecretHash {
     SecretHash::of(id)
@@ -160,7 +165,7 @@ impl KnownClient {
 /// # Errors
 /// Any `StoreError`.
 pub fn find(app: &App, id: &str) -> store::Result<Option<KnownClient>> {
-    if !id.starts_with(PREFIX) {
+    if !registered_itself(id) {
         return Ok(app.store.lookup(|conn| oauth_clients::by_id(conn, id))?.map(KnownClient::from));
     }
     let Some(found) = ClientRegistration::of_id(id, &app.logins) else { return Ok(None) };

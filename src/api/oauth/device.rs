@@ -277,7 +277,7 @@ fn grant(app: &App, input: Input, device: SecretHash, code: CodeGrant, id: Strin
     };
     let (config, gate) = (app.config.now(), Arc::clone(&app.gate));
     Call::of(app, caller, input, Action::OauthToken).giving_back(give_back).write(app, move |tx| {
-        let given = give(tx, &config, &code, refreshes)?;
+        let given = give(tx, &config, &code, &id, refreshes)?;
         issue(tx, &gate, &config, &given, &id, &code.words)
     })
 }

@@ -7,7 +7,7 @@ use super::ending::end;
 use super::endpoint::{NEED, issuer};
 use super::form::OauthForm;
 use super::target::{TokenTarget, audience};
-use super::token_grant::{TokenGrant, invalid_grant, is_still_given, issue};
+use super::token_grant::{TokenGrant, invalid_grant, is_still_given, issue, require_client};
 use super::{client, fields};
 use crate::access::{self, Action, Principal};
 use crate::api::engine::app::App;
@@ -68,6 +68,7 @@ pub(super) fn refresh(app: &App, input: Input, form: &OauthForm, id: String) -> 
                 return Ok(refuse(REUSED).reply(tx.input.dialect));
             }
         };
+        require_client(tx.conn, &id)?;
         if !is_still_given(tx.conn, &grant)? {
             return Err(refuse("The user who let the program in may no longer change its agent."));
         }

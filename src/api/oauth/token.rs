@@ -153,7 +153,7 @@ fn code(app: &App, input: Input, form: &OauthForm, id: String, refreshes: bool) 
     };
     let (config, gate, logins) = (app.config.now(), Arc::clone(&app.gate), Arc::clone(&app.logins));
     Call::of(app, caller, input, Action::OauthToken).giving_back(give_back).write(app, move |tx| {
-        let given = give(tx, &config, &found, refreshes)?;
+        let given = give(tx, &config, &found, &id, refreshes)?;
         let reply = issue(tx, &gate, &config, &given, &id, &found.words)?;
         let was_replayed = logins.codes.change(&hash, Instant::now(), |code| {
             code.used = Some(Used::Gave(given.id.clone()));

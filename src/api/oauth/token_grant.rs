@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use serde_json::json;
 
+use super::client;
 use super::endpoint::NEED;
 use super::redirect::Redirect;
 use super::target::{TokenTarget, giveable};
@@ -20,9 +21,9 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::secret::{Issued, RefreshToken};
-use crate::store;
 use crate::store::agents::{self, Agent};
 use crate::store::oauth_grants::{self, OauthGrant};
+use crate::store::{self, oauth_clients};
 use crate::time::Micros;
 
 /// Returns `invalid_grant`, and counts it as a failed login of the peer.
@@ -53,12 +54,34 @@ pub(super) fn is_still_given(conn: &Connection, grant: &OauthGrant) -> store::Re
     grant.agent_id.as_deref().map_or(Ok(true), |agent| access::still_edits(conn, &grant.user_id, agent))
 }
 
-/// Creates the grant that a code stands for. One that its program may not refresh ends with the access token.
-pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &CodeGrant, refreshes: bool) -> Result<TokenGrant, ApiError> {
-    let user = tx.caller.user();
-    if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
-        return Err(ApiError::new(codes::INVALID_GRANT).detail("The user has given the maximum number of grants."));
+/// Checks that the client is still there: an admin may have removed it since the request was admitted, or before an
+/// earlier release ended its grants. A self-registered client has no row.
+pub(super) fn require_client(conn: &Connection, id: &str) -> Result<(), ApiError> {
+    if client::registered_itself(id) || oauth_clients::by_id(conn, id)?.is_some() {
+        return Ok(());
     }
+    Err(codes::INVALID_CLIENT.into())
+}
+
+/// Checks that the user may give one more grant.
+fn require_room(tx: &Tx<'_>) -> Result<(), ApiError> {
+    if oauth_grants::count_of_user(tx.conn, &tx.caller.user().id, tx.now)? < OAUTH_GRANTS_OF_USER {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::INVALID_GRANT).detail("The user has given the maximum number of grants."))
+}
+
+/// Creates the grant that a code stands for. One that its program may not refresh ends with the access token.
+pub(super) fn give(
+    tx: &Tx<'_>,
+    config: &Config,
+    code: &CodeGrant,
+    client_id: &str,
+    refreshes: bool,
+) -> Result<TokenGrant, ApiError> {
+    require_client(tx.conn, client_id)?;
+    require_room(tx)?;
+    let user = tx.caller.user();
     let (agent, space_id, owner) = match &code.agent_id {
         Some(id) => {
             let live = agent_of(tx, id)?;
