@@ -11,6 +11,7 @@ mod a_link_logs_in_once;
 mod a_program_asks_for_more;
 mod a_program_logs_in_by_a_click;
 mod a_program_without_a_browser_logs_in;
+mod a_removed_scheme_gets_no_code;
 mod a_service_asks_about_tokens;
 mod an_agents_owner_ends_what_others_let_in;
 mod attacks_give_nothing;

@@ -95,7 +95,8 @@ impl ClientRegistration {
     pub fn redirect(&self, asked: Option<&str>, schemes: &[String]) -> Option<String> {
         let Some(asked) = asked else {
             let [only] = self.redirect_uris.as_slice() else { return None };
-            return Some(only.clone());
+            // An admin may have removed its scheme since it was registered.
+            return Redirect::parse(only, schemes).map(|_| only.clone());
         };
         let wanted = Redirect::parse(asked, schemes)?;
         let known = self.redirect_uris.iter().filter_map(|uri| Redirect::parse(uri, schemes));
@@ -205,6 +206,13 @@ mod tests {
         assert_eq!(ClientRegistration::of_id(&id, &logins), Some(client("x")));
         assert_eq!(ClientRegistration::of_id(&id, &super::tests::logins()), None, "the key is another");
         assert_eq!(client(&"x".repeat(1200)).id(&logins), None, "too long");
+    }
+
+    #[test]
+    fn an_omitted_redirect_uri_obeys_the_present_schemes() {
+        let client = ClientRegistration { redirect_uris: vec!["cursor://x/cb".into()], ..client("x") };
+        assert_eq!(client.redirect(None, &["cursor".into()]).as_deref(), Some("cursor://x/cb"));
+        assert_eq!(client.redirect(None, &[]), None);
     }
 
     #[test]

@@ -133,11 +133,31 @@ fn show(app: &App, input: Input) -> Handled {
     if seen != session {
         return Ok(gone().into());
     }
-    Ok(form(app, &input, &viewer, &asked)?.into())
+    let Some(place) = place(app, &asked.answer) else { return Ok(gone().into()) };
+    Ok(form(app, &input, &viewer, &asked, &place)?.into())
+}
+
+/// Describes for people where the answer goes. `None` if an admin has removed the scheme of the redirect URI meanwhile.
+fn place(app: &App, answer: &AnswerTarget) -> Option<String> {
+    match answer {
+        AnswerTarget::Redirect { uri, .. } => {
+            let schemes = app.config.read(|now| now.oauth.redirect_schemes.clone());
+            Redirect::parse(uri, &schemes).map(|uri| uri.place())
+        }
+        AnswerTarget::Device { peer, user_code, .. } => {
+            Some(format!("a program at {peer} that shows the code {user_code}. Allow it only if you have started it"))
+        }
+    }
 }
 
 /// Renders the consent page.
-fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest) -> Result<Reply, ApiError> {
+fn form(
+    app: &App,
+    input: &Input,
+    viewer: &Caller,
+    asked: &AuthorizationRequest,
+    place: &str,
+) -> Result<Reply, ApiError> {
     let request = input.param(0);
     let own = ax_scopes::issuer_of_agents(viewer.scopes());
     let held: Vec<&str> =
@@ -158,13 +178,6 @@ fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest)
         let may_create = viewer.scopes().allow(Action::AgentsCreate) && access::may_create(conn, viewer).is_ok();
         Ok::<_, ApiError>((agents, may_create))
     })?;
-    let schemes = app.config.read(|now| now.oauth.redirect_schemes.clone());
-    let place = match &asked.answer {
-        AnswerTarget::Redirect { uri, .. } => Redirect::parse(uri, &schemes).map(|uri| uri.place()).unwrap_or_default(),
-        AnswerTarget::Device { peer, user_code, .. } => {
-            format!("a program at {peer} that shows the code {user_code}. Allow it only if you have started it")
-        }
-    };
     let days = app.config.read(|now| (now.oauth.refresh_idle_days, now.oauth.refresh_days));
     let any_chosen = agents.iter().any(|agent| agent.chosen);
     let page = pages::Consent {
@@ -172,7 +185,7 @@ fn form(app: &App, input: &Input, viewer: &Caller, asked: &AuthorizationRequest)
         answer: &forms::answer_path(request),
         client: &asked.client.name,
         client_uri: asked.client.uri.as_deref(),
-        place: &place,
+        place,
         username: &viewer.user().username,
         is_admin: viewer.is_admin(),
         words: &words,
@@ -224,7 +237,8 @@ fn decide(app: &App, call: Call) -> Handled {
     let hash = request(&call.input).ok_or_else(expired)?;
     let asked = app.logins.asked.look(&hash, Instant::now()).ok_or_else(expired)?;
     let is_session = call.caller.credential_kind() == Kind::Session.slug();
-    if !is_session || asked.seen_by.as_deref() != call.caller.credential_id() {
+    let is_seen = asked.seen_by.as_deref() == call.caller.credential_id();
+    if !is_session || !is_seen || place(app, &asked.answer).is_none() {
         return Err(expired());
     }
     let logins = Arc::clone(&app.logins);
