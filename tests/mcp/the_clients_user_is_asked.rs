@@ -49,6 +49,12 @@ fn a_form_is_shown_and_its_answer_is_the_clients() {
     assert_eq!(field["enum"], json!(["main", "release"]));
     // Until the user answers, nothing is stored, and nobody else is asked.
     assert_eq!(daemon.number("SELECT count(*) FROM requests", []), 0);
+    // Only what the form offers is an answer.
+    for odd in ["production", "2", "main release", ""] {
+        assert_eq!(asked(&robot, &question, &filled(&form, &accepted(odd)))["resultType"], "input_required", "{odd}");
+    }
+    // No user has the name that such an answer is told with.
+    daemon.operator().post("/api/users", json!({"username": "client"})).expect_error(400, "invalid_request");
     let told = asked(&robot, &question, &filled(&form, &accepted("Release")));
     assert_eq!((&told["resultType"], &told["isError"]), (&json!("complete"), &json!(false)), "{told}");
     let told = &told["structuredContent"];

@@ -63,7 +63,7 @@ pub fn ask(
             return Err(Refusal::params("requestState is not that of this call, or it is older than 10 minutes."));
         }
         // If the answer is invalid, the form is sent again.
-        if let Some(answer) = request.response(ANSWER).and_then(answer) {
+        if let Some(answer) = request.response(ANSWER).and_then(|response| answer(response, options(arguments))) {
             return Ok(Elicitation::Answer(answer));
         }
     }
@@ -81,11 +81,14 @@ fn until_of(state: &str) -> Option<i64> {
     Some(i64::from_be_bytes(*sealed.first_chunk()?))
 }
 
+/// Returns the options of the question; `None` if any text answers it.
+fn options(arguments: &Map<String, Value>) -> Option<&Vec<Value>> {
+    arguments.get("options")?.as_array().filter(|all| !all.is_empty())
+}
+
 fn form(arguments: &Map<String, Value>) -> Value {
     let mut field = json!({"type": "string", "title": "Answer", "minLength": 1, "maxLength": ANSWER_CHARS});
-    if let Some(options) =
-        arguments.get("options").filter(|options| options.as_array().is_some_and(|all| !all.is_empty()))
-    {
+    if let Some(options) = options(arguments) {
         field = json!({"type": "string", "title": "Answer", "enum": options});
     }
     json!({
@@ -95,12 +98,20 @@ fn form(arguments: &Map<String, Value>) -> Value {
     })
 }
 
+fn folded(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
 /// Returns the answer in a form's response; `None` if it does not fit the form.
-fn answer(response: &Map<String, Value>) -> Option<String> {
+fn answer(response: &Map<String, Value>, options: Option<&Vec<Value>>) -> Option<String> {
     match response.get("action")?.as_str()? {
         "accept" => {
             let text = response.get("content")?.get(ANSWER)?.as_str()?;
-            let fits = !text.trim().is_empty() && text.chars().count() <= ANSWER_CHARS;
+            let fits = match options {
+                // As in a reply to a question, case does not matter.
+                Some(options) => options.iter().filter_map(Value::as_str).any(|option| folded(option) == folded(text)),
+                None => !text.trim().is_empty() && text.chars().count() <= ANSWER_CHARS,
+            };
             fits.then(|| text.to_owned())
         }
         "decline" | "cancel" => Some(String::new()),

@@ -23,7 +23,7 @@ use crate::store::{self, agents, spaces};
 use crate::time::Micros;
 
 /// The `decided_by` of a question that the user of the agent's client has answered.
-const BY_CLIENT: &str = "client";
+pub const BY_CLIENT: &str = "client";
 const HOUR: i64 = 3600 * Micros::SECOND;
 
 /// A checked request of an agent, not stored yet.

@@ -16,7 +16,7 @@ use crate::store::requests::{self, Request, Viewer};
 use crate::time::Micros;
 
 pub use ask::{answered_by, question};
-pub use create::{RequestDraft, RequestOutcome, create, wanted};
+pub use create::{BY_CLIENT, RequestDraft, RequestOutcome, create, wanted};
 pub use decide::{DecisionChoice, approve, deny, has_room, revoke, withdraw};
 pub use show::{RECORD, RESULT, answer_of, show};
 pub use tell::{RequestNews, after, ended, not_needed, of_join, people, topic_of};

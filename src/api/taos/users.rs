@@ -10,6 +10,7 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::api::requests::BY_CLIENT;
 use crate::limits::USERS;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -147,6 +148,9 @@ fn create(app: &App, call: Call) -> Handled {
     let username = body.required(&USERNAME).to_owned();
     if !is_username(&username) {
         return Err(ApiError::field("username", "must be a-z first, then a-z, 0-9, _ or -, at most 32 characters"));
+    }
+    if username == BY_CLIENT {
+        return Err(ApiError::field("username", "cannot be client, the name of whoever answers in an agent's client"));
     }
     let display_name = display_name(body.text(&DISPLAY_NAME))?.unwrap_or(&username).to_owned();
     let role = body.word(&ROLE)?.unwrap_or(Role::Member);
