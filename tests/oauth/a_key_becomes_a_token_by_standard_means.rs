@@ -118,6 +118,9 @@ fn an_agents_key_is_a_client_with_its_secret() {
     let revoked = text(&claims(&of(&told, "access_token")), "credential_id");
     daemon.operator().delete(&format!("/credentials/{revoked}")).expect(200);
     asks(&id, &key, "").expect_error(401, "invalid_client");
+    // A client that used the header learns its scheme (RFC 6749, section 5.2).
+    let refused = post_form(&with, "/oauth/token", &fields).expect_error(401, "invalid_client");
+    assert_eq!(refused.header("www-authenticate"), Some("Basic realm=\"taosd\""));
 }
 
 #[test]

@@ -25,7 +25,8 @@ pub struct ClientCredentials {
     pub id: String,
     /// The client secret, if it presents one.
     pub secret: Option<Plaintext>,
-    in_header: bool,
+    /// Whether they came in the `Authorization` header.
+    pub(super) in_header: bool,
 }
 
 /// Reads the client's credentials; `None` if the request names no client.
@@ -88,8 +89,15 @@ pub(super) fn pair(encoded: &str) -> Option<(String, String)> {
 
 /// Returns `invalid_client`. A client that used the header also learns the accepted scheme.
 fn refusal(in_header: bool) -> ApiError {
-    let refusal = ApiError::new(codes::INVALID_CLIENT);
-    if in_header { refusal.header(WWW_AUTHENTICATE, "Basic realm=\"taosd\"") } else { refusal }
+    challenged(in_header, codes::INVALID_CLIENT.into())
+}
+
+/// Adds the accepted scheme to `invalid_client`, for a client that used the header.
+pub(super) fn challenged(in_header: bool, refusal: ApiError) -> ApiError {
+    if in_header && refusal.code == codes::INVALID_CLIENT {
+        return refusal.header(WWW_AUTHENTICATE, "Basic realm=\"taosd\"");
+    }
+    refusal
 }
 
 impl ClientCredentials {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::client_auth::ClientCredentials;
+use super::client_auth::{ClientCredentials, challenged};
 use super::endpoint::issuer;
 use super::fields;
 use super::form::{OauthForm, bad};
@@ -48,7 +48,7 @@ pub(super) fn token_exchange(app: &App, input: Input, form: &OauthForm) -> Handl
     let refused = |error: ApiError| translated(error, codes::INVALID_REQUEST);
     let exchanger = app.gate.exchanger_of_text(&input.head, &NEED, subject).map_err(refused)?;
     let body = json!({"issued_token_type": ACCESS_TOKEN});
-    exchange(app, input, exchanger, wish, codes::INVALID_REQUEST, body)
+    exchange(app, input, exchanger, wish, refused, body)
 }
 
 /// Authenticates an agent's key as the client: its public part is the id, the whole key is the secret.
@@ -64,9 +64,11 @@ pub(super) fn client_credentials(app: &App, input: Input, form: &OauthForm, show
         return Err(shown.refused(app, &input));
     }
     let wish = wish(app, &input, form)?;
-    let refused = |error: ApiError| translated(error, codes::INVALID_CLIENT);
+    let in_header = shown.in_header;
+    // The gate has counted a bad key as a failed login.
+    let refused = move |error: ApiError| challenged(in_header, translated(error, codes::INVALID_CLIENT));
     let exchanger = app.gate.exchanger_of_text(&input.head, &NEED, &secret).map_err(refused)?;
-    exchange(app, input, exchanger, wish, codes::INVALID_CLIENT, json!({}))
+    exchange(app, input, exchanger, wish, refused, json!({}))
 }
 
 /// Reads the requested token. `audience` and `resource` mean the same; if both are sent, they must agree.
@@ -95,13 +97,12 @@ fn exchange(
     input: Input,
     exchanger: Exchanger,
     wish: Wish,
-    bad_subject: &'static codes::Code,
+    refused: impl FnOnce(ApiError) -> ApiError + Send + 'static,
     mut body: Value,
 ) -> Handled {
     let gate = Arc::clone(&app.gate);
     Call::of(app, exchanger.caller, input, Action::AuthExchange).write(app, move |tx| {
-        let (claims, token) =
-            ax::exchange(tx, &gate, &exchanger.hash, &wish).map_err(|error| translated(error, bad_subject))?;
+        let (claims, token) = ax::exchange(tx, &gate, &exchanger.hash, &wish).map_err(refused)?;
         body["access_token"] = json!(token);
         body["token_type"] = json!("Bearer");
         body["expires_in"] = json!(claims.exp - claims.iat);
