@@ -76,6 +76,12 @@ impl Mark {
         }
         is_due
     }
+
+    /// Returns the result of what the news led to. If it failed, the news is still there, and due after the pause.
+    fn kept<T>(&mut self, result: store::Result<T>) -> store::Result<T> {
+        self.dirty |= result.is_err();
+        result
+    }
 }
 
 impl WatchedResource {
@@ -192,7 +198,8 @@ impl Feed for Notices {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
         let now = Instant::now();
         if self.look.take(now) {
-            self.look(conn)?;
+            let looked = self.look(conn);
+            self.look.kept(looked)?;
         }
         for at in 0..self.watched.len() {
             let one = &self.watched[at];
@@ -206,7 +213,11 @@ impl Feed for Notices {
                 one.seen = seen;
                 one.told.dirty |= has_news;
             }
-            if self.watched[at].told.take(now) && self.may_be_told(conn, &self.watched[at].resource)? {
+            if !self.watched[at].told.take(now) {
+                continue;
+            }
+            let may_be_told = self.may_be_told(conn, &self.watched[at].resource);
+            if self.watched[at].told.kept(may_be_told)? {
                 let params = json!({"uri": self.watched[at].uri});
                 return Ok(Some(self.notice("resources/updated", params)));
             }
@@ -267,5 +278,20 @@ impl Feed for Notices {
     fn farewell(&self) -> Option<String> {
         let result = ResultBody::default().with_meta(ID_KEY, self.id.clone()).result(Era::Modern);
         Some(format!("event: message\ndata: {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{result}}}\n\n", self.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn news_that_could_not_be_read_are_read_again_after_the_pause() {
+        let (mut mark, start) = (Mark { dirty: true, ..Mark::default() }, Instant::now());
+        assert!(mark.take(start));
+        assert!(mark.kept::<()>(Err(StoreError::Unavailable("busy".into()))).is_err());
+        assert_eq!((mark.take(start), mark.take(start + PAUSE)), (false, true));
+        assert!(mark.kept(Ok(())).is_ok() && mark.due().is_none());
     }
 }
