@@ -2,7 +2,7 @@
 //!
 //! An expired value counts as missing, whether or not the sweep has deleted it yet.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::Result;
 use super::page::{Take, each};
@@ -28,6 +28,9 @@ const SWEEP_SPACE: &str = "DELETE FROM context WHERE rowid IN
     (SELECT rowid FROM context WHERE expires_at <= ?1 AND +space_id = ?3 ORDER BY expires_at LIMIT ?2)";
 const KEYS: &str =
     "SELECT key FROM context WHERE space_id = ?1 AND key > ?2 AND (expires_at IS NULL OR expires_at > ?3)
+    ORDER BY key LIMIT ?4";
+const KEYS_FROM: &str =
+    "SELECT key FROM context WHERE space_id = ?1 AND key >= ?2 AND (expires_at IS NULL OR expires_at > ?3)
     ORDER BY key LIMIT ?4";
 const BYTES_OF: &str = "SELECT bytes FROM context WHERE space_id = ?1 AND key = ?2";
 
@@ -169,8 +172,20 @@ pub fn list(
 /// # Errors
 /// Any `StoreError`.
 pub fn keys(conn: &Connection, space_id: &str, after: &str, most: u64, now: Micros) -> Result<Vec<String>> {
-    let mut statement = conn.prepare_cached(KEYS)?;
-    let keys = statement.query_map(params![space_id, after, now, most], |row| row.get(0))?;
+    some_keys(conn, KEYS, params![space_id, after, now, most])
+}
+
+/// Returns at most `most` keys of a space's live entries from the key `from` on, in order.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn keys_from(conn: &Connection, space_id: &str, from: &str, most: u64, now: Micros) -> Result<Vec<String>> {
+    some_keys(conn, KEYS_FROM, params![space_id, from, now, most])
+}
+
+fn some_keys(conn: &Connection, sql: &str, values: impl Params) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let keys = statement.query_map(values, |row| row.get(0))?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -58,6 +58,7 @@ fn with_context(conn: &Connection, now: Micros) {
         context::list(conn, "s", context::ContextRange { prefix, after }, now, &mut |_| true).unwrap();
     }
     context::keys(conn, "s", "a", 10, now).unwrap();
+    context::keys_from(conn, "s", "a", 10, now).unwrap();
     context::promote(conn, "s", "k", "x", now).unwrap();
     context::delete(conn, "s", "k", now).unwrap();
     context::is_due(conn, now).unwrap();

@@ -49,6 +49,9 @@ fn pages_spaces_keys_and_sources_are_completed() {
     assert_eq!((found.len(), found[0].as_str(), more), (100, "plan/000", true));
     keys["argument"]["value"] = json!("plan/11");
     assert_eq!(values(&robot, &keys).0.len(), 10);
+    // A key typed in full is offered as well.
+    keys["argument"]["value"] = json!("plan/110");
+    assert_eq!(values(&robot, &keys).0, ["plan/110"]);
     // Without a space no key is offered.
     assert!(values(&robot, &template(KEYS, "key", "")).0.is_empty());
     let items = json!({"items": [{"path": "one.md", "title": "One", "content": "# One"}]});

@@ -84,7 +84,7 @@ pub fn keys(conn: &Connection, caller: &Caller, space_id: &str, begun: &str) -> 
     if space_role_on(conn, caller, space_id, now)?.is_none() {
         return Ok(Vec::new());
     }
-    context::keys(conn, space_id, begun, VALUES as u64 + 1, now)
+    context::keys_from(conn, space_id, begun, VALUES as u64 + 1, now)
 }
 
 /// Returns the ids of the sources in a reply of `knowledge_sources`.
