@@ -1,7 +1,6 @@
 //! Redirect URIs: the rules for registering them, and for naming one in a request (OAuth contract, section 3; RFC
 //! 8252).
 
-use crate::api::engine::site::is_loopback;
 use crate::http::edge::check::split_host;
 
 /// The maximum bytes of a redirect URI.
@@ -42,7 +41,7 @@ impl<'a> Redirect<'a> {
                 }
                 match scheme {
                     "https" => RedirectKind::Https { host: authority },
-                    _ if is_loopback(host) => RedirectKind::Loopback { host, rest: path },
+                    _ if is_own_computer(host) => RedirectKind::Loopback { host, rest: path },
                     _ => return None,
                 }
             }
@@ -84,6 +83,12 @@ impl<'a> Redirect<'a> {
             RedirectKind::Private { scheme } => format!("{scheme}:"),
         }
     }
+}
+
+/// True for the three names of the browser's computer that a program may register. Other loopback addresses mean it as
+/// well, but the contract does not list them.
+fn is_own_computer(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || ["127.0.0.1", "[::1]"].contains(&host)
 }
 
 /// True if a path has dot segments, encoded ones included.
@@ -138,6 +143,10 @@ mod tests {
         for text in [
             "",
             "http://box.lan/cb",
+            "http://127.1.2.3/cb",
+            "http://[::ffff:127.0.0.1]/cb",
+            "http://[127.0.0.1]/cb",
+            "http://::1/cb",
             "http://127.0.0.1.evil.example/",
             "http://127.0.0.1@evil.example/",
             "http://localhost:1@evil.example/",
