@@ -100,8 +100,8 @@ pub struct ContainerState {
 pub enum Detail {
     /// The stored facts: name, status, owner, limits. The other fields may be `None`.
     Brief,
-    /// All of [`ContainerState`]. LXD then inspects the running containers one after the other: some 20 ms each on a
-    /// fast machine.
+    /// All of [`ContainerState`], except for containers whose state cannot be read. LXD then inspects the running
+    /// containers one after the other: some 20 ms each on a fast machine.
     Full,
 }
 
@@ -133,8 +133,14 @@ pub trait Driver: Send + Sync {
     /// are left out.
     fn list(&self, detail: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error>;
 
-    /// One container.
+    /// One container. Root inside decides how long its addresses are. If they are too many to be read, this has no more
+    /// than [`Driver::brief`], and a running container has no `boot`.
     fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error>;
+
+    /// The stored facts of one container, as in a [`Detail::Brief`] list. Nothing inside can make them unreadable.
+    fn brief(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error> {
+        self.get(name, deadline)
+    }
 
     /// The containers that ran when the host went down and do not run now, if the runtime does not start them again
     /// itself (classic LXC).

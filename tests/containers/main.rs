@@ -63,6 +63,7 @@ mod agents_sleep_and_wake;
 mod an_agent_asks_its_owner_by_mcp;
 mod an_agent_is_deployed_in_a_browser;
 mod an_end_waits_for_the_disk;
+mod an_endless_state_hides_no_container;
 mod an_interrupted_tripwire_is_taken_out_or_replaced;
 mod an_old_look_changes_no_status;
 mod archives_lose_nothing;

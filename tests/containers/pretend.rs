@@ -31,6 +31,8 @@ pub struct Pretended {
     pub away: bool,
     /// The snapshots: their paths below `/1.0/instances`.
     pub snapshots: BTreeSet<String>,
+    /// The state of this container is longer than any reply may be.
+    pub endless: Option<&'static str>,
     /// The actions that a container was asked for, such as `start`.
     pub actions: Vec<String>,
 }
@@ -116,9 +118,17 @@ impl Pretended {
         if self.fails.is_some_and(|text| line.contains(text)) {
             return Answer::error(500, "out of order");
         }
+        if self.is_endless(line) {
+            return Answer::Body(200, " ".repeat(9 * 1024 * 1024));
+        }
         let answer = self.answer(line, body);
         self.away = self.loses.is_some_and(|text| line.starts_with(text));
         if self.away { Answer::Raw(Vec::new()) } else { answer }
+    }
+
+    fn is_endless(&self, line: &str) -> bool {
+        let asks = |name| line == format!("GET /1.0/instances/{name}?recursion=1");
+        self.endless.is_some_and(|name| line == "GET /1.0/instances?recursion=2" || asks(name))
     }
 
     fn answer(&mut self, line: &str, body: &str) -> Answer {

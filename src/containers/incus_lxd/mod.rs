@@ -37,6 +37,8 @@ const START_PAUSE: Duration = Duration::from_millis(500);
 /// The wait after a container went down by itself: it counts as stopped while Incus still cleans up after it. A start
 /// in that moment finds the AppArmor profile loaded that is then removed.
 const TIDY: Duration = Duration::from_secs(2);
+/// How long the inspection of one container may take, where others wait for theirs.
+const INSPECTION: Duration = Duration::from_secs(1);
 
 /// Incus or LXD, on this box or another one.
 #[derive(Debug)]
@@ -81,7 +83,33 @@ impl IncusLxd {
     }
 
     fn status(&self, name: &ContainerName, deadline: Instant) -> Result<Status, Error> {
-        same(name, self.instance(name, deadline)?).map(|state| state.status)
+        self.brief(name, deadline).map(|state| state.status)
+    }
+
+    /// Gets the stored facts and the inner state of an instance. Root inside decides how long the state is.
+    fn inspect(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error> {
+        let path = format!("{}?recursion=1", url(name));
+        same(name, parse(self.rest.get(&path, deadline).map_err(|error| error.about(name))?.metadata)?)
+    }
+
+    fn list_all(&self, recursion: u8, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
+        let all = self.rest.get(&format!("/1.0/instances?recursion={recursion}"), deadline)?.metadata;
+        let all: Vec<Instance> = parse(all)?;
+        Ok(all.into_iter().filter_map(Instance::into_state).collect())
+    }
+
+    /// Lists the stored facts and inspects each container that runs by itself: one with an endless state must not take
+    /// the others from the list. A container that cannot be inspected has its stored facts.
+    fn list_one_by_one(&self, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
+        let mut all = self.list_all(1, deadline)?;
+        for state in all.iter_mut().filter(|state| state.status != Status::Stopped) {
+            let patience = deadline.min(Instant::now() + INSPECTION);
+            match self.inspect(&state.name, patience) {
+                Ok(full) => *state = full,
+                Err(error) => log::debug!("container {} could not be inspected: {error}", state.name),
+            }
+        }
+        Ok(all)
     }
 
     fn act(&self, name: &ContainerName, body: &Value, until: Until<'_>) -> Result<(), Error> {
@@ -150,6 +178,11 @@ impl IncusLxd {
     }
 }
 
+/// The moment when half of the time is over: the other half is for a simpler request.
+fn half(deadline: Instant) -> Instant {
+    deadline - deadline.saturating_duration_since(Instant::now()) / 2
+}
+
 fn url(name: &ContainerName) -> String {
     format!("/1.0/instances/{name}")
 }
@@ -198,15 +231,24 @@ impl Driver for IncusLxd {
     }
 
     fn list(&self, detail: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
-        let depth = if detail == Detail::Full { 2 } else { 1 };
-        let all = self.rest.get(&format!("/1.0/instances?recursion={depth}"), deadline)?.metadata;
-        let all: Vec<Instance> = parse(all)?;
-        Ok(all.into_iter().filter_map(Instance::into_state).collect())
+        if detail == Detail::Brief {
+            return self.list_all(1, deadline);
+        }
+        match self.list_all(2, half(deadline)) {
+            Err(Error::InvalidResponse(_) | Error::Deadline(_)) => self.list_one_by_one(deadline),
+            other => other,
+        }
     }
 
     fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error> {
-        let path = format!("{}?recursion=1", url(name));
-        same(name, parse(self.rest.get(&path, deadline).map_err(|error| error.about(name))?.metadata)?)
+        match self.inspect(name, half(deadline)) {
+            Err(Error::InvalidResponse(_) | Error::Deadline(_)) => self.brief(name, deadline),
+            other => other,
+        }
+    }
+
+    fn brief(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error> {
+        same(name, self.instance(name, deadline)?)
     }
 
     fn is_at_work(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error> {

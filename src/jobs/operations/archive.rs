@@ -49,7 +49,7 @@ type Moved = Option<(ContainerName, Option<String>)>;
 pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = subject(jobs, op)?;
     let (name, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
-    let state = match driver.get(&name, within(CALL)) {
+    let state = match driver.brief(&name, within(CALL)) {
         Ok(state) => state,
         Err(Error::NotFound(_)) => {
             let to = archived_name(&agent)?;
@@ -82,7 +82,7 @@ fn go_back(
     match before {
         _ if agent.archived_at.is_some() => Ok(()),
         Status::Running if !agent.is_frozen() => mounts::start(jobs, driver, name, within(CALL).into()),
-        Status::Frozen => match driver.get(name, within(CALL))?.status {
+        Status::Frozen => match driver.brief(name, within(CALL))?.status {
             Status::Stopped => {
                 let (id, paused) = (agent.id.clone(), agent.paused);
                 let noted = move |conn: &Connection| {
@@ -112,7 +112,7 @@ fn elsewhere(agent: &Agent, name: &ContainerName) -> String {
 
 /// True if there is a container with this name that may be this agent's.
 fn is_there(driver: &dyn Driver, name: &ContainerName, agent: &Agent) -> Result<bool, Error> {
-    match driver.get(name, within(CALL)) {
+    match driver.brief(name, within(CALL)) {
         Ok(state) => Ok(state.owner.as_deref().is_none_or(|owner| owner == agent.id)),
         Err(Error::NotFound(_)) => Ok(false),
         Err(error) => Err(error),
@@ -159,7 +159,7 @@ fn rename(driver: &dyn Driver, from: &ContainerName, to: &ContainerName, agent: 
     }
     match driver.rename(from, to, within(CALL)) {
         Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
-            let gone = matches!(driver.get(from, within(CALL)), Err(Error::NotFound(_)));
+            let gone = matches!(driver.brief(from, within(CALL)), Err(Error::NotFound(_)));
             if gone && is_there(driver, to, agent)? { Ok(()) } else { Err(error) }
         }
         other => other,
@@ -420,7 +420,7 @@ pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     }
     let agent = archived_of(jobs, op)?;
     let (from, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
-    match driver.get(&from, within(CALL)) {
+    match driver.brief(&from, within(CALL)) {
         Err(Error::NotFound(_)) if is_there(driver.as_ref(), &to, &agent)? => {
             bring_back(jobs, op, &agent, &slug, &to, &from)
         }

@@ -443,7 +443,7 @@ fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
             return Err(error.into());
         }
     };
-    if arrived && driver.get(&name, within(CALL))?.status == Status::Stopped {
+    if arrived && driver.brief(&name, within(CALL))?.status == Status::Stopped {
         let _ = driver.remove_file(&name, &token_file(), within(CALL));
         activate_row(jobs, &agent.id, &id, &Arrived::default(), 0, &Asker::system())?;
         return Ok(false);

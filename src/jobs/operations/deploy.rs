@@ -238,7 +238,7 @@ fn remove_own(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Resu
     let patience = within(LATE);
     let mut idle = false;
     loop {
-        match driver.get(name, within(ASK)) {
+        match driver.brief(name, within(ASK)) {
             Ok(state) if state.owner.as_deref() == Some(agent_id) => return remove(driver, name, agent_id),
             Ok(_) => return Ok(()),
             // This query came after the runtime was found idle.
@@ -274,7 +274,7 @@ pub fn remove(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Resu
 }
 
 fn remove_now(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
-    let state = driver.get(name, within(REMOVE))?;
+    let state = driver.brief(name, within(REMOVE))?;
     if state.owner.as_deref().is_some_and(|owner| owner != agent_id) {
         // Another agent's container, so it is not deleted.
         return Ok(());

@@ -85,7 +85,7 @@ pub fn settle(jobs: &Arc<Jobs>, agent_id: &str) -> Result<(), OperationError> {
         return Ok(());
     }
     let (name, driver) = (container(&agent)?, jobs.driver_of(&agent)?);
-    let status = match driver.get(&name, within(CALL)) {
+    let status = match driver.brief(&name, within(CALL)) {
         Ok(state) => state.status,
         Err(Error::NotFound(_)) => Status::Stopped,
         Err(error) => return Err(error.into()),

@@ -71,7 +71,9 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Operati
     step(jobs, op, doing(action), 10)?;
     // Starting a container that runs or is frozen does nothing to its processes.
     let renews = match action {
-        LifecycleAction::Start => !matches!(driver.get(&name, within(CALL))?.status, Status::Running | Status::Frozen),
+        LifecycleAction::Start => {
+            !matches!(driver.brief(&name, within(CALL))?.status, Status::Running | Status::Frozen)
+        }
         LifecycleAction::Stop | LifecycleAction::Restart => true,
         LifecycleAction::Pause | LifecycleAction::Resume => false,
     };
@@ -81,7 +83,7 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Operati
         LifecycleAction::Restart => {
             // Checked before the stop: a container that could not start again should keep running.
             if driver.node().is_none() {
-                mounts::check(&jobs.mount_roots.now(), &driver.get(&name, within(CALL))?.mounts)?;
+                mounts::check(&jobs.mount_roots.now(), &driver.brief(&name, within(CALL))?.mounts)?;
             }
             driver.stop(&name, GRACE, true, within(CALL))?;
             mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?;

@@ -122,7 +122,7 @@ pub fn start(
         // The daemon mounts no folders into containers on nodes.
         return Ok(driver.start(name, until)?);
     }
-    let sources = driver.get(name, within(CALL))?.mounts;
+    let sources = driver.brief(name, within(CALL))?.mounts;
     let roots = jobs.mount_roots.now();
     let before = hold(&roots, &sources)?;
     driver.start(name, until)?;

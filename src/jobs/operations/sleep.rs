@@ -43,7 +43,7 @@ fn wake_agent(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> OperationResul
         return Ok(json!({"status": "paused", "name": agent.slug}));
     }
     step(jobs, op, "waking", 10)?;
-    let status = driver.get(&name, within(CALL))?.status;
+    let status = driver.brief(&name, within(CALL))?.status;
     match status {
         Status::Running => {}
         Status::Frozen => driver.unfreeze(&name, within(CALL))?,

@@ -179,7 +179,7 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
         | OperationKind::Sleep => {
             // The status comes from the container.
             let agent = progress::agent_of(jobs, op)?;
-            let state = jobs.driver_of(&agent)?.get(&lifecycle::container(&agent)?, within(CALL))?;
+            let state = jobs.driver_of(&agent)?.brief(&lifecycle::container(&agent)?, within(CALL))?;
             note_status(jobs, &agent, state.status)?;
             Err(OperationError::Interrupted)
         }
@@ -388,7 +388,7 @@ fn claimed(jobs: &Jobs, container: &ContainerState) -> Result<Option<Agent>, Ope
 /// have deleted it since it was listed.
 fn adopt(jobs: &Arc<Jobs>, agent_id: &str, container: &ContainerName) -> Result<(), OperationError> {
     let driver = jobs.driver()?;
-    let state = match driver.get(container, within(CALL)) {
+    let state = match driver.brief(container, within(CALL)) {
         Ok(state) => state,
         Err(Error::NotFound(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
@@ -440,7 +440,9 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
     let id = agent.id.clone();
     // If the delivery did not learn the run, the reconciler stores it later.
     let unseen = agent.token_delivery_boot.as_deref() == Some(UNKNOWN_RUN) && state.boot.is_some();
-    let restarted = agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot && !unseen;
+    // Without a run only a stopped container certainly has no process of before.
+    let known = state.boot.is_some() || state.status == Status::Stopped;
+    let restarted = known && agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot && !unseen;
     let unnoted = !matches!(agent.token_delivery, Some(TokenDelivery::Delivered | TokenDelivery::PendingRestart));
     if restarted || unnoted {
         jobs.store.write(move |conn| {
