@@ -47,6 +47,7 @@ mod a_frozen_agent_keeps_its_work;
 mod a_full_queue_stops_no_write;
 mod a_lost_reply_of_a_freeze_pauses_nobody;
 mod a_node_that_hangs_stops_nobody;
+mod a_pipe_inside_holds_nothing_up;
 mod a_queue_is_worked_off_while_its_workers_are_killed;
 mod a_refused_agent_asks_its_owner;
 mod a_restore_whose_reply_is_lost_can_be_repeated;

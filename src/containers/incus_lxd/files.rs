@@ -1,15 +1,17 @@
 //! Files in an instance. The API may reply 200 to a write that it did not make, so every write is read back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::IncusLxd;
 use super::rest::RestError;
-use crate::client::http::ClientRequest;
+use super::{IncusLxd, half};
+use crate::client::http::{ClientRequest, Response};
 use crate::containers::{ContainerName, ContainerPath, Error, FileSpec, MAX_FILE};
 
 const BINARY: &str = "application/octet-stream";
+/// How long the opening of a pipe's other end may take.
+const PIPE: Duration = Duration::from_secs(2);
 
 impl IncusLxd {
     pub(super) fn put_file(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error> {
@@ -26,10 +28,12 @@ impl IncusLxd {
                 self.push(name, file, deadline).map_err(|error| self.about_file(name, error, deadline))?;
             }
         }
-        if self.has_arrived(name, file, deadline)? {
-            return Ok(());
+        match self.has_arrived(name, file, deadline) {
+            Ok(true) => return Ok(()),
+            // An old file of another type or mode was in place, or a pipe: delete it and write again.
+            Ok(false) | Err(Error::Deadline(_)) => {}
+            Err(other) => return Err(other),
         }
-        // An old file of another type or mode was in place: delete it and write again.
         self.drop_file(name, &file.path, deadline)?;
         self.push(name, file, deadline).map_err(|error| self.about_file(name, error, deadline))?;
         if self.has_arrived(name, file, deadline)? { Ok(()) } else { Err(Error::failed("the file did not arrive")) }
@@ -57,7 +61,7 @@ impl IncusLxd {
     /// Makes missing folders. It skips existing ones, since making one again would change its mode.
     fn make_folders(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error> {
         for folder in file.path.folders() {
-            match self.rest.raw(ClientRequest::new("GET", url(name, folder), deadline)) {
+            match self.open_file(name, folder, None, deadline) {
                 Err(RestError::Status(404, _)) => {}
                 Ok(_) => continue,
                 Err(other) => return Err(other.into()),
@@ -84,8 +88,7 @@ impl IncusLxd {
         path: &ContainerPath,
         deadline: Instant,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let request = ClientRequest::new("GET", url(name, path.as_str()), deadline).with_max_response(MAX_FILE);
-        match self.rest.raw(request) {
+        match self.open_file(name, path.as_str(), Some(MAX_FILE), deadline) {
             Ok(answer) if answer.header(&self.rest.header("type")) == Some("file") => Ok(Some(answer.body)),
             Ok(_) => Ok(None),
             // The path or the container is missing, and only the container's own URL tells which.
@@ -94,10 +97,43 @@ impl IncusLxd {
         }
     }
 
+    /// Gets what lies at a path, which the container decides. The runtime opens it, and the open of a pipe ends only with
+    /// a writer: until then the runtime can neither stop nor delete the container. So if half of the time has passed,
+    /// this makes the runtime open the path for writing too. Root inside can still take the pipe's name away in
+    /// between; then only an end of the runtime's own process helps.
+    pub(super) fn open_file(
+        &self,
+        name: &ContainerName,
+        path: &str,
+        max: Option<usize>,
+        deadline: Instant,
+    ) -> Result<Response, RestError> {
+        let mut request = ClientRequest::new("GET", url(name, path), half(deadline));
+        if let Some(max) = max {
+            request = request.with_max_response(max);
+        }
+        let answer = self.rest.raw(request);
+        if matches!(answer, Err(RestError::Other(Error::Deadline(_)))) {
+            self.open_pipe(name, path, deadline.min(Instant::now() + PIPE));
+        }
+        answer
+    }
+
+    /// Opens a path for writing and writes nothing: a plain file stays as it is.
+    fn open_pipe(&self, name: &ContainerName, path: &str, deadline: Instant) {
+        let request = ClientRequest::new("POST", url(name, path), deadline)
+            .with_header(&self.rest.header("type"), "file")
+            .with_header(&self.rest.header("write"), "append")
+            .with_body(BINARY, Vec::new());
+        match self.rest.raw(request) {
+            Ok(_) => log::warn!("container {name}: {path} could not be read in time; if it is a pipe, it is open now"),
+            Err(error) => log::warn!("container {name}: {path} could not be read in time, nor opened: {error:?}"),
+        }
+    }
+
     fn has_arrived(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<bool, Error> {
-        let request =
-            ClientRequest::new("GET", url(name, file.path.as_str()), deadline).with_max_response(MAX_FILE + 1);
-        let answer = self.rest.raw(request).map_err(|error| self.about_file(name, error, deadline))?;
+        let answer = self.open_file(name, file.path.as_str(), Some(MAX_FILE + 1), deadline);
+        let answer = answer.map_err(|error| self.about_file(name, error, deadline))?;
         Ok(answer.body == *file.content
             && answer.header(&self.rest.header("type")) == Some("file")
             && answer.header(&self.rest.header("mode")) == Some(mode(file.mode).as_str()))
@@ -115,7 +151,7 @@ impl IncusLxd {
     }
 }
 
-pub(super) fn url(name: &ContainerName, path: &str) -> String {
+fn url(name: &ContainerName, path: &str) -> String {
     format!("/1.0/instances/{name}/files?path={}", utf8_percent_encode(path, NON_ALPHANUMERIC))
 }
 

@@ -8,8 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::rest::{RestError, parse};
-use super::{IncusLxd, files, url};
-use crate::client::http::ClientRequest;
+use super::{IncusLxd, url};
 use crate::containers::{ContainerName, Error, LogLimits, Logs, Status, Until, journal, text};
 use crate::threads::lock;
 
@@ -54,14 +53,13 @@ impl IncusLxd {
             Some(journal::NO_PROGRAM) => return Ok(None),
             other => return Err(Error::failed(format!("reading its journal ended with {other:?}"))),
         }
-        let request = ClientRequest::new("GET", files::url(name, PLACE), deadline).with_max_response(limits.bytes + 1);
-        let raw = self.rest.raw(request)?.body;
+        let raw = self.open_file(name, PLACE, Some(limits.bytes + 1), deadline)?.body;
         let more = raw.len() > limits.bytes;
         Ok(Some(text::tail(&raw, more, limits)))
     }
 
     fn is_booted(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error> {
-        match self.rest.raw(ClientRequest::new("GET", files::url(name, journal::BOOTED), deadline)) {
+        match self.open_file(name, journal::BOOTED, None, deadline) {
             Ok(answer) => Ok(answer.header(&self.rest.header("type")) == Some("directory")),
             Err(RestError::Status(404, _)) => Ok(false),
             Err(other) => Err(other.into()),
