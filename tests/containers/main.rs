@@ -40,6 +40,7 @@ mod support;
 mod test_runtime;
 
 mod a_container_in_use_is_not_left_over;
+mod a_container_of_another_agent_is_left_alone;
 mod a_deleted_agent_is_dead_at_once;
 mod a_deletion_that_is_cut_is_finished;
 mod a_failed_archiving_wakes_nobody;

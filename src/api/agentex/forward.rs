@@ -20,6 +20,7 @@ use crate::containers::{ContainerName, ContainerPlace, Driver};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::endpoints::acp_url::{AcpUrl, is_dots};
 use crate::jobs::endpoints::host_net::HostNet;
+use crate::jobs::operations::lifecycle;
 use crate::limits::{FORWARD_BYTES, FORWARD_TIMEOUT, FORWARDS};
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
@@ -140,7 +141,7 @@ fn send(
             match jobs
                 .driver()
                 .map_err(ApiError::from)
-                .and_then(|driver| inside(driver.as_ref(), &container, &url.0, &rule))
+                .and_then(|driver| inside(driver.as_ref(), &entry.id, &container, &url.0, &rule))
             {
                 Ok(to) => job.go(&forwarder, to, request),
                 Err(error) => job.end(Err(error)),
@@ -150,14 +151,20 @@ fn send(
 }
 
 /// Returns the address in the agent's own container, as its runtime reports it now.
-fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl, rule: &Rule) -> Result<SocketAddr, ApiError> {
+fn inside(
+    driver: &dyn Driver,
+    agent_id: &str,
+    container: &str,
+    url: &AcpUrl,
+    rule: &Rule,
+) -> Result<SocketAddr, ApiError> {
     let unreachable = |why: String| ApiError { cause: Some(why), ..codes::FORWARD_FAILED.into() };
     if ContainerPlace::node_in(container).is_some() {
         return Err(unreachable("the container is on a node, whose containers' networks are not this box's".into()));
     }
     let name = ContainerName::parse(container).map_err(|why| unreachable(why.to_string()))?;
     let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
-    let state = driver.get(&name, patience).map_err(|why| unreachable(why.to_string()))?;
+    let state = lifecycle::own(driver.get(&name, patience), agent_id).map_err(|why| unreachable(why.to_string()))?;
     if state.ip.is_none() {
         return Err(unreachable("the container has no address".into()));
     }

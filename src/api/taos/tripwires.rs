@@ -220,9 +220,8 @@ fn put(
 ) -> Result<Tripwire, OperationError> {
     let line = zeroize::Zeroizing::new(format!("{}\n", issued.plaintext.reveal()));
     let spec = FileSpec { mode: 0o600, ..FileSpec::secret(path, line.as_bytes()) };
-    let written = jobs
-        .driver_of(agent)
-        .and_then(|driver| Ok(driver.write_file(&lifecycle::container(agent)?, &spec, within(CALL))?));
+    let written = lifecycle::own_container(jobs, agent)
+        .and_then(|(name, driver)| Ok(driver.write_file(&name, &spec, within(CALL))?));
     let id = wire.id.clone();
     match written {
         Ok(()) => arrived(jobs, agent, wire),
@@ -277,9 +276,9 @@ fn remove(app: &App, call: Call) -> Handled {
 
 /// Removes a tripwire's file from the container. Nobody waits for this; a failure is only logged.
 fn take_out(jobs: &Arc<Jobs>, agent: &Agent, wire: &Tripwire) {
-    let removed = jobs.driver_of(agent).and_then(|driver| {
+    let removed = lifecycle::own_container(jobs, agent).and_then(|(name, driver)| {
         let path = ContainerPath::parse(&wire.path).map_err(|why| OperationError::Internal(why.to_string()))?;
-        Ok(driver.remove_file(&lifecycle::container(agent)?, &path, within(CALL))?)
+        Ok(driver.remove_file(&name, &path, within(CALL))?)
     });
     if let Err(error) = removed {
         log::warn!("the removed tripwire {} stays in the container of agent {}: {error}", wire.path, agent.slug);

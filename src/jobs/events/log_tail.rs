@@ -15,7 +15,7 @@ use super::feed::Feed;
 use super::streams::Streams;
 use crate::access::{self, AgentRole, Caller};
 use crate::containers::{self, Error, LogLimits, LogSource, read_log};
-use crate::jobs::operations::{Jobs, within};
+use crate::jobs::operations::{Jobs, lifecycle, within};
 use crate::store;
 use crate::store::agents::{self, Agent};
 use crate::threads::{EventThread, Monitor, lock};
@@ -181,13 +181,15 @@ impl LogRead {
     fn read(&self, jobs: &Arc<Jobs>, streams: &Streams, followers: &[Arc<Follower>]) {
         let (container, wish) = &self.log;
         let limits = LogLimits { lines: LINES, bytes: BYTES };
-        let read = jobs
-            .driver_on(container.node.as_ref())
-            .map_err(|error| error.to_string())
-            .map(|driver| read_log(driver.as_ref(), &container.container, *wish, limits, within(CALL)));
-        let now = match read {
-            Ok(Ok(found)) => {
-                found.map(|(source, logs)| (source, Arc::new(logs.text.lines().map(str::to_owned).collect::<Vec<_>>())))
+        let read = jobs.driver_on(container.node.as_ref()).map_err(|error| error.to_string()).map(|driver| {
+            let state = driver.brief(&container.container, within(CALL))?;
+            Ok((state, read_log(driver.as_ref(), &container.container, *wish, limits, within(CALL))?))
+        });
+        let (state, now) = match read {
+            Ok(Ok((state, found))) => {
+                let now = found
+                    .map(|(source, logs)| (source, Arc::new(logs.text.lines().map(str::to_owned).collect::<Vec<_>>())));
+                (state, now)
             }
             Ok(Err(Error::NotFound(_))) => return self.tell(jobs, streams, followers, LogPlace::end),
             // The next read may succeed; meanwhile the followers get nothing.
@@ -199,7 +201,10 @@ impl LogRead {
             }
             Err(error) => return log::debug!("the log of {container} could not be read: {error}"),
         };
-        self.tell(jobs, streams, followers, |place| match &now {
+        let (own, others): (Vec<_>, Vec<_>) =
+            followers.iter().cloned().partition(|follower| lifecycle::is_own(&state, &follower.agent_id));
+        self.tell(jobs, streams, &others, LogPlace::end);
+        self.tell(jobs, streams, &own, |place| match &now {
             Some((source, now)) => place.take(*source, now),
             // A journal that existed comes back with the container's next start; one that never existed does not.
             None if place.seen.is_none() => place.end(),

@@ -49,7 +49,7 @@ type Moved = Option<(ContainerName, Option<String>)>;
 pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let agent = subject(jobs, op)?;
     let (name, driver) = (lifecycle::container(&agent)?, jobs.driver_of(&agent)?);
-    let state = match driver.brief(&name, within(CALL)) {
+    let state = match lifecycle::own(driver.brief(&name, within(CALL)), &agent.id) {
         Ok(state) => state,
         Err(Error::NotFound(_)) => {
             let to = archived_name(&agent)?;
@@ -113,7 +113,7 @@ fn elsewhere(agent: &Agent, name: &ContainerName) -> String {
 /// True if there is a container with this name that may be this agent's.
 fn is_there(driver: &dyn Driver, name: &ContainerName, agent: &Agent) -> Result<bool, Error> {
     match driver.brief(name, within(CALL)) {
-        Ok(state) => Ok(state.owner.as_deref().is_none_or(|owner| owner == agent.id)),
+        Ok(state) => Ok(lifecycle::is_own(&state, &agent.id)),
         Err(Error::NotFound(_)) => Ok(false),
         Err(error) => Err(error),
     }

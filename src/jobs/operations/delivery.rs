@@ -14,7 +14,7 @@ use crate::containers::{
     ContainerName, ContainerPath, ContainerPlace, Driver, EnvChange, EnvKey, EnvState, EnvValue, Error, FileSpec,
     INSIDE_ADDRESS, Status,
 };
-use crate::jobs::operations::{Jobs, OperationError, within};
+use crate::jobs::operations::{Jobs, OperationError, lifecycle, within};
 use crate::secret::{AgentToken, Issued, Kind, SecretHash};
 use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::audit;
@@ -223,10 +223,13 @@ fn key(name: &str) -> EnvKey {
     EnvKey::parse(name).expect("a literal name")
 }
 
+/// The runtime and the name of the agent's own container. A token never goes to another agent's.
 fn target(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(Arc<dyn Driver>, ContainerName), Error> {
     let place = ContainerPlace::parse(agent.container_name.as_deref().unwrap_or(""));
     let place = place.map_err(|why| Error::Refused(why.to_string()))?;
-    Ok((jobs.delivery_driver(place.node.as_ref())?, place.container))
+    let driver = jobs.delivery_driver(place.node.as_ref())?;
+    lifecycle::own(driver.brief(&place.container, within(CALL)), &agent.id)?;
+    Ok((driver, place.container))
 }
 
 /// Delivers everything that an agent needs into its container. The environment decides. Without it nothing was
@@ -432,10 +435,11 @@ pub fn drop_old_file(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), OperationErr
 fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     let agent_id = agent.id.clone();
     let Some((id, hash)) = jobs.store.lookup(|conn| credentials::pending(conn, &agent_id))? else { return Ok(false) };
-    let (driver, name) = target(jobs, agent)?;
-    let arrived = match has_token(driver.as_ref(), &name, &hash) {
-        Ok(arrived) => arrived,
-        Err(Error::NotFound(_)) => false,
+    let found = target(jobs, agent)
+        .and_then(|(driver, name)| Ok(has_token(driver.as_ref(), &name, &hash)?.then_some((driver, name))));
+    let arrived = match found {
+        Ok(found) => found,
+        Err(Error::NotFound(_)) => None,
         Err(error) => {
             if error.is_no_answer() {
                 lock(&jobs.undelivered).insert(agent_id);
@@ -443,13 +447,15 @@ fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
             return Err(error.into());
         }
     };
-    if arrived && driver.brief(&name, within(CALL))?.status == Status::Stopped {
-        let _ = driver.remove_file(&name, &token_file(), within(CALL));
+    if let Some((driver, name)) = &arrived
+        && driver.brief(name, within(CALL))?.status == Status::Stopped
+    {
+        let _ = driver.remove_file(name, &token_file(), within(CALL));
         activate_row(jobs, &agent.id, &id, &Arrived::default(), 0, &Asker::system())?;
         return Ok(false);
     }
-    if !arrived {
+    if arrived.is_none() {
         jobs.store.write(move |conn| credentials::delete_pending(conn, &agent_id))?;
     }
-    Ok(arrived)
+    Ok(arrived.is_some())
 }

@@ -275,7 +275,7 @@ pub fn remove(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Resu
 
 fn remove_now(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
     let state = driver.brief(name, within(REMOVE))?;
-    if state.owner.as_deref().is_some_and(|owner| owner != agent_id) {
+    if !lifecycle::is_own(&state, agent_id) {
         // Another agent's container, so it is not deleted.
         return Ok(());
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::lifecycle::container;
+use super::lifecycle::{container, own};
 use super::progress;
 use super::settles::{FreezePart, FreezeTally, SettleWanted};
 use super::{Jobs, OperationError, within};
@@ -85,7 +85,7 @@ pub fn settle(jobs: &Arc<Jobs>, agent_id: &str) -> Result<(), OperationError> {
         return Ok(());
     }
     let (name, driver) = (container(&agent)?, jobs.driver_of(&agent)?);
-    let status = match driver.brief(&name, within(CALL)) {
+    let status = match own(driver.brief(&name, within(CALL)), &agent.id) {
         Ok(state) => state.status,
         Err(Error::NotFound(_)) => Status::Stopped,
         Err(error) => return Err(error.into()),

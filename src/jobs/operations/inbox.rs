@@ -33,5 +33,6 @@ fn put(jobs: &Arc<Jobs>, agent_id: &str) -> Result<(), OperationError> {
     let path = ContainerPath::parse(FILE).map_err(|why| OperationError::Internal(why.to_string()))?;
     let content = Zeroizing::new(format!("{count}\n").into_bytes());
     let file = FileSpec { path, content, mode: 0o444, uid: 0, gid: 0 };
-    Ok(jobs.driver_of(&agent)?.write_file(&lifecycle::container(&agent)?, &file, within(CALL))?)
+    let (name, driver) = lifecycle::own_container(jobs, &agent)?;
+    Ok(driver.write_file(&name, &file, within(CALL))?)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::lifecycle::{container, open_way};
+use super::lifecycle::{open_way, own_container};
 use super::progress::{OperationResult, agent_of, step};
 use super::{Jobs, OperationError, inbox, mounts, within};
 use crate::containers::{ContainerName, Driver, Error, Status};
@@ -38,7 +38,7 @@ fn wake_agent(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> OperationResul
     if agent.is_frozen() {
         return Err(OperationError::Frozen);
     }
-    let (name, driver) = (container(agent)?, jobs.driver_of(agent)?);
+    let (name, driver) = own_container(jobs, agent)?;
     if agent.paused {
         return Ok(json!({"status": "paused", "name": agent.slug}));
     }
@@ -76,7 +76,7 @@ pub fn sleep(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     if agent.is_frozen() {
         return Err(OperationError::Frozen);
     }
-    let (name, driver) = (container(&agent)?, jobs.driver_of(&agent)?);
+    let (name, driver) = own_container(jobs, &agent)?;
     let id = agent.id.clone();
     let needed = jobs
         .store

@@ -179,7 +179,8 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
         | OperationKind::Sleep => {
             // The status comes from the container.
             let agent = progress::agent_of(jobs, op)?;
-            let state = jobs.driver_of(&agent)?.brief(&lifecycle::container(&agent)?, within(CALL))?;
+            let looked = jobs.driver_of(&agent)?.brief(&lifecycle::container(&agent)?, within(CALL));
+            let state = lifecycle::own(looked, &agent.id)?;
             note_status(jobs, &agent, state.status)?;
             Err(OperationError::Interrupted)
         }
@@ -381,7 +382,7 @@ impl DeliveryTally {
 fn claimed(jobs: &Jobs, container: &ContainerState) -> Result<Option<Agent>, OperationError> {
     let Some(slug) = container.name.as_str().strip_prefix(PREFIX) else { return Ok(None) };
     let agent = jobs.store.lookup(|conn| agents::without_containers(conn, slug))?;
-    Ok(agent.filter(|agent| container.owner.as_deref().is_none_or(|owner| owner == agent.id)))
+    Ok(agent.filter(|agent| lifecycle::is_own(container, &agent.id)))
 }
 
 /// Assigns a container to this agent, if it still exists and still has the agent's name: an interrupted operation may
@@ -410,7 +411,7 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
         freeze::settle(jobs, &agent.id)?;
         return Ok(false);
     }
-    let state = driver.get(&name, within(CALL))?;
+    let state = lifecycle::own(driver.get(&name, within(CALL)), &agent.id)?;
     note_status(jobs, agent, state.status)?;
     if state.status == Status::Running
         && driver.node().is_none()

@@ -133,7 +133,8 @@ fn compare(
             continue;
         }
         let Ok(name) = lifecycle::container(&agent) else { continue };
-        let Some(state) = containers.iter().find(|state| state.name == name) else { continue };
+        let own = |state: &&ContainerState| state.name == name && lifecycle::is_own(state, &agent.id);
+        let Some(state) = containers.iter().find(own) else { continue };
         if !jobs.store.lookup(|conn| is_undisturbed(conn, &agent.id, last.as_ref()))? {
             continue;
         }

@@ -39,7 +39,7 @@ const AGENTS: u64 = 10_000;
 
 pub(crate) fn logs(app: &App, call: Call) -> Handled {
     let live = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
-    let (agent, place) = (live.agent.slug.clone(), lifecycle::place(&live.agent)?);
+    let (agent, id, place) = (live.agent.slug.clone(), live.agent.id.clone(), lifecycle::place(&live.agent)?);
     app.jobs.runtimes().of(&live.agent)?;
     let query = &call.input.query;
     let lines = query.integer(&LINES).and_then(|n| usize::try_from(n).ok()).unwrap_or(100);
@@ -50,8 +50,9 @@ pub(crate) fn logs(app: &App, call: Call) -> Handled {
     }
     ask(app, call, Some(&live.agent.id), move |jobs| {
         let limits = LogLimits { lines, bytes: LOG_BYTES };
-        let driver = jobs.driver_on(place.node.as_ref())?;
-        let read = read_log(driver.as_ref(), &place.container, wish, limits, Instant::now() + LOG_CALL)?;
+        let (driver, end) = (jobs.driver_on(place.node.as_ref())?, Instant::now() + LOG_CALL);
+        lifecycle::own(driver.brief(&place.container, end), &id)?;
+        let read = read_log(driver.as_ref(), &place.container, wish, limits, end)?;
         let (source, logs) = read.ok_or(codes::NO_JOURNAL)?;
         let (lines, truncated) = (logs.lines, logs.truncated);
         let source = source.as_str();
