@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -75,8 +75,10 @@ impl Draft {
         Self::clear(place, deadline)?;
         let (above, folder) = Self::beside(place)?;
         let mode = if open { 0o711 } else { 0o700 };
+        // The daemon's own umask cuts the mode that a folder is made with.
         let made = fs::create_dir_all(above).and_then(|()| DirBuilder::new().mode(mode).create(&folder));
-        made.map_err(|error| Error::io("making a container's folder", &error))?;
+        made.and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)))
+            .map_err(|error| Error::io("making a container's folder", &error))?;
         Ok(Self { folder, place: place.to_owned() })
     }
 
@@ -158,7 +160,7 @@ pub(super) fn read_end(path: &Path, max: usize) -> Result<(Vec<u8>, bool), Error
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
     use std::time::Duration;
 
     use super::*;
@@ -207,6 +209,18 @@ mod tests {
         assert!(!Draft::begin(&place, false, soon).unwrap().put_in_place().unwrap());
         assert!(place.join("mine").exists());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_draft_has_its_mode_whatever_the_umask() {
+        let soon = Instant::now() + Duration::from_secs(10);
+        let folder = folder("umask");
+        let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        let drafts = [true, false].map(|open| Draft::begin(&folder.join(format!("{open}")), open, soon));
+        rustix::process::umask(before);
+        let modes = drafts.map(|draft| fs::metadata(draft.unwrap().path()).unwrap().permissions().mode() & 0o777);
+        assert_eq!(modes, [0o711, 0o700]);
         fs::remove_dir_all(folder).unwrap();
     }
 
