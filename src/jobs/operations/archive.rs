@@ -251,7 +251,7 @@ fn find(
     agent: &Agent,
     stored: &ContainerName,
 ) -> Result<ContainerName, OperationError> {
-    let owner = |name: &ContainerName| match driver.get(name, within(CALL)) {
+    let owner = |name: &ContainerName| match driver.brief(name, within(CALL)) {
         Ok(state) => Ok(Some(state.owner)),
         Err(Error::NotFound(_)) => Ok(None),
         Err(error) => Err(error),
