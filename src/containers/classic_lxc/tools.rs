@@ -2,14 +2,16 @@
 //! Arguments are names and paths only, since everybody on the host can read them.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::containers::{Away, Error, Runtime, Until};
@@ -20,6 +22,8 @@ const FOLDERS: [&str; 6] = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "
 const MAX_OUTPUT: usize = 1024 * 1024 + 1;
 /// How long the output may stay open after the tool has ended: a daemon that it started may hold it open.
 const AFTER_EXIT: Duration = Duration::from_millis(200);
+/// The shortest pause between two looks at a tool.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
 
 /// The exit status and the output of a tool.
 #[derive(Debug)]
@@ -82,16 +86,24 @@ pub(super) fn run<'a, A: AsRef<OsStr>>(
         .process_group(0)
         .spawn()
         .map_err(|error| Error::io(tool, &error))?;
-    let stdout = child.stdout.take().map(drain);
-    let stderr = child.stderr.take().map(drain);
-    let status = wait(&mut child, until.into())?;
-    Ok(ToolOutput { status, stdout: collected(stdout), stderr: collected(stderr) })
+    let streams = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)].map(ToolStream::of);
+    let [Ok(stdout), Ok(stderr)] = streams else {
+        kill_and_reap(&mut child);
+        return Err(Error::failed(format!("{tool}: its output cannot be read")));
+    };
+    let mut streams = [stdout, stderr];
+    let status = wait(&mut child, &mut streams, until.into())?;
+    read_rest(&mut streams);
+    let [stdout, stderr] = streams.map(ToolStream::text);
+    Ok(ToolOutput { status, stdout, stderr })
 }
 
-fn wait(child: &mut Child, until: Until<'_>) -> Result<ExitStatus, Error> {
+/// Waits for the end of a tool and reads its streams meanwhile, so that a full pipe never blocks it.
+fn wait(child: &mut Child, streams: &mut [ToolStream; 2], until: Until<'_>) -> Result<ExitStatus, Error> {
     let mut look_at = Instant::now();
-    let mut pause = Duration::from_millis(1);
+    let mut pause = FIRST_PAUSE;
     loop {
+        let came = read_all(streams);
         if let Some(status) = child.try_wait().map_err(|error| Error::io("waiting for a tool", &error))? {
             return Ok(status);
         }
@@ -108,6 +120,10 @@ fn wait(child: &mut Child, until: Until<'_>) -> Result<ExitStatus, Error> {
                 return Err(Error::Cancelled);
             }
         }
+        if came {
+            pause = FIRST_PAUSE;
+            continue;
+        }
         thread::sleep(pause.min(left));
         pause = (pause * 2).min(Duration::from_millis(25));
     }
@@ -122,25 +138,59 @@ fn kill_and_reap(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Reads a pipe to its end in a thread, so that a full pipe never blocks the tool.
-fn drain(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        let mut kept = Vec::new();
-        let mut chunk = [0; 8192];
-        while let Ok(count @ 1..) = pipe.read(&mut chunk) {
-            let room = MAX_OUTPUT.saturating_sub(kept.len());
-            kept.extend_from_slice(&chunk[..count.min(room)]);
-        }
-        // The caller no longer waits if a daemon held the pipe open for too long.
-        let _ = sender.send(kept);
-    });
-    receiver
+/// One output stream of a tool, and what has come from it.
+struct ToolStream {
+    /// The daemon's end; `None` once the other end is closed.
+    pipe: Option<File>,
+    kept: Vec<u8>,
 }
 
-fn collected(output: Option<Receiver<Vec<u8>>>) -> String {
-    let bytes = output.and_then(|output| output.recv_timeout(AFTER_EXIT).ok()).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
+impl ToolStream {
+    /// A stream whose reads never wait.
+    fn of(pipe: Option<OwnedFd>) -> io::Result<Self> {
+        if let Some(pipe) = &pipe {
+            fcntl_setfl(pipe, fcntl_getfl(pipe)? | OFlags::NONBLOCK)?;
+        }
+        Ok(Self { pipe: pipe.map(File::from), kept: Vec::new() })
+    }
+
+    /// Reads what is there; true if something was.
+    fn read(&mut self) -> bool {
+        let Some(pipe) = &mut self.pipe else { return false };
+        let mut chunk = [0; 8192];
+        match pipe.read(&mut chunk) {
+            Ok(count @ 1..) => {
+                let room = MAX_OUTPUT.saturating_sub(self.kept.len());
+                self.kept.extend_from_slice(&chunk[..count.min(room)]);
+                true
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => false,
+            _ => {
+                self.pipe = None;
+                false
+            }
+        }
+    }
+
+    fn text(self) -> String {
+        String::from_utf8_lossy(&self.kept).into_owned()
+    }
+}
+
+/// Reads both streams once; true if something came.
+fn read_all([stdout, stderr]: &mut [ToolStream; 2]) -> bool {
+    let came = stdout.read();
+    stderr.read() || came
+}
+
+/// Reads what a tool that has ended left in its streams. What it started may hold them open, and write without end.
+fn read_rest(streams: &mut [ToolStream; 2]) {
+    let end = Instant::now() + AFTER_EXIT;
+    while streams.iter().any(|stream| stream.pipe.is_some()) && Instant::now() < end {
+        if !read_all(streams) {
+            thread::sleep(FIRST_PAUSE);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -179,6 +229,21 @@ mod tests {
         let began = Instant::now();
         let output = run("sh", &["-c", "setsid sleep 3 & exit 0"], soon(10_000)).unwrap();
         assert!(output.status.success() && began.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn nobody_reads_for_a_daemon_after_the_call() {
+        let file = std::env::temp_dir().join(format!("taosd-tools-{}", std::process::id()));
+        let script = format!("setsid sh -c 'sleep 0.8; echo x && : >{}' & exit 0", file.display());
+        run("sh", &["-c", &script], soon(10_000)).unwrap();
+        thread::sleep(Duration::from_secs(2));
+        assert!(!file.exists(), "its write finds the pipe closed");
+    }
+
+    #[test]
+    fn a_long_output_comes_whole() {
+        let output = run("sh", &["-c", "yes x | head -c 900000; echo end"], soon(10_000)).unwrap();
+        assert!(output.stdout.len() == 900_004 && output.stdout.ends_with("x\nend\n"), "{}", output.stdout.len());
     }
 
     #[test]
