@@ -89,6 +89,9 @@ pub enum Error {
     /// The deadline passed before the call was done.
     #[error("the container runtime {0} did not finish before the deadline")]
     Deadline(Runtime),
+    /// The container's journal was not read in time, or an earlier reading of it has not ended.
+    #[error("the container's journal was not read in time")]
+    JournalHangs,
     /// The caller cancelled the call. Read the state again to see what was done.
     #[error("the call was called off")]
     Cancelled,
@@ -107,7 +110,8 @@ pub enum Error {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         use Error::{
-            AlreadyExists, Cancelled, Deadline, Failed, InvalidResponse, NoImage, NotFound, Refused, RuntimeUnavailable,
+            AlreadyExists, Cancelled, Deadline, Failed, InvalidResponse, JournalHangs, NoImage, NotFound, Refused,
+            RuntimeUnavailable,
         };
         let cause = Some(error.to_string());
         let (code, detail) = match &error {
@@ -122,6 +126,7 @@ impl From<Error> for ApiError {
                 return Self { cause, ..Self::new(codes::UNKNOWN_IMAGE).detail(detail).with("known", known.clone()) };
             }
             Deadline(_) => (codes::CONTAINER_FAILED, "The container runtime did not answer in time."),
+            JournalHangs => (codes::CONTAINER_FAILED, "The container's own journalctl did not end in time."),
             Cancelled => (codes::CANCELLED, codes::CANCELLED.about),
             NotFound(_) => (codes::CONTAINER_FAILED, "The container runtime says that the container is gone."),
             AlreadyExists(_) => (codes::CONTAINER_FAILED, "A container of that name exists already."),

@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use super::until::half;
 use super::{ContainerName, Driver, Error, LogLimits, Logs};
 
 /// The source of a container's log.
@@ -38,8 +39,8 @@ impl LogSource {
 }
 
 /// Reads the end of a log and says which source it is from. With no `wish` it is the journal if there is one, else the
-/// console: if systemd runs, a console has little more than the start. `None` if the wish is a journal and there is
-/// none.
+/// console: if systemd runs, a console has little more than the start. The console also stands in for a journal that
+/// cannot be read, for which it keeps half of the time. `None` if the wish is a journal and there is none.
 ///
 /// # Errors
 /// Any [`Error`] of the driver.
@@ -50,15 +51,24 @@ pub fn read_log(
     limits: LogLimits,
     deadline: Instant,
 ) -> Result<Option<(LogSource, Logs)>, Error> {
-    if wish != Some(LogSource::Console)
-        && let Some(logs) = driver.journal(name, limits, deadline)?
-    {
-        return Ok(Some((LogSource::Journal, logs)));
+    let console = || Ok(Some((LogSource::Console, driver.logs(name, limits, deadline)?)));
+    let journal = |deadline| match driver.journal(name, limits, deadline) {
+        Err(Error::Deadline(_)) => Err(Error::JournalHangs),
+        other => Ok(other?.map(|logs| (LogSource::Journal, logs))),
+    };
+    match wish {
+        Some(LogSource::Console) => console(),
+        Some(LogSource::Journal) => journal(deadline),
+        None => match journal(half(deadline)) {
+            Ok(Some(read)) => Ok(Some(read)),
+            Ok(None) => console(),
+            Err(error @ (Error::JournalHangs | Error::Refused(_) | Error::Failed(_) | Error::InvalidResponse(_))) => {
+                log::debug!("the console of {name} is read instead of its journal: {error}");
+                console()
+            }
+            Err(error) => Err(error),
+        },
     }
-    if wish == Some(LogSource::Journal) {
-        return Ok(None);
-    }
-    Ok(Some((LogSource::Console, driver.logs(name, limits, deadline)?)))
 }
 
 /// The folder that exists if systemd has booted the system (`sd_booted(3)`).

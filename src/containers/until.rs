@@ -39,3 +39,8 @@ impl fmt::Debug for Until<'_> {
         f.debug_struct("Until").field("deadline", &self.deadline).finish_non_exhaustive()
     }
 }
+
+/// The moment when half of the time is over: the other half is for a simpler request.
+pub(super) fn half(deadline: Instant) -> Instant {
+    deadline - deadline.saturating_duration_since(Instant::now()) / 2
+}

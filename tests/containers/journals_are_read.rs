@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Host;
 use crate::stream::Stream;
-use crate::support::text;
+use crate::support::{Reply, text};
 use crate::test_runtime::TestRuntime;
 
 on_both! { a_journal_is_the_log_where_systemd_runs_and_its_container_harms_nobody_by_it }
@@ -105,6 +105,12 @@ fn a_journal_is_the_log(host: &Host, name: &str, plain: &str) {
     drop(follower);
 }
 
+#[track_caller]
+fn is_told_why(reply: Reply) {
+    let told = reply.expect_error(502, "container_failed").json();
+    assert_eq!(told["detail"], "The container's own journalctl did not end in time.");
+}
+
 fn programs_inside_that_lie_hang_or_never_stop_harm_nobody(host: &Host, name: &str, other: &str) {
     let path = format!("/api/agents/{name}/logs");
     let instead = |script: &str| {
@@ -122,30 +128,33 @@ fn programs_inside_that_lie_hang_or_never_stop_harm_nobody(host: &Host, name: &s
     let secret = host.daemon.data.join("operator.token");
     run(host, name, &format!("rm -f /run/taosd-journal; ln -s {} /run/taosd-journal", secret.display()));
     instead("echo from-inside");
-    let reply = host.daemon.operator().get(&path);
+    let reply = host.daemon.operator().get(&format!("{path}?source=journal"));
     assert!(reply.status == 502 || text(&reply.json(), "logs").contains("from-inside"), "{}", reply.text());
     assert_eq!(std::fs::read_to_string(&secret).unwrap().trim(), host.daemon.token);
     run(host, name, "rm -f /run/taosd-journal");
 
     instead("exec sleep 600");
+    let wished = format!("{path}?source=journal");
     std::thread::scope(|scope| {
         let hangs = scope.spawn(|| {
             let began = Instant::now();
-            let reply = host.daemon.operator().get(&path);
+            let reply = host.daemon.operator().get(&wished);
             (reply, began.elapsed())
         });
         // Meanwhile other requests get replies, and operations continue.
         host.daemon.operator().get(&format!("/api/agents/{other}/logs")).expect(200);
         host.act(&format!("/api/agents/{other}/restart")).expect(200);
         let (reply, took) = hangs.join().expect("a reply");
-        reply.expect_error(502, "container_failed");
+        is_told_why(reply);
         assert!((9..25).contains(&took.as_secs()), "{took:?}");
     });
+    let console = host.daemon.operator().get(&path).expect(200).json();
+    assert_eq!(console["source"], "console", "a journal that hangs does not hide the console");
     if host.test_runtime.is_classic() {
         assert_eq!(host.inside_count(name, "sleep 600"), 0, "it went with the call");
     } else {
         let began = Instant::now();
-        host.daemon.operator().get(&path).expect_error(502, "container_failed");
+        is_told_why(host.daemon.operator().get(&wished));
         assert!(began.elapsed() < Duration::from_secs(9), "no second command is begun while the first hangs");
         assert_eq!(host.inside_count(name, "sleep 600"), 1);
         run(host, name, "kill $(pgrep -f '[s]leep 600')");

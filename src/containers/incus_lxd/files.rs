@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::IncusLxd;
 use super::rest::RestError;
-use super::{IncusLxd, half};
 use crate::client::http::{ClientRequest, Response};
+use crate::containers::until::half;
 use crate::containers::{ContainerName, ContainerPath, Error, FileSpec, MAX_FILE};
 
 const BINARY: &str = "application/octet-stream";

@@ -45,7 +45,7 @@ impl IncusLxd {
             && !self.rest.has_ended(&operation, deadline)?
         {
             self.unended.put(name, operation);
-            return Err(Error::refused("an earlier reading of its journal has not ended"));
+            return Err(Error::JournalHangs);
         }
         let ended = self.run_inside(name, &journal::command(limits, Some(PLACE)), deadline)?;
         match ended["metadata"]["return"].as_i64() {

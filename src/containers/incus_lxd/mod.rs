@@ -23,6 +23,7 @@ use self::make::{PROXY, proxy_device};
 use self::rest::{Rest, RestError, RuntimeReply, parse};
 use self::wire::{ENVIRONMENT, Instance};
 use super::node::{Capacity, NodeOptions};
+use super::until::half;
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
     FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName, Status, Until, locks::Locks, text,
@@ -176,11 +177,6 @@ impl IncusLxd {
         }
         Err(Error::failed("others keep changing the container"))
     }
-}
-
-/// The moment when half of the time is over: the other half is for a simpler request.
-fn half(deadline: Instant) -> Instant {
-    deadline - deadline.saturating_duration_since(Instant::now()) / 2
 }
 
 fn url(name: &ContainerName) -> String {

@@ -194,7 +194,7 @@ impl LogRead {
             Ok(Err(Error::NotFound(_))) => return self.tell(jobs, streams, followers, LogPlace::end),
             // The next read may succeed; meanwhile the followers get nothing.
             Ok(Err(error)) => {
-                if matches!(error, Error::Deadline(_)) {
+                if matches!(error, Error::Deadline(_) | Error::JournalHangs) {
                     self.shared.lock().resting.insert(self.log.clone(), Instant::now() + REST);
                 }
                 return log::debug!("the log of {container} could not be read: {error}");
