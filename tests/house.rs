@@ -284,7 +284,6 @@ const CIRCLES: &[&[&str]] = &[
     &[
         "containers::incus_lxd",
         "containers::incus_lxd::console",
-        "containers::incus_lxd::files",
         "containers::incus_lxd::journal",
         "containers::incus_lxd::make",
     ],

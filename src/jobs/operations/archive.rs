@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::delivery::Terms;
 use super::deploy::remove;
-use super::progress::{OperationResult, agent_of, asker, step};
+use super::progress::{agent_of, asker, step};
 use super::{delivery, lifecycle, mounts};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
-use crate::jobs::operations::{Jobs, OperationError, within};
+use crate::jobs::operations::{Jobs, OperationError, OperationResult, within};
 use crate::limits::PURGE_BATCH;
 use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::grants::{self, GrantRole, Grantee, On};

@@ -14,7 +14,7 @@ use crate::containers::{
     ContainerName, ContainerPath, ContainerPlace, Driver, EnvChange, EnvKey, EnvState, EnvValue, Error, FileSpec,
     INSIDE_ADDRESS, Status,
 };
-use crate::jobs::operations::{Jobs, OperationError, lifecycle, within};
+use crate::jobs::operations::{Jobs, OperationError, own, within};
 use crate::secret::{AgentToken, Issued, Kind, SecretHash};
 use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::audit;
@@ -228,7 +228,7 @@ fn target(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(Arc<dyn Driver>, Container
     let place = ContainerPlace::parse(agent.container_name.as_deref().unwrap_or(""));
     let place = place.map_err(|why| Error::Refused(why.to_string()))?;
     let driver = jobs.delivery_driver(place.node.as_ref())?;
-    lifecycle::own(driver.brief(&place.container, within(CALL)), &agent.id)?;
+    own::own(driver.brief(&place.container, within(CALL)), &agent.id)?;
     Ok((driver, place.container))
 }
 

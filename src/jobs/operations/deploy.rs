@@ -9,13 +9,13 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::delivery::Terms;
-use super::progress::{OperationResult, agent_of, asker, is_cancelled, step};
+use super::progress::{agent_of, asker, is_cancelled, step};
 use super::{delivery, lifecycle, mounts};
 use crate::containers::{
     ContainerName, ContainerPath, ContainerPlace, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount,
     Status, Until,
 };
-use crate::jobs::operations::{Jobs, OperationError, within};
+use crate::jobs::operations::{Jobs, OperationError, OperationResult, within};
 use crate::store;
 use crate::store::agents::{self, Agent, AgentStatus, Delivery};
 use crate::store::credentials;

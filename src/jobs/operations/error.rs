@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::containers::{self, Away, Runtime};
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
@@ -9,6 +11,9 @@ use crate::store::StoreError;
 
 /// Seconds after which a client may ask again.
 const RETRY: u64 = 10;
+
+/// The result of an operation that was carried out, or why it failed.
+pub type OperationResult = Result<Value, OperationError>;
 
 /// Why an operation failed, or a step that a request shares with operations.
 #[derive(Debug, Clone)]

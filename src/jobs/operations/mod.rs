@@ -12,6 +12,7 @@ mod jobs;
 pub(crate) mod lifecycle;
 pub(crate) mod mounts;
 pub mod nodes;
+mod own;
 pub mod progress;
 pub mod runner;
 mod settles;
@@ -19,6 +20,6 @@ pub(crate) mod sleep;
 pub mod sockets;
 mod unwritten;
 
-pub use error::OperationError;
+pub use error::{OperationError, OperationResult};
 pub(crate) use jobs::within;
 pub use jobs::{JobSettings, Jobs, Runtimes};

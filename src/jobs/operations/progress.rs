@@ -9,14 +9,11 @@ use super::deploy::Env;
 use super::lifecycle::LifecycleAction;
 use super::{archive, deploy, freeze, lifecycle, sleep};
 use crate::jobs::operations::backups;
-use crate::jobs::operations::{Jobs, OperationError};
+use crate::jobs::operations::{Jobs, OperationError, OperationResult};
 use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
 use crate::store::{self, StillWanted, audit};
 use crate::time::Micros;
-
-/// The result of an operation that was carried out, or why it failed.
-pub type OperationResult = Result<Value, OperationError>;
 
 /// The audit action for a kind of operation.
 pub fn action(kind: OperationKind) -> &'static str {

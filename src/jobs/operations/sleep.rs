@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::lifecycle::{open_way, own_container};
-use super::progress::{OperationResult, agent_of, step};
-use super::{Jobs, OperationError, inbox, mounts, within};
+use super::progress::{agent_of, step};
+use super::{Jobs, OperationError, OperationResult, inbox, mounts, within};
 use crate::containers::{ContainerName, Driver, Error, Status};
 use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery, Wake};
 use crate::store::operations::Operation;

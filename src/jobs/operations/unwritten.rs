@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use super::progress::OperationResult;
+use super::error::OperationResult;
 use crate::store::operations::Operation;
 use crate::threads::lock;
 

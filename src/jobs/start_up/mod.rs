@@ -14,8 +14,8 @@ use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use super::operations::delivery::{self, Asker, Terms, UNKNOWN_RUN};
-use super::operations::progress::{self, OperationResult};
-use super::operations::{Jobs, OperationError, within};
+use super::operations::progress;
+use super::operations::{Jobs, OperationError, OperationResult, within};
 use super::operations::{archive, deploy, freeze, lifecycle, mounts};
 use crate::containers::{ContainerName, ContainerPlace, ContainerState, Detail, Driver, Error, Runtime, Status};
 use crate::http::edge;

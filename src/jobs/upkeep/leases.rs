@@ -193,19 +193,19 @@ fn serve(shared: &Monitor<LeaseState>, notifier: &Notifier, ended: &dyn Fn(&Ende
 
 /// What became of leases that were due.
 #[derive(Default)]
-struct Done {
+struct DueLeases {
     ended: Vec<EndedLease>,
     /// The leases that their tasks have instead: they were given in the meantime.
     held: Vec<Lease>,
 }
 
 /// Ends leases in one transaction, and notifies the people whose tasks are blocked by that.
-fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Done> {
-    let told: Arc<Mutex<Done>> = Arc::default();
+fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<DueLeases> {
+    let told: Arc<Mutex<DueLeases>> = Arc::default();
     let telling = Arc::clone(&told);
     notifier.tell(move |conn| {
         let mut notices = Vec::new();
-        let mut done = Done::default();
+        let mut done = DueLeases::default();
         for lease in &leases {
             let Some(task) = tasks::end_lease(conn, lease, Micros::now())? else {
                 done.held.extend(tasks::lease_of(conn, &lease.task_id)?);

@@ -6,8 +6,7 @@ use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::change::between;
-use super::fields::SPACE;
-use super::send::bad;
+use super::fields::{SPACE, bad};
 use super::show::visible;
 use crate::access::{self, SpaceRole, resolve_space};
 use crate::api::engine::app::App;

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::fields::{CONTENT, PINNED};
-use super::send::{SendTools, bad, begin_receipts, mentioned_in};
+use super::fields::{CONTENT, PINNED, bad};
+use super::send::{SendTools, begin_receipts, mentioned_in};
 use super::show::{mentioned, owns_space, require, show, visible};
 use crate::access::SpaceRole;
 use crate::api::ax::allowance;

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::send::bad;
+use super::fields::bad;
 use crate::access::Caller;
 use crate::api::engine::call::Tx;
 use crate::rest::error::ApiError;

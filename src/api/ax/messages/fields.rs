@@ -5,7 +5,13 @@ use crate::limits::{
     CHANNEL_CHARS, CLIENT_ID_CHARS, MARKED_MESSAGES, MESSAGE_QUERY_CHARS, MESSAGE_TYPE_CHARS, MESSAGE_WAIT, PAGE_MAX,
     REACTION_CHARS, REPLY_SECONDS, TEXT_BYTES,
 };
+use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::{Field, Type};
+
+/// Returns the refusal of a field.
+pub(super) fn bad(field: &str, problem: impl Into<String>) -> ApiError {
+    ApiError::field(field, problem).in_dialect(Dialect::Ax)
+}
 
 pub(super) const PINNED: Field = Field::flag("pinned", "True if retention does not delete the message.").required();
 pub(super) const METADATA: Field = Field::of("metadata", Type::AnyObject, "Free data from the author.").required();

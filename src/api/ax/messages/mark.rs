@@ -3,8 +3,8 @@
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::fields::{EMOJI, MESSAGE_IDS, SPACE};
-use super::send::{SendTools, bad};
+use super::fields::{EMOJI, MESSAGE_IDS, SPACE, bad};
+use super::send::SendTools;
 use super::show::{require, visible};
 use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;

@@ -163,7 +163,7 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
         }
         let after_seq = after.map(|message| message.seq).or(query.integer(&AFTER_SEQ));
         let span = match (after_seq, query.integer(&BEFORE_SEQ)) {
-            (Some(_), Some(_)) => return Err(super::send::bad("before_seq", "cannot stand beside after_seq")),
+            (Some(_), Some(_)) => return Err(super::fields::bad("before_seq", "cannot stand beside after_seq")),
             (Some(seq), None) => MessageSpan::After(seq),
             (None, Some(seq)) => MessageSpan::Before(seq),
             // Without a position, a caller waits for later messages, or for unread ones.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::channel;
-use super::fields::{CHANNEL, CLIENT_ID, CONTENT, EXPECTS_REPLY_BY, MESSAGE_TYPE, METADATA, PARENT_ID, SPACE};
+use super::fields::{CHANNEL, CLIENT_ID, CONTENT, EXPECTS_REPLY_BY, MESSAGE_TYPE, METADATA, PARENT_ID, SPACE, bad};
 use super::mentions;
 use super::show::{self, mentioned, parts, show, visible};
 use crate::access::{SpaceRole, resolve_space};
@@ -23,7 +23,7 @@ use crate::limits::{
     ATTACHMENTS, CLIENT_ID_LIFE, MENTIONS, MESSAGE_METADATA_BYTES, REPLY_SECONDS, TEXT_BYTES, THREAD_MESSAGES,
 };
 use crate::rest::codes;
-use crate::rest::error::{ApiError, Dialect};
+use crate::rest::error::ApiError;
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
@@ -36,11 +36,6 @@ use crate::time::Micros;
 
 /// The channel of a message that names none.
 const MAIN: &str = "main";
-
-/// Returns the refusal of a field.
-pub(super) fn bad(field: &str, problem: impl Into<String>) -> ApiError {
-    ApiError::field(field, problem).in_dialect(Dialect::Ax)
-}
 
 /// The parts of the application that sending needs beside its transaction.
 #[derive(Clone)]

@@ -8,9 +8,8 @@ use hyper::header::HeaderName;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::fields::{AFTER_SEQ, SPACE};
+use super::fields::{AFTER_SEQ, SPACE, bad};
 use super::read::note;
-use super::send::bad;
 use super::show::{mentioned, show};
 use crate::access::{self, Action, Caller, SpaceRole, resolve_space};
 use crate::api::engine::app::App;
