@@ -137,7 +137,7 @@ pub fn count(conn: &Connection, agent_id: &str) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT)?.query_row([agent_id], |row| row.get(0))?)
 }
 
-/// Returns the number of an agent's deployments that it registered by itself, including deleted ones.
+/// Returns the number of an agent's deployments that it registered last itself, including deleted ones.
 ///
 /// # Errors
 /// Any `StoreError`.

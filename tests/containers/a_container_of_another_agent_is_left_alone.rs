@@ -37,11 +37,27 @@ fn it_gets_no_token() {
     is_untouched(&shop);
     // At its start the daemon delivers what is missing.
     shop.daemon.kill();
+    let looks = "GET /1.0/instances/taos-agent-alice";
+    let before = shop.count(looks);
     shop.daemon.spawn();
+    wait_until("the start has looked at the agent", || shop.count(looks) > before);
+    // The next look of the reconciler comes seconds later: by then a delivery would have begun.
     shop.wait_for_request("GET /1.0/instances?");
-    wait_until("the start has looked at each agent", || {
-        shop.daemon.operator().get("/api/operations?status=running").expect(200).json() == json!([])
-    });
+    shop.wait_for_request("GET /1.0/instances?");
+    is_untouched(&shop);
+}
+
+#[test]
+fn a_restore_leaves_it_alone() {
+    let shop = shop();
+    let id = shop.daemon.record("alice")["id"].as_str().expect("an id").to_owned();
+    shop.act("DELETE", "/api/agents/alice").expect(200);
+    // As an archiving leaves it that failed after its record was archived.
+    shop.daemon.execute(
+        "UPDATE agents SET container_name = ?1, container_runtime = 'incus' WHERE id = ?2",
+        [CONTAINER, id.as_str()],
+    );
+    shop.act("POST", &format!("/api/agents/archived/{id}/restore")).expect_error(502, "container_failed");
     is_untouched(&shop);
 }
 

@@ -49,3 +49,27 @@ fn a_deployment_is_interrupted_and_a_deletion_is_finished() {
     let archived = "SELECT count(*) FROM operations WHERE kind = 'archive' AND status = 'succeeded'";
     wait_until("the deletion is finished", || shop.daemon.number(archived, []) == 1);
 }
+
+#[test]
+fn a_purge_that_waits_for_the_runtime_is_not_cancelled_and_done_all_the_same() {
+    let mut shop = Pretend::start();
+    let id = shop.agent("old", "Running");
+    shop.act("DELETE", "/api/agents/old").expect(200);
+    shop.daemon.kill();
+    let purge = "01234567-89ab-7def-8123-456789abcdef";
+    shop.daemon.execute(
+        "INSERT INTO operations (id, kind, status, agent_id, agent_name, payload, actor, request_id, created_at)
+            VALUES (?1, 'purge', 'queued', ?2, 'old', '{}', 'user:operator', 'r', 1)",
+        [purge, &id],
+    );
+    shop.plug(false);
+    shop.daemon.spawn();
+    let operator = shop.daemon.operator();
+    let status = || text(&operator.get(&format!("/api/operations/{purge}")).expect(200).json(), "status");
+    wait_until("it has begun", || status() == "running");
+    operator.post(&format!("/api/operations/{purge}/cancel"), json!({})).expect_error(409, "not_cancellable");
+    shop.plug(true);
+    std::thread::sleep(Duration::from_secs(10));
+    wait_until("it is done", || status() == "succeeded");
+    assert!(shop.state().containers.is_empty());
+}

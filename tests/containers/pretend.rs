@@ -79,15 +79,16 @@ impl Pretend {
         self.state().containers[container].0.clone()
     }
 
-    /// Waits until a further request whose line contains this text has come.
-    pub fn wait_for_request(&self, text: &str) {
-        let before = self.requests(text);
-        wait_until("a request comes", || self.requests(text) > before);
+    /// The number of requests so far whose line contains this text.
+    pub fn count(&self, text: &str) -> usize {
+        let is_one = |head: &&String| head.lines().next().is_some_and(|line| line.contains(text));
+        self.fake.requests().iter().filter(is_one).count()
     }
 
-    /// The number of requests until now whose line contains this text.
-    pub fn requests(&self, text: &str) -> usize {
-        self.fake.requests().iter().filter(|head| head.lines().next().is_some_and(|line| line.contains(text))).count()
+    /// Waits until a further request whose line contains this text has come.
+    pub fn wait_for_request(&self, text: &str) {
+        let before = self.count(text);
+        wait_until("a request comes", || self.count(text) > before);
     }
 
     /// Creates an agent whose container is in this state. Returns the agent's id.

@@ -15,6 +15,7 @@ use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::secret::RefreshToken;
+use crate::store::credentials::CredentialState;
 use crate::store::{self, oauth_grants};
 use crate::time::Micros;
 
@@ -44,11 +45,17 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/revoke", revoke)
 fn revoke(app: &App, input: Input) -> Handled {
     issuer(app, &input)?;
     let form = posted(&input)?;
-    // This counts the peer. Whoever uses up the rate of the account must not keep a stolen grant alive.
-    app.gate.throttle_public(&input.head)?;
     let done = Reply::empty(StatusCode::OK);
-    let Some(id) = grant(app, &form)? else { return Ok(done.into()) };
-    let found = app.store.lookup(|conn| oauth_grants::by_id(conn, &id))?;
+    let found = match grant(app, &form)? {
+        Some(id) => app.store.lookup(|conn| oauth_grants::by_id(conn, &id))?.map(|grant| (id, grant)),
+        None => None,
+    };
+    // The end of a grant in force counts nowhere: it happens once, and nobody may keep a stolen grant alive by using up
+    // the rate of its account or of its peer.
+    let Some((id, grant)) = found.filter(|(_, grant)| grant.state == CredentialState::Active) else {
+        app.gate.throttle_public(&input.head)?;
+        return Ok(done.into());
+    };
     let shown = client_auth::shown(&input, &form)?;
     if let Some(shown) = &shown
         && let Some(known) = client::find(app, &shown.id)?
@@ -57,7 +64,8 @@ fn revoke(app: &App, input: Input) -> Handled {
     }
     let client = shown.map(|shown| client::hash(&shown.id));
     let own = |hash: &[u8]| client.is_none_or(|client| client.as_bytes() == hash);
-    if !found.is_none_or(|grant| own(&grant.client_hash)) {
+    if !own(&grant.client_hash) {
+        app.gate.throttle_public(&input.head)?;
         return Err(codes::UNAUTHORIZED_CLIENT.into());
     }
     end(app, &input, id, "oauth.grant.revoke", done)

@@ -229,10 +229,24 @@ pub fn json(reply: &Response) -> Result<Value, Failure> {
     serde_json::from_slice(&reply.body).map_err(|_| Failure::Unexpected("The answer is not JSON.".to_owned()))
 }
 
-/// True if a request that the daemon has perhaps carried out may be sent again. A second short-lived token harms
-/// nobody, since nobody has the first.
+/// The routes of other methods whose work has the same result once and twice. A second short-lived token harms nobody,
+/// since nobody has the first.
+const SAME_TWICE: &[&str] = &[
+    EXCHANGE,
+    "agents_freeze",
+    "agents_pause",
+    "agents_resume",
+    "agents_thaw",
+    "freeze_all",
+    "messages_search",
+    "thaw_all",
+];
+
+/// True if a request that the daemon has perhaps carried out may be sent again.
 fn may_be_done_twice(route: &ApiRoute) -> bool {
-    matches!(route.method.as_str(), "GET" | "PUT" | "DELETE") || route.repeat == Repeat::Key || route.id == EXCHANGE
+    matches!(route.method.as_str(), "GET" | "PUT" | "DELETE" | "PATCH")
+        || route.repeat == Repeat::Key
+        || SAME_TWICE.contains(&route.id)
 }
 
 fn longer(pause: Duration, reply: &Response) -> Duration {

@@ -176,8 +176,11 @@ fn remove_command(name: &'static str) -> Command {
 
 fn remove(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let name = node_name(matches)?;
-    let file = SettingsFile::read(given(matches, "file").unwrap_or(PLACE))?;
-    let text = edit::without_table(file.text(), TABLE, name.as_str()).map_err(|why| cannot(&file, &why))?;
+    let place = given(matches, "file").unwrap_or(PLACE);
+    let without =
+        |file: &SettingsFile| edit::without_table(file.text(), TABLE, name.as_str()).map_err(|why| cannot(file, &why));
+    // Refuses before it asks. Nobody else has to wait for the answer.
+    without(&SettingsFile::read(place)?)?;
     if !matches.get_flag("yes") {
         let session = context.session()?;
         let rows = session.send_for_json(path::route("nodes_list"), "/api/nodes", None)?;
@@ -187,7 +190,8 @@ fn remove(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
             ask::confirm(&format!("{there} containers of agents are on {name} and will be out of reach. Go on?"))?;
         }
     }
-    file.replace(&text)?;
+    let file = SettingsFile::read(place)?;
+    file.replace(&without(&file)?)?;
     let mut done = format!("{}: removed [{TABLE}.{name}]", file.path().display());
     let _ = write!(done, "\n{name} trusts this box until you take that back there: incus config trust list");
     Ok(Output::text(done).with_note("next: systemctl reload taosd"))

@@ -64,13 +64,13 @@ struct MintOptions<'a> {
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let wanted = wanted(matches)?;
     let session = context.user_session()?;
+    if let Some(profile) = wanted.profile {
+        profile::check_server(&Context::home()?, profile, &session.connection.server)?;
+    }
     let (agent, created) = find_or_make(&session, wanted.agent, matches.get_flag("create"))?;
     let (name, id) = (text(&agent, "name")?, text(&agent, "id")?);
     if !is_name(name) {
         return Err(Failure::Unexpected("The answer names an agent that cannot be a file's name.".to_owned()));
-    }
-    if let Some(profile) = wanted.profile {
-        profile::check_server(&Context::home()?, profile, &session.connection.server)?;
     }
     if let Some(folder) = &wanted.folder {
         // These tests run before there is a secret to lose.

@@ -342,13 +342,15 @@ impl ChannelDispatcher {
         let waiting = store.read(channels::waiting)?;
         self.resting.retain(|id, _| waiting.iter().any(|channel| channel.id == *id));
         self.unnoted.retain(|id, _| waiting.iter().any(|channel| channel.id == *id));
+        // One time for all: a pause that ends in between must not be taken for both over and going on.
+        let now = Instant::now();
         for channel in waiting {
-            if self.busy.contains_key(&channel.id) || self.is_resting(&channel.id) {
+            if self.busy.contains_key(&channel.id) || self.is_resting(&channel.id, now) {
                 continue;
             }
             if let Some(ended) = self.unnoted.remove(&channel.id) {
                 self.settle(store, ended);
-                if self.is_resting(&channel.id) {
+                if self.is_resting(&channel.id, now) {
                     continue;
                 }
             }
@@ -365,13 +367,12 @@ impl ChannelDispatcher {
                 self.begin(channel, record);
             }
         }
-        let now = Instant::now();
         let next = self.resting.iter().filter(|(id, (at, _))| *at > now && !self.busy.contains_key(*id));
-        Ok(next.map(|(_, (at, _))| at.saturating_duration_since(now)).min().unwrap_or(REST))
+        Ok(next.map(|(_, (at, _))| at.saturating_duration_since(Instant::now())).min().unwrap_or(REST))
     }
 
-    fn is_resting(&self, id: &str) -> bool {
-        self.resting.get(id).is_some_and(|(at, _)| *at > Instant::now())
+    fn is_resting(&self, id: &str, now: Instant) -> bool {
+        self.resting.get(id).is_some_and(|(at, _)| *at > now)
     }
 
     fn forget(&mut self, id: &str) {
@@ -448,12 +449,15 @@ impl ChannelDispatcher {
     }
 }
 
-/// Writes how an attempt ended. False if the channel was changed since: the attempt says nothing about it as it is now.
+/// Writes how an attempt ended. False if the channel was changed since: the attempt says nothing about it as it is now,
+/// unless the same receiver has taken the notification.
 fn note(store: &Store, ended: &Ended) -> store::Result<bool> {
-    let (id, updated_at) = (ended.channel.id.clone(), ended.channel.updated_at);
+    let (id, was) = (ended.channel.id.clone(), ended.channel.clone());
     let (notification, attempt, now) = (ended.notification_id.clone(), ended.attempt.clone(), Micros::now());
     store.write(move |conn| {
-        if channels::by_id(conn, &id)?.is_none_or(|channel| channel.updated_at != updated_at) {
+        let Some(is) = channels::by_id(conn, &id)? else { return Ok(false) };
+        let taken = matches!(attempt, Attempt::Taken) && (&is.url, &is.secret) == (&was.url, &was.secret);
+        if is.updated_at != was.updated_at && !taken {
             return Ok(false);
         }
         match attempt {

@@ -237,6 +237,7 @@ pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let (slug, to) = wanted_name(op)?;
     step(jobs, op, "renaming the container", 10)?;
     let found = find(jobs, driver.as_ref(), &agent, &from)?;
+    lifecycle::own(driver.brief(&found, within(CALL)), &agent.id)?;
     // It may run still, with a token that is dead, if the agent was archived without it.
     driver.stop(&found, GRACE, true, within(CALL))?;
     rename(driver.as_ref(), &found, &to, &agent)?;
@@ -402,7 +403,10 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     }
     if op.status == OperationStatus::Running && agent.status == AgentStatus::Running {
         let before = if agent.paused || agent.asleep_at.is_some() { Status::Frozen } else { Status::Running };
-        go_back(jobs, &agent, driver.as_ref(), &lifecycle::container(&agent)?, before)?;
+        let name = lifecycle::container(&agent)?;
+        if is_there(driver.as_ref(), &name, &agent)? {
+            go_back(jobs, &agent, driver.as_ref(), &name, before)?;
+        }
     }
     Err(OperationError::Interrupted)
 }

@@ -20,7 +20,6 @@ use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::audit;
 use crate::store::credentials::{self, CredentialState, Maker, NewCredential};
 use crate::store::{self, StoreError};
-use crate::threads::lock;
 use crate::time::Micros;
 
 /// The file in which a running container finds its present token.
@@ -135,7 +134,7 @@ where
         Undelivered::No(error) => (error, true),
         // The pending row stays, and the reconciler looks again; the token in it cannot be used.
         Undelivered::Unknown(error) => {
-            lock(&jobs.undelivered).insert(prepared.agent.id.clone());
+            jobs.keep_undelivered(&prepared.agent.id);
             (error, false)
         }
     };
@@ -442,7 +441,7 @@ fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
         Err(Error::NotFound(_)) => None,
         Err(error) => {
             if error.is_no_answer() {
-                lock(&jobs.undelivered).insert(agent_id);
+                jobs.keep_undelivered(&agent_id);
             }
             return Err(error.into());
         }

@@ -175,6 +175,11 @@ impl Jobs {
         Arc::clone(&self.ends)
     }
 
+    /// Notes that an agent's container may have a token that was never activated.
+    pub(crate) fn keep_undelivered(&self, agent_id: &str) {
+        lock(&self.undelivered).insert(agent_id.to_owned());
+    }
+
     /// True once after a delivery to this agent whose outcome is unknown.
     pub(crate) fn take_undelivered(&self, agent_id: &str) -> bool {
         lock(&self.undelivered).remove(agent_id)

@@ -214,14 +214,17 @@ fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &OperationResult, 
     }
 }
 
-/// A deployment that ended before it began has nothing to undo, but its agent must not stay `deploying`.
+/// The agent of a deployment that ended must not stay `deploying`. One that never began has nothing to undo. If the agent
+/// of another one is `deploying` still, its rollback could not be written: it keeps its container's name, and the
+/// reconciler removes what is left.
 fn end_deploying(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
     let id = op.agent_id.as_deref().unwrap_or_default();
-    match agents::by_id(conn, id)? {
-        Some(live) if live.agent.status == AgentStatus::Deploying => {
-            agents::set_container(conn, id, None, AgentStatus::Failed, now)
-        }
-        _ => Ok(()),
+    let deploying = agents::by_id(conn, id)?.is_some_and(|live| live.agent.status == AgentStatus::Deploying);
+    let began = rows::by_id(conn, &op.id)?.is_some_and(|row| row.started_at.is_some());
+    match (deploying, began) {
+        (true, true) => agents::set_status(conn, id, AgentStatus::Failed, false, now).map(|_| ()),
+        (true, false) => agents::set_container(conn, id, None, AgentStatus::Failed, now),
+        (false, _) => Ok(()),
     }
 }
 

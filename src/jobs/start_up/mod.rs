@@ -129,6 +129,15 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>, tries: u32) {
 }
 
 fn end(jobs: &Arc<Jobs>, op: &Operation, tries: u32) {
+    match is_open(jobs, op) {
+        Ok(true) => {}
+        // Someone cancelled it while it waited for the runtime.
+        Ok(false) => return,
+        Err(error) => {
+            log::warn!("operation {} could not be continued yet: {error}", op.id);
+            return jobs.keep_cut([op.clone()]);
+        }
+    }
     let mut ended: OperationResult = Err(OperationError::Interrupted);
     for attempt in 1..=tries {
         ended = recover(jobs, op);
@@ -144,9 +153,31 @@ fn end(jobs: &Arc<Jobs>, op: &Operation, tries: u32) {
             progress::finish(jobs, op, Err(OperationError::Interrupted));
         }
         // Only the containers show how it ends.
-        Err(error) if error.is_away() && is_decided_by_container(op.kind) => jobs.keep_cut([op.clone()]),
+        Err(error) if is_decided_by_container(op.kind) && (error.is_away() || is_silent(jobs, op, &error)) => {
+            jobs.keep_cut([op.clone()]);
+        }
         ended => progress::finish(jobs, op, ended),
     }
+}
+
+/// True if an operation of the last run is still to be ended. If its work is about to be done, it counts as begun from now
+/// on, so that nobody cancels it meanwhile.
+fn is_open(jobs: &Jobs, op: &Operation) -> store::Result<bool> {
+    let (id, begins) = (op.id.clone(), is_decided_by_container(op.kind));
+    jobs.store.write(move |conn| {
+        if begins {
+            rows::begin(conn, &id, Micros::now())?;
+        }
+        Ok(rows::by_id(conn, &id)?.is_some_and(|row| !row.is_finished()))
+    })
+}
+
+/// True if the runtime took the call and now does not reply at all, as while it starts.
+fn is_silent(jobs: &Jobs, op: &Operation, error: &OperationError) -> bool {
+    let stored = |id: &String| jobs.store.lookup(|conn| agents::container_of(conn, id)).ok().flatten();
+    let place = op.agent_id.as_ref().and_then(stored);
+    error.has_unknown_effect()
+        && jobs.ask_runtime(place.as_deref().and_then(ContainerPlace::node_in).as_ref()).is_err_and(|why| why.is_away())
 }
 
 fn is_decided_by_container(kind: OperationKind) -> bool {
@@ -285,7 +316,8 @@ pub fn serve(jobs: &Arc<Jobs>, agents: Vec<(String, Option<ContainerName>)>) {
         let part = Arc::clone(&tally);
         // Under the agent's own key, a rotation that comes in meanwhile waits, and operations of the last run have
         // ended.
-        let queued = jobs.run(Some(&id.clone()), move |jobs| {
+        let agent_id = id.clone();
+        let queued = jobs.run(Some(&agent_id), move |jobs| {
             match found.map_or(Ok(()), |container| adopt(jobs, &id, &container)) {
                 Ok(()) => serve_agent(jobs, &id, &part),
                 Err(error) => {
@@ -296,6 +328,7 @@ pub fn serve(jobs: &Arc<Jobs>, agents: Vec<(String, Option<ContainerName>)>) {
         });
         if let Err(error) = queued {
             log::warn!("the start-up migration skipped an agent, the next start tries again: {error}");
+            keep_if_pending(jobs, &agent_id);
             tally.one_less(jobs);
         }
     }
@@ -308,7 +341,10 @@ fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &DeliveryTally) {
         // The remains of a failed deployment are removed, not served.
         Ok(Some(live)) if live.agent.container_name.is_some() && !deploy::is_left_over(jobs, &live.agent) => live.agent,
         Ok(_) => return,
-        Err(error) => return log::warn!("agent {agent_id} could not be read: {error}"),
+        Err(error) => {
+            keep_if_pending(jobs, agent_id);
+            return log::warn!("agent {agent_id} could not be read: {error}");
+        }
     };
     let result = match prepare_agent(jobs, &agent) {
         Ok(false) => return,
@@ -318,8 +354,16 @@ fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &DeliveryTally) {
     if let Err(error) = &result {
         let cause = error.cause().unwrap_or_else(|| "-".into());
         log::warn!("agent {}: {error} ({cause}); the next start tries again", agent.slug);
+        keep_if_pending(jobs, agent_id);
     }
     tally.add(&agent, &result);
+}
+
+/// Lets the reconciler serve an agent again whose container may have a token that was never activated.
+fn keep_if_pending(jobs: &Jobs, agent_id: &str) {
+    if !jobs.store.lookup(|conn| credentials::pending(conn, agent_id)).is_ok_and(|pending| pending.is_none()) {
+        jobs.keep_undelivered(agent_id);
+    }
 }
 
 /// The results of the migration so far. Its operation is stored only when there is something to do.

@@ -160,8 +160,12 @@ fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
         return Ok(Aim { channel: channel::to(&other.name), addressee: Some(other), parent });
     }
     let named = body.text(&CHANNEL).filter(|text| !text.is_empty());
+    // A reply stays in the channel of its thread, and as public as that is.
+    let addressee = match named {
+        Some(channel) => channel::addressee(tx, space_id, channel)?,
+        None => None,
+    };
     let named = named.or(parent.as_ref().map(|parent| parent.channel.as_str())).unwrap_or(MAIN);
-    let addressee = channel::addressee(tx, space_id, named)?;
     // Use the member's real name, so that different spellings of its case are one channel.
     let channel = addressee.as_ref().map_or_else(|| named.to_owned(), |to| channel::to(&to.name));
     Ok(Aim { channel, addressee, parent })
