@@ -38,9 +38,9 @@ fn it_gets_no_token() {
     // At its start the daemon delivers what is missing.
     shop.daemon.kill();
     let looks = "GET /1.0/instances/taos-agent-alice";
-    let before = shop.count(looks);
+    let before = shop.requests(looks);
     shop.daemon.spawn();
-    wait_until("the start has looked at the agent", || shop.count(looks) > before);
+    wait_until("the start has looked at the agent", || shop.requests(looks) > before);
     // The next look of the reconciler comes seconds later: by then a delivery would have begun.
     shop.wait_for_request("GET /1.0/instances?");
     shop.wait_for_request("GET /1.0/instances?");

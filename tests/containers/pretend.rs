@@ -80,15 +80,15 @@ impl Pretend {
     }
 
     /// The number of requests so far whose line contains this text.
-    pub fn count(&self, text: &str) -> usize {
+    pub fn requests(&self, text: &str) -> usize {
         let is_one = |head: &&String| head.lines().next().is_some_and(|line| line.contains(text));
         self.fake.requests().iter().filter(is_one).count()
     }
 
     /// Waits until a further request whose line contains this text has come.
     pub fn wait_for_request(&self, text: &str) {
-        let before = self.count(text);
-        wait_until("a request comes", || self.count(text) > before);
+        let before = self.requests(text);
+        wait_until("a request comes", || self.requests(text) > before);
     }
 
     /// Creates an agent whose container is in this state. Returns the agent's id.
