@@ -54,7 +54,7 @@ fn a_form_is_shown_and_its_answer_is_the_clients() {
         assert_eq!(asked(&robot, &question, &filled(&form, &accepted(odd)))["resultType"], "input_required", "{odd}");
     }
     // No user has the name that such an answer is told with.
-    daemon.operator().post("/api/users", json!({"username": "client"})).expect_error(400, "invalid_request");
+    daemon.operator().post("/api/users", json!({"username": "client"})).expect_error(422, "validation_error");
     let told = asked(&robot, &question, &filled(&form, &accepted("Release")));
     assert_eq!((&told["resultType"], &told["isError"]), (&json!("complete"), &json!(false)), "{told}");
     let told = &told["structuredContent"];
