@@ -319,7 +319,7 @@ impl Caller {
         }
     }
 
-    /// True for an external key: whoever holds it reaches the agent, but is not the agent.
+    /// True for an external key. Its holder sends requests to the agent and is not the agent.
     pub(super) fn is_external(&self) -> bool {
         self.who.credential.as_ref().is_some_and(|credential| credential.is_external)
     }

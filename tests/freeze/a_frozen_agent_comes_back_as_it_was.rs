@@ -182,7 +182,7 @@ fn every_client_family_tells_that_it_is_frozen() {
     daemon.agent("robot");
     let body = json!({"name": "robot", "description": "d", "acp_url": "http://localhost:1", "acp_type": "async"});
     daemon.operator().post("/agents/register", body).expect(200);
-    // The box has no runtime, so the agent has its container only while its status is told.
+    // The box has no runtime: the agent has a container in its record only, and only for this part.
     let contain = |name, runtime| {
         let sql = "UPDATE agents SET container_name = ?1, container_runtime = ?2, status = 'running'";
         daemon.execute(sql, [name, runtime]);

@@ -53,7 +53,7 @@ fn a_form_is_shown_and_its_answer_is_the_clients() {
     for odd in ["production", "2", "main release", ""] {
         assert_eq!(asked(&robot, &question, &filled(&form, &accepted(odd)))["resultType"], "input_required", "{odd}");
     }
-    // No user has the name that such an answer is told with.
+    // `answered_by` is `client` for such an answer, so no user may have that name.
     daemon.operator().post("/api/users", json!({"username": "client"})).expect_error(422, "validation_error");
     let told = asked(&robot, &question, &filled(&form, &accepted("Release")));
     assert_eq!((&told["resultType"], &told["isError"]), (&json!("complete"), &json!(false)), "{told}");
