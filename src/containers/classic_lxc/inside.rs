@@ -10,6 +10,8 @@
 //! - A file is created under a new name with `O_EXCL` and `O_NOFOLLOW` and renamed over the old one, so that no
 //!   existing file is opened for writing.
 //! - Only plain files are read.
+//! - A folder or file that belongs to nobody in the container is left alone. It may be the host's, on a mount that the
+//!   container shares, where the container's own root has no rights and the daemon has all.
 //!
 //! `lxc-attach` would need the content in its arguments, or trust in the container's own programs.
 
@@ -19,7 +21,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid, fchmod, fchown, mkdirat, openat, openat2, renameat, statat, unlinkat,
+    AtFlags, Dir, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, fchmod, fchown, fstat, mkdirat, openat, openat2, renameat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -58,6 +61,7 @@ impl Root {
         let owner = (Uid::from_raw(self.uids.host(file.uid)?), Gid::from_raw(self.gids.host(file.gid)?));
         let folder = self.make_folders(&file.path, owner)?;
         let (name, part) = (file.path.split().1, temporary_name()?);
+        self.may_change(&folder, name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut out = File::from(openat(&folder, &part, flags, Mode::from_raw_mode(0o600))?);
         let written = fill(&mut out, file, owner).and_then(|()| Ok(renameat(&folder, &part, &folder, name)?));
@@ -85,6 +89,7 @@ impl Root {
         if !found.metadata()?.is_file() {
             return Ok(None);
         }
+        self.may_touch(&fstat(&found)?)?;
         let mut content = Vec::new();
         let opened = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
         opened.take(MAX_FILE as u64).read_to_end(&mut content)?;
@@ -98,6 +103,10 @@ impl Root {
             Err(Errno::NOENT) => return Ok(()),
             other => other?,
         };
+        if statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).is_err_and(|error| error == Errno::NOENT) {
+            return Ok(());
+        }
+        self.may_change(&folder, name)?;
         match unlinkat(&folder, name, AtFlags::empty()) {
             Err(Errno::NOENT) => Ok(()),
             other => Ok(other?),
@@ -115,9 +124,7 @@ impl Root {
             above = match self.folder(folder) {
                 Err(Errno::NOENT) => {
                     let name = folder.rsplit('/').next().unwrap_or_default();
-                    mkdirat(&above, name, Mode::from_raw_mode(0o755))?;
-                    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                    let made = openat(&above, name, flags, Mode::empty())?;
+                    let made = self.make_folder(&above, name)?;
                     fchown(&made, Some(uid), Some(gid))?;
                     fchmod(&made, Mode::from_raw_mode(0o755))?;
                     made
@@ -126,6 +133,45 @@ impl Root {
             };
         }
         Ok(above)
+    }
+
+    /// Makes a folder and opens it. In between, the container may put another one in its place, which is refused if it
+    /// is a mount, or the host's and not empty: an empty one it could replace itself.
+    fn make_folder(&self, above: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+        self.may_change(above, name)?;
+        mkdirat(above, name, Mode::from_raw_mode(0o755))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = openat2(above, name, flags, Mode::empty(), ResolveFlags::NO_XDEV | ResolveFlags::BENEATH)?;
+        self.is_new(&made)?;
+        Ok(made)
+    }
+
+    /// Refuses a folder of the host's that is not empty. A new one still has the daemon as owner.
+    fn is_new(&self, made: &OwnedFd) -> io::Result<()> {
+        if self.holds(&fstat(made)?) || is_empty(made)? { Ok(()) } else { Err(foreign()) }
+    }
+
+    /// Refuses to change an entry of a folder that the container's own root may not change.
+    fn may_change(&self, folder: &OwnedFd, name: &str) -> io::Result<()> {
+        let above = fstat(folder)?;
+        self.may_touch(&above)?;
+        if Mode::from_raw_mode(above.st_mode).contains(Mode::SVTX) {
+            match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => {}
+                there => self.may_touch(&there?)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn may_touch(&self, there: &Stat) -> io::Result<()> {
+        if self.holds(there) { Ok(()) } else { Err(foreign()) }
+    }
+
+    /// Whether this belongs to a user and a group of the container. The kernel asks the same before it lets the
+    /// container's root do what the mode bits do not.
+    fn holds(&self, there: &Stat) -> bool {
+        self.uids.has_host(there.st_uid) && self.gids.has_host(there.st_gid)
     }
 
     /// Opens a folder by its path from the root. Links in the path stay inside the root.
@@ -142,6 +188,19 @@ impl Root {
         }
         Err(Errno::AGAIN)
     }
+}
+
+fn foreign() -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, "its owner is no user or group of the container")
+}
+
+fn is_empty(folder: &OwnedFd) -> io::Result<bool> {
+    for entry in Dir::read_from(folder)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn fill(out: &mut File, file: &FileSpec, (uid, gid): (Uid, Gid)) -> io::Result<()> {
@@ -184,12 +243,17 @@ impl IdMap {
         });
         mapped.ok_or_else(|| io::Error::other("the container has no such id"))
     }
+
+    /// Whether an id of the host is one of the container's.
+    fn has_host(&self, outside: u32) -> bool {
+        self.0.iter().any(|&(_, host, count)| outside.checked_sub(host).is_some_and(|offset| offset < count))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
     use proptest::prelude::*;
 
@@ -285,6 +349,79 @@ mod tests {
     fn removing_what_is_not_there_is_fine() {
         let tree = Tree::new("absent");
         tree.root().remove(&ContainerPath::parse("/no/such/file").unwrap()).unwrap();
+    }
+
+    /// The root of a container whose ids are not those of this process, and its folder `own`, with a user of its own.
+    fn mapped(tree: &Tree) -> Option<Root> {
+        let root = Root::of_folder(&tree.0.join("root"), &["u 0 100000 65536", "g 0 100000 65536"]).unwrap();
+        fs::create_dir(tree.0.join("root/own")).unwrap();
+        fs::create_dir(tree.0.join("root/shared")).unwrap();
+        // Only root may give files away.
+        chown(tree.0.join("root/own"), Some(100_000), Some(100_000)).ok().map(|()| root)
+    }
+
+    fn secret(path: &str) -> FileSpec {
+        FileSpec::secret(ContainerPath::parse(path).unwrap(), b"token")
+    }
+
+    #[test]
+    fn what_belongs_to_nobody_in_the_container_is_left_alone() {
+        let tree = Tree::new("foreign");
+        let Some(root) = mapped(&tree) else { return };
+        let shared = tree.0.join("root/shared");
+        fs::write(shared.join("kept"), "host").unwrap();
+        symlink("../shared", tree.0.join("root/own/link")).unwrap();
+        for (uid, gid) in [(0, 0), (100_000, 0), (0, 100_000), (99_999, 100_000), (100_000, 165_536)] {
+            chown(&shared, Some(uid), Some(gid)).unwrap();
+            for target in ["/shared/kept", "/shared/new", "/shared/folder/new", "/own/link/kept"] {
+                let error = root.write(&secret(target)).unwrap_err();
+                assert!(error.to_string().contains("no user or group of the container"), "{target}: {error}");
+            }
+            assert!(root.remove(&ContainerPath::parse("/own/link/kept").unwrap()).is_err());
+            root.remove(&ContainerPath::parse("/shared/none").unwrap()).unwrap();
+            assert_eq!(fs::read_to_string(shared.join("kept")).unwrap(), "host");
+            assert_eq!(fs::read_dir(&shared).unwrap().count(), 1);
+        }
+        for (uid, gid) in [(0, 0), (100_000, 0), (0, 100_000)] {
+            chown(shared.join("kept"), Some(uid), Some(gid)).unwrap();
+            assert!(root.read(&ContainerPath::parse("/own/link/kept").unwrap()).is_err());
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_a_user_of_the_container_is_written_read_and_removed() {
+        let tree = Tree::new("own");
+        let Some(root) = mapped(&tree) else { return };
+        let place = ContainerPath::parse("/own/taos/token").unwrap();
+        root.write(&secret("/own/taos/token")).unwrap();
+        root.write(&secret("/own/taos/token")).unwrap();
+        assert_eq!(fs::metadata(tree.0.join("root/own/taos")).unwrap().uid(), 100_000);
+        assert_eq!(root.read(&place).unwrap().as_deref(), Some(b"token".as_slice()));
+        root.remove(&place).unwrap();
+        assert_eq!(root.read(&place).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_of_the_host_in_a_folder_where_all_may_write_stays() {
+        let tree = Tree::new("sticky");
+        let Some(root) = mapped(&tree) else { return };
+        let own = tree.0.join("root/own");
+        fs::write(own.join("kept"), "host").unwrap();
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(root.write(&secret("/own/kept")).is_err());
+        assert!(root.remove(&ContainerPath::parse("/own/kept").unwrap()).is_err());
+        assert_eq!(fs::read_to_string(own.join("kept")).unwrap(), "host");
+        root.write(&secret("/own/new")).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_came_in_the_place_of_a_new_one_is_not_given_away() {
+        let tree = Tree::new("swapped");
+        let Some(root) = mapped(&tree) else { return };
+        let full = rustix::fs::open(tree.0.join("host"), OFlags::RDONLY, Mode::empty()).unwrap();
+        let empty = rustix::fs::open(tree.0.join("root/shared"), OFlags::RDONLY, Mode::empty()).unwrap();
+        assert!(root.is_new(&full).is_err());
+        root.is_new(&empty).unwrap();
     }
 
     #[test]
