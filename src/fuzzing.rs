@@ -12,10 +12,10 @@ use crate::api::oauth;
 use crate::api::taos::{docs, notify};
 use crate::config::{Config, ConfigError};
 use crate::containers::classic_lxc::inside::IdMap;
-use crate::containers::classic_lxc::{self, config::LxcConfig};
+use crate::containers::classic_lxc::{Row, config::LxcConfig};
 use crate::containers::incus_lxd::rest;
 use crate::containers::incus_lxd::wire::Instance;
-use crate::containers::{ContainerState, LogLimits, Logs, text};
+use crate::containers::{ContainerName, ContainerState, LogLimits, Logs, text};
 pub use crate::jobs::endpoints::acp_url::AcpUrl;
 use crate::time::Micros;
 
@@ -79,9 +79,10 @@ pub fn lxc_config_with(text: &str, key: &str, value: &str) -> (String, Option<St
     (config.text(), again.env(key).map(str::to_owned))
 }
 
-/// The name of the container in a line of `lxc-ls`.
-pub fn lxc_row(line: &str) -> Option<String> {
-    classic_lxc::row(line).map(|row| row.name.to_string())
+/// The process and the MiB of memory in the output of `lxc-info`.
+pub fn lxc_row(told: &str) -> Option<(Option<u32>, Option<u64>)> {
+    let row = Row::of(ContainerName::parse("a").ok()?, told);
+    Some((row.pid, row.memory_mb))
 }
 
 /// The limits in a container's configuration file: bytes of memory, number of processors.

@@ -23,6 +23,7 @@
 //! - `say` - the output of the two programs
 //! - [`time`] - times as the database stores them
 //! - [`threads`] - locks, and threads that run periodically or on events
+//! - `proc_net` - the kernel's tables of addresses and networks
 //! - `closed_set` - enums made from lists of words
 
 #![forbid(unsafe_code)]
@@ -43,6 +44,7 @@ pub mod http;
 pub mod jobs;
 pub mod limits;
 pub mod offline;
+mod proc_net;
 pub mod rest;
 pub mod say;
 pub mod secret;

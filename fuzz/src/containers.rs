@@ -68,9 +68,7 @@ pub fn lxc(data: &[u8]) {
         assert!(changed.split_terminator('\n').filter(ours).eq(rest.split_terminator('\n').filter(ours)));
     }
     let _ = fuzzing::lxc_limits(text);
-    if let Some(name) = fuzzing::lxc_row(text) {
-        assert!(ContainerName::parse(&name).is_ok());
-    }
+    let _ = fuzzing::lxc_row(text);
     for inside in [0, 1, 65_535, u32::MAX] {
         let _ = fuzzing::host_id(text, inside);
     }

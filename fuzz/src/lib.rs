@@ -68,7 +68,7 @@ pub const TARGETS: &[Target] = &[
     (
         "lxc",
         containers::lxc,
-        &[LXC, b"a RUNNING 12 1.50MB 10.0.3.2, fe80::1", b"u 0 100000 65536", b"a = b\r\n\r", b"A=b\nc\r"],
+        &[LXC, b"State:          RUNNING\nPID:            12\nMemory use:     356352", b"u 0 100000 65536", b"a = b\r\n\r", b"A=b\nc\r"],
     ),
     ("lxd", containers::lxd, &[LXD, b"/1.0/operations/0a-1?project=x"]),
     (

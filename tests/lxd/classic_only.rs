@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use taosd::containers::{ContainerName, Driver, Error, FileSpec, ImageName, Runtime, Status};
+use taosd::containers::{ContainerName, Detail, Driver, Error, FileSpec, ImageName, Mount, Runtime, Status};
 
 use super::inside::answering;
 use super::test_runtime::{Folder, Guard, TestRuntime, path, set, soon};
@@ -223,4 +223,59 @@ fn a_file_in_a_container_with_mapped_ids_belongs_to_its_own_root() {
         test_runtime.driver.write_file(&guard.name, &file, soon()).is_err(),
         "an id that the container does not have"
     );
+}
+
+#[test]
+#[ignore = "needs classic LXC: bash .ci/lxd"]
+fn a_container_with_mapped_ids_has_no_file_of_a_shared_folder_changed_that_it_may_not_change() {
+    let mut test_runtime = TestRuntime::classic();
+    test_runtime.image = ImageName::parse("bb-mapped").unwrap();
+    let (guard, host) = (test_runtime.name(), Folder::new());
+    fs::write(host.0.join("token"), "host").unwrap();
+    fs::set_permissions(host.0.join("token"), fs::Permissions::from_mode(0o600)).unwrap();
+    let mut spec = test_runtime.spec();
+    spec.mounts = vec![Mount { source: host.0.clone(), target: path("/mnt"), read_only: false }];
+    test_runtime.driver.create(&guard.name, &spec, soon().into()).unwrap();
+    test_runtime.driver.start(&guard.name, soon().into()).unwrap();
+    assert_eq!(test_runtime.says(&guard.name, &["sh", "-c", "ln -s /mnt /run/taos; ls /run; id >/mnt/mine"]), "taos\n");
+    for target in ["/run/taos/token", "/run/taos/new", "/run/taos/folder/new"] {
+        let written = test_runtime.driver.write_file(&guard.name, &FileSpec::secret(path(target), b"x"), soon());
+        let error = written.expect_err(target).to_string();
+        assert!(error.contains("no user or group of the container"), "{error}");
+    }
+    assert!(test_runtime.driver.read_file(&guard.name, &path("/run/taos/token"), soon()).is_err());
+    assert!(test_runtime.driver.remove_file(&guard.name, &path("/run/taos/token"), soon()).is_err());
+    assert_eq!(fs::read(host.0.join("token")).unwrap(), b"host");
+    assert_eq!(fs::read_dir(&host.0).unwrap().count(), 1);
+    std::os::unix::fs::chown(&host.0, Some(100_000), Some(100_000)).unwrap();
+    test_runtime.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/folder/new"), b"x"), soon()).unwrap();
+    assert_eq!(fs::metadata(host.0.join("folder/new")).unwrap().uid(), 100_000);
+}
+
+#[test]
+#[ignore = "needs classic LXC: bash .ci/lxd"]
+fn a_container_with_thousands_of_addresses_is_listed_like_the_others() {
+    let test_runtime = TestRuntime::classic();
+    let (many, few) = (test_runtime.running(), test_runtime.running());
+    test_runtime.says(&few.name, &["ip", "link"]);
+    let cable = "link add e0 type veth peer name e1\nlink set e0 up\nlink set e1 up\n".to_owned();
+    inside_network(few.pid(), &(cable.clone() + "addr add 172.17.0.1/16 dev e0\naddr add 192.168.9.7/24 dev e1\n"));
+    let address = |n: u32| format!("addr add fd00:1234:5678:9abc:def0:1234:5678:{n:x}/64 dev e0 nodad\n");
+    inside_network(many.pid(), &(0..8_000).map(address).fold(cable, |all, one| all + &one));
+    let began = Instant::now();
+    let listed = test_runtime.driver.list(Detail::Full, soon()).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let state = |guard: &Guard<'_>| listed.iter().find(|state| state.name == guard.name).expect("it is listed");
+    assert_eq!(state(&few).ip.as_deref(), Some("192.168.9.7"));
+    assert_eq!(state(&many).status, Status::Running);
+    assert!((1..2000).contains(&state(&many).addresses.len()), "{}", state(&many).addresses.len());
+}
+
+/// Runs many commands of the host's `ip` in the network name space of a process.
+fn inside_network(pid: u32, commands: &str) {
+    let file = Folder::new();
+    fs::write(file.0.join("batch"), commands).unwrap();
+    let network = format!("--net=/proc/{pid}/ns/net");
+    let done = Command::new("nsenter").args([&network, "ip", "-batch"]).arg(file.0.join("batch")).status().unwrap();
+    assert!(done.success());
 }

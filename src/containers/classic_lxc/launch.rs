@@ -94,7 +94,7 @@ impl ClassicLxc {
     pub(super) fn ran_in_another_boot(&self, deadline: Instant) -> Result<Vec<ContainerName>, Error> {
         let Some(boot) = host_boot() else { return Ok(Vec::new()) };
         let ran = |name: &ContainerName| self.config(name).is_ok_and(|c| c.note(RUNS).is_some_and(|run| run != boot));
-        let stopped = self.rows("", deadline)?.into_iter().filter(|row| row.status == Status::Stopped);
+        let stopped = self.rows(deadline)?.into_iter().filter(|row| row.status == Status::Stopped);
         Ok(stopped.map(|row| row.name).filter(ran).collect())
     }
 }

@@ -27,7 +27,7 @@ impl ClassicLxc {
             return Ok(None);
         }
         let root = self.root(name, deadline)?;
-        if !self.inside(deadline, move || Ok(root.has_folder(journal::BOOTED)))? {
+        if !self.inside(name, deadline, move || Ok(root.has_folder(journal::BOOTED)))? {
             return Ok(None);
         }
         let command = journal::command(limits, None);

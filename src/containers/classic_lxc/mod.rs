@@ -8,15 +8,15 @@ pub(crate) mod inside;
 mod launch;
 mod logs;
 mod make;
+mod network;
+mod places;
 mod proxy;
+mod rows;
 mod tools;
 
 use std::fs::File;
-use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,7 +24,9 @@ use std::time::{Duration, Instant};
 use self::config::LxcConfig;
 use self::disk::Draft;
 use self::inside::Root;
+use self::places::Places;
 use self::proxy::Proxies;
+pub(crate) use self::rows::Row;
 use self::tools::ToolOutput;
 use super::address::pick_address;
 use super::locks::Locks;
@@ -35,11 +37,6 @@ use super::{
     FileSpec, Info, LogLimits, Logs, MAX_FILE, Runtime, SnapshotName, Status, Until, text,
 };
 
-/// The columns of `lxc-ls`. The addresses come last, since they may be several words.
-const COLUMNS: &str = "NAME,STATE,PID,RAM,IPV4,IPV6";
-/// The most calls into containers' file systems that may hang at once: a file system may be a program of the container.
-const MAX_HANGING: usize = 16;
-
 /// Classic LXC below one folder.
 pub struct ClassicLxc {
     path: PathBuf,
@@ -47,16 +44,7 @@ pub struct ClassicLxc {
     locks: Locks,
     journals: Locks,
     proxies: Proxies,
-    inside: Arc<AtomicUsize>,
-}
-
-/// One line of `lxc-ls`.
-pub(crate) struct Row {
-    pub(crate) name: ContainerName,
-    status: Status,
-    pid: Option<u32>,
-    memory_mb: Option<u64>,
-    addresses: Vec<IpAddr>,
+    places: Places,
 }
 
 impl ClassicLxc {
@@ -72,7 +60,7 @@ impl ClassicLxc {
             locks: Locks::new(Runtime::Lxc),
             journals: Locks::new(Runtime::Lxc),
             proxies: Proxies::default(),
-            inside: Arc::default(),
+            places: Places::default(),
         })
     }
 
@@ -119,27 +107,14 @@ impl ClassicLxc {
         tools::run(tool, &[&["-n", name.as_str(), "-P", path], more].concat(), until)
     }
 
-    fn rows(&self, filter: &str, deadline: Instant) -> Result<Vec<Row>, Error> {
-        let path = host_path(&self.path)?;
-        let filter = format!("--filter={filter}");
-        let output = tools::run("lxc-ls", &["-P", path, "-f", "-F", COLUMNS, &filter], deadline)?.ok()?;
-        Ok(output.lines().skip(1).filter_map(row).collect())
-    }
-
-    fn row(&self, name: &ContainerName, deadline: Instant) -> Result<Row, Error> {
-        self.config(name)?;
-        let rows = self.rows(&format!("^{name}$"), deadline)?;
-        let found = rows.into_iter().find(|row| row.name == *name);
-        found.ok_or_else(|| Error::invalid_response("lxc-ls does not list a container that has a configuration"))
-    }
-
     fn state(&self, row: Row) -> Result<ContainerState, Error> {
         let config = self.config(&row.name)?;
+        let addresses = row.pid.map(network::addresses).unwrap_or_default();
         Ok(ContainerState {
             status: row.status,
             owner: config.note("owner").map(str::to_owned),
-            ip: pick_address(row.addresses.iter().copied()).map(|ip| ip.to_string()),
-            addresses: row.addresses,
+            ip: pick_address(addresses.iter().copied()).map(|ip| ip.to_string()),
+            addresses,
             links: config.links(),
             mounts: config.mounts(),
             memory_mb: row.memory_mb,
@@ -178,19 +153,17 @@ impl ClassicLxc {
     /// the caller.
     fn inside<T: Send + 'static>(
         &self,
+        name: &ContainerName,
         deadline: Instant,
         work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        if self.inside.fetch_add(1, Ordering::Relaxed) >= MAX_HANGING {
-            self.inside.fetch_sub(1, Ordering::Relaxed);
-            return Err(Error::failed("too many containers' file systems hang"));
-        }
+        let place = self.places.take(name, deadline)?;
         let (sender, receiver) = channel();
-        let running = Arc::clone(&self.inside);
         thread::spawn(move || {
+            let done = work();
+            drop(place);
             // The caller no longer listens if the result comes too late.
-            let _ = sender.send(work());
-            running.fetch_sub(1, Ordering::Relaxed);
+            let _ = sender.send(done);
         });
         match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(done) => done.map_err(|error| Error::io("a file in a container", &error)),
@@ -224,21 +197,6 @@ impl ClassicLxc {
     }
 }
 
-pub(crate) fn row(line: &str) -> Option<Row> {
-    let mut words = line.split_whitespace();
-    let name = ContainerName::parse(words.next()?).ok()?;
-    let status = match words.next()? {
-        "RUNNING" => Status::Running,
-        "FROZEN" => Status::Frozen,
-        "STOPPED" => Status::Stopped,
-        _ => Status::Other,
-    };
-    let pid = words.next()?.parse().ok();
-    let memory_mb = words.next()?.strip_suffix("MB").and_then(|mb| mb.parse::<f64>().ok()).map(|mb| mb as u64);
-    let addresses = words.filter_map(|word| word.trim_end_matches(',').parse().ok());
-    Some(Row { name, status, pid, memory_mb, addresses: addresses.collect() })
-}
-
 /// Identifies this run of a process: the boot of the host, the process's number and its start time.
 fn boot(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -267,7 +225,7 @@ impl Driver for ClassicLxc {
     }
 
     fn list(&self, _: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
-        let states = self.rows("", deadline)?.into_iter().map(|row| self.state(row));
+        let states = self.rows(deadline)?.into_iter().map(|row| self.state(row));
         // A container that is deleted meanwhile is no failure of the list.
         states.filter(|state| !matches!(state, Err(Error::NotFound(_)))).collect()
     }
@@ -399,7 +357,7 @@ impl Driver for ClassicLxc {
             return Err(Error::refused("the file is too long"));
         }
         let (root, file) = (self.root(name, deadline)?, file.clone());
-        self.inside(deadline, move || root.write(&file))
+        self.inside(name, deadline, move || root.write(&file))
     }
 
     fn read_file(
@@ -409,12 +367,12 @@ impl Driver for ClassicLxc {
         deadline: Instant,
     ) -> Result<Option<Vec<u8>>, Error> {
         let (root, path) = (self.root(name, deadline)?, path.clone());
-        self.inside(deadline, move || root.read(&path))
+        self.inside(name, deadline, move || root.read(&path))
     }
 
     fn remove_file(&self, name: &ContainerName, path: &ContainerPath, deadline: Instant) -> Result<(), Error> {
         let (root, path) = (self.root(name, deadline)?, path.clone());
-        self.inside(deadline, move || root.remove(&path))
+        self.inside(name, deadline, move || root.remove(&path))
     }
 
     fn logs(&self, name: &ContainerName, limits: LogLimits, _deadline: Instant) -> Result<Logs, Error> {

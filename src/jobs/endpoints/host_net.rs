@@ -3,28 +3,21 @@
 //! sandbox leaves open.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+
+use crate::proc_net::{Network, network_four, network_six, own_four};
 
 const ROUTES: &str = "/proc/self/net/route";
 const TRIE: &str = "/proc/self/net/fib_trie";
 const SIX: &str = "/proc/self/net/if_inet6";
 const DEVICES: &str = "/sys/class/net";
 
-/// A network that one of this machine's devices is in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct HostNetwork {
-    device: String,
-    address: IpAddr,
-    /// The number of leading bits that all addresses in the network share.
-    bits: u32,
-}
-
 /// This machine's addresses and networks. If they cannot be read, no container's address is allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostNet {
     own: Vec<IpAddr>,
-    networks: Vec<HostNetwork>,
+    networks: Vec<Network>,
 }
 
 impl HostNet {
@@ -56,25 +49,8 @@ impl HostNet {
     /// the device is a port of, and not this machine itself.
     pub fn is_neighbour(&self, address: IpAddr, devices: &[String]) -> bool {
         let devices: Vec<String> = devices.iter().filter_map(|device| leading_to(device)).collect();
-        let inside = |network: &HostNetwork| devices.contains(&network.device) && network.holds(address);
+        let inside = |network: &Network| devices.contains(&network.device) && network.holds(address);
         is_unicast(address) && !self.own.contains(&address) && self.networks.iter().any(inside)
-    }
-}
-
-impl HostNetwork {
-    /// True for an address inside the network, except the network's own and its broadcast address.
-    fn holds(&self, address: IpAddr) -> bool {
-        let host = |own: u128, other: u128, width: u32| {
-            let shift = width.saturating_sub(self.bits);
-            let same = own.checked_shr(shift).unwrap_or(0) == other.checked_shr(shift).unwrap_or(0);
-            let mask = 1_u128.checked_shl(shift).map_or(u128::MAX, |bit| bit - 1);
-            same && (shift < 2 || (other & mask != 0 && (width == 128 || other & mask != mask)))
-        };
-        match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => host(own.to_bits().into(), other.to_bits().into(), 32),
-            (IpAddr::V6(own), IpAddr::V6(other)) => host(own.to_bits(), other.to_bits(), 128),
-            _ => false,
-        }
     }
 }
 
@@ -123,43 +99,10 @@ fn leading_to(device: &str) -> Option<String> {
     (device != "lo" && place.exists() && !place.join("device").exists()).then(|| device.to_owned())
 }
 
-/// Reads this machine's addresses from the kernel's table: `|-- ADDRESS`, with `/32 host LOCAL` below it.
-fn own_four(trie: &str) -> Vec<IpAddr> {
-    let (mut own, mut last) = (Vec::new(), None);
-    for line in trie.lines().map(str::trim) {
-        if let Some(text) = line.strip_prefix("|-- ") {
-            last = text.parse::<Ipv4Addr>().ok();
-        } else if let Some(address) = last.filter(|_| line.starts_with("/32 host LOCAL")) {
-            own.push(address.into());
-        }
-    }
-    own.sort();
-    own.dedup();
-    own
-}
-
-/// Reads a line `device destination gateway flags ... mask`, in hexadecimal of the machine's own byte order. `None` for
-/// a network behind a gateway: the device is not in it.
-fn network_four(line: &str) -> Option<HostNetwork> {
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let number = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
-    let (destination, gateway, mask) = (number(1)?, number(2)?, number(7)?);
-    let address = Ipv4Addr::from(destination.to_ne_bytes());
-    let bits = u32::from_be_bytes(mask.to_ne_bytes()).count_ones();
-    (gateway == 0 && bits > 0).then(|| HostNetwork { device: fields[0].to_owned(), address: address.into(), bits })
-}
-
-/// Reads a line `address index bits scope flags device`, in hexadecimal.
-fn network_six(line: &str) -> Option<HostNetwork> {
-    let mut fields = line.split_ascii_whitespace();
-    let address = u128::from_str_radix(fields.next()?, 16).ok()?;
-    let bits = u32::from_str_radix(fields.nth(1)?, 16).ok()?;
-    let device = fields.nth(2)?.to_owned();
-    Some(HostNetwork { device, address: Ipv6Addr::from_bits(address).into(), bits })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -217,7 +160,7 @@ mod tests {
         let net = HostNet::of(routes, trie, six);
         assert_eq!(net.own, [ip("10.213.18.1"), ip("fd42::1")]);
         if cfg!(target_endian = "little") {
-            assert_eq!(net.networks[0], HostNetwork { device: "lxdbr0".into(), address: ip("10.213.18.0"), bits: 24 });
+            assert_eq!(net.networks[0], Network { device: "lxdbr0".into(), address: ip("10.213.18.0"), bits: 24 });
         }
         assert_eq!(net.networks.last().unwrap().bits, 64);
         assert_eq!(net.networks.len(), 2, "a network behind a gateway is none of a device's");
@@ -225,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_network_holds_its_machines_and_not_itself() {
-        let of = |address: &str, bits| HostNetwork { device: "b".into(), address: ip(address), bits };
+        let of = |address: &str, bits| Network { device: "b".into(), address: ip(address), bits };
         let four = of("10.213.18.0", 24);
         assert!(four.holds(ip("10.213.18.2")));
         for out in ["10.213.18.0", "10.213.18.255", "10.213.19.2", "fd42::2"] {
@@ -248,7 +191,7 @@ mod tests {
             let net = HostNet::of(&text, &text, &text);
             let address = canonical(Ipv6Addr::from_bits(a).into());
             prop_assert!(!net.is_neighbour(address, &["no-such".into()]));
-            let _ = HostNetwork { device: String::new(), address, bits }.holds(address);
+            let _ = Network { device: String::new(), address, bits }.holds(address);
         }
     }
 }
