@@ -1,6 +1,7 @@
 //! The driver for classic LXC. LXC's tools start and stop containers, and configuration files hold the rest. A
 //! container is a folder below one path, and a folder without a configuration is no container.
 
+mod call_places;
 mod capacity;
 pub(crate) mod config;
 mod disk;
@@ -9,7 +10,6 @@ mod launch;
 mod logs;
 mod make;
 mod network;
-mod places;
 mod proxy;
 mod rows;
 mod tools;
@@ -21,10 +21,10 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::call_places::CallPlaces;
 use self::config::LxcConfig;
 use self::disk::Draft;
 use self::inside::Root;
-use self::places::Places;
 use self::proxy::Proxies;
 pub(crate) use self::rows::Row;
 use self::tools::ToolOutput;
@@ -44,7 +44,7 @@ pub struct ClassicLxc {
     locks: Locks,
     journals: Locks,
     proxies: Proxies,
-    places: Places,
+    places: CallPlaces,
 }
 
 impl ClassicLxc {
@@ -60,7 +60,7 @@ impl ClassicLxc {
             locks: Locks::new(Runtime::Lxc),
             journals: Locks::new(Runtime::Lxc),
             proxies: Proxies::default(),
-            places: Places::default(),
+            places: CallPlaces::default(),
         })
     }
 

@@ -15,17 +15,17 @@ const MAX_EACH: usize = 2;
 
 /// The number of calls in each container.
 #[derive(Default)]
-pub(super) struct Places(Arc<Monitor<HashMap<ContainerName, usize>>>);
+pub(super) struct CallPlaces(Arc<Monitor<HashMap<ContainerName, usize>>>);
 
 /// The place of one call, until it is dropped.
-pub(super) struct Place {
+pub(super) struct CallPlace {
     taken: Arc<Monitor<HashMap<ContainerName, usize>>>,
     name: ContainerName,
 }
 
-impl Places {
+impl CallPlaces {
     /// Takes a place. Waits until the deadline if this container has all of its own.
-    pub(super) fn take(&self, name: &ContainerName, deadline: Instant) -> Result<Place, Error> {
+    pub(super) fn take(&self, name: &ContainerName, deadline: Instant) -> Result<CallPlace, Error> {
         let mut taken = self.0.lock();
         while taken.get(name).is_some_and(|calls| *calls >= MAX_EACH) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -38,11 +38,11 @@ impl Places {
             return Err(Error::failed("too many containers' file systems hang"));
         }
         *taken.entry(name.clone()).or_default() += 1;
-        Ok(Place { taken: Arc::clone(&self.0), name: name.clone() })
+        Ok(CallPlace { taken: Arc::clone(&self.0), name: name.clone() })
     }
 }
 
-impl Drop for Place {
+impl Drop for CallPlace {
     fn drop(&mut self) {
         let mut taken = self.taken.lock();
         if let Some(calls) = taken.get_mut(&self.name) {
@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn a_container_whose_calls_hang_leaves_places_for_the_others() {
-        let places = Places::default();
-        let mut held: Vec<Place> = (0..MAX_EACH).map(|_| places.take(&named(0), soon(20)).unwrap()).collect();
+        let places = CallPlaces::default();
+        let mut held: Vec<CallPlace> = (0..MAX_EACH).map(|_| places.take(&named(0), soon(20)).unwrap()).collect();
         assert!(places.take(&named(0), soon(20)).is_err());
         held.extend(
             (1..MAX / MAX_EACH).flat_map(|nth| [nth; MAX_EACH]).map(|nth| places.take(&named(nth), soon(20)).unwrap()),
@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn a_call_waits_for_a_place_of_its_container() {
-        let places = Places::default();
-        let held: Vec<Place> = (0..MAX_EACH).map(|_| places.take(&named(0), soon(20)).unwrap()).collect();
+        let places = CallPlaces::default();
+        let held: Vec<CallPlace> = (0..MAX_EACH).map(|_| places.take(&named(0), soon(20)).unwrap()).collect();
         let freed = thread::spawn(move || {
             thread::sleep(Duration::from_millis(50));
             drop(held);
