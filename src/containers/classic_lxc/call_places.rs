@@ -70,19 +70,21 @@ mod tests {
         ContainerName::parse(&format!("c{nth}")).unwrap()
     }
 
+    /// Takes places for calls into one container until there are no more.
+    fn all_of(places: &CallPlaces, nth: usize) -> Vec<CallPlace> {
+        (0..=MAX).map_while(|_| places.take(&named(nth), soon(20)).ok()).collect()
+    }
+
     #[test]
     fn a_container_whose_calls_hang_leaves_places_for_the_others() {
         let places = CallPlaces::default();
-        let mut held: Vec<CallPlace> = (0..MAX_EACH).map(|_| places.take(&named(0), soon(20)).unwrap()).collect();
-        assert!(places.take(&named(0), soon(20)).is_err());
-        held.extend(
-            (1..MAX / MAX_EACH).flat_map(|nth| [nth; MAX_EACH]).map(|nth| places.take(&named(nth), soon(20)).unwrap()),
-        );
-        assert_eq!(held.len(), MAX);
-        assert!(places.take(&named(99), soon(20)).is_err(), "all together are bounded too");
-        held.pop();
+        let hanging = all_of(&places, 0);
+        assert!(places.take(&named(1), soon(20)).is_ok());
+        let others: Vec<CallPlace> = (1..=MAX).flat_map(|nth| all_of(&places, nth)).collect();
+        assert_eq!(hanging.len() + others.len(), MAX, "all together are bounded too");
+        drop(hanging);
         assert!(places.take(&named(99), soon(20)).is_ok());
-        drop(held);
+        drop(others);
         assert!(places.0.lock().is_empty());
     }
 
