@@ -13,6 +13,10 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 
+/// What is wrong where only agents may call, and what to do.
+const AGENTS_ONLY: &str =
+    "Only an agent's credential can do this, and this one is a user's. Call with the agent's own token.";
+
 /// True if the request came over a channel that a credential of this agent, or of a user, may use. Over an agent's own
 /// socket only that agent's credentials may come; a user's may come over any.
 pub(super) fn is_own_channel(head: &Head, agent_id: Option<&str>) -> bool {
@@ -70,7 +74,9 @@ pub(super) fn class(caller: &Caller, need: &Need) -> Result<(), ApiError> {
         _ if takes(Class::Admin) && !takes(Class::User) => ApiError::new(codes::ADMIN_REQUIRED)
             .detail(format!("Management endpoints require user_admin token, got {}", class.as_str())),
         Class::Agent => codes::USER_REQUIRED.into(),
-        _ => insufficient(if takes(Class::User) { Class::User } else { Class::Agent }, need.action),
+        _ if takes(Class::User) => insufficient(Class::User, need.action),
+        // No scope would help a user here, so none is named.
+        _ => ApiError::new(codes::INSUFFICIENT_SCOPE).detail(AGENTS_ONLY),
     })
 }
 

@@ -12,3 +12,4 @@ mod tokens_are_verified_strictly;
 mod tokens_live_and_die_with_their_key;
 mod unknown_paths_are_told_in_the_dialect;
 mod what_is_repeated_grows_nothing;
+mod what_only_agents_do_is_told_to_users;

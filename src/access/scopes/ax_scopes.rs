@@ -63,9 +63,17 @@ const WORDS: &[ScopeWord] = &[
 /// Words that only a key's scopes contain. Each stands for all words with the suffix beside it.
 const API: &[(&str, &str)] = &[("api:read", ":read"), ("api:write", ":write")];
 
-/// The scopes of a user's token without any word.
-const USER_BASELINE: &[&str] =
-    &["auth.whoami", "spaces.list", "spaces.read", "events.read", "keys.*", "credentials.fingerprint"];
+/// The scopes of a user's token without any word. A heartbeat is among them because clients send one whoever they are;
+/// a user's has no effect.
+const USER_BASELINE: &[&str] = &[
+    "auth.whoami",
+    "spaces.list",
+    "spaces.read",
+    "events.read",
+    "keys.*",
+    "credentials.fingerprint",
+    "agents.heartbeat",
+];
 /// The scopes of an agent's token without any word.
 const AGENT_BASELINE: &[&str] = &[
     "auth.whoami",
