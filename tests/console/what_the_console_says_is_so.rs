@@ -27,7 +27,8 @@ fn revoking_a_token_tells_what_lives_on_and_offers_to_end_it() {
     assert!(page.contains("Token revoked. One other credential of the agent is still valid."), "{page}");
     assert!(page.contains("Revoke its other credentials</button>"), "{page}");
     let page = revoke(&[("all", "true")]);
-    assert!(page.contains("Token revoked.</p>") && !page.contains("Revoke its other credentials</button>"), "{page}");
+    assert!(page.contains("Revoked. No credential of the agent is valid any more.</p>"), "{page}");
+    assert!(!page.contains("Token revoked.") && !page.contains("Revoke its other credentials</button>"), "{page}");
     assert_eq!(operator.get("/api/agents/atlas/token").expect(200).json()["still_live"], json!([]));
 }
 

@@ -41,7 +41,8 @@ const SAID: &[(&str, &str)] = &[
     ("agents_restore", "Restored."),
     ("agents_purge", "Deleted for good."),
     ("agents_token_issue", "A new token was delivered into the container."),
-    ("agents_token_revoke", "Token revoked."),
+    // Without a count nothing is left valid; what ended may be a token, a key or a program's grant.
+    ("agents_token_revoke", "Revoked. No credential of the agent is valid any more."),
     ("agents_freeze", "Frozen: every credential of the agent is refused."),
     ("agents_thaw", "Thawed. What was valid before is valid again."),
     ("freeze_all", "All your agents are frozen: their credentials are refused."),
