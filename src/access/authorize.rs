@@ -108,6 +108,13 @@ pub fn require_action(caller: &Caller, action: Action) -> Result<(), ApiError> {
     scope_and_role(caller, &Need { action, classes: &[], dialect: Dialect::Taos })
 }
 
+/// Checks that a caller still may do what it might do at its admission: `action`, or what a caller of its class needs on
+/// a route with this action. A key has neither, and its exchange checks it.
+pub(super) fn kept(before: &Caller, now: &Caller, action: Action) -> Result<(), ApiError> {
+    let own = now.class().action(action);
+    [action, own].into_iter().filter(|action| may(before, *action)).try_for_each(|action| require_action(now, action))
+}
+
 /// True if the caller's scopes and role allow an action.
 pub(super) fn may(caller: &Caller, action: Action) -> bool {
     caller.scopes().allow(action) && (!action.is_admin() || caller.is_admin())

@@ -64,8 +64,10 @@ pub struct RightsRead {
     pub state: u64,
 }
 
-/// A principal that passed the access check of the route it called. Only this room makes one.
+/// A principal that passed the access check of the route it called. Only this room makes one. It says what the principal
+/// was at the admission: what lasts longer than that must renew it ([`super::require_still_good`], [`super::Gate::renew`]).
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Caller {
     who: Arc<Who>,
     via: Via,
@@ -201,6 +203,13 @@ impl Caller {
     pub(super) fn again(&self, request_id: String) -> Self {
         let again = Self::made(Arc::clone(&self.who), self.via, self.narrowed.clone(), request_id);
         Self { rights_read: self.rights_read, ..again }
+    }
+
+    /// The same caller in the same request, with the rights that its credential has now.
+    pub(super) fn renewed(&self, holder: Holder) -> Self {
+        let who = Arc::new(Who::from_holder(holder));
+        let narrowed = self.narrowed.as_ref().map(|own| Arc::new((own.0.intersection(&who.scopes), own.1)));
+        Self::made(who, self.via, narrowed, self.request_id.clone())
     }
 
     /// The rights it was found to have; `None` if they were read for this request alone.

@@ -179,15 +179,29 @@ impl Gate {
         self.record.note(head, caller).ok()
     }
 
-    /// True if a caller that was admitted earlier would be admitted now; for streams, which outlast their request.
-    pub fn is_still_good(&self, caller: &Caller, action: Action) -> bool {
+    /// Gives a caller that was admitted earlier its present rights; for streams and waits, which outlast their request.
+    /// False if its credential has ended, or if it may no longer do all these actions.
+    #[must_use]
+    pub fn renew(&self, caller: &mut Caller, actions: &[Action]) -> bool {
         match self.lookup.find_again(caller) {
-            Ok(now) => now.is_some_and(|now| authorize::may(&now, action)),
+            Ok(Some(now)) => {
+                *caller = now;
+                actions.iter().all(|action| authorize::may(caller, *action))
+            }
+            Ok(None) => false,
             Err(error) => {
                 log::warn!("a credential could not be checked again: {error}");
                 false
             }
         }
+    }
+
+    /// Returns a caller that was admitted before its request waited, with its present rights.
+    ///
+    /// # Errors
+    /// Those of [`super::require_still_good`].
+    pub fn renewed(&self, caller: Caller, action: Action) -> Result<Caller, ApiError> {
+        self.lookup.renewed(caller, action)
     }
 
     /// Returns what a request to the exchange presents: a key, or an agent's own token.

@@ -32,6 +32,14 @@ impl AgentRole {
     }
 }
 
+/// True while a user is an enabled admin. A caller that was admitted as one may have lost the role since.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub(super) fn is_admin_now(conn: &Connection, user_id: &str) -> store::Result<bool> {
+    Ok(users::by_id(conn, user_id)?.is_some_and(|user| user.role == Role::Admin && !user.disabled))
+}
+
 /// Returns the caller's role on an agent; `None` if it may not even see it.
 ///
 /// # Errors
@@ -40,7 +48,7 @@ pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Res
     if !caller.may_touch(agent_id) {
         return Ok(None);
     }
-    if caller.is_admin() {
+    if caller.is_admin() && is_admin_now(conn, &caller.user().id)? {
         return Ok(Some(AgentRole::Owner));
     }
     let granted = grants::role_of(conn, &caller.grantee(), &On::agent(agent_id), Micros::now())?;

@@ -5,12 +5,13 @@ use rusqlite::Connection;
 
 use super::caller::{Caller, Principal};
 use super::hint;
+use super::role::is_admin_now;
 use crate::closed_set::closed_set;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::grants::{GrantRole, Grantee, On};
 use crate::store::users::{Role, User};
-use crate::store::{self, grants, spaces};
+use crate::store::{self, agents, grants, spaces};
 use crate::time::Micros;
 
 closed_set! {
@@ -22,7 +23,8 @@ closed_set! {
     }
 }
 
-/// Returns the caller's role in a space at this time; `None` if it is no member, or if there is no such space.
+/// Returns the caller's role in a space at this time; `None` if it is no member, or if there is no such space. Everything
+/// that it follows from is read from the database: the caller may have been admitted long ago, for a stream or a wait.
 ///
 /// # Errors
 /// Any store error.
@@ -32,13 +34,16 @@ pub fn space_role_on(
     space_id: &str,
     now: Micros,
 ) -> store::Result<Option<SpaceRole>> {
-    if caller.is_admin() {
-        return Ok(spaces::owner_of(conn, space_id)?.map(|_| SpaceRole::Owner));
-    }
     match caller.principal() {
+        Principal::User(user) if user.role == Role::Admin && is_admin_now(conn, &user.id)? => {
+            Ok(spaces::owner_of(conn, space_id)?.map(|_| SpaceRole::Owner))
+        }
         Principal::User(user) => role_of_user(conn, &user.id, space_id, now),
-        Principal::Agent { id, space_id: own, owner, .. } => {
-            let at_home = if own == space_id { role_at_home(conn, owner, space_id, now)? } else { None };
+        Principal::Agent { id, .. } => {
+            let at_home = match agents::owner_of_resident(conn, id, space_id)? {
+                Some(owner) => role_at_home(conn, &owner, space_id, now)?,
+                None => None,
+            };
             Ok(granted(conn, &Grantee::Agent(id.clone()), space_id, now)?.max(at_home))
         }
     }

@@ -99,6 +99,12 @@ pub trait Service: Send + Sync + 'static {
     /// log.
     fn run(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted, body: Bytes) -> Outcome;
 
+    /// Runs the handler of a request that had to wait after its admission, for its body or for a place: what the caller
+    /// may do is looked up again, unless nothing of it can change.
+    fn run_late(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted, body: Bytes) -> Outcome {
+        self.run(head, plan, admitted, body)
+    }
+
     /// Begins a request whose body comes piece by piece. On a pool thread, before any of the body is read.
     fn begin(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted) -> IntakeStep {
         IntakeStep::Ended(self.run(head, plan, admitted, Bytes::new()))

@@ -7,6 +7,7 @@ mod cases;
 mod harness;
 mod refusing_runtime;
 
+mod a_body_held_back_gains_nothing;
 mod a_bulk_takes_every_agent;
 mod agents_are_exported_and_imported;
 mod anyone_finds_the_way_in;

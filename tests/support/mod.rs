@@ -9,6 +9,7 @@ mod ax_reply;
 pub mod conformance;
 mod db;
 mod dice;
+pub mod held;
 pub mod python;
 pub mod schema;
 mod script;

@@ -19,3 +19,4 @@ mod streams_give_every_message_once;
 mod what_a_space_may_hold_is_bounded;
 mod whatever_is_killed_everything_is_accounted_for;
 mod who_is_gone_is_no_reader;
+mod who_left_gets_nothing_that_was_under_way;

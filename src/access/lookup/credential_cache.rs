@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn an_entry_is_good_for_its_version_and_a_moment() {
         let (known, hash, start) = (CredentialCache::default(), SecretHash::of("a"), Instant::now());
-        known.put(hash, &caller(None), 7, start);
+        drop(known.put(hash, &caller(None), 7, start));
         let found = known.get(&hash, 7, &head(start)).unwrap();
         assert_eq!((found.request_id(), found.rights_read().unwrap().state), ("r", 7));
         assert!(known.get(&hash, 8, &head(start)).is_none(), "something was committed");
@@ -144,10 +144,10 @@ mod tests {
     fn an_entry_that_has_expired_is_not_good_and_the_table_is_bounded() {
         let (known, start) = (CredentialCache::default(), Instant::now());
         let hash = SecretHash::of("a");
-        known.put(hash, &caller(Some(Micros(1))), 1, start);
+        drop(known.put(hash, &caller(Some(Micros(1))), 1, start));
         assert!(known.get(&hash, 1, &head(start)).is_none());
         for n in 0..KNOWN_CREDENTIALS * 2 {
-            known.put(SecretHash::of(&n.to_string()), &caller(None), 1, start);
+            drop(known.put(SecretHash::of(&n.to_string()), &caller(None), 1, start));
         }
         assert!(known.0.lock().unwrap().len() <= KNOWN_CREDENTIALS);
     }

@@ -12,10 +12,12 @@ use super::bearer::{Presented, in_query, presented, secret_of};
 use super::cookie;
 use super::credential_cache::{CredentialCache, VerifiedTokens};
 use super::operator::Operators;
+use crate::access::authorize;
 use crate::access::caller::{Caller, Who};
 use crate::access::refusal::{Bad, frozen, key_refused, nobody, unauthenticated};
 use crate::access::tokens::jwt::{Audience, Claims, Refused};
 use crate::access::tokens::signing_keys::SigningKeys;
+use crate::rest::action::Action;
 use crate::rest::class::Class;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
@@ -422,9 +424,20 @@ impl CredentialLookup {
     pub fn find_again(&self, caller: &Caller) -> store::Result<Option<Caller>> {
         self.store.lookup(|conn| found_again(conn, caller))
     }
+
+    /// Returns a caller that was admitted earlier with its present rights. Reads nothing if nothing was committed since.
+    ///
+    /// # Errors
+    /// Those of [`require_still_good`].
+    pub fn renewed(&self, caller: Caller, action: Action) -> Result<Caller, ApiError> {
+        if caller.rights_read().is_some_and(|rights| rights.state == self.store.state()) {
+            return Ok(caller);
+        }
+        self.store.read(|conn| require_still_good(conn, &caller, action))
+    }
 }
 
-/// Returns a caller found earlier with its present scopes; `None` if its credential is no longer good.
+/// Returns a caller found earlier with its present rights; `None` if its credential is no longer good.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -441,29 +454,31 @@ fn credential_again(conn: &Connection, caller: &Caller) -> store::Result<Option<
         Some(id) => {
             let found = credentials::find_by_id(conn, id)?;
             let good = found.filter(|holder| is_alive(holder) && !holder.is_frozen());
-            Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), String::new())))
+            Ok(good.map(|holder| caller.renewed(holder)))
         }
         None => {
             let user = users::operator(conn)?.filter(|user| user.id == caller.user().id);
-            Ok(user.map(|user| Caller::operator(user, String::new())))
+            Ok(user.map(|user| Caller::operator(user, caller.request_id().to_owned())))
         }
     }
 }
 
-/// Refuses a caller that was admitted earlier and whose credential has ended or is frozen by now; for work that outlasts
-/// its request's admission. A short-lived token need only be good at the admission: the body of a slow upload may take
-/// longer than is left of it.
+/// Returns a caller that was admitted earlier with its present rights; for work that outlasts its request's admission:
+/// the body may have come slowly, or the request waited. A short-lived token need only be good at the admission: a slow
+/// body may take longer than is left of it.
 ///
 /// # Errors
-/// 401 `agent_frozen` or `invalid_token`, or a [`StoreError`].
-pub fn require_still_good(conn: &Connection, caller: &Caller) -> Result<(), ApiError> {
-    if credential_again(conn, caller)?.is_some() {
-        return Ok(());
+/// 401 `agent_frozen` or `invalid_token` if its credential has ended or is frozen by now, `scope_denied` or `forbidden`
+/// if it may no longer do `action`, or a [`StoreError`].
+pub fn require_still_good(conn: &Connection, caller: &Caller, action: Action) -> Result<Caller, ApiError> {
+    if let Some(now) = credential_again(conn, caller)? {
+        authorize::kept(caller, &now, action)?;
+        return Ok(now);
     }
-    match caller.agent_id() {
-        Some(id) if agents::is_frozen(conn, id)? => Err(frozen()),
-        _ => Err(codes::INVALID_TOKEN.into()),
-    }
+    Err(match caller.agent_id() {
+        Some(id) if agents::is_frozen(conn, id)? => frozen(),
+        _ => codes::INVALID_TOKEN.into(),
+    })
 }
 
 fn caller_of(head: &Head, holder: Holder) -> Caller {

@@ -19,7 +19,7 @@ use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::store::idempotency::RequestKey;
-use crate::store::{self, Store, agents, audit};
+use crate::store::{self, Store, audit};
 use crate::time::Micros;
 
 /// The result of a handler that did not refuse.
@@ -259,8 +259,8 @@ impl Call {
             let before = conn.total_changes();
             let (facts, to_come) = (RefCell::default(), Cell::default());
             let now = Micros::now();
+            let caller = as_it_is_now(conn, &caller, action)?;
             let tx = Tx { conn, caller: &caller, input: &input, now, action, watch: &watching, facts, to_come };
-            refuse_frozen(&tx)?;
             let written = ended(&tx, claim.as_ref(), work)?;
             let rows = conn.total_changes().saturating_sub(before).saturating_add(tx.to_come.get());
             let kept = claim.map_or(0, |_| written.reply().bytes());
@@ -297,16 +297,14 @@ fn give_back(undo: Option<GiveBack>, refusal: &ApiError) {
     }
 }
 
-/// Refuses the write if the caller's agent was frozen after the request was admitted.
-fn refuse_frozen(tx: &Tx<'_>) -> Result<(), ApiError> {
-    match tx.caller.agent_id() {
-        Some(id) if agents::is_frozen(tx.conn, id)? => Err(match tx.action {
-            // The token endpoint answers in the codes of OAuth.
-            Action::OauthToken => ApiError::new(codes::INVALID_GRANT).detail(access::frozen().detail),
-            _ => access::frozen(),
-        }),
-        _ => Ok(()),
-    }
+/// Returns the caller with its present rights: since the admission, its body may have come slowly.
+fn as_it_is_now(conn: &Connection, caller: &Caller, action: Action) -> Result<Caller, ApiError> {
+    let now = access::require_still_good(conn, caller, action);
+    now.map_err(|refusal| match action {
+        // The token endpoint answers in the codes of OAuth.
+        Action::OauthToken if refusal.code.status == 401 => ApiError::new(codes::INVALID_GRANT).detail(refusal.detail),
+        _ => refusal,
+    })
 }
 
 /// Runs the work. With a claim, its reply or a refusal that repeats get again is stored in the same transaction.

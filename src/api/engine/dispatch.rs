@@ -339,6 +339,18 @@ impl Service for Dispatcher {
         }
     }
 
+    fn run_late(&self, head: Arc<Head>, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
+        let admitted = match (admitted, plan.route.action()) {
+            (Admitted::Caller(caller), Some(action)) => match self.app.gate.renewed(*caller, action) {
+                Ok(caller) => Admitted::Caller(Box::new(caller)),
+                Err(error) => return Outcome::Done(self.refusal(&error, plan.route.dialect, &head)),
+            },
+            // There the handler checks the credential.
+            (admitted, _) => admitted,
+        };
+        self.run(head, plan, admitted, body)
+    }
+
     fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply {
         match head {
             Some(head) => self.refusal(error, self.dialect(head), head),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::era::Era;
 use super::resources::{self, Resource};
 use super::result_body::ResultBody;
-use crate::access::{Caller, space_role_on};
+use crate::access::{self, Caller, space_role_on};
 use crate::jobs::events::feed::Feed;
 use crate::jobs::events::streams;
 use crate::store;
@@ -181,6 +181,9 @@ impl Notices {
                 let seen = std::mem::replace(&mut one.seen, written(conn, id)?);
                 one.told.dirty |= seen != one.seen;
             }
+        }
+        if let Some(now) = access::found_again(conn, &self.caller)? {
+            self.caller = now;
         }
         if let Some(list) = &mut self.list {
             let spaces = named(conn, &self.caller)?;

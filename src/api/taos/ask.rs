@@ -240,10 +240,10 @@ impl WaitingCaller {
     }
 
     /// Looks again, if the caller would still be admitted.
-    fn outcome(self, id: &str) -> Outcome {
+    fn outcome(mut self, id: &str) -> Outcome {
         let request_id = self.caller.request_id().to_owned();
-        let looked = if self.gate.is_still_good(&self.caller, Action::RequestsCreate)
-            || self.gate.is_still_good(&self.caller, Action::RequestsRead)
+        let looked = if self.gate.renew(&mut self.caller, &[Action::RequestsCreate])
+            || self.gate.renew(&mut self.caller, &[Action::RequestsRead])
         {
             self.look(id)
         } else {

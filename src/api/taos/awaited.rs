@@ -96,9 +96,9 @@ impl Awaited {
     }
 
     /// Looks again, if the caller would still be admitted.
-    pub fn again(self, id: &str) -> Outcome {
+    pub fn again(mut self, id: &str) -> Outcome {
         let request_id = self.caller.request_id().to_owned();
-        let is_good = self.gate.is_still_good(&self.caller, self.action);
+        let is_good = self.gate.renew(&mut self.caller, &[self.action]);
         let looked = if is_good { self.look(id) } else { Err(codes::INVALID_TOKEN.into()) };
         looked.unwrap_or_else(|error| Outcome::Done(render(&error, Taos, &request_id)))
     }

@@ -134,8 +134,8 @@ impl AwaitedCheck {
     }
 
     /// Looks again, if the caller would still be admitted.
-    fn again(self) -> Outcome {
-        if self.gate.is_still_good(&self.caller, Action::BoxCheck) {
+    fn again(mut self) -> Outcome {
+        if self.gate.renew(&mut self.caller, &[Action::BoxCheck]) {
             return self.look();
         }
         Outcome::Done(render(&codes::INVALID_TOKEN.into(), Taos, self.caller.request_id()))

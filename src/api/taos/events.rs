@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
 
 use hyper::header::HeaderName;
 use hyper::http::Method;
@@ -62,14 +61,9 @@ pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::GET, "/api/events", 
     .answering(200, Answer::Other(&["text/event-stream"]))
     .failing(&[codes::TOO_MANY_STREAMS])];
 
-/// How often the caller's rights are read again.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
 /// The events that a caller has not received yet.
 struct EventFeed {
-    /// The caller with the rights that it had at `looked_at`.
     caller: Caller,
-    looked_at: Instant,
     inbox: Inbox,
     types: Vec<&'static str>,
     /// The place in the order of changes; `notification` is that in the order of notifications.
@@ -87,12 +81,9 @@ impl EventFeed {
     /// Reads the caller's rights again, because a stream may outlast a role. A caller whose credential is no longer
     /// valid gets no more events; its stream ends a little later.
     fn look_again(&mut self, conn: &Connection) -> store::Result<()> {
-        if self.looked_at.elapsed() >= LOOK_AGAIN {
-            match access::found_again(conn, &self.caller)? {
-                Some(now) => self.caller = now,
-                None => self.types.clear(),
-            }
-            self.looked_at = Instant::now();
+        match access::found_again(conn, &self.caller)? {
+            Some(now) => self.caller = now,
+            None => self.types.clear(),
         }
         Ok(())
     }
@@ -203,7 +194,6 @@ fn open(app: &App, call: Call) -> Handled {
         Some(Some((change, notification))) => (change.min(newest), notification.min(newest_told)),
     };
     let inbox = notifications::holder(&call.caller);
-    let (caller, looked_at, found) = (call.caller.clone(), Instant::now(), VecDeque::new());
-    let news = EventFeed { caller, looked_at, inbox, types, change, notification, found };
+    let news = EventFeed { caller: call.caller.clone(), inbox, types, change, notification, found: VecDeque::new() };
     Ok(app.streams.open(&call.caller, Action::EventsRead, streams::CHANGES.to_owned(), Box::new(news))?.into())
 }

@@ -224,8 +224,8 @@ impl AwaitedOperation {
     }
 
     /// Looks again, if the caller would still be admitted.
-    fn again(self) -> Outcome {
-        if self.gate.is_still_good(&self.call.caller, Action::OperationsRead) {
+    fn again(mut self) -> Outcome {
+        if self.gate.renew(&mut self.call.caller, &[Action::OperationsRead]) {
             return self.look();
         }
         self.refused(&codes::INVALID_TOKEN.into())

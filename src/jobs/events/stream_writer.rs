@@ -215,8 +215,7 @@ impl Stream {
             return StreamTurn::Ended;
         }
         if now >= self.look_at {
-            let is_good = self.actions.iter().all(|action| gate.is_still_good(&self.caller, *action));
-            if !is_good || !self.may_be_heard(store) {
+            if !gate.renew(&mut self.caller, &self.actions) || !self.may_be_heard(store) {
                 return StreamTurn::Ended;
             }
             self.look_at = now + LOOK_AGAIN;

@@ -8,6 +8,7 @@ use crate::store::clauses::Clauses;
 use crate::store::grants::Grantee;
 use crate::store::page::{Page, Take, each};
 use crate::store::row::{Columns, record};
+use crate::store::users::User;
 use crate::store::{Result, is_id};
 use crate::time::Micros;
 
@@ -145,6 +146,17 @@ pub fn by_name(conn: &Connection, name: &str) -> Result<Option<LiveAgent>> {
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<LiveAgent>> {
     let sql = join("a.id = ?1 AND a.archived_at IS NULL");
     Ok(conn.prepare_cached(&sql)?.query_row([id], read_live).optional()?)
+}
+
+/// Returns the owner of a live agent that lives in this space; `None` if the agent lives elsewhere or its owner is
+/// disabled.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn owner_of_resident(conn: &Connection, id: &str, space_id: &str) -> Result<Option<User>> {
+    let whose = "WHERE disabled = 0 AND id = (SELECT owner_user_id FROM agents
+        WHERE id = ?1 AND space_id = ?2 AND archived_at IS NULL)";
+    User::one(conn, whose, [id, space_id])
 }
 
 /// Returns the live agent that a text names: by id if it has the form of an id, otherwise by name.

@@ -13,8 +13,8 @@ pub use change::{
 };
 pub use find::{
     AgentFilter, AgentName, AgentViewer, ArchivedAgent, LiveAgent, archived, by_id, by_name, container_is_taken,
-    container_of, containers_on, count_of_owner, editable, gone_of, list, list_archived, name_is_taken, named, resolve,
-    sleeps, slug_named, with_containers, without_containers,
+    container_of, containers_on, count_of_owner, editable, gone_of, list, list_archived, name_is_taken, named,
+    owner_of_resident, resolve, sleeps, slug_named, with_containers, without_containers,
 };
 pub use frozen::{Freezable, Freeze, freeze, is_frozen, next_freezable, settled, thaw};
 pub(super) use names::index as index_names;

@@ -230,9 +230,9 @@ impl MessageListing {
     }
 
     /// Reads again, if the caller would still be admitted.
-    fn again(self) -> Outcome {
+    fn again(mut self) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
-        let looked = if self.gate.is_still_good(&self.call.caller, Action::MessagesList) {
+        let looked = if self.gate.renew(&mut self.call.caller, &[Action::MessagesList]) {
             self.look()
         } else {
             Err(codes::INVALID_TOKEN.into())
@@ -283,8 +283,8 @@ impl MessageListing {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         let store = Arc::clone(&self.store);
         let work = move |conn: &Connection| -> Result<Value, ApiError> {
-            access::require_still_good(conn, &self.call.caller)?;
-            access::require_space(conn, &self.call.caller, &self.space_id, SpaceRole::Viewer)?;
+            let caller = access::require_still_good(conn, &self.call.caller, Action::MessagesList)?;
+            access::require_space(conn, &caller, &self.space_id, SpaceRole::Viewer)?;
             let before = conn.total_changes();
             let found = self.find(conn)?;
             let whole = self.whole(&found.messages);

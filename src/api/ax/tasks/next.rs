@@ -108,8 +108,8 @@ impl Search {
     }
 
     /// Searches again, if the caller would still be admitted.
-    fn again(self) -> Outcome {
-        if !self.gate.is_still_good(&self.call.caller, Action::TasksUpdate) {
+    fn again(mut self) -> Outcome {
+        if !self.gate.renew(&mut self.call.caller, &[Action::TasksUpdate]) {
             return self.refuse(&codes::INVALID_TOKEN.into());
         }
         self.look()
@@ -138,7 +138,7 @@ impl Search {
         let work = move |conn: &Connection| -> Result<_, ApiError> {
             let before = conn.total_changes();
             // The credential or the membership may have ended during the wait.
-            require_still_good(conn, &caller)?;
+            let caller = require_still_good(conn, &caller, Action::TasksUpdate)?;
             require_space(conn, &caller, &wanted.space_id, SpaceRole::Editor)?;
             let Some(free) = wanted.best(conn)? else { return Ok(None) };
             let Some(task) = tasks::claim(conn, &free, &actor(&caller), seconds, Micros::now())? else {

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::{FileKind, Looker, safe_name};
-use crate::access::{Caller, SpaceRole, require_space, require_still_good, resolve_space};
+use crate::access::{Action, Caller, SpaceRole, require_space, require_still_good, resolve_space};
 use crate::api::ax::{ID_CHARS, allowance};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
@@ -267,6 +267,7 @@ impl IncomingFile {
 /// The data that a chunk's transaction needs.
 struct Adding {
     caller: Caller,
+    action: Action,
     settings: Workspace,
     quota: Quota,
     space_id: String,
@@ -278,6 +279,7 @@ impl Adding {
     fn new(job: &UploadJob, file: &IncomingFile) -> Self {
         Self {
             caller: job.call.caller.clone(),
+            action: job.call.action,
             settings: job.settings,
             quota: job.quota(),
             space_id: file.space_id.clone(),
@@ -288,8 +290,8 @@ impl Adding {
 
     /// Checks that the caller may still write: its credential or its membership may have ended during the upload.
     fn check(&self, conn: &Connection) -> Result<(), ApiError> {
-        require_still_good(conn, &self.caller)?;
-        require_space(conn, &self.caller, &self.space_id, SpaceRole::Editor)
+        let caller = require_still_good(conn, &self.caller, self.action)?;
+        require_space(conn, &caller, &self.space_id, SpaceRole::Editor)
     }
 
     /// Writes a chunk, and returns the id of the content.

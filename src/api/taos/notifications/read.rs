@@ -165,9 +165,9 @@ impl Poll {
     }
 
     /// Looks again, if the caller would still be admitted.
-    fn again(self) -> Outcome {
+    fn again(mut self) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
-        let looked = if self.gate.is_still_good(&self.call.caller, Action::NotificationsRead) {
+        let looked = if self.gate.renew(&mut self.call.caller, &[Action::NotificationsRead]) {
             self.look()
         } else {
             Err(codes::INVALID_TOKEN.into())

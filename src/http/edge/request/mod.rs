@@ -227,10 +227,12 @@ impl<S: Service> Exchange<S> {
             let whole = move || match service.admit(&head, &plan) {
                 Ok(admitted) => {
                     let principal = shares.key(service.principal(&admitted).as_deref().unwrap_or(&peer));
-                    let rest = move || service.run(head, plan, admitted, body);
                     match shares.enter(principal) {
-                        None => PoolOutcome::Crowded(Box::new(rest), principal),
-                        Some(_place) => PoolOutcome::Outcome(rest(), Some(principal)),
+                        None => {
+                            let rest = move || service.run_late(head, plan, admitted, body);
+                            PoolOutcome::Crowded(Box::new(rest), principal)
+                        }
+                        Some(_place) => PoolOutcome::Outcome(service.run(head, plan, admitted, body), Some(principal)),
                     }
                 }
                 Err(refusal) => PoolOutcome::Outcome(Outcome::Done(refusal), None),
@@ -270,7 +272,7 @@ impl<S: Service> Exchange<S> {
                 };
                 check_length(body.declared(), limit, codes::BODY_TOO_LARGE)?;
                 let body = self.collect(&mut body, limit, &mut held).await?;
-                let run = move || service.run(head, plan, admitted, body);
+                let run = move || service.run_late(head, plan, admitted, body);
                 self.trip_in_share(Box::new(run), Some(share)).await?
             }
             refused => refused,
