@@ -35,7 +35,7 @@ use crate::time::Clock;
 
 /// Admits or refuses requests.
 pub struct Gate {
-    lookup: CredentialLookup,
+    pub(super) lookup: CredentialLookup,
     record: Arc<CallRecord>,
     requests: Throttle,
     failed_logins: Throttle,
@@ -177,31 +177,6 @@ impl Gate {
     pub fn count(&self, head: &Head, caller: &Caller) -> Option<()> {
         self.requests.take(caller.account(), head.arrived).ok()?;
         self.record.note(head, caller).ok()
-    }
-
-    /// Gives a caller that was admitted earlier its present rights; for streams and waits, which outlast their request.
-    /// False if its credential has ended, or if it may no longer do all these actions.
-    #[must_use]
-    pub fn renew(&self, caller: &mut Caller, actions: &[Action]) -> bool {
-        match self.lookup.find_again(caller) {
-            Ok(Some(now)) => {
-                *caller = now;
-                actions.iter().all(|action| authorize::may(caller, *action))
-            }
-            Ok(None) => false,
-            Err(error) => {
-                log::warn!("a credential could not be checked again: {error}");
-                false
-            }
-        }
-    }
-
-    /// Returns a caller that was admitted before its request waited, with its present rights.
-    ///
-    /// # Errors
-    /// Those of [`super::require_still_good`].
-    pub fn renewed(&self, caller: Caller, action: Action) -> Result<Caller, ApiError> {
-        self.lookup.renewed(caller, action)
     }
 
     /// Returns what a request to the exchange presents: a key, or an agent's own token.

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
-
 use hyper::header::ORIGIN;
 
 use super::agentex;
@@ -12,12 +10,10 @@ use super::bearer::{Presented, in_query, presented, secret_of};
 use super::cookie;
 use super::credential_cache::{CredentialCache, VerifiedTokens};
 use super::operator::Operators;
-use crate::access::authorize;
 use crate::access::caller::{Caller, Who};
-use crate::access::refusal::{Bad, frozen, key_refused, nobody, unauthenticated};
+use crate::access::refusal::{Bad, key_refused, nobody, unauthenticated};
 use crate::access::tokens::jwt::{Audience, Claims, Refused};
 use crate::access::tokens::signing_keys::SigningKeys;
-use crate::rest::action::Action;
 use crate::rest::class::Class;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
@@ -25,12 +21,12 @@ use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
 use crate::store::credentials::{Holder, Holding, KeyType};
-use crate::store::{self, Store, StoreError, agents, audit, credentials, requests, users};
+use crate::store::{self, Store, StoreError, audit, credentials, requests, users};
 use crate::time::{Clock, Micros};
 
 /// Finds the principal behind a credential.
 pub struct CredentialLookup {
-    store: Arc<Store>,
+    pub(in crate::access) store: Arc<Store>,
     cache: CredentialCache,
     verified: VerifiedTokens,
     keys: Arc<SigningKeys>,
@@ -416,69 +412,6 @@ impl CredentialLookup {
         let found = self.store.lookup(|conn| credentials::find_session(conn, &hash, now))?;
         Ok(found.filter(|holder| is_good(holder, Kind::Session)).map(|holder| caller_of(head, holder)))
     }
-
-    /// Returns a caller found earlier with its present scopes; `None` if its credential is no longer good.
-    ///
-    /// # Errors
-    /// Any [`StoreError`].
-    pub fn find_again(&self, caller: &Caller) -> store::Result<Option<Caller>> {
-        self.store.lookup(|conn| found_again(conn, caller))
-    }
-
-    /// Returns a caller that was admitted earlier with its present rights. Reads nothing if nothing was committed since.
-    ///
-    /// # Errors
-    /// Those of [`require_still_good`].
-    pub fn renewed(&self, caller: Caller, action: Action) -> Result<Caller, ApiError> {
-        if caller.rights_read().is_some_and(|rights| rights.state == self.store.state()) {
-            return Ok(caller);
-        }
-        self.store.read(|conn| require_still_good(conn, &caller, action))
-    }
-}
-
-/// Returns a caller found earlier with its present rights; `None` if its credential is no longer good.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn found_again(conn: &Connection, caller: &Caller) -> store::Result<Option<Caller>> {
-    if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
-        return Ok(None);
-    }
-    credential_again(conn, caller)
-}
-
-/// As [`found_again`], for the credential itself: a short-lived token may have run out.
-fn credential_again(conn: &Connection, caller: &Caller) -> store::Result<Option<Caller>> {
-    match caller.credential_id() {
-        Some(id) => {
-            let found = credentials::find_by_id(conn, id)?;
-            let good = found.filter(|holder| is_alive(holder) && !holder.is_frozen());
-            Ok(good.map(|holder| caller.renewed(holder)))
-        }
-        None => {
-            let user = users::operator(conn)?.filter(|user| user.id == caller.user().id);
-            Ok(user.map(|user| Caller::operator(user, caller.request_id().to_owned())))
-        }
-    }
-}
-
-/// Returns a caller that was admitted earlier with its present rights; for work that outlasts its request's admission:
-/// the body may have come slowly, or the request waited. A short-lived token need only be good at the admission: a slow
-/// body may take longer than is left of it.
-///
-/// # Errors
-/// 401 `agent_frozen` or `invalid_token` if its credential has ended or is frozen by now, `scope_denied` or `forbidden`
-/// if it may no longer do `action`, or a [`StoreError`].
-pub fn require_still_good(conn: &Connection, caller: &Caller, action: Action) -> Result<Caller, ApiError> {
-    if let Some(now) = credential_again(conn, caller)? {
-        authorize::kept(caller, &now, action)?;
-        return Ok(now);
-    }
-    Err(match caller.agent_id() {
-        Some(id) if agents::is_frozen(conn, id)? => frozen(),
-        _ => codes::INVALID_TOKEN.into(),
-    })
 }
 
 fn caller_of(head: &Head, holder: Holder) -> Caller {
@@ -498,7 +431,7 @@ fn usable(found: Option<Holder>, is_good: impl Fn(&Holder) -> bool) -> Result<Ho
 }
 
 /// True if the credential has not expired and its user is not disabled.
-fn is_alive(holder: &Holder) -> bool {
+pub(in crate::access) fn is_alive(holder: &Holder) -> bool {
     holder.expires_at.is_none_or(|at| at > Micros::now()) && !holder.user.disabled
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, ALLOW};
+use hyper::header::ALLOW;
 use hyper::http::{Method, StatusCode};
 
 use super::api_route::{ApiRoute, CheckedHandler};
@@ -15,6 +15,7 @@ use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
 use super::reply_cache::StateBefore;
 use super::site;
+use super::unrouted::dialect_of;
 use crate::access::{self, Action, CallWatch, Caller, Presented};
 use crate::http::edge::host;
 use crate::limits::UPLOAD_OVERHEAD;
@@ -117,49 +118,6 @@ impl Dispatcher {
 /// Returns 304 if the client already has this content.
 fn unless_known(reply: Reply, route: &ApiRoute, head: &Head) -> Reply {
     if route.is_tagged() { reply.unless_known(&head.headers) } else { reply }
-}
-
-/// The first segments of the paths that Agentex clients use, including routes that taosd leaves out.
-const AGENTEX: &[&str] = &[
-    "agents",
-    "agent_api_keys",
-    "deployment-history",
-    "healthcheck",
-    "tasks",
-    "messages",
-    "states",
-    "events",
-    "spans",
-    "tracker",
-    "checkpoints",
-    "slack",
-    "linear",
-];
-
-/// Returns the dialect of a path that may have no route.
-fn dialect_of(head: &Head) -> Dialect {
-    // An invalid path has no segments, so this reads the raw path.
-    let (first, second) = {
-        let mut raw = head.raw_path.split('/').skip(1).filter(|segment| !segment.is_empty());
-        (raw.next(), raw.next())
-    };
-    match (first, second) {
-        (Some("mcp"), None) => Dialect::Mcp,
-        (Some("auth" | "credentials"), _)
-        | (Some("api"), Some("v1" | "spaces" | "tasks"))
-        | (Some("agents"), Some("manage")) => Dialect::Ax,
-        (Some(first), _) if AGENTEX.contains(&first) => Dialect::Agentex,
-        (Some("ui"), _) => Dialect::Html,
-        (Some("api"), _) => Dialect::Taos,
-        // Probably a person who mistyped an address.
-        _ if head.method == Method::GET && asks_for_html(head) => Dialect::Html,
-        _ => Dialect::Taos,
-    }
-}
-
-/// True if the request accepts HTML, as a browser's address bar does.
-fn asks_for_html(head: &Head) -> bool {
-    head.header(&ACCEPT).is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn log_cause(error: &ApiError, request_id: &str) {

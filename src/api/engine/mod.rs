@@ -17,3 +17,4 @@ pub(crate) mod rules;
 pub(crate) mod site;
 pub(crate) mod slow;
 pub(crate) mod subrequest;
+mod unrouted;
