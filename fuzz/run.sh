@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Fuzzes the parsers of bytes from outside, each target for so many minutes, as many at once as there are cores, with the
 # words of its format (fuzz/words). Prints a table: executions, edges covered, the minute in which the last new edge was
-# found, inputs in the corpus. The corpus stays in fuzz/corpus and grows from run to run; whatever broke a promise is in
-# fuzz/artifacts, and the script ends with 1.
+# found, inputs in the corpus. It begins with what earlier runs found: fuzz/corpus.tar.gz, and fuzz/corpus if there is one.
+# fuzz/corpus grows from run to run, and fuzz/keep.sh packs it. Whatever broke a promise is in fuzz/artifacts, and the
+# script ends with 1.
 # Needs cargo-fuzz (cargo install cargo-fuzz).
 #
 #   fuzz/run.sh [MINUTES [TARGET ...]]      60 minutes and every target, unless told otherwise
@@ -15,6 +16,7 @@ targets=("$@")
 
 echo "building ${#targets[@]} targets" >&2
 cargo run --quiet --manifest-path fuzz/Cargo.toml --target-dir target --example seeds fuzz/corpus
+tar -xzf fuzz/corpus.tar.gz -C fuzz/corpus --skip-old-files
 # Overflows and debug assertions count as broken promises.
 cargo fuzz build --sanitizer none --debug-assertions >/dev/null
 programs=fuzz/target/$(rustc -vV | sed -n 's/^host: //p')/release

@@ -41,6 +41,21 @@ fn every_parser_keeps_its_promises_whatever_it_is_given() {
 }
 
 #[test]
+fn every_parser_keeps_its_promises_for_what_the_fuzzer_found() {
+    let folder = std::env::temp_dir().join(format!("taosd-corpus-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus.tar.gz");
+    let unpacked = std::process::Command::new("tar").arg("-xzf").arg(packed).arg("-C").arg(&folder).status().unwrap();
+    assert!(unpacked.success());
+    for (name, check, _) in parsers::TARGETS {
+        let inputs = std::fs::read_dir(folder.join(name)).unwrap();
+        let checked = inputs.map(|input| check(&std::fs::read(input.unwrap().path()).unwrap())).count();
+        assert!(checked > 10, "{name}: {checked} inputs");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn every_target_has_a_program_that_runs_it_alone() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/fuzz_targets");
     let mut programs: Vec<String> = std::fs::read_dir(folder)
