@@ -80,6 +80,11 @@ fn credential_again(conn: &Connection, caller: &Caller) -> store::Result<Option<
 /// 401 `agent_frozen` or `invalid_token` if its credential has ended or is frozen by now, `scope_denied` or `forbidden`
 /// if it may no longer do `action`, or a [`store::StoreError`].
 pub fn require_still_good(conn: &Connection, caller: &Caller, action: Action) -> Result<Caller, ApiError> {
+    if caller.presents_key() {
+        // The exchange reads the key itself again, in its transaction. A repeat may present one that is used up.
+        let is_frozen = caller.agent_id().map(|id| agents::is_frozen(conn, id)).transpose()?;
+        return if is_frozen == Some(true) { Err(frozen()) } else { Ok(caller.clone()) };
+    }
     if let Some(now) = credential_again(conn, caller)? {
         authorize::kept(caller, &now, action)?;
         return Ok(now);

@@ -1,7 +1,5 @@
 //! Users, their tokens, and grants.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{Case, case};
@@ -73,23 +71,6 @@ pub const CASES: &[Case] = &[
         w.daemon.agent_by(&member, &agent);
         w.operator().delete(&format!("/api/agents/{agent}")).expect(200);
         w.operator().delete(&format!("/api/users/{name}"))
-    }),
-    case("users_delete", "last_admin", |w| {
-        // The caller loses its role after the check of its role and before its write begins.
-        let (caller, victim) = (w.name(), w.user());
-        let admin = w.daemon.admin(&caller);
-        let mut db = w.daemon.db();
-        let lock = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).expect("the write lock");
-        let path = format!("/api/users/{victim}");
-        let waiting = std::thread::spawn(move || admin.delete(&path));
-        std::thread::sleep(Duration::from_millis(300));
-        lock.execute("UPDATE users SET role = 'member'", []).expect("roles");
-        lock.execute("UPDATE users SET role = 'admin' WHERE username = ?1", [&victim]).expect("roles");
-        lock.commit().expect("a commit");
-        let reply = waiting.join().expect("a reply");
-        w.daemon.execute("UPDATE users SET role = iif(username = 'operator', 'admin', 'member')", []);
-        w.operator().get(&format!("/api/users/{victim}")).expect(200);
-        reply
     }),
     case("users_token_issue", "", |w| {
         let name = w.user();

@@ -173,7 +173,8 @@ impl UploadJob {
         let named = space.map(|bytes| std::str::from_utf8(bytes).unwrap_or("")).filter(|id| !id.is_empty());
         let quota = self.quota();
         let space_id = self.store.read(|conn| {
-            let space_id = resolve_space(conn, &self.call.caller, named, SpaceRole::Editor)?;
+            let caller = require_still_good(conn, &self.call.caller, self.call.action)?;
+            let space_id = resolve_space(conn, &caller, named, SpaceRole::Editor)?;
             if uploads::has_room(conn, &space_id, NAME_COUNTS, quota)? { Ok(space_id) } else { Err(full(quota)) }
         })?;
         Ok(IncomingFile {
