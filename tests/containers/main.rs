@@ -57,6 +57,7 @@ mod a_start_renews_only_what_was_stopped;
 mod a_start_without_the_runtime_finishes_later;
 mod a_swapped_mount_is_not_followed;
 mod a_token_of_unknown_outcome_is_replaced;
+mod a_token_that_cannot_be_activated_is_replaced;
 mod a_tripwire_inside_tells_the_owner;
 mod a_wake_that_nobody_heard_does_not_count;
 mod agents_come_and_go_in_parallel;

@@ -415,7 +415,7 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
 pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> OperationResult {
     let (slug, to) = wanted_name(op)?;
     if let Ok(live) = agent_of(jobs, op) {
-        if delivery::is_due(jobs, &live)? {
+        if delivery::lack(jobs, &live)? != delivery::Lack::Nothing {
             finish_restore(jobs, op, &live, &to)?;
         } else {
             start(jobs, op, &live, &to)?;

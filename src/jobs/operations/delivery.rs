@@ -318,8 +318,12 @@ fn activate(
     asker: &Asker,
 ) -> Result<Delivered, OperationError> {
     let Prepared { agent, id, issued_at, expires_at, issued } = prepared;
-    let Activated { delivery, previous_valid_until, scopes } =
-        activate_row(jobs, &agent.id, &id, arrived, grace, asker)?;
+    let activated = activate_row(jobs, &agent.id, &id, arrived, grace, asker);
+    if matches!(&activated, Err(error) if !matches!(error, OperationError::TokenRevoked)) {
+        // The container has a token that cannot be used. The reconciler activates it or gives the container another.
+        jobs.keep_undelivered(&agent.id);
+    }
+    let Activated { delivery, previous_valid_until, scopes } = activated?;
     Ok(Delivered { id, scopes, issued_at, expires_at, previous_valid_until, delivery, issued })
 }
 
@@ -392,20 +396,31 @@ fn record(
     audit::append(conn, &entry)
 }
 
-/// Finishes or undoes a delivery that a crash interrupted. True if the container still has no valid token.
+/// What a container lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// Nothing: it has the agent's valid token.
+    Nothing,
+    /// A valid token.
+    Token,
+    /// The same: it has one that was never activated, so somebody asked for its delivery and nobody revoked it since.
+    Activation,
+}
+
+/// Finishes or undoes a delivery that was interrupted, and returns what the container still lacks.
 ///
 /// # Errors
 /// A driver error, or a store error.
-pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
+pub fn lack(jobs: &Arc<Jobs>, agent: &Agent) -> Result<Lack, OperationError> {
     if recover(jobs, agent)? {
-        return Ok(true);
+        return Ok(Lack::Activation);
     }
     // While the clock is in doubt no token counts as expired: a fresh one would end the old one for good.
     let now = jobs.clock.judging();
     let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, now))?;
-    let Some(hash) = hash else { return Ok(true) };
+    let Some(hash) = hash else { return Ok(Lack::Token) };
     let (driver, name) = target(jobs, agent)?;
-    Ok(!has_token(driver.as_ref(), &name, &hash)?)
+    Ok(if has_token(driver.as_ref(), &name, &hash)? { Lack::Nothing } else { Lack::Token })
 }
 
 /// Removes a token file with another token than the agent's. If `/run` is on the root disk, a power cut may bring back

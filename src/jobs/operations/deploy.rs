@@ -212,6 +212,8 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent, left: Left) -> Result<(), Oper
     let removed =
         lifecycle::container(agent).and_then(|name| Ok(remove_own(jobs.driver_of(agent)?.as_ref(), &name, &agent.id)?));
     jobs.sockets.close(&agent.id);
+    // Nothing is delivered into what is undone.
+    jobs.take_undelivered(&agent.id);
     let id = agent.id.clone();
     let gone = removed.is_ok();
     let written = jobs.store.write(move |conn| -> store::Result<()> {

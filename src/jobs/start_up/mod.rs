@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::operations::delivery::{self, Asker, Terms, UNKNOWN_RUN};
+use super::operations::delivery::{self, Asker, Lack, Terms, UNKNOWN_RUN};
 use super::operations::progress;
 use super::operations::{Jobs, OperationError, OperationResult, within};
 use super::operations::{archive, deploy, freeze, lifecycle, mounts};
@@ -428,7 +428,11 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
         );
     }
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
-    if delivery::is_due(jobs, agent)? {
+    let lack = delivery::lack(jobs, agent)?;
+    if lack == Lack::Activation {
+        return Ok(true);
+    }
+    if lack == Lack::Token {
         // The record may not show yet what was revoked since this start began.
         let (id, began) = (agent.id.clone(), jobs.began);
         let revoked = jobs.store.lookup(|conn| credentials::revoked_since(conn, &id, began))?;
