@@ -1,6 +1,7 @@
 //! Tools for threads: locks that ignore poisoning, states to wait for, and threads that run periodically or on events.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
@@ -62,6 +63,20 @@ impl<T> Monitor<T> {
     }
 }
 
+/// The rest of a thread after a panic, before its work begins again.
+const AFTER_PANIC: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(10) };
+
+/// Runs the work of the thread `name` until it returns. A panic ends only what was being done: it is logged, and after a
+/// rest the work begins again. `rests` returns false if the thread must end.
+pub fn outlive_panics(name: &str, rests: impl Fn(Duration) -> bool, mut work: impl FnMut()) {
+    while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
+        log::error!("the thread {name} panicked; it goes on in {} s", AFTER_PANIC.as_secs());
+        if !rests(AFTER_PANIC) {
+            return;
+        }
+    }
+}
+
 /// A thread that sleeps between pieces of work. Dropping it wakes the thread and waits for its end.
 #[derive(Debug, Default)]
 pub struct Periodic {
@@ -79,15 +94,17 @@ pub struct Pause {
 
 impl Periodic {
     /// Starts a thread with this name of at most 15 bytes (the kernel cuts the rest). `work` sleeps with
-    /// [`Pause::lasts`] and returns when that returns false.
+    /// [`Pause::lasts`] and returns when that returns false. After a panic it is called again.
     ///
     /// # Errors
     /// The operating system cannot start a thread.
-    pub fn start(name: &str, work: impl FnOnce(Pause) + Send + 'static) -> io::Result<Self> {
+    pub fn start(name: &str, mut work: impl FnMut(&Pause) + Send + 'static) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let ends = Arc::<AtomicBool>::default();
         let pause = Pause { stopped, ends: Arc::clone(&ends) };
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(pause))?;
+        let own = name.to_owned();
+        let run = move || outlive_panics(&own, |rest| pause.lasts(rest), || work(&pause));
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Self { stop: Some(stop), ends, thread: Some(thread) })
     }
 }
@@ -122,22 +139,33 @@ impl Pause {
 /// A thread that works when an event tells it to. Dropping it tells the thread to end and waits for its end.
 pub struct EventThread {
     close: Box<dyn Fn() + Send + Sync>,
+    ends: Arc<Monitor<bool>>,
     id: ThreadId,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl EventThread {
     /// Starts a thread with this name of at most 15 bytes. The thread ends when its channel is closed. So the owner
-    /// declares the sender above the thread: the sender is then dropped first.
+    /// declares the sender above the thread: the sender is then dropped first. A panic ends it: its owner has to look
+    /// whether it [`is_alive`](Self::is_alive).
     ///
     /// # Errors
     /// The operating system cannot start a thread.
     pub fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        Self::closing(name, || {}, work)
+        Self::closing(name, || {}, |_| work())
+    }
+
+    /// Like [`EventThread::start`], but after a panic `work` is called again.
+    ///
+    /// # Errors
+    /// The operating system cannot start a thread.
+    pub fn steady(name: &str, work: impl FnMut() + Send + 'static) -> io::Result<Self> {
+        let own = name.to_owned();
+        Self::closing(name, || {}, move |ends| outlive_panics(&own, |rest| rests(ends, rest), work))
     }
 
     /// Starts a thread with this name that waits for changes of a state. `close` marks in the state that the thread
-    /// must end.
+    /// must end. After a panic `work` is called again, with the state as it was left.
     ///
     /// # Errors
     /// The operating system cannot start a thread.
@@ -145,27 +173,32 @@ impl EventThread {
         name: &str,
         shared: &Arc<Monitor<T>>,
         close: fn(&mut T),
-        work: impl FnOnce(&Monitor<T>) + Send + 'static,
+        mut work: impl FnMut(&Monitor<T>) + Send + 'static,
     ) -> io::Result<Self> {
+        let own = name.to_owned();
         let (closing, serving) = (Arc::clone(shared), Arc::clone(shared));
         let close = move || {
             close(&mut closing.lock());
             closing.notify_all();
         };
-        Self::closing(name, close, move || work(&serving))
+        Self::closing(name, close, move |ends| outlive_panics(&own, |rest| rests(ends, rest), || work(&serving)))
     }
 
     fn closing(
         name: &str,
         close: impl Fn() + Send + Sync + 'static,
-        work: impl FnOnce() + Send + 'static,
+        work: impl FnOnce(&Monitor<bool>) + Send + 'static,
     ) -> io::Result<Self> {
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(work)?;
-        Ok(Self { close: Box::new(close), id: thread.thread().id(), thread: Mutex::new(Some(thread)) })
+        let ends = Arc::<Monitor<bool>>::default();
+        let seen = Arc::clone(&ends);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(&seen))?;
+        Ok(Self { close: Box::new(close), ends, id: thread.thread().id(), thread: Mutex::new(Some(thread)) })
     }
 
     /// Tells the thread to end and waits for its end.
     pub fn stop(&self) {
+        *self.ends.lock() = true;
+        self.ends.notify_all();
         (self.close)();
         let thread = lock(&self.thread).take();
         // The thread may hold the last reference to its owner. Then this code runs on the thread itself, which is about
@@ -184,6 +217,11 @@ impl EventThread {
     pub fn is_alive(&self) -> bool {
         lock(&self.thread).as_ref().is_some_and(|thread| !thread.is_finished())
     }
+}
+
+/// Rests; false, at once, when the thread must end.
+fn rests(ends: &Monitor<bool>, rest: Duration) -> bool {
+    !*ends.wait_timeout_while(ends.lock(), rest, |ends| !*ends)
 }
 
 impl Drop for EventThread {
@@ -259,6 +297,57 @@ mod tests {
     fn a_long_pause_does_not_hold_up_the_end() {
         let periodic = Periodic::start("periodic", |pause| while pause.lasts(Duration::from_secs(3600)) {}).unwrap();
         drop(periodic);
+    }
+
+    #[test]
+    fn a_panic_does_not_end_a_periodic_thread() {
+        let (tell, told) = channel();
+        let mut rounds = 0;
+        let periodic = Periodic::start("periodic", move |pause| {
+            while pause.lasts(Duration::from_millis(1)) {
+                rounds += 1;
+                tell.send(rounds).unwrap();
+                assert!(rounds != 2, "on purpose");
+            }
+        })
+        .unwrap();
+        assert_eq!(told.iter().take(4).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        drop(periodic);
+    }
+
+    #[test]
+    fn a_panic_does_not_end_a_thread_that_waits_for_events() {
+        let shared = Arc::new(Monitor::new((0, false)));
+        let thread = EventThread::on(
+            "events",
+            &shared,
+            |state| state.1 = true,
+            |shared| {
+                let mut state = shared.lock();
+                while !state.1 {
+                    let event = std::mem::take(&mut state.0);
+                    assert!(event != 1, "on purpose");
+                    state.0 = if event == 2 { 3 } else { event };
+                    state = shared.wait_timeout(state, Duration::from_millis(1));
+                }
+            },
+        )
+        .unwrap();
+        for (event, becomes) in [(1, 0), (2, 3)] {
+            shared.lock().0 = event;
+            while shared.lock().0 != becomes {
+                assert!(thread.is_alive());
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_panics_again_and_again_ends_with_its_handle() {
+        for _ in 0..3 {
+            drop(EventThread::steady("events", || panic!("on purpose")).unwrap());
+            drop(Periodic::start("periodic", |_| panic!("on purpose")).unwrap());
+        }
     }
 
     #[test]

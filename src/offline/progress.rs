@@ -28,7 +28,7 @@ impl Copying {
         let looks = style.ok().filter(|_| io::stderr().is_terminal()).and_then(|style| {
             let bar = ProgressBar::new(size).with_style(style.progress_chars("━╸ ")).with_message("copying");
             let dir = dir.to_owned();
-            Periodic::start("progress", move |pause| look(&bar, size, &dir, &pause)).ok()
+            Periodic::start("progress", move |pause| look(&bar, size, &dir, pause)).ok()
         });
         Self { _looks: looks }
     }

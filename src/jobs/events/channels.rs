@@ -2,7 +2,7 @@
 //! a receiver. A slow or dead receiver delays only its own channel, with growing pauses. Notifications that it refuses
 //! for good, or does not accept for a day, are dropped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+pub use super::channel_attempt::Attempt;
+use super::channel_attempt::Ended;
 use super::channel_key::ChannelKey;
 use super::channel_message::ChannelMessage;
 use super::places::Places;
-use super::webhook::{ListenAddresses, ShowNotification, pause_after};
+use super::webhook::{ListenAddresses, ShowNotification, pause_after, slept};
 use crate::client::endpoint::Endpoint;
 use crate::client::http::ClientError;
 use crate::config::{ConfiguredChannel, Watched};
@@ -23,6 +25,7 @@ use crate::secret::{Plaintext, redacted};
 use crate::store::channels::{self, Channel};
 use crate::store::notifications::{self, Notification};
 use crate::store::{self, Store, Swept, users};
+use crate::threads::outlive_panics;
 use crate::time::{Clock, Micros};
 
 /// How long one attempt may take.
@@ -88,30 +91,12 @@ pub fn configure(conn: &Connection, all: &[ConfiguredChannel]) -> store::Result<
     channels::configure(conn, &rows)
 }
 
-/// The result of an attempt.
-#[derive(Debug, Clone)]
-pub enum Attempt {
-    /// The receiver accepted it.
-    Taken,
-    /// The receiver will never accept it; contains the reason.
-    Refused(String),
-    /// The receiver may accept it later; contains the reason.
-    Failed(String),
-}
-
 enum ChannelOrder {
     Nudge,
     /// The channel was changed: it is tried now.
     Changed(String),
     Done(Box<Ended>),
     Stop,
-}
-
-/// An attempt that has ended.
-struct Ended {
-    channel: Channel,
-    notification_id: String,
-    attempt: Attempt,
 }
 
 /// A handle on the delivery thread.
@@ -145,7 +130,7 @@ impl ChannelSender {
     ) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let client = Arc::new(ChannelClient { key, listening, settings, show });
-        let dispatcher = ChannelDispatcher {
+        let mut dispatcher = ChannelDispatcher {
             store: Arc::downgrade(store),
             clock,
             client: Arc::clone(&client),
@@ -153,8 +138,10 @@ impl ChannelSender {
             busy: HashMap::new(),
             resting: HashMap::new(),
             unnoted: HashMap::new(),
+            taken: VecDeque::new(),
         };
-        std::thread::Builder::new().name("channels".into()).spawn(move || dispatcher.work(&receiver))?;
+        let work = move || outlive_panics("channels", slept, || dispatcher.work(&receiver));
+        std::thread::Builder::new().name("channels".into()).spawn(work)?;
         Ok(Self { orders, client, trials: Places::new(TRIALS) })
     }
 
@@ -305,10 +292,12 @@ struct ChannelDispatcher {
     resting: HashMap<String, (Instant, u32)>,
     /// The deliveries that ended but are still in the outbox, because it could not be written, by channel.
     unnoted: HashMap<String, Ended>,
+    /// The orders that have come and are not carried out yet: no panic loses the end of an attempt.
+    taken: VecDeque<ChannelOrder>,
 }
 
 impl ChannelDispatcher {
-    fn work(mut self, orders: &Receiver<ChannelOrder>) {
+    fn work(&mut self, orders: &Receiver<ChannelOrder>) {
         loop {
             let Some(store) = self.store.upgrade() else { return };
             let rest = self.send(&store).unwrap_or_else(|error| {
@@ -321,7 +310,8 @@ impl ChannelDispatcher {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            for order in first.into_iter().chain(orders.try_iter().collect::<Vec<_>>()) {
+            self.taken.extend(first.into_iter().chain(orders.try_iter()));
+            while let Some(order) = self.taken.pop_front() {
                 match order {
                     ChannelOrder::Nudge => {}
                     ChannelOrder::Stop => return,
@@ -402,8 +392,8 @@ impl ChannelDispatcher {
         self.busy.insert(channel.id.clone(), channel.user_id.clone());
         let id = channel.id.clone();
         let started = std::thread::Builder::new().name("channel".into()).spawn(move || {
-            let attempt = client.attempt(&channel, &record);
-            let ended = Ended { channel, notification_id: record.id, attempt };
+            let ended = Ended::of(channel, record.id.clone(), |channel| client.attempt(channel, &record));
+            // Fails only once the thread has ended.
             let _ = orders.send(ChannelOrder::Done(Box::new(ended)));
         });
         if let Err(error) = started {

@@ -75,6 +75,8 @@ impl Fetched {
 }
 
 fn serve(shared: &Monitor<Collected>, store: &Store) {
+    // A panic may have left some that were being written.
+    put_back(&mut shared.lock());
     loop {
         let mut state = shared.lock();
         while state.noted.is_empty() && state.written.is_empty() && !state.closed {
@@ -91,14 +93,17 @@ fn serve(shared: &Monitor<Collected>, store: &Store) {
         let result = write(store, batch);
         if let Err(error) = result {
             log::warn!("receipts could not be written, trying again: {error}");
-            let mut state = shared.lock();
-            for (key, at) in std::mem::take(&mut state.written) {
-                state.noted.entry(key).or_insert(at);
-            }
+            put_back(&mut shared.lock());
         }
         if closed {
             return;
         }
+    }
+}
+
+fn put_back(state: &mut Collected) {
+    for (key, at) in std::mem::take(&mut state.written) {
+        state.noted.entry(key).or_insert(at);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reports of events: streams, notifications, the webhook, channels, followed logs.
 
+mod channel_attempt;
 pub mod channel_key;
 mod channel_message;
 pub mod channels;

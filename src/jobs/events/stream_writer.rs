@@ -1,6 +1,7 @@
 //! The thread that writes all open streams; each stream gets a turn in every turn of the thread.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -109,7 +110,7 @@ impl Hub {
     }
 
     /// Writes streams until every sender of orders is dropped.
-    pub(super) fn serve(mut self, orders: &Receiver<StreamOrder>) {
+    pub(super) fn serve(&mut self, orders: &Receiver<StreamOrder>) {
         let mut patience = TURN;
         loop {
             let order = if self.open.is_empty() {
@@ -161,7 +162,8 @@ impl Hub {
         let mut patience = TURN;
         let (store, gate) = (&self.store, &self.gate);
         self.open.retain_mut(|stream| {
-            let turn = stream.turn(store, gate, now);
+            // A stream whose feed panics ends, and no other one waits for it.
+            let turn = catch_unwind(AssertUnwindSafe(|| stream.turn(store, gate, now))).unwrap_or(StreamTurn::Ended);
             if let Some(due) = stream.due() {
                 patience = patience.min(due.saturating_duration_since(now).max(BLOCKED_TURN));
             }

@@ -68,8 +68,8 @@ impl Streams {
     /// A thread cannot be started.
     pub fn start(store: Arc<Store>, gate: Arc<Gate>, per_principal: Watched<u64>) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
-        let hub = Hub::new(store, gate);
-        let thread = EventThread::start("streams", move || hub.serve(&receiver))?;
+        let mut hub = Hub::new(store, gate);
+        let thread = EventThread::steady("streams", move || hub.serve(&receiver))?;
         Ok(Self {
             orders,
             _thread: thread,

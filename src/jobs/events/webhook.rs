@@ -22,7 +22,7 @@ use crate::jobs::endpoints::acp_target::Rule;
 use crate::limits::WEBHOOK_LIFE;
 use crate::store::webhook::{self as outbox, Pending};
 use crate::store::{Result, Store, Swept, notifications};
-use crate::threads::lock;
+use crate::threads::{lock, outlive_panics};
 use crate::time::{Clock, Micros};
 
 /// How long one attempt may take.
@@ -82,8 +82,10 @@ impl WebhookSender {
         // The thread must not keep the database open when the daemon stops during an attempt.
         let urgent = Arc::<Urgent>::default();
         let store = Arc::downgrade(store);
-        let deliverer = Deliverer { store, clock, listening, setting, show, urgent: Arc::clone(&urgent) };
-        std::thread::Builder::new().name("webhook".into()).spawn(move || deliverer.work(&nudged))?;
+        let mut deliverer =
+            Deliverer { store, clock, listening, setting, show, urgent: Arc::clone(&urgent), unnoted: None };
+        let work = move || outlive_panics("webhook", slept, || deliverer.work(&nudged));
+        std::thread::Builder::new().name("webhook".into()).spawn(work)?;
         Ok(Self { nudge, urgent, channels })
     }
 
@@ -108,6 +110,8 @@ struct Deliverer {
     setting: WebhookSetting,
     show: ShowNotification,
     urgent: Arc<Urgent>,
+    /// The end of an attempt that the outbox does not know yet. It is noted before anything is sent again.
+    unnoted: Option<(String, WebhookAttempt)>,
 }
 
 /// The result of an attempt.
@@ -118,9 +122,7 @@ enum WebhookAttempt {
 }
 
 impl Deliverer {
-    fn work(self, nudged: &Receiver<()>) {
-        // The end of an attempt that the outbox does not know yet. It is noted before anything is sent again.
-        let mut unnoted: Option<(String, WebhookAttempt)> = None;
+    fn work(&mut self, nudged: &Receiver<()>) {
         loop {
             let Some(webhook) = self.setting.now() else {
                 // Queued notifications wait until there is a receiver.
@@ -137,7 +139,7 @@ impl Deliverer {
                 Ok(None) => Duration::MAX,
                 Ok(Some((pending, rest, body))) if rest.is_zero() => {
                     let id = pending.notification_id.clone();
-                    let attempt = match unnoted.take() {
+                    let attempt = match self.unnoted.take() {
                         Some((ended, attempt)) if ended == id => attempt,
                         _ => self.deliver(&webhook.endpoint, &pending, body),
                     };
@@ -145,7 +147,7 @@ impl Deliverer {
                     match settle(&store, &pending, &attempt) {
                         Ok(()) => Duration::ZERO,
                         Err(error) => {
-                            unnoted = Some((id, attempt));
+                            self.unnoted = Some((id, attempt));
                             later(&error)
                         }
                     }
@@ -267,6 +269,12 @@ pub(super) fn pause_after(attempts: u32) -> Duration {
 fn later(error: &crate::store::StoreError) -> Duration {
     log::warn!("the webhook's outbox cannot be used: {error}");
     LAST_PAUSE.min(Duration::from_secs(10))
+}
+
+/// The rest of a thread that nobody waits for.
+pub(super) fn slept(rest: Duration) -> bool {
+    std::thread::sleep(rest);
+    true
 }
 
 /// Waits for a nudge, or until `rest` has passed; false once the daemon stops. A nudge does not shorten the pause after

@@ -68,7 +68,7 @@ pub fn start(
     *health.lock() = BackupStatus { covered, made: backups::time_of_latest(store.dir()), ..BackupStatus::default() };
     let space = IncrementalVacuum::new(Arc::clone(&store));
     let mut work = BackupWork { space, light: 0, store, health, notifier, interval, covered, told: false, teller };
-    Periodic::start("scheduler", move |pause| work.run(&pause))
+    Periodic::start("scheduler", move |pause| work.run(pause))
 }
 
 struct BackupWork {

@@ -107,6 +107,8 @@ fn left(end: &End, now: Micros) -> Duration {
 fn serve(shared: &Monitor<EndingsState>, store: &Store, clock: &Clock, ended: &dyn Fn(&str)) {
     let mut given = Ends::default();
     let mut wait = Duration::ZERO;
+    // Also after a panic: the ends are not known any more.
+    shared.lock().look = true;
     loop {
         let mut state = shared.lock();
         if !state.look && !state.closed {

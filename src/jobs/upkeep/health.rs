@@ -45,6 +45,7 @@ pub fn start(
 ) -> std::io::Result<Periodic> {
     let jobs = Arc::downgrade(jobs);
     Periodic::start("health", move |pause| {
+        let (jobs, forwarder, rule) = (jobs.clone(), Arc::clone(&forwarder), rule.clone());
         let mut checker = Checker { jobs, forwarder, rule, pause, misses: HashMap::new() };
         let after = |begin: Instant| begin + period.now().unwrap_or(OFF);
         let mut next = after(Instant::now());
@@ -60,11 +61,11 @@ pub fn start(
     })
 }
 
-struct Checker {
+struct Checker<'a> {
     jobs: Weak<Jobs>,
     forwarder: Arc<Forwarder>,
     rule: Rule,
-    pause: Pause,
+    pause: &'a Pause,
     misses: HashMap<String, Misses>,
 }
 
@@ -86,7 +87,7 @@ enum HealthPlan {
     Leave,
 }
 
-impl Checker {
+impl Checker<'_> {
     /// Waits until `end`; false once the daemon stops.
     fn rests_until(&self, end: Instant) -> bool {
         self.pause.lasts(end.saturating_duration_since(Instant::now()))

@@ -67,7 +67,7 @@ impl Upkeep {
         let shared = Arc::<Monitor<MessagesState>>::default();
         // Report now what became due while the daemon was off.
         shared.lock().due = Some(Micros(0));
-        let keeper = MessageKeeper {
+        let mut keeper = MessageKeeper {
             shared: Arc::clone(&shared),
             store,
             streams,
@@ -77,7 +77,7 @@ impl Upkeep {
             after: String::new(),
             after_reader: SpaceReader::default(),
         };
-        let thread = EventThread::on("messages", &shared, |state| state.closed = true, |_| keeper.serve())?;
+        let thread = EventThread::on("messages", &shared, |state| state.closed = true, move |_| keeper.serve())?;
         Ok(Self { shared, _thread: thread })
     }
 
@@ -120,7 +120,7 @@ struct MessageKeeper {
 }
 
 impl MessageKeeper {
-    fn serve(mut self) {
+    fn serve(&mut self) {
         let mut next_round = Instant::now();
         loop {
             let now = Instant::now();

@@ -76,8 +76,9 @@ impl Sleeper {
     /// A thread cannot be started.
     pub fn start(tools: SleeperTools) -> std::io::Result<Self> {
         let shared = Arc::<Monitor<SleeperState>>::default();
-        let keeper = SleepKeeper { shared: Arc::clone(&shared), tools, idle: HashMap::new(), written: HashMap::new() };
-        let thread = EventThread::on("sleeper", &shared, |state| state.closed = true, |_| keeper.serve())?;
+        let mut keeper =
+            SleepKeeper { shared: Arc::clone(&shared), tools, idle: HashMap::new(), written: HashMap::new() };
+        let thread = EventThread::on("sleeper", &shared, |state| state.closed = true, move |_| keeper.serve())?;
         Ok(Self { shared, thread })
     }
 
@@ -122,7 +123,7 @@ struct SleepKeeper {
 }
 
 impl SleepKeeper {
-    fn serve(mut self) {
+    fn serve(&mut self) {
         let mut patience = Duration::ZERO;
         let mut next_tick = Instant::now();
         while let Some(touched) = self.wait(patience) {
