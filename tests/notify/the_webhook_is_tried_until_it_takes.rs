@@ -82,6 +82,18 @@ fn a_deleted_notification_is_not_delivered_and_an_absent_receiver_holds_up_nobod
 }
 
 #[test]
+fn a_secret_in_a_text_is_not_delivered() {
+    let (hook, dir) = (Hook::start(&[]), TempDir::new());
+    let daemon = daemon_with(&hook, &dir);
+    let secret = daemon.token.clone();
+    let id = notify(&daemon.operator(), &format!("look: {secret}"));
+    let delivery = hook.next();
+    assert_eq!(delivery.header("x-taos-delivery"), id);
+    assert_signed(&delivery);
+    assert!(delivery.body.contains("look: ") && !delivery.body.contains(&secret), "{}", delivery.body);
+}
+
+#[test]
 fn a_webhook_that_cannot_be_used_refuses_the_start() {
     let dir = TempDir::new();
     let (secret, config) = (dir.path().join("secret"), dir.path().join("taosd.toml"));

@@ -140,7 +140,7 @@ impl ChannelMessage<'_> {
 }
 
 /// The record with its texts redacted.
-fn without_secrets(record: &Value) -> Value {
+pub(super) fn without_secrets(record: &Value) -> Value {
     match record {
         Value::String(text) => json!(redacted(text)),
         Value::Array(all) => all.iter().map(without_secrets).collect(),

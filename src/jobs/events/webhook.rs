@@ -14,6 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use super::channel_message::without_secrets;
 use super::channels::ChannelSender;
 use crate::client::endpoint::Endpoint;
 use crate::client::http::ClientRequest;
@@ -183,7 +184,7 @@ impl Deliverer {
     fn deliver(&self, to: &Endpoint, pending: &Pending, record: Option<notifications::Notification>) -> WebhookAttempt {
         // The notification was deleted meanwhile, and its row in the outbox with it.
         let Some(record) = record else { return WebhookAttempt::Taken };
-        let body = (self.show)(&record).to_string();
+        let body = without_secrets(&(self.show)(&record)).to_string();
         let seconds = Micros::now().0 / Micros::SECOND;
         let request = ClientRequest::new("POST", to.path.clone(), Instant::now() + ATTEMPT)
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
