@@ -1,5 +1,7 @@
 //! Reservations and stored replies for `Idempotency-Key` (DESIGN D12).
 
+use std::collections::{BTreeSet, HashMap};
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
@@ -20,15 +22,15 @@ const RELEASE: &str = "DELETE FROM idempotency WHERE principal = ?1 AND route = 
 const RELEASE_ALL: &str = "DELETE FROM idempotency WHERE status IS NULL";
 const SWEEP: &str = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency
     WHERE created_at < ?1 AND status IS NOT NULL ORDER BY created_at LIMIT ?2)";
-const CROWDED: &str = "SELECT c.principal, (SELECT created_at FROM idempotency WHERE principal = c.principal
-        ORDER BY created_at DESC LIMIT 1 OFFSET ?1)
-    FROM (SELECT principal FROM idempotency GROUP BY principal HAVING count(*) > ?1 LIMIT 1) c";
-const SWEEP_CROWDED: &str = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency
-    WHERE principal = ?1 AND status IS NOT NULL AND created_at <= ?2 LIMIT ?3)";
+const LAST: &str = "SELECT max(rowid) FROM idempotency";
+const NEW: &str = "SELECT rowid, principal FROM idempotency WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
+const HELD: &str = "SELECT count(*) FROM (SELECT 1 FROM idempotency WHERE principal = ?1 LIMIT ?2)";
+const SURPLUS: &str = "SELECT rowid FROM idempotency WHERE principal = ?1 AND status IS NOT NULL
+    ORDER BY created_at DESC LIMIT ?3 OFFSET ?2";
+const DELETE: &str = "DELETE FROM idempotency WHERE rowid = ?1 AND principal = ?2 AND status IS NOT NULL";
 
 const COUNT_RESERVED: &str = "SELECT count(*) FROM idempotency WHERE status IS NULL";
-const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < ?1 AND status IS NOT NULL)
-    OR (SELECT count(*) FROM idempotency) > ?2";
+const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < ?1 AND status IS NOT NULL)";
 
 /// The identity of a request, which its repeats share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -154,12 +156,12 @@ pub fn reserved(conn: &Connection) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_RESERVED)?.query_row([], |row| row.get(0))?)
 }
 
-/// Returns true if [`sweep`] or [`crowded`] may find something.
+/// Returns true if [`sweep`] may find something.
 ///
 /// # Errors
 /// Any `StoreError`.
 pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
-    Ok(conn.prepare_cached(IS_DUE)?.query_row(params![before, limits::IDEMPOTENCY_ROWS], |row| row.get(0))?)
+    Ok(conn.prepare_cached(IS_DUE)?.query_row([before], |row| row.get(0))?)
 }
 
 /// Releases every reservation, because at start-up their owners are gone. Returns their number.
@@ -178,21 +180,66 @@ pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(SWEEP)?.execute(params![before, limits::PURGE_BATCH])?)
 }
 
-/// Returns a principal that holds more than [`limits::IDEMPOTENCY_ROWS`] rows, and up to when its surplus was stored.
-/// Counts rows: do not call it on the writer's thread.
-///
-/// # Errors
-/// Any `StoreError`.
-pub fn crowded(conn: &Connection) -> Result<Option<(String, Micros)>> {
-    let found =
-        conn.prepare_cached(CROWDED)?.query_row([limits::IDEMPOTENCY_ROWS], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(found.optional()?)
+/// At most how many rows each principal holds, so that only those are counted that may hold too many. Rows that were
+/// deleted are not taken off before the next count.
+#[derive(Debug, Default)]
+pub struct RowCounts {
+    /// The last row that was looked at.
+    after: i64,
+    held: HashMap<String, u64>,
 }
 
-/// Deletes at most [`limits::PURGE_BATCH`] of a principal's replies stored up to `until`. Returns their number.
+impl RowCounts {
+    /// Looks at up to `most` rows that were not looked at before. Returns their principals that hold more than `most`,
+    /// and whether there are more rows to look at.
+    ///
+    /// # Errors
+    /// Any `StoreError`.
+    pub fn look(&mut self, conn: &Connection, most: u64) -> Result<(Vec<String>, bool)> {
+        // SQLite gives the number of the last row again after that row was deleted.
+        let last: Option<i64> = conn.prepare_cached(LAST)?.query_row([], |row| row.get(0))?;
+        self.after = self.after.min(last.unwrap_or(0));
+        let mut statement = conn.prepare_cached(NEW)?;
+        let (mut rows, mut seen, mut many) = (statement.query(params![self.after, most])?, 0, BTreeSet::new());
+        while let Some(row) = rows.next()? {
+            (self.after, seen) = (row.get(0)?, seen + 1);
+            let principal: String = row.get(1)?;
+            let held = self.held.entry(principal.clone()).or_default();
+            *held += 1;
+            if *held > most {
+                many.insert(principal);
+            }
+        }
+        let mut crowded = Vec::new();
+        for principal in many {
+            let held = conn.prepare_cached(HELD)?.query_row(params![principal, most + 1], |row| row.get(0))?;
+            self.held.insert(principal.clone(), held);
+            crowded.extend((held > most).then_some(principal));
+        }
+        Ok((crowded, seen == most))
+    }
+}
+
+/// Returns up to `batch` of a principal's replies besides the newest `most`. Sorts them: do not call it on the writer's
+/// thread.
 ///
 /// # Errors
 /// Any `StoreError`.
-pub fn sweep_crowded(conn: &Connection, principal: &str, until: Micros) -> Result<usize> {
-    Ok(conn.prepare_cached(SWEEP_CROWDED)?.execute(params![principal, until, limits::PURGE_BATCH])?)
+pub fn surplus(conn: &Connection, principal: &str, most: u64, batch: u64) -> Result<Vec<i64>> {
+    let mut statement = conn.prepare_cached(SURPLUS)?;
+    let rows = statement.query_map(params![principal, most, batch], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Deletes these replies of a principal. Returns their number.
+///
+/// # Errors
+/// Any `StoreError`.
+pub fn delete_all(conn: &Connection, principal: &str, rows: &[i64]) -> Result<usize> {
+    let mut statement = conn.prepare_cached(DELETE)?;
+    let mut deleted = 0;
+    for row in rows {
+        deleted += statement.execute(params![row, principal])?;
+    }
+    Ok(deleted)
 }

@@ -42,6 +42,8 @@ mod plans;
 pub mod profiles;
 mod readers;
 pub mod registrations;
+#[cfg(test)]
+mod reply_plans;
 pub mod requests;
 mod rescue;
 pub mod restore;

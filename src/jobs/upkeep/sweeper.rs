@@ -11,10 +11,11 @@ use super::expiry::Expiry;
 use crate::access::Gate;
 use crate::config::LiveConfig;
 use crate::limits::{
-    FINISHED_OPERATION_LIFE, FINISHED_TASK_LIFE, IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH,
+    FINISHED_OPERATION_LIFE, FINISHED_TASK_LIFE, IDEMPOTENCY_LIFE, IDEMPOTENCY_ROWS, NOTIFICATION_LIFE, SWEEP_BATCH,
     UNFINISHED_UPLOAD_LIFE, seconds,
 };
 use crate::store::audit::AuditEntry;
+use crate::store::idempotency::RowCounts;
 use crate::store::{
     self, Store, StoreError, Swept, audit, context, credentials, idempotency, notifications, oauth_grants, operations,
     tasks, uploads,
@@ -42,7 +43,7 @@ pub fn start(
     expiry: Expiry,
     config: Arc<LiveConfig>,
 ) -> std::io::Result<Periodic> {
-    let mut alarms = Alarms::default();
+    let (mut alarms, mut counts) = (Alarms::default(), RowCounts::default());
     Periodic::start("sweeper", move |pause| {
         end_orphaned_grants(&store);
         // It begins with what expired while the daemon was off, so that no jump of the clock revives a credential.
@@ -50,6 +51,7 @@ pub fn start(
             let limits = config.now().limits.clone();
             let now = clock.judging();
             sweep(&store, now);
+            trim_replies(&store, &mut counts);
             trim_audit(&store, limits.audit_retention_days, limits.audit_max_bytes, now);
             sweep_notifications(&store, now);
             sweep_workspace(&store, now);
@@ -98,19 +100,14 @@ fn sweep(store: &Store, now: Micros) {
     };
     loop {
         // A transaction that changes nothing would still take the write lock and maybe write a page, so it reads first.
-        let crowded = match store.read(|conn| Ok::<_, StoreError>((due(conn)?, idempotency::crowded(conn)?))) {
-            Ok((false, _)) => return,
-            Ok((true, crowded)) => crowded,
+        match store.read(&due) {
+            Ok(false) => return,
+            Ok(true) => {}
             Err(error) => return log::warn!("old rows could not be deleted: {error}"),
-        };
+        }
         // In batches, so that other writes come in between.
         let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
-            let surplus = match &crowded {
-                Some((principal, until)) => idempotency::sweep_crowded(conn, principal, *until)?,
-                None => 0,
-            };
-            Ok(surplus
-                + idempotency::sweep(conn, now.plus(-life))?
+            Ok(idempotency::sweep(conn, now.plus(-life))?
                 + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
                 + operations::sweep(conn, ended)?)
         });
@@ -118,6 +115,38 @@ fn sweep(store: &Store, now: Micros) {
             Ok(0) => return,
             Ok(count) => log::debug!("swept {count} rows"),
             Err(error) => return log::warn!("old rows could not be deleted: {error}"),
+        }
+    }
+}
+
+/// Deletes the oldest replies of principals with too many. Only rows that are new since the last round are looked at;
+/// the first round looks at all of them.
+fn trim_replies(store: &Store, counts: &mut RowCounts) {
+    loop {
+        let (crowded, more) = match store.lookup(|conn| counts.look(conn, IDEMPOTENCY_ROWS)) {
+            Ok(looked) => looked,
+            Err(error) => return failed(Swept::Idempotency, &error),
+        };
+        for principal in crowded {
+            if let Err(error) = trim_replies_of(store, &principal, IDEMPOTENCY_ROWS) {
+                return failed(Swept::Idempotency, &error);
+            }
+        }
+        if !more {
+            return;
+        }
+    }
+}
+
+fn trim_replies_of(store: &Store, principal: &str, most: u64) -> store::Result<()> {
+    loop {
+        let surplus = store.lookup(|conn| idempotency::surplus(conn, principal, most, most))?;
+        for batch in surplus.chunks(SWEEP_BATCH as usize) {
+            let (principal, batch) = (principal.to_owned(), batch.to_vec());
+            told(Swept::Idempotency, store.write(move |conn| idempotency::delete_all(conn, &principal, &batch))?);
+        }
+        if (surplus.len() as u64) < most {
+            return Ok(());
         }
     }
 }
