@@ -464,8 +464,6 @@ pub const KEPT_REPLIES_EACH: usize = 16;
 pub const SLOW_WRITE: Duration = Duration::from_millis(10);
 /// Requests that may be joined in one commit.
 pub const WRITER_BATCH: usize = 256;
-/// Bytes of a reply that is stored for replay.
-pub const IDEMPOTENCY_REPLY_BYTES: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {

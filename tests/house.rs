@@ -390,3 +390,17 @@ fn a_form_shows_again_what_its_fields_are_named() {
     }
     assert!(looked_at > 10, "the templates call it otherwise now");
 }
+
+/// A limit that nothing uses looks as if it held.
+#[test]
+fn every_limit_is_used() {
+    let limits = without_comments(&text_of("limits.rs"));
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let (own, others): (Vec<_>, Vec<_>) = sources().into_iter().partition(|(module, _)| *module == owned(&["limits"]));
+    assert_eq!(own.len(), 1);
+    let used: BTreeSet<&str> = others.iter().flat_map(|(_, source)| source.split(|c| !is_word(c))).collect();
+    let names = limits.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    let unused: Vec<&str> = names.filter(|name| !used.contains(name)).collect();
+    assert_eq!(unused, Vec::<&str>::new(), "delete it, or enforce it");
+    assert!(limits.matches("\npub const ").count() > 100);
+}
