@@ -100,7 +100,7 @@ fn sweep(store: &Store, now: Micros) {
     };
     loop {
         // A transaction that changes nothing would still take the write lock and maybe write a page, so it reads first.
-        match store.read(&due) {
+        match store.read(due) {
             Ok(false) => return,
             Ok(true) => {}
             Err(error) => return log::warn!("old rows could not be deleted: {error}"),
