@@ -28,6 +28,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cp", "taosctl upload FILE shares a file; incus file push FILE CONTAINER/PATH writes into a container."),
     ("init", "taosctl agents create NAME records an agent, taosctl deploy NAME --image IMAGE makes its container."),
     ("rename", "a name never changes; people see taosctl agents update NAME --display-name TEXT."),
+    (
+        "rotate",
+        "an agent's token: taosctl tokens rotate NAME; a key: taosctl keys rotate NAME. A user may have several \
+         tokens: taosctl users token issue NAME, then taosctl users token revoke NAME ID.",
+    ),
     ("scale", "an agent is one container; taosctl deploy NAME makes another agent."),
     ("snapshot", "taosctl backup saves what taosd keeps; incus snapshot create CONTAINER saves a container."),
 ];
@@ -46,8 +51,8 @@ pub(super) fn print(error: &clap::Error) -> u8 {
     let first = text.lines().next().unwrap_or_default();
     let text = match typed(error) {
         Some(word) if RUNS_PROGRAMS.contains(&word) => format!("{first}\n\n{PROGRAMS}"),
-        Some(word) => match (ELSEWHERE.iter().find(|(theirs, _)| *theirs == word), meant(error, word)) {
-            (Some((_, tip)), _) => format!("{first}\n\n  tip: {tip}"),
+        Some(word) => match (elsewhere(word), meant(error, word)) {
+            (Some(tip), _) => format!("{first}\n\n  tip: {tip}"),
             (None, Some(meant)) => format!("{first}\n\n  tip: a similar command exists: '{meant}'"),
             // Clap's own suggestion is not similar enough.
             (None, None) => {
@@ -67,7 +72,13 @@ pub(super) fn failure(error: &clap::Error) -> Failure {
         text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim).filter(|line| !line.is_empty());
     let detail = detail.collect::<Vec<_>>().join(" ");
     let detail = detail.strip_prefix("error: ").unwrap_or(&detail);
-    Failure::usage(detail, "Run the command with --help to see what it takes.")
+    let tip = typed(error).and_then(elsewhere).map(|tip| format!("Use another command: {tip}"));
+    Failure::usage(detail, tip.unwrap_or_else(|| "Run the command with --help to see what it takes.".to_owned()))
+}
+
+/// The nearest alternative to a command of other tools.
+fn elsewhere(word: &str) -> Option<&'static str> {
+    ELSEWHERE.iter().find(|(theirs, _)| *theirs == word).map(|(_, tip)| *tip)
 }
 
 /// The unknown word in the place of a command.

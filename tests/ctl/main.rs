@@ -23,6 +23,7 @@ mod agents_are_managed;
 mod agents_are_registered;
 mod agents_join_at_the_command_line;
 mod agents_keys_are_minted;
+mod an_alias_does_what_its_word_says;
 mod changes_are_repeated_under_one_key;
 mod doctor_says_the_fix_of_what_is_really_broken;
 mod every_help_has_two_examples;

@@ -24,7 +24,13 @@ pub const REVOKE: Verb = Verb::new("revoke", "agents_token_revoke", ShowAs::Done
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "token",
     about: "An agent's token",
-    entries: &[CommandEntry::Verb(ISSUE), CommandEntry::Verb(SHOW), CommandEntry::Verb(REVOKE)],
+    entries: &[
+        CommandEntry::Verb(ISSUE),
+        // An agent has one token, so that a new one ends the old one.
+        CommandEntry::Verb(ISSUE.named("rotate")),
+        CommandEntry::Verb(SHOW),
+        CommandEntry::Verb(REVOKE),
+    ],
 };
 
 /// A warning about the token that the agent has now.

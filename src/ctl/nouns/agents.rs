@@ -4,7 +4,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
-use super::{agent_containers as containers, agent_logs, agent_token, grants, subjects};
+use super::{agent_containers as containers, agent_logs, agent_token, freeze, grants, subjects};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::Flag;
 use crate::ctl::core::output::Output;
@@ -85,6 +85,8 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
         containers::RESTART,
         containers::PAUSE,
         containers::RESUME,
+        freeze::FREEZE,
+        freeze::THAW,
         containers::WAKE,
         containers::BULK,
         agent_logs::ENTRY,

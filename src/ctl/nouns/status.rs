@@ -23,6 +23,8 @@ use crate::ctl::verbs::{paging, show};
 const SOON: i64 = 7;
 /// Hours for which a failed operation is listed as needing attention.
 const RECENT: i64 = 24;
+/// The most frozen agents that are named.
+const NAMED: usize = 3;
 /// The most operations that are read.
 const OPERATIONS: usize = 200;
 
@@ -66,7 +68,7 @@ fn gather(session: &Session<'_>) -> Result<Value, Failure> {
     let (health, trouble) = health(session);
     let mut by_state: BTreeMap<String, usize> = BTreeMap::new();
     for agent in agents.iter().flatten() {
-        let state = if agent["paused"] == true { "paused" } else { agent["status"].as_str().unwrap_or("unknown") };
+        let state = state_of(agent);
         *by_state.entry(state.to_owned()).or_default() += 1;
     }
     let backup = backups(session, Map::new());
@@ -87,6 +89,30 @@ fn gather(session: &Session<'_>) -> Result<Value, Failure> {
         (status["backup"], status["automatic_backup"]) = (backup, automatic);
     }
     Ok(status)
+}
+
+/// The state of an agent, as its row in `agents ls` shows it.
+fn state_of(agent: &Value) -> &str {
+    match agent {
+        _ if agent["frozen"] == true => "frozen",
+        _ if agent["paused"] == true => "paused",
+        _ => agent["status"].as_str().unwrap_or("unknown"),
+    }
+}
+
+/// What is frozen, and the command that thaws it.
+fn frozen(agents: &[Value]) -> Option<(String, String)> {
+    let names: Vec<&str> =
+        agents.iter().filter(|agent| agent["frozen"] == true).filter_map(|agent| agent["name"].as_str()).collect();
+    match names.as_slice() {
+        [] => None,
+        [name] => Some(("1 agent is frozen".to_owned(), format!("taosctl thaw {name}"))),
+        // A long list of names would not fit the line.
+        many if many.len() > NAMED => {
+            Some((format!("{} agents are frozen", many.len()), "taosctl agents ls".to_owned()))
+        }
+        few => Some((format!("{} agents are frozen", few.len()), format!("taosctl thaw {}", few.join(" ")))),
+    }
 }
 
 fn list(session: &Session<'_>, route: &str, most: Option<usize>) -> Result<Vec<Value>, Failure> {
@@ -149,6 +175,9 @@ fn needs(session: &Session<'_>, agents: &[Value], me: &Value) -> Vec<Value> {
         .count();
     if failed > 0 {
         need(format!("{failed} failed operations since yesterday"), "taosctl operations ls --status failed");
+    }
+    if let Some((what, run)) = frozen(agents) {
+        need(what, &run);
     }
     for agent in agents {
         let name = agent["name"].as_str().unwrap_or_default();

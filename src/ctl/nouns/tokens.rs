@@ -48,6 +48,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
             command: issue_command,
             run: issue,
         },
+        CommandEntry::Own { name: "rotate", routes: &["agents_token_issue"], command: rotate_command, run: rotate },
         CommandEntry::Verb(agent_token::SHOW),
         CommandEntry::Own {
             name: "revoke",
@@ -181,10 +182,7 @@ fn issue(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let name = matches.get_one::<String>("name").map_or("", String::as_str);
     let Some(user) = name.strip_prefix("user:") else {
         refuse_others(matches, "users_token_issue", "agents_token_issue", "an agent")?;
-        let agent = name.strip_prefix("agent:").unwrap_or(name);
-        return agent_token::ISSUE
-            .run_for(context, matches, &[agent])
-            .map_err(|failure| of_a_user(context, name, failure));
+        return issue_of_agent(context, matches, name).map_err(|failure| of_a_user(context, name, failure));
     };
     refuse_others(matches, "agents_token_issue", "users_token_issue", "a user")?;
     let session = context.session()?;
@@ -193,6 +191,48 @@ fn issue(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let body = Value::Object(flags::read(&known, &[], matches)?);
     let reply = session.send_for_json(route, &path::target(route, &[user], &Map::new()), Some(&body))?;
     show::reply(&session, &ShowAs::Secret("token"), &[user], &reply)
+}
+
+fn issue_of_agent(context: &Context, matches: &ArgMatches, name: &str) -> Result<Output, Failure> {
+    agent_token::ISSUE.run_for(context, matches, &[name.strip_prefix("agent:").unwrap_or(name)])
+}
+
+fn rotate_command(name: &'static str) -> Command {
+    let place = Arg::new("name").value_name("NAME").required(true).value_parser(NonEmptyStringValueParser::new());
+    Command::new(name)
+        .about("Issue another token of an agent and end the old one")
+        .after_help(
+            "The old one ends at once, or after --grace seconds. The token is shown once. A user may have several \
+             tokens: issue another one and revoke the old one.",
+        )
+        .arg(place.help("The agent's name").add(complete::agents()))
+        .arg(ask::yes())
+        .args(flags::args(fields("agents_token_issue"), GRACE))
+}
+
+/// Issues another token of an agent, which ends the old one. A user's old tokens would stay valid, so a user's token is
+/// refused.
+fn rotate(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let name = matches.get_one::<String>("name").map_or("", String::as_str);
+    if let Some(user) = name.strip_prefix("user:") {
+        return Err(rotates_nothing(user));
+    }
+    issue_of_agent(context, matches, name).map_err(|failure| match failure {
+        Failure::Refused(refusal) if refusal.error == "agent_not_found" && is_user(context, name) => {
+            rotates_nothing(name)
+        }
+        other => other,
+    })
+}
+
+fn rotates_nothing(user: &str) -> Failure {
+    Failure::usage(
+        format!("{user} is a user, and may have several tokens: a new one does not end the old one."),
+        format!(
+            "Issue the new one: taosctl users token issue {user}. Then end the old one: taosctl users token revoke \
+             {user} ID."
+        ),
+    )
 }
 
 /// Refuses the flags of the other route, which would have no effect.
@@ -206,18 +246,20 @@ fn refuse_others(matches: &ArgMatches, other: &str, own: &str, whose: &str) -> R
 
 /// Completes the refusal of an unknown agent if there is a user of this name.
 fn of_a_user(context: &Context, name: &str, mut failure: Failure) -> Failure {
-    let is_user = || {
-        let (session, route) = (context.session().ok()?, path::route("users_get"));
-        session.send_for_json(route, &path::target(route, &[name], &Map::new()), None).ok()
-    };
     if let Failure::Refused(refusal) = &mut failure
         && refusal.error == "agent_not_found"
-        && is_user().is_some()
+        && is_user(context, name)
     {
         refusal.fix = format!("{name} is a user: write user:{name}.");
         refusal.run = Some(format!("taosctl tokens issue user:{name}"));
     }
     failure
+}
+
+fn is_user(context: &Context, name: &str) -> bool {
+    let route = path::route("users_get");
+    let ask = |session: Session<'_>| session.send_for_json(route, &path::target(route, &[name], &Map::new()), None);
+    context.session().and_then(ask).is_ok()
 }
 
 fn revoke_command(name: &'static str) -> Command {

@@ -111,10 +111,11 @@ fn laid<'a>(columns: &'a [Column], rows: &'a [Value], look: &Look) -> Vec<Laid<'
     all.into_iter().map(lay).collect()
 }
 
-/// The value of a field as shown. A paused agent has the status `paused`, whatever the state of its container. What a
-/// request asks for is shown in words.
+/// The value of a field as shown. A frozen agent has the status `frozen`, a paused one `paused`, whatever the state of
+/// its container. What a request asks for is shown in words.
 fn state(row: &Value, field: &str) -> Value {
     match field {
+        "status" if row["frozen"] == true => Value::from("frozen"),
         "status" if row["paused"] == true => Value::from("paused"),
         "asked" => asked(row).map_or_else(|| row[field].clone(), Value::from),
         _ => row[field].clone(),
@@ -315,10 +316,13 @@ mod tests {
     }
 
     #[test]
-    fn who_is_paused_reads_paused() {
-        let rows = [json!({"name": "a", "status": "running", "paused": true})];
+    fn who_is_paused_or_frozen_reads_so() {
+        let rows = [
+            json!({"name": "a", "status": "running", "paused": true, "frozen": false}),
+            json!({"name": "b", "status": "running", "paused": true, "frozen": true}),
+        ];
         let text = lay_out(&[Column("NAME", "name"), Column("STATUS", "status")], &rows, &look(None));
-        assert_eq!(text, "NAME  STATUS\na     paused\n");
+        assert_eq!(text, "NAME  STATUS\na     paused\nb     frozen\n");
     }
 
     #[test]

@@ -69,21 +69,22 @@ impl CommandEntry {
     }
 }
 
-/// The names of verbs in other command lines.
+/// The names of verbs in other command lines. An alias must do what its word says: `freeze` and `rotate` end the use of
+/// credentials, so they are no names of what leaves them valid.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("cancel", &["abort"]),
     ("create", &["new", "add", "invite"]),
     ("delete", &["rm", "remove"]),
     ("get", &["show", "info", "describe", "view"]),
-    ("issue", &["create", "new", "rotate"]),
+    ("issue", &["create", "new"]),
     ("list", &["ls"]),
     ("logs", &["log"]),
-    ("pause", &["freeze"]),
-    ("resume", &["unfreeze", "unpause"]),
+    ("resume", &["unpause"]),
     ("remove", &["rm", "delete"]),
     ("revoke", &["delete", "rm"]),
     ("rm", &["delete", "remove"]),
     ("show", &["get"]),
+    ("thaw", &["unfreeze"]),
     ("update", &["edit", "set"]),
 ];
 

@@ -87,6 +87,12 @@ impl Verb {
         }
     }
 
+    /// The same verb with another name.
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     /// Sets the exceptions to the generated flags.
     pub const fn flags(mut self, flags: &'static [Flag]) -> Self {
         self.flags = flags;
