@@ -76,3 +76,29 @@ fn the_token_of_an_agent_is_revoked_and_nothing_else_of_that_name() {
     assert!(run.stdout.starts_with("revoked: zephyr") && run.stderr.contains("agent_not_found"), "{run:?}");
     assert_eq!((daemon.record("zephyr")["has_token"].clone(), labels()), (json!(false), 1));
 }
+
+#[test]
+fn each_error_names_its_argument() {
+    let daemon = Daemon::with(&["--containers", "none"], &[]);
+    let ctl = Ctl::operator(&daemon);
+    for name in ["atlas", "hermes"] {
+        daemon.agent(name);
+    }
+    let commands: [&[&str]; 5] = [
+        &["agents", "get", "nope1", "atlas", "nope2"],
+        &["agents", "pause", "nope1", "atlas", "nope2"],
+        &["freeze", "nope1", "atlas", "nope2", "--reason", "r"],
+        &["tokens", "revoke", "nope1", "atlas", "nope2", "-y"],
+        &["agents", "delete", "nope1", "atlas", "nope2", "--yes"],
+    ];
+    for command in commands {
+        let told = ctl.run(command).expect(1).stderr;
+        let second = told.find("nope2:\nerror: agent_not_found\n").unwrap_or_default();
+        assert!(told.starts_with("nope1:\nerror: agent_not_found\n") && second > 0, "{told}");
+    }
+    let told = ctl.run(&["agents", "get", "nope1", "hermes", "nope2", "--json"]).expect(1).stderr;
+    let told: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&told[0]["argument"], &told[1]["argument"]), (&json!("nope1"), &json!("nope2")));
+    let one = ctl.run(&["agents", "get", "nope1"]).expect_error(1, "agent_not_found").stderr;
+    assert!(one.starts_with("error: "), "a single argument needs no name: {one}");
+}

@@ -150,6 +150,17 @@ impl Failure {
         if Format::chosen().is_machine() { self.to_json() } else { self.to_text() }
     }
 
+    /// The failure of one of several arguments. Its JSON names the argument; for people the argument stands before the
+    /// lines, which stay as they are for those who search for `error:`.
+    pub fn told_of(&self, argument: &str) -> String {
+        if Format::chosen().is_machine() {
+            let mut object = self.to_object();
+            object["argument"] = argument.into();
+            return format!("{}\n", text::json_line(&object));
+        }
+        format!("{}:\n{}", text::clean(argument), self.to_text())
+    }
+
     /// The lines for stderr: `error`, `detail`, `fix`, `run` (the command to run next), `doc_url`, and the other fields
     /// of the server's reply.
     pub fn to_text(&self) -> String {
@@ -171,13 +182,17 @@ impl Failure {
 
     /// The failure as one JSON object on one line.
     pub fn to_json(&self) -> String {
+        format!("{}\n", text::json_line(&self.to_object()))
+    }
+
+    fn to_object(&self) -> Value {
         let parts = self.parts();
         let mut object = json!({"error": parts.error, "detail": parts.detail, "fix": parts.fix, "run": parts.run,
             "doc_url": parts.doc_url});
         for (key, value) in parts.more {
             object[key] = value.clone();
         }
-        format!("{}\n", text::json_line(&object))
+        object
     }
 
     fn parts(&self) -> FailureParts<'_> {

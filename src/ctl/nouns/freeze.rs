@@ -1,4 +1,5 @@
-//! `taosctl freeze` and `taosctl thaw`: agents by name, or all of them.
+//! `taosctl freeze` and `taosctl thaw`: agents by name, or all of them. `taosctl agents freeze` and `taosctl agents thaw`
+//! are the same commands.
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -9,7 +10,7 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
-use crate::ctl::verbs::each::each;
+use crate::ctl::verbs::each::each_named;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::slow;
 
@@ -76,23 +77,27 @@ fn run(context: &Context, matches: &ArgMatches, one: &str, all: &str) -> Result<
     let session = context.session()?;
     let mut body = json!({"reason": matches.get_one::<String>("reason")});
     let (mut replies, mut code) = (Vec::new(), 0);
-    let names: Vec<&String> = matches.get_many("agent").into_iter().flatten().collect();
+    let names: Vec<&str> = matches.get_many::<String>("agent").into_iter().flatten().map(String::as_str).collect();
     let is_list = names.len() > 1;
     if matches.get_flag("all") {
         let route = path::route(all);
         if let Ok(Some(time)) = matches.try_get_one::<String>("frozen-at") {
             body["frozen_at"] = json!(time);
         }
-        replies.push(session.send_for_json(route, route.path, Some(&body))?);
+        replies.push(("", session.send_for_json(route, route.path, Some(&body))?));
     } else {
         let route = path::route(one);
-        (replies, code) =
-            each(names, |name| session.send_for_json(route, &path::target(route, &[name], &Map::new()), Some(&body)))?;
+        let send = |name| {
+            let target = path::target(route, &[name], &Map::new());
+            Ok((name, session.send_for_json(route, &target, Some(&body))?))
+        };
+        let named = names.into_iter().map(|name| (name, name)).collect();
+        (replies, code) = each_named(named, is_list, send)?;
     }
-    if !matches.get_flag("no-wait") {
-        let (ended, last) = each(replies, |reply| wait(&session, reply))?;
-        (replies, code) = (ended, code.max(last));
-    }
+    let is_waiting = !matches.get_flag("no-wait");
+    let end = |reply| if is_waiting { wait(&session, reply) } else { Ok(reply) };
+    let (replies, last) = each_named(replies, is_list, end)?;
+    let code = code.max(last);
     let done = if one == "agents_freeze" { "frozen" } else { "thawed" };
     let output = if context.json { show_json(is_list, replies) } else { show(done, &replies) };
     Ok(output.ending_with(code))
