@@ -59,4 +59,5 @@ mod the_state_of_the_box_is_one_screen;
 mod the_transcripts_are_what_is_printed;
 mod tokens_are_printed_bare;
 mod users_and_grants_are_managed;
+mod what_is_told_is_true;
 mod what_was_meant_is_told;

@@ -11,9 +11,9 @@ use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
+use crate::ctl::verbs::{names, wording};
 use crate::limits::CONTEXT_TTL;
 
 const COLUMNS: &[Column] =
@@ -44,7 +44,7 @@ fn set_command(name: &'static str) -> Command {
     let route = path::route("context_set");
     Command::new(name)
         .about(route.title)
-        .after_help(route.about)
+        .after_help(wording::about(route))
         .arg(place("key", "The key").required(true))
         .arg(Arg::new("value").value_name("VALUE").help("The value; - reads stdin").required_unless_present("file"))
         .arg(Arg::new("file").long("file").value_name("FILE").conflicts_with("value").help("A file with the value"))
@@ -83,7 +83,7 @@ fn promote_command(name: &'static str) -> Command {
         .default_value("RESEARCH");
     Command::new(name)
         .about(route.title)
-        .after_help(route.about)
+        .after_help(wording::about(route))
         .arg(place("key", "The key").required(true))
         .arg(kind.help("What it is"))
         .arg(flags::space_arg("space"))

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::version::OWN;
 use super::whoami::{principal, whoami};
-use crate::ctl::core::failure::{Failure, JOIN_THE_GROUP};
+use crate::ctl::core::failure::{Failure, JOIN_THE_GROUP, ServerRefusal};
 use crate::ctl::core::output::Output;
 use crate::ctl::core::server::Server;
 use crate::ctl::core::{path, text, when};
@@ -289,11 +289,20 @@ fn runtime(session: &Session<'_>) -> DoctorFinding {
                 if some == 1 { "1 container of an agent".to_owned() } else { format!("{some} containers of agents") };
             DoctorFinding::ok(NAME, format!("{name}{some}"))
         }
-        Err(Failure::Refused(refusal)) if refusal.status >= 500 => {
-            DoctorFinding::warning(NAME, refusal.detail.clone(), fix)
-        }
+        Err(Failure::Refused(refusal)) if refusal.status >= 500 => away(NAME, &refusal, fix),
         Err(failure) => DoctorFinding::warning(NAME, failure.to_string(), fix_of(&failure)),
     }
+}
+
+/// A runtime that does not answer. The daemon says which command repairs it, so that nobody installs one that is there
+/// and does not run. Without that command, the fix is `otherwise`.
+fn away(name: &'static str, refusal: &ServerRefusal, otherwise: &str) -> DoctorFinding {
+    let Some(mend) = refusal.field("mend").and_then(Value::as_str).filter(|mend| !mend.is_empty()) else {
+        return DoctorFinding::warning(name, refusal.detail.clone(), otherwise);
+    };
+    let told = format!(" As root: {mend}");
+    let detail = refusal.detail.strip_suffix(&told).unwrap_or(&refusal.detail);
+    DoctorFinding::warning(name, detail, format!("As root: {mend}"))
 }
 
 fn backups(session: &Session<'_>) -> DoctorFinding {
@@ -336,6 +345,26 @@ fn screen(found: &[DoctorFinding], look: &Look) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_runtime_that_does_not_run_is_started_and_not_installed() {
+        let mend = "systemctl start lxd.socket lxd.service";
+        let refused = |more: Value| {
+            let mut body =
+                json!({"error": "container_runtime_unavailable", "detail": format!("It is away. As root: {mend}")});
+            for (key, value) in more.as_object().unwrap() {
+                body[key] = value.clone();
+            }
+            match Failure::refused(503, body.to_string().as_bytes(), None) {
+                Failure::Refused(refusal) => away("runtime", &refusal, "Install one."),
+                other => panic!("{other}"),
+            }
+        };
+        let told = refused(json!({"mend": mend}));
+        assert_eq!((told.state, told.detail.as_str()), ("warning", "It is away."));
+        assert_eq!(told.fix, format!("As root: {mend}"));
+        assert_eq!(refused(json!({})).fix, "Install one.");
+    }
 
     #[test]
     fn clocks_that_differ_are_told_with_the_fix() {

@@ -12,9 +12,9 @@ use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::follow::{List, MessageQuery, print, seq_of};
-use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::ShowAs;
 use crate::ctl::verbs::verb::Verb;
+use crate::ctl::verbs::{names, wording};
 use crate::limits::PAGE_MAX;
 
 /// The columns of a list of messages.
@@ -58,19 +58,23 @@ const LIST_FLAGS: &[Flag] = &[Flag::Named("unread_only", "unread")];
 
 fn list_command(name: &'static str) -> Command {
     let route = path::route("messages_list");
-    Command::new(name).about(route.title).after_help(route.about).args(flags::args(route.query, LIST_FLAGS)).args([
-        Arg::new("limit")
-            .long("limit")
-            .value_name("N")
-            .default_value("20")
-            .value_parser(value_parser!(u64).range(1..=PAGE_MAX))
-            .help("Maximum number of messages"),
-        Arg::new("follow")
-            .long("follow")
-            .short('f')
-            .action(ArgAction::SetTrue)
-            .help("Keep showing new messages until interrupted; every message once, even if the daemon restarts"),
-    ])
+    Command::new(name)
+        .about(route.title)
+        .after_help(wording::about(route))
+        .args(flags::args(route.query, LIST_FLAGS))
+        .args([
+            Arg::new("limit")
+                .long("limit")
+                .value_name("N")
+                .default_value("20")
+                .value_parser(value_parser!(u64).range(1..=PAGE_MAX))
+                .help("Maximum number of messages"),
+            Arg::new("follow")
+                .long("follow")
+                .short('f')
+                .action(ArgAction::SetTrue)
+                .help("Keep showing new messages until interrupted; every message once, even if the daemon restarts"),
+        ])
 }
 
 /// The query from the flags. If they name no space, it is the space of the login.

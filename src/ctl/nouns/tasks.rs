@@ -16,7 +16,7 @@ use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, ShowAs};
 use crate::ctl::verbs::verb::Verb;
-use crate::ctl::verbs::{names, paging, watch};
+use crate::ctl::verbs::{names, paging, watch, wording};
 use crate::limits::{PAGE_MAX, TASK_WAIT};
 use crate::rest::route::BodyKind;
 use crate::store::tasks::Priority;
@@ -52,7 +52,7 @@ fn list_command(name: &'static str) -> Command {
     let route = path::route("tasks_list");
     Command::new(name)
         .about(route.title)
-        .after_help(route.about)
+        .after_help(wording::about(route))
         .args([paging::limit(), watch::arg()])
         .args(flags::args(route.query, &[]))
 }

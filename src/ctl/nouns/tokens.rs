@@ -166,6 +166,7 @@ fn issue_command(name: &'static str) -> Command {
     let place = Arg::new("name").value_name("NAME").required(true).value_parser(NonEmptyStringValueParser::new());
     let only_user = fields("users_token_issue").iter().filter(|field| field.name == "label");
     let only_user: Vec<Field> = only_user.copied().collect();
+    let both: Vec<Field> = fields("agents_token_issue").iter().map(of_either).collect();
     Command::new(name)
         .about("Issue a token of an agent, or with user:NAME one of a user")
         .after_help(
@@ -174,8 +175,19 @@ fn issue_command(name: &'static str) -> Command {
         )
         .arg(place.help("The agent's name, or user:NAME").add(complete::agents()))
         .arg(ask::yes())
-        .args(flags::args(fields("agents_token_issue"), GRACE))
+        .args(flags::args(&both, GRACE))
         .args(flags::args(&only_user, &[]))
+}
+
+/// A field of both routes, with the defaults of both.
+fn of_either(field: &Field) -> Field {
+    match field.name {
+        "expires_in_days" => {
+            field.described("Days until the token expires; if absent, an agent's never does, a user's after 90.")
+        }
+        "scope" => field.described("The scopes of the token; if absent, the agent's, or for a user's token your own."),
+        _ => *field,
+    }
 }
 
 fn issue(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
@@ -279,8 +291,31 @@ fn revoke(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let user = matches.get_one::<String>("user").map(String::as_str);
     let known = all(&session, user)?;
-    let (outputs, code) = each(wanted, |one| revoke_one(&session, &known, one))?;
+    let revoke = |one: &str| revoke_one(&session, &known, one).map_err(|failure| of_nobody(one, user, failure));
+    let (outputs, code) = each(wanted, revoke)?;
     Ok(outputs.into_iter().fold(Output::default(), Output::and).ending_with(code))
+}
+
+/// Completes the refusal of a word that is neither an agent nor the label of a known token. It may be the label of the
+/// token of a user who was not named.
+fn of_nobody(wanted: &str, user: Option<&str>, mut failure: Failure) -> Failure {
+    if let Failure::Refused(refusal) = &mut failure
+        && refusal.error == "agent_not_found"
+        && !wanted.starts_with("agent:")
+    {
+        (refusal.detail, refusal.fix) = match user {
+            None => (
+                format!("No agent, and no token or key of yours, is called {wanted}."),
+                "For a user's token add --user NAME.".to_owned(),
+            ),
+            Some(user) => (
+                format!("No agent, no token of the user {user} and no key of yours is called {wanted}."),
+                "Give the first column of the list of tokens.".to_owned(),
+            ),
+        };
+        refusal.run = Some(format!("taosctl tokens ls --user {}", user.unwrap_or("NAME")));
+    }
+    failure
 }
 
 /// Refuses an agent without a token. The daemon itself would report that the token is revoked.

@@ -15,3 +15,4 @@ pub(crate) mod show;
 pub(crate) mod slow;
 pub(crate) mod verb;
 pub(crate) mod watch;
+pub(crate) mod wording;

@@ -149,6 +149,9 @@ fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) -> Res
                 Some(("agent", agent_name)) if agent_name != "*" && !is_id(agent_name) => {
                     format!("agent:{}", agent(session, agent_name)?)
                 }
+                Some(("user", username)) if username != "*" && !is_id(username) => {
+                    format!("user:{}", user(session, username)?)
+                }
                 _ => continue,
             },
             _ => continue,
@@ -214,7 +217,16 @@ pub fn space(session: &Session<'_>, given: &str) -> Result<String, Failure> {
 
 /// The id of an agent given by name. Returns the text itself if there is no such agent.
 fn agent(session: &Session<'_>, given: &str) -> Result<String, Failure> {
-    let route = path::route("agents_get");
+    id_of(session, "agents_get", given)
+}
+
+/// The id of a user given by name. Returns the text itself if there is no such user, or the caller may not see it.
+fn user(session: &Session<'_>, given: &str) -> Result<String, Failure> {
+    id_of(session, "users_get", given)
+}
+
+fn id_of(session: &Session<'_>, route: &str, given: &str) -> Result<String, Failure> {
+    let route = path::route(route);
     match session.send_for_json(route, &path::target(route, &[given], &Map::new()), None) {
         Ok(agent) => Ok(agent["id"].as_str().unwrap_or(given).to_owned()),
         Err(Failure::Refused(_)) => Ok(given.to_owned()),

@@ -16,6 +16,7 @@ use super::place;
 use super::show::{self, ShowAs};
 use super::slow::{self, SlowEnd};
 use super::watch;
+use super::wording;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::{self, Flag};
 use crate::ctl::core::format::Format;
@@ -204,7 +205,7 @@ impl Verb {
         let route = path::route(self.route);
         let text = NonEmptyStringValueParser::new;
         let departures = self.departures();
-        let mut command = Command::new(self.name).about(route.title).after_help(route.about);
+        let mut command = Command::new(self.name).about(route.title).after_help(wording::about(route));
         let names = route.parameters();
         for name in &names {
             let is_last = names.last() == Some(name);
@@ -239,8 +240,8 @@ impl Verb {
         if self.is_slow() {
             command = command.arg(slow::no_wait());
         }
-        let command =
-            command.args(flags::args(self.body_fields(), &departures)).args(flags::args(route.query, &departures));
+        let fields = flags::args(self.body_fields(), &departures).into_iter().map(|arg| wording::flag(route, arg));
+        let command = command.args(fields).args(flags::args(route.query, &departures));
         self.below
             .iter()
             .fold(command.disable_help_subcommand(true), |command, verb| command.subcommand(verb.command()))

@@ -29,7 +29,16 @@ pub const ROUTES: &[ApiRoute] = &[
             "The agents the caller may read, oldest first.",
             "recipes/managing-agents#list-agents",
         )
-        .asking(&[Field::word("status", AgentStatus::SLUGS, "Only agents in this state."), Q, LIMIT, CURSOR])
+        .asking(&[
+            Field::word(
+                "status",
+                AgentStatus::SLUGS,
+                "Only agents in this state; a paused or frozen agent counts under the state of its container.",
+            ),
+            Q,
+            LIMIT,
+            CURSOR,
+        ])
         .answering(200, Answer::List(record::FIELDS))
         .failing(&[codes::INVALID_CURSOR])
         .offering(
