@@ -40,19 +40,27 @@ fn every_parser_keeps_its_promises_whatever_it_is_given() {
     }
 }
 
+/// A folder that is removed whatever the test finds.
+struct Unpacked(std::path::PathBuf);
+
+impl Drop for Unpacked {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 #[test]
 fn every_parser_keeps_its_promises_for_what_the_fuzzer_found() {
-    let folder = std::env::temp_dir().join(format!("taosd-corpus-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
+    let folder = Unpacked(std::env::temp_dir().join(format!("taosd-corpus-{}", std::process::id())));
+    std::fs::create_dir_all(&folder.0).unwrap();
     let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus.tar.gz");
-    let unpacked = std::process::Command::new("tar").arg("-xzf").arg(packed).arg("-C").arg(&folder).status().unwrap();
+    let unpacked = std::process::Command::new("tar").arg("-xzf").arg(packed).arg("-C").arg(&folder.0).status().unwrap();
     assert!(unpacked.success());
     for (name, check, _) in parsers::TARGETS {
-        let inputs = std::fs::read_dir(folder.join(name)).unwrap();
+        let inputs = std::fs::read_dir(folder.0.join(name)).unwrap();
         let checked = inputs.map(|input| check(&std::fs::read(input.unwrap().path()).unwrap())).count();
         assert!(checked > 10, "{name}: {checked} inputs");
     }
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

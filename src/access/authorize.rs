@@ -108,11 +108,10 @@ pub fn require_action(caller: &Caller, action: Action) -> Result<(), ApiError> {
     scope_and_role(caller, &Need { action, classes: &[], dialect: Dialect::Taos })
 }
 
-/// Checks that a caller still may do what it might do at its admission: `action`, or what a caller of its class needs on
-/// a route with this action. A key has neither, and its exchange checks it.
-pub(super) fn kept(before: &Caller, now: &Caller, action: Action) -> Result<(), ApiError> {
-    let own = now.class().action(action);
-    [action, own].into_iter().filter(|action| may(before, *action)).try_for_each(|action| require_action(now, action))
+/// Checks that a caller still may do what it might do at its admission. What it might not do then, something else allowed.
+pub(super) fn kept(before: &Caller, now: &Caller, action: Action, dialect: Dialect) -> Result<(), ApiError> {
+    let need = Need { action, classes: &[Class::Agent, Class::User, Class::Admin], dialect };
+    if scope_and_role(before, &need).is_err() { Ok(()) } else { scope_and_role(now, &need) }
 }
 
 /// True if the caller's scopes and role allow an action.

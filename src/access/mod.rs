@@ -63,7 +63,7 @@ pub use lookup::operator::{Operators, group_id};
 pub use presence::{HOURS, Presence};
 pub use record::CallWatch;
 pub use refusal::{dead, frozen, nobody, unsigned};
-pub use renewal::{found_again, require_still_good};
+pub use renewal::{found_again, require_no_less, require_still_good};
 pub use role::{AgentRole, may_create, require, role_on, still_edits};
 pub use scopes::scope::{InvalidScope, Scope, Scopes};
 pub use space::{SpaceRole, default_space, require_lasting, require_space, resolve_space, space_role_on};

@@ -7,10 +7,10 @@ use super::authorize;
 use super::caller::Caller;
 use super::gate::Gate;
 use super::lookup::credential_lookup::is_alive;
-use super::refusal::frozen;
+use super::refusal::{Bad, frozen};
 use crate::rest::action::Action;
 use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::rest::error::{ApiError, Dialect};
 use crate::store::{self, agents, credentials, users};
 use crate::time::Micros;
 
@@ -37,12 +37,13 @@ impl Gate {
     ///
     /// # Errors
     /// Those of [`require_still_good`].
-    pub fn renewed(&self, caller: Caller, action: Action) -> Result<Caller, ApiError> {
+    pub fn renewed(&self, caller: &Caller, action: Action, dialect: Dialect) -> Result<Caller, ApiError> {
         let store = &self.lookup.store;
-        if caller.rights_read().is_some_and(|rights| rights.state == store.state()) {
-            return Ok(caller);
+        if caller.rights_read().is_some_and(|rights| rights.state == store.state()) && !caller.is_expired() {
+            // What was lent for a time may be over.
+            return Ok(caller.again(caller.request_id().to_owned()));
         }
-        store.read(|conn| require_still_good(conn, &caller, action))
+        store.read(|conn| require_still_good(conn, caller, action, dialect))
     }
 }
 
@@ -74,23 +75,44 @@ fn credential_again(conn: &Connection, caller: &Caller) -> store::Result<Option<
 
 /// Returns a caller that was admitted earlier with its present rights; for work that outlasts its request's admission:
 /// the body may have come slowly, or the request waited. A short-lived token need only be good at the admission: a slow
-/// body may take longer than is left of it.
+/// body may take longer than is left of it. The refusals are those of the dialect.
 ///
 /// # Errors
-/// 401 `agent_frozen` or `invalid_token` if its credential has ended or is frozen by now, `scope_denied` or `forbidden`
-/// if it may no longer do `action`, or a [`store::StoreError`].
-pub fn require_still_good(conn: &Connection, caller: &Caller, action: Action) -> Result<Caller, ApiError> {
+/// 401 if its credential has ended or is frozen by now, 403 if it may no longer do `action`, or a
+/// [`store::StoreError`].
+pub fn require_still_good(
+    conn: &Connection,
+    caller: &Caller,
+    action: Action,
+    dialect: Dialect,
+) -> Result<Caller, ApiError> {
     if caller.presents_key() {
         // The exchange reads the key itself again, in its transaction. A repeat may present one that is used up.
         let is_frozen = caller.agent_id().map(|id| agents::is_frozen(conn, id)).transpose()?;
         return if is_frozen == Some(true) { Err(frozen()) } else { Ok(caller.clone()) };
     }
     if let Some(now) = credential_again(conn, caller)? {
-        authorize::kept(caller, &now, action)?;
+        authorize::kept(caller, &now, action, dialect)?;
         return Ok(now);
     }
     Err(match caller.agent_id() {
         Some(id) if agents::is_frozen(conn, id)? => frozen(),
-        _ => codes::INVALID_TOKEN.into(),
+        _ => Bad::Dead.refusal(dialect),
     })
+}
+
+/// Checks that a caller has lost no right since its admission, for work that was partly decided then.
+///
+/// # Errors
+/// `scope_denied`, or what the dialect says for it.
+pub fn require_no_less(before: &Caller, now: &Caller, dialect: Dialect) -> Result<(), ApiError> {
+    let (had, has) = (before.lasting_scopes(), now.lasting_scopes());
+    let is_less = (had != has && has.first_not_covered(had).is_some())
+        || (before.is_admin() && !now.is_admin())
+        || before.only_agents() != now.only_agents();
+    if !is_less {
+        return Ok(());
+    }
+    let code = if dialect == Dialect::Ax { codes::INSUFFICIENT_SCOPE } else { codes::SCOPE_DENIED };
+    Err(ApiError::new(code).detail("The caller's rights were narrowed while the request was under way. Send it again."))
 }

@@ -1,5 +1,7 @@
 //! Only the cookie of a session opens a page. A client without one is led to the login and back.
 
+use serde_json::json;
+
 use crate::site::{Site, post};
 use crate::support::Daemon;
 
@@ -62,4 +64,22 @@ fn signing_out_ends_the_session() {
     assert!(reply.header("set-cookie").expect("a cookie").contains("Max-Age=0"));
     let reply = site.get("/ui/").expect(303);
     assert!(reply.header("location").expect("the login").ends_with("&status=ended"));
+}
+
+#[test]
+fn a_form_that_waits_shows_no_page_to_who_was_shut_out_meanwhile() {
+    let daemon = Daemon::start();
+    let ann = daemon.admin("ann");
+    daemon.member("quiet-bob", &["*"]);
+    let site = Site::of(&daemon, ann.token());
+    assert!(site.get("/ui/people").expect(200).text().contains("quiet-bob"));
+    let reply = std::thread::scope(|scope| {
+        let fields = [("wait", "3"), ("_back", "/ui/people")];
+        let waiting = scope.spawn(|| site.act("POST /api/v1/tasks/next", &fields));
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        daemon.operator().patch("/api/users/ann", json!({"disabled": true})).expect(200);
+        waiting.join().expect("no panic")
+    });
+    assert_eq!(reply.status, 401);
+    assert!(!reply.text().contains("quiet-bob"), "{}", reply.text());
 }

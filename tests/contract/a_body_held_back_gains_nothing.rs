@@ -6,7 +6,7 @@ use taosd::api::{ApiRoute, routes};
 
 use crate::harness::{path_with, takes_fields};
 use crate::support::held::{Held, hold};
-use crate::support::{Client, Daemon, Reply, text};
+use crate::support::{AxReply, Client, Daemon, Reply, text};
 
 /// How many requests are held at once; one peer may have 64 connections.
 const AT_ONCE: usize = 40;
@@ -75,9 +75,23 @@ fn an_agent_whose_scope_is_narrowed_meanwhile_does_no_more_than_it_says() {
     let robot = daemon.agent_token("robot", &["messages.*", "ui.notify"]);
     let said = held(&daemon, &robot, "POST", "/api/v1/messages", &json!({"content": "x"}));
     daemon.operator().put("/api/agents/robot/permissions", json!({"scope": ["agents.read"]})).expect(200);
-    assert_eq!(said.end().status, 403);
+    said.end().expect_ax(403, "insufficient_scope");
     daemon.operator().put("/api/agents/robot/permissions", json!({"scope": ["messages.*"]})).expect(200);
     let said = held(&daemon, &robot, "POST", "/api/v1/messages", &json!({"content": "x"}));
     daemon.operator().delete("/api/agents/robot").expect(200);
     assert_eq!(said.end().status, 401);
+}
+
+#[test]
+fn what_an_agent_would_give_away_is_no_more_than_it_has_left() {
+    let daemon = Daemon::start();
+    let id = daemon.agent("maker");
+    let maker = daemon.agent_token("maker", &["agents.*", "messages.*"]);
+    daemon.grant("agent:maker", "*", "creator");
+    let made = json!({"name": "made", "scope": ["messages.*"]});
+    let made = held(&daemon, &maker, "POST", "/api/agents", &made);
+    daemon.operator().put("/api/agents/maker/permissions", json!({"scope": ["agents.*"]})).expect(200);
+    made.end().expect_error(403, "scope_exceeds_issuer");
+    daemon.operator().get("/api/agents/made").expect(404);
+    assert_eq!(daemon.number("SELECT count(*) FROM agents WHERE id <> ?1", [&id]), 0);
 }

@@ -12,7 +12,7 @@ use super::growth::{self, Growth};
 use super::idempotency::{self, Claim, Reservation, Slot};
 use crate::access::{self, Action, Amount, CallWatch, Caller};
 use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::rest::error::{ApiError, Dialect};
 use crate::rest::input::Input;
 use crate::rest::intake::Intake;
 use crate::rest::reply::Reply;
@@ -74,6 +74,8 @@ pub struct Call {
     pub(crate) watch: Arc<CallWatch>,
     /// See [`Call::giving_back`].
     pub(crate) undo: Option<GiveBack>,
+    /// See [`Call::begun`].
+    pub(crate) begun: bool,
 }
 
 /// Work that makes something in memory as it was before the call.
@@ -180,7 +182,16 @@ impl Call {
     /// Creates the call of a caller that passed the access check.
     pub fn of(app: &App, caller: Caller, input: Input, action: Action) -> Self {
         let watch = Arc::new(app.gate.watch(&caller, action, &input.head));
-        Self { caller, input, action, growth: Growth::Adds, reservation: Slot::default(), watch, undo: None }
+        Self {
+            caller,
+            input,
+            action,
+            growth: Growth::Adds,
+            reservation: Slot::default(),
+            watch,
+            undo: None,
+            begun: false,
+        }
     }
 
     /// Returns the call as one that used up a secret. `undo` gives the secret back if the write is refused for now, by
@@ -188,6 +199,13 @@ impl Call {
     #[must_use]
     pub fn giving_back(self, undo: impl FnOnce() + Send + 'static) -> Self {
         Self { undo: Some(Box::new(undo)), ..self }
+    }
+
+    /// Returns the call as one that has committed a part of its work. The rest is done even if the caller's rights have
+    /// ended meanwhile, because half of it would help nobody.
+    #[must_use]
+    pub fn begun(self) -> Self {
+        Self { begun: true, ..self }
     }
 
     /// Checks whether the principal may write more. A call that only frees space always passes.
@@ -244,7 +262,7 @@ impl Call {
     #[track_caller]
     fn submit(self, store: &Store, work: TxWork) -> Handled {
         let allowed = self.check_allowance();
-        let Self { caller, input, action, growth, reservation, watch, undo } = self;
+        let Self { caller, input, action, growth, reservation, watch, undo, begun } = self;
         if let Err(refusal) = allowed {
             give_back(undo, &refusal);
             return Err(refusal);
@@ -259,7 +277,7 @@ impl Call {
             let before = conn.total_changes();
             let (facts, to_come) = (RefCell::default(), Cell::default());
             let now = Micros::now();
-            let caller = as_it_is_now(conn, &caller, action)?;
+            let caller = if begun { caller } else { as_it_is_now(conn, &caller, action, input.dialect)? };
             let tx = Tx { conn, caller: &caller, input: &input, now, action, watch: &watching, facts, to_come };
             let written = ended(&tx, claim.as_ref(), work)?;
             let rows = conn.total_changes().saturating_sub(before).saturating_add(tx.to_come.get());
@@ -297,14 +315,16 @@ fn give_back(undo: Option<GiveBack>, refusal: &ApiError) {
     }
 }
 
-/// Returns the caller with its present rights: since the admission, its body may have come slowly.
-fn as_it_is_now(conn: &Connection, caller: &Caller, action: Action) -> Result<Caller, ApiError> {
-    let now = access::require_still_good(conn, caller, action);
-    now.map_err(|refusal| match action {
+/// Returns the caller with its present rights: since the admission, its body may have come slowly. A caller that has lost
+/// any right is refused, because the handler may have decided something with it.
+fn as_it_is_now(conn: &Connection, caller: &Caller, action: Action, dialect: Dialect) -> Result<Caller, ApiError> {
+    let now = access::require_still_good(conn, caller, action, dialect).map_err(|refusal| match action {
         // The token endpoint answers in the codes of OAuth.
-        Action::OauthToken if refusal.code.status == 401 => ApiError::new(codes::INVALID_GRANT).detail(refusal.detail),
+        Action::OauthToken if refusal.status() == 401 => ApiError::new(codes::INVALID_GRANT).detail(refusal.detail),
         _ => refusal,
-    })
+    })?;
+    access::require_no_less(caller, &now, dialect)?;
+    Ok(now)
 }
 
 /// Runs the work. With a claim, its reply or a refusal that repeats get again is stored in the same transaction.

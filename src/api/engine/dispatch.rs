@@ -80,6 +80,11 @@ impl Dispatcher {
         }
     }
 
+    /// Tells an MCP client where to get a token.
+    fn challenged(&self, error: ApiError, dialect: Dialect, head: &Head) -> ApiError {
+        if dialect == Dialect::Mcp { site::challenged(&self.app, head, error) } else { error }
+    }
+
     /// Renders a refusal in a dialect; in HTML as a page.
     fn refusal(&self, error: &ApiError, dialect: Dialect, head: &Head) -> Reply {
         if dialect == Dialect::Html {
@@ -229,9 +234,8 @@ impl Service for Dispatcher {
         match (plan.route.need(), &plan.route.access) {
             (Some(need), Access::Action(..) | Access::AtOnce(..) | Access::Class(..)) => {
                 let admitted = self.app.gate.admit(head, &need);
-                let challenged =
-                    |error| if need.dialect == Dialect::Mcp { site::challenged(&self.app, head, error) } else { error };
-                admitted.map(|caller| Admitted::Caller(Box::new(caller))).map_err(|error| refuse(challenged(error)))
+                let challenged = |error| refuse(self.challenged(error, need.dialect, head));
+                admitted.map(|caller| Admitted::Caller(Box::new(caller))).map_err(challenged)
             }
             (Some(need), Access::Bearer(..))
                 if need.dialect == Dialect::Ax && access::presented(head) == Presented::Nothing =>
@@ -299,10 +303,15 @@ impl Service for Dispatcher {
 
     fn run_late(&self, head: Arc<Head>, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
         let admitted = match (admitted, plan.route.action()) {
-            (Admitted::Caller(caller), Some(action)) => match self.app.gate.renewed(*caller, action) {
-                Ok(caller) => Admitted::Caller(Box::new(caller)),
-                Err(error) => return Outcome::Done(self.refusal(&error, plan.route.dialect, &head)),
-            },
+            (Admitted::Caller(caller), Some(action)) => {
+                match self.app.gate.renewed(&caller, action, plan.route.dialect) {
+                    Ok(caller) => Admitted::Caller(Box::new(caller)),
+                    Err(error) => {
+                        let error = self.challenged(error, plan.route.dialect, &head);
+                        return Outcome::Done(self.refusal(&error, plan.route.dialect, &head));
+                    }
+                }
+            }
             // There the handler checks the credential.
             (admitted, _) => admitted,
         };
@@ -437,7 +446,13 @@ impl Keyed {
     fn after(self, tried: Tried, arrived: Instant) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         match tried {
-            Tried::Replay(reply) => Outcome::Done(reply),
+            // The caller may have waited for it.
+            Tried::Replay(reply) => {
+                Outcome::Done(match self.app.gate.renewed(&self.call.caller, self.action, dialect) {
+                    Ok(_) => reply,
+                    Err(error) => render(&error, dialect, &request_id),
+                })
+            }
             Tried::Refused(error) => Outcome::Done(render(&error, dialect, &request_id)),
             Tried::Wait(wait) => {
                 let until = idempotency::deadline(arrived);
@@ -454,11 +469,16 @@ impl Keyed {
     fn work(self, reservation: Reservation) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         self.call.charge_key();
-        let Call { caller, input, growth, watch, undo, .. } = self.call;
+        let Call { caller, input, growth, watch, undo, begun, .. } = self.call;
         // The handler takes the reservation into its transaction. Without a transaction, `finish` settles it.
         let slot = Slot::new(reservation);
+        // It may have waited for another request with the same key, or for its place.
+        let caller = match self.app.gate.renewed(&caller, self.action, dialect) {
+            Ok(caller) => caller,
+            Err(error) => return finish(Err(error), &slot, Some(&watch), dialect, &request_id),
+        };
         let (action, reservation) = (self.action, slot.clone());
-        let call = Call { caller, input, action, growth, reservation, watch: Arc::clone(&watch), undo };
+        let call = Call { caller, input, action, growth, reservation, watch: Arc::clone(&watch), undo, begun };
         finish((self.handler)(&self.app, call), &slot, Some(&watch), dialect, &request_id)
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use hyper::http::Method;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::scope;
-use crate::access::{Action, AgentRole, Caller, Scopes};
+use crate::access::{self, Action, AgentRole, Caller, Scopes};
 use crate::api::agents::{find, frozen};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -170,14 +171,19 @@ fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: IssueRequest) -> 
     scopes(tx.caller, &agent, wanted.scopes.clone())?;
     tx.charge(crate::api::engine::slow::ROWS);
     let asker = Asker { maker: tx.caller.maker(), request_id: tx.caller.request_id().to_owned() };
-    let (caller, dialect) = (tx.caller.clone(), tx.input.dialect);
+    let (caller, action, dialect) = (tx.caller.clone(), tx.action, tx.input.dialect);
     let terms = Terms { lifetime: wanted.lifetime, grace: wanted.grace };
     let after: After = Box::new(move |_, _| {
         let (fulfiller, promise) = stream::promise();
         let request_id = asker.request_id.clone();
         let queued = jobs.run(Some(&agent.id.clone()), move |jobs| {
-            // The agent's scopes may have been narrowed since.
-            let scopes = move |agent: &Agent| scopes(&caller, agent, wanted.scopes);
+            // The agent's scopes may have been narrowed since, and the caller's rights may have ended.
+            let scopes = move |conn: &Connection, agent: &Agent| {
+                let now = access::require_still_good(conn, &caller, action, dialect)?;
+                access::require_no_less(&caller, &now, dialect)?;
+                access::require(conn, &now, &agent.id, AgentRole::Editor)?;
+                scopes(&now, agent, wanted.scopes)
+            };
             let reply = delivery::issue(jobs, &agent.id, &terms, &asker, scopes)
                 .map(|delivered| shown(&delivered))
                 .unwrap_or_else(|error| render(&error, dialect, &asker.request_id));

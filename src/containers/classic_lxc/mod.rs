@@ -225,9 +225,14 @@ impl Driver for ClassicLxc {
     }
 
     fn list(&self, _: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
-        let states = self.rows(deadline)?.into_iter().map(|row| self.state(row));
-        // A container that is deleted meanwhile is no failure of the list.
-        states.filter(|state| !matches!(state, Err(Error::NotFound(_)))).collect()
+        let rows = self.rows(deadline)?.into_iter();
+        // One that is deleted meanwhile, or whose configuration cannot be read, must not hide the others.
+        Ok(rows
+            .filter_map(|row| {
+                let name = row.name.clone();
+                self.state(row).inspect_err(|error| log::debug!("container {name} is left out: {error}")).ok()
+            })
+            .collect())
     }
 
     fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error> {

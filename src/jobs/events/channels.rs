@@ -292,13 +292,18 @@ struct ChannelDispatcher {
     resting: HashMap<String, (Instant, u32)>,
     /// The deliveries that ended but are still in the outbox, because it could not be written, by channel.
     unnoted: HashMap<String, Ended>,
-    /// The orders that have come and are not carried out yet: no panic loses the end of an attempt.
+    /// The orders that have come and are not carried out yet. A panic loses only the one that it interrupts; its message
+    /// is sent again.
     taken: VecDeque<ChannelOrder>,
 }
 
 impl ChannelDispatcher {
     fn work(&mut self, orders: &Receiver<ChannelOrder>) {
         loop {
+            // First, after a panic: what had come by then.
+            if !self.carry_out() {
+                return;
+            }
             let Some(store) = self.store.upgrade() else { return };
             let rest = self.send(&store).unwrap_or_else(|error| {
                 log::warn!("the channels' outbox cannot be read: {error}");
@@ -311,19 +316,24 @@ impl ChannelDispatcher {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             self.taken.extend(first.into_iter().chain(orders.try_iter()));
-            while let Some(order) = self.taken.pop_front() {
-                match order {
-                    ChannelOrder::Nudge => {}
-                    ChannelOrder::Stop => return,
-                    ChannelOrder::Changed(id) => self.forget(&id),
-                    ChannelOrder::Done(ended) => {
-                        self.busy.remove(&ended.channel.id);
-                        let Some(store) = self.store.upgrade() else { return };
-                        self.settle(&store, *ended);
-                    }
+        }
+    }
+
+    /// Carries out the orders that have come. False once the daemon stops.
+    fn carry_out(&mut self) -> bool {
+        while let Some(order) = self.taken.pop_front() {
+            match order {
+                ChannelOrder::Nudge => {}
+                ChannelOrder::Stop => return false,
+                ChannelOrder::Changed(id) => self.forget(&id),
+                ChannelOrder::Done(ended) => {
+                    self.busy.remove(&ended.channel.id);
+                    let Some(store) = self.store.upgrade() else { return false };
+                    self.settle(&store, *ended);
                 }
             }
         }
+        true
     }
 
     /// Begins attempts that are due. Returns how long nothing else will be due.

@@ -164,7 +164,9 @@ impl Hub {
         self.open.retain_mut(|stream| {
             // A stream whose feed panics ends, and no other one waits for it.
             let turn = catch_unwind(AssertUnwindSafe(|| stream.turn(store, gate, now))).unwrap_or(StreamTurn::Ended);
-            if let Some(due) = stream.due() {
+            if turn != StreamTurn::Ended
+                && let Some(due) = stream.due()
+            {
                 patience = patience.min(due.saturating_duration_since(now).max(BLOCKED_TURN));
             }
             match turn {

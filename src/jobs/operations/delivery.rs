@@ -110,8 +110,8 @@ impl From<Error> for Undelivered {
 }
 
 /// Issues a token and delivers it into the agent's container. Call it under the agent's own key, so that deliveries to
-/// one container come one after the other. `scopes` gets the agent as it is at that moment. On an error the previous
-/// token goes on working.
+/// one container come one after the other. `scopes` gets the agent as it is at that moment, in the transaction that makes
+/// the token. On an error the previous token goes on working.
 ///
 /// # Errors
 /// `delivery_failed`, an error of `scopes`, or a store error.
@@ -120,7 +120,7 @@ pub fn issue<E>(
     agent_id: &str,
     terms: &Terms,
     asker: &Asker,
-    scopes: impl FnOnce(&Agent) -> Result<Scopes, E> + Send + 'static,
+    scopes: impl FnOnce(&Connection, &Agent) -> Result<Scopes, E> + Send + 'static,
 ) -> Result<Delivered, E>
 where
     E: From<OperationError> + From<StoreError> + Send + 'static,
@@ -147,7 +147,7 @@ where
 ///
 /// # Errors
 /// None.
-pub fn own_scopes(agent: &Agent) -> Result<Scopes, OperationError> {
+pub fn own_scopes(_: &Connection, agent: &Agent) -> Result<Scopes, OperationError> {
     Ok(Scopes::from_stored(&agent.scope))
 }
 
@@ -157,7 +157,7 @@ fn prepare<E>(
     agent_id: &str,
     lifetime: Option<i64>,
     asker: &Asker,
-    scopes: impl FnOnce(&Agent) -> Result<Scopes, E> + Send + 'static,
+    scopes: impl FnOnce(&Connection, &Agent) -> Result<Scopes, E> + Send + 'static,
 ) -> Result<Prepared, E>
 where
     E: From<OperationError> + From<StoreError> + Send + 'static,
@@ -168,7 +168,7 @@ where
         if agent.is_frozen() {
             return Err(OperationError::Frozen.into());
         }
-        let (scopes, issued_at, issued) = (scopes(&agent)?, Micros::now(), AgentToken::generate());
+        let (scopes, issued_at, issued) = (scopes(conn, &agent)?, Micros::now(), AgentToken::generate());
         let wished = lifetime.map(|lifetime| issued_at.plus(lifetime));
         let expires_at = credentials::end_of_successor(conn, &maker, &agent.id, wished)?;
         let prepared = Prepared { agent, id: store::new_id(), issued_at, expires_at, issued };

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use super::operations::delivery::{self, Asker, Lack, Terms, UNKNOWN_RUN};
@@ -305,9 +306,10 @@ fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &DeliveryTally) {
             return log::warn!("agent {agent_id} could not be read: {error}");
         }
     };
+    let begun = Micros::now();
     let result = match prepare_agent(jobs, &agent) {
         Ok(false) => return,
-        Ok(true) => tally.begin(jobs, &agent).and_then(|()| deliver_one(jobs, &agent)),
+        Ok(true) => tally.begin(jobs, &agent).and_then(|()| deliver_one(jobs, &agent, begun)),
         Err(error) => Err(error),
     };
     if let Err(error) = &result {
@@ -460,7 +462,14 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
     Ok(false)
 }
 
-fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent) -> Result<TokenDelivery, OperationError> {
-    let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &Asker::system(), delivery::own_scopes);
-    Ok(issued?.delivery)
+/// Issues and delivers a token, unless one was revoked since `begun`: to look into a container takes seconds, and a
+/// revocation meanwhile means that the agent shall have none.
+fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent, begun: Micros) -> Result<TokenDelivery, OperationError> {
+    let scopes = move |conn: &Connection, agent: &Agent| {
+        if credentials::revoked_since(conn, &agent.id, begun)? {
+            return Err(OperationError::TokenRevoked);
+        }
+        delivery::own_scopes(conn, agent)
+    };
+    Ok(delivery::issue(jobs, &agent.id, &Terms::PLAIN, &Asker::system(), scopes)?.delivery)
 }

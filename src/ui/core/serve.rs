@@ -8,12 +8,12 @@ use super::act::is_page;
 use super::filters;
 use super::frame::{Assets, Frame, Trouble};
 use super::view::{PageResult, PreparedReplies, Told, View, html};
-use crate::access::Caller;
+use crate::access::{Action, Caller};
 use crate::api::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::subrequest::Subrequest;
 use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::Head;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
@@ -41,6 +41,10 @@ pub(crate) fn is_session(caller: &Caller) -> Result<(), ApiError> {
 /// Makes another page while a request is handled.
 pub(crate) fn again(app: &App, caller: &Caller, input: &Input, page: &str, told: Told) -> Outcome {
     let page = if is_page(page) { page.split('#').next().unwrap_or(page) } else { "/ui/" };
+    let caller = &match present(app, caller) {
+        Ok(caller) => caller,
+        Err(error) => return Outcome::Done(refusal(&error, &input.head)),
+    };
     let asked = Subrequest::new(app, &input.head, Method::GET, page).and_then(|asked| asked.input(app, caller));
     match asked {
         Ok(input) => shown(app, caller.clone(), input, told, PreparedReplies::new()),
@@ -59,9 +63,17 @@ fn shown(app: &App, caller: Caller, input: Input, told: Told, mut known: Prepare
     let made = move |answer: Reply| {
         let Some(app) = app.upgrade() else { return Outcome::Done(Reply::empty(StatusCode::SERVICE_UNAVAILABLE)) };
         known.push((target, answer));
-        shown(&app, caller, input, told, known)
+        match present(&app, &caller) {
+            Ok(caller) => shown(&app, caller, input, told, known),
+            Err(error) => Outcome::Done(refusal(&error, &input.head)),
+        }
     };
     Outcome::Then(outcome, Box::new(made))
+}
+
+/// The reader with its present rights: the session may have ended while the page waited.
+fn present(app: &App, caller: &Caller) -> Result<Caller, ApiError> {
+    app.gate.renewed(caller, Action::AuthWhoami, Dialect::Html)
 }
 
 /// Sets the status of the form's error, and the cache headers: the page is for its reader only, and must never be shown

@@ -23,7 +23,7 @@ use crate::jobs::events::listening::Ear;
 use crate::jobs::events::streams;
 use crate::limits::PAGE_DEFAULT;
 use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::rest::error::{ApiError, Dialect};
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
@@ -283,7 +283,7 @@ impl MessageListing {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         let store = Arc::clone(&self.store);
         let work = move |conn: &Connection| -> Result<Value, ApiError> {
-            let caller = access::require_still_good(conn, &self.call.caller, Action::MessagesList)?;
+            let caller = access::require_still_good(conn, &self.call.caller, Action::MessagesList, Dialect::Ax)?;
             access::require_space(conn, &caller, &self.space_id, SpaceRole::Viewer)?;
             let before = conn.total_changes();
             let found = self.find(conn)?;

@@ -19,7 +19,7 @@ use crate::api::engine::idempotency::Reservation;
 use crate::jobs::events::listening::Ear;
 use crate::jobs::events::streams::Streams;
 use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::rest::error::{ApiError, Dialect};
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
@@ -138,7 +138,7 @@ impl Search {
         let work = move |conn: &Connection| -> Result<_, ApiError> {
             let before = conn.total_changes();
             // The credential or the membership may have ended during the wait.
-            let caller = require_still_good(conn, &caller, Action::TasksUpdate)?;
+            let caller = require_still_good(conn, &caller, Action::TasksUpdate, Dialect::Ax)?;
             require_space(conn, &caller, &wanted.space_id, SpaceRole::Editor)?;
             let Some(free) = wanted.best(conn)? else { return Ok(None) };
             let Some(task) = tasks::claim(conn, &free, &actor(&caller), seconds, Micros::now())? else {

@@ -173,7 +173,7 @@ impl UploadJob {
         let named = space.map(|bytes| std::str::from_utf8(bytes).unwrap_or("")).filter(|id| !id.is_empty());
         let quota = self.quota();
         let space_id = self.store.read(|conn| {
-            let caller = require_still_good(conn, &self.call.caller, self.call.action)?;
+            let caller = require_still_good(conn, &self.call.caller, self.call.action, Dialect::Ax)?;
             let space_id = resolve_space(conn, &caller, named, SpaceRole::Editor)?;
             if uploads::has_room(conn, &space_id, NAME_COUNTS, quota)? { Ok(space_id) } else { Err(full(quota)) }
         })?;
@@ -291,7 +291,7 @@ impl Adding {
 
     /// Checks that the caller may still write: its credential or its membership may have ended during the upload.
     fn check(&self, conn: &Connection) -> Result<(), ApiError> {
-        let caller = require_still_good(conn, &self.caller, self.action)?;
+        let caller = require_still_good(conn, &self.caller, self.action, Dialect::Ax)?;
         require_space(conn, &caller, &self.space_id, SpaceRole::Editor)
     }
 

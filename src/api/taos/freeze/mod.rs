@@ -167,7 +167,7 @@ fn change_all(app: &App, call: Call, freezes: bool) -> Handled {
         }
     };
     told.now(&users);
-    call.write(app, move |tx| {
+    call.begun().write(app, move |tx| {
         let mut answer = json!({"status": change.status(), "agents": change.agents()});
         if freezes {
             answer["frozen_at"] = json!(change.at().micros());
