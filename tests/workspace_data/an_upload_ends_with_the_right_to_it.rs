@@ -41,7 +41,7 @@ fn end_the_right(daemon: &Daemon, name: &str, how: &str) -> &'static str {
         "archived" => operator.delete(&path).expect(200),
         _ => operator.delete(&format!("{path}/token")).expect(204),
     };
-    if how == "frozen" { "agent_frozen" } else { "invalid_token" }
+    if how == "frozen" { "agent_frozen" } else { "invalid_credential" }
 }
 
 #[test]
