@@ -12,13 +12,6 @@ export const until = async (what, check) => {
 // A day of an agent: created, given a token, paused, frozen, thawed, archived, restored, deleted; then all are frozen.
 export const day = async ({ enter }, { url, api }, browser) => {
   const page = await enter();
-  const archived = async () => {
-    // Its page may learn that it is gone, and ask for itself once more, before the browser has left it.
-    page.quiet = true;
-    await page.click("button:has-text('Archive Courier')");
-    await page.waitForURL("**/ui/agents?tab=archive*");
-    page.quiet = false;
-  };
   await page.goto(`${url}/ui/agents?tab=new`);
   await page.fill("[name=name]", "Courier");
   await page.click("button:has-text('Create agent')");
@@ -59,12 +52,14 @@ export const day = async ({ enter }, { url, api }, browser) => {
   assert.equal((await api("GET", "/api/agents/nightwatch")).frozen, true);
   await page.goto(`${url}/ui/agents/courier`);
   await page.click("summary:has-text('Archive')");
-  await archived();
+  await page.click("button:has-text('Archive Courier')");
+  await page.waitForURL("**/ui/agents?tab=archive*");
   await page.click("li:has-text('Courier') button:has-text('Restore')");
   await page.waitForSelector("text=Restored.");
   await page.goto(`${url}/ui/agents/courier`);
   await page.click("summary:has-text('Archive')");
-  await archived();
+  await page.click("button:has-text('Archive Courier')");
+  await page.waitForURL("**/ui/agents?tab=archive*");
   await page.click("li:has-text('Courier') summary:has-text('Delete for good')");
   await page.fill("details[open] [name=_typed]", "couri");
   await page.click("button:has-text('Delete courier for good')");

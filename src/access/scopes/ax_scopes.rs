@@ -63,8 +63,8 @@ const WORDS: &[ScopeWord] = &[
 /// Words that only a key's scopes contain. Each stands for all words with the suffix beside it.
 const API: &[(&str, &str)] = &[("api:read", ":read"), ("api:write", ":write")];
 
-/// The scopes of a user's token without any word. A heartbeat is among them because clients send one whoever they are;
-/// a user's has no effect.
+/// The scopes of a user's token without any word. It has the heartbeat because clients also send one with a user's
+/// token, where it has no effect.
 const USER_BASELINE: &[&str] = &[
     "auth.whoami",
     "spaces.list",

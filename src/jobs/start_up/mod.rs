@@ -462,8 +462,8 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
     Ok(false)
 }
 
-/// Issues and delivers a token, unless one was revoked since `begun`: to look into a container takes seconds, and a
-/// revocation meanwhile means that the agent shall have none.
+/// Issues and delivers a token, unless one was revoked since `begun`. Looking into a container takes seconds; somebody
+/// who revokes the token in that time does not want another one.
 fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent, begun: Micros) -> Result<TokenDelivery, OperationError> {
     let scopes = move |conn: &Connection, agent: &Agent| {
         if credentials::revoked_since(conn, &agent.id, begun)? {
